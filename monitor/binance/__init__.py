@@ -1,0 +1,1 @@
+"""The exchange: URLs as data, wire decoding, streams."""

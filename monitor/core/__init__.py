@@ -1,0 +1,1 @@
+"""Pure: values, formulas, rules. No clock, no input or output."""

@@ -1,0 +1,269 @@
+"""The values everything speaks in: frozen, compared by content, units in their names or docstrings.
+
+Ratios, distances and room are fractions (0.8 is 80 %). ``_ms`` is Unix time in milliseconds, ``_s`` is seconds
+on the monotonic clock or a duration. Prices are in the quote asset per unit of the base asset. ``None`` means
+"there is none" or "not known"; NaN and infinity never leave the numeric columns.
+"""
+
+from enum import IntEnum, StrEnum
+from typing import NamedTuple
+
+import msgspec
+
+
+class Level(IntEnum):
+    """How near a wallet is to liquidation. Ordered; comparisons are meaningful."""
+
+    OK = 0
+    NOTICE = 1
+    WARNING = 2
+    CRITICAL = 3
+    EMERGENCY = 4
+
+    @property
+    def label(self) -> str:
+        """The word used in configuration, messages and JSON, such as ``warning``."""
+        return self.name.lower()
+
+
+class Side(StrEnum):
+    """Direction of a position."""
+
+    LONG = "LONG"
+    SHORT = "SHORT"
+
+
+class MarginMode(StrEnum):
+    """What pays for a loss: the position's own margin, or the account's balance in that asset."""
+
+    ISOLATED = "isolated"
+    CROSS = "cross"
+
+
+class Market(StrEnum):
+    """USD-margined contracts, or coin-margined (inverse) ones."""
+
+    USDM = "usdm"
+    COINM = "coinm"
+
+
+class Source(StrEnum):
+    """Where a figure came from."""
+
+    STREAM = "stream"
+    REST = "rest"
+    BACKFILL = "backfill"
+    GIVEN = "given"  # typed in by a person
+
+
+class Bracket(msgspec.Struct, frozen=True, array_like=True):
+    """One row of a maintenance tier table; applies where floor <= notional < cap."""
+
+    floor: float  # notional, quote asset (base asset for inverse contracts)
+    cap: float
+    mmr: float  # maintenance margin rate, a fraction of notional
+    cum: float  # maintenance amount, same unit as the notional
+
+
+class BracketTable(msgspec.Struct, frozen=True):
+    """The maintenance tiers of one symbol; ``origin`` says where they came from."""
+
+    symbol: str
+    brackets: tuple[Bracket, ...]
+    origin: str = "config"  # config, shipped or exchange
+    as_of: str = ""  # ISO date of the figures, empty if not known
+
+    @property
+    def label(self) -> str:
+        """What outputs say about the table, such as ``shipped 2026-09-29``."""
+        return f"{self.origin} {self.as_of}".strip()
+
+
+class Position(msgspec.Struct, frozen=True):
+    """One leg: a symbol held in one direction."""
+
+    symbol: str
+    side: Side
+    quantity: float  # base asset, or contracts where inverse; >= 0
+    entry_price: float  # > 0
+    margin_mode: MarginMode
+    margin_asset: str
+    margin: float = 0.0  # isolated wallet balance in margin_asset; unused with cross
+    contract_size: float = 1.0  # quote value of one contract where inverse, else 1
+    inverse: bool = False
+
+    @property
+    def wallet(self) -> str:
+        """Name of the wallet that backs it, such as ``cross:USDT`` or ``isolated:BTCUSDT:LONG``."""
+        if self.margin_mode is MarginMode.CROSS:
+            return f"cross:{self.margin_asset}"
+        return f"isolated:{self.symbol}:{self.side.value}"
+
+
+class AccountSnapshot(msgspec.Struct, frozen=True):
+    """One account, whole and consistent."""
+
+    account: str
+    balances: dict[str, float]  # cross wallet balance by margin asset
+    positions: tuple[Position, ...]
+    market: Market = Market.USDM
+    as_of_ms: int = 0  # exchange time of the snapshot; 0 where typed in
+    source: Source = Source.GIVEN
+
+
+class MarkTick(msgspec.Struct, frozen=True, gc=False):
+    """One mark price as received."""
+
+    symbol: str
+    mark: float  # > 0 and finite
+    event_ms: int  # exchange clock
+    seen_s: float  # our monotonic clock; only for ages
+    source: Source = Source.STREAM
+
+
+class MarkRange(msgspec.Struct, frozen=True, gc=False):
+    """What a symbol's mark did since the engine last took: newest, lowest and highest."""
+
+    symbol: str
+    mark: float
+    low: float
+    high: float
+    event_ms: int
+    seen_s: float
+    source: Source = Source.STREAM
+
+
+class Now(msgspec.Struct, frozen=True):
+    """The two clocks at one moment: ages and dwell are monotonic, records and deadlines are wall time."""
+
+    wall_ms: int
+    mono_s: float
+
+
+class SubjectKey(NamedTuple):
+    """What has a level: a wallet of an account, or the feed of a market (account empty)."""
+
+    account: str
+    wallet: str
+
+    def __str__(self) -> str:
+        return f"{self.account}/{self.wallet}"
+
+
+class DataState(StrEnum):
+    """What is known about a symbol's mark; separate from any level."""
+
+    FRESH = "fresh"
+    SUSPECT = "suspect"
+    BLIND = "blind"
+
+
+class NoticeKind(StrEnum):
+    """Why a message is sent."""
+
+    ALERT = "alert"  # a level was reached or worsened
+    REMINDER = "reminder"  # still there
+    CLOSED = "closed"  # the incident ended
+    BLIND = "blind"  # marks stopped arriving
+    SIGHT = "sight"  # and came back
+    STORAGE = "storage"  # a database cannot be written
+    STORAGE_BACK = "storage_back"
+    TEST = "test"  # somebody asked for it
+
+
+class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Everything a message may say; raw numbers, rounded only when rendered."""
+
+    environment: str = ""  # testnet or live
+    account: str = ""
+    wallet: str = ""
+    asset: str = ""
+    margin_mode: str = ""
+    symbol: str = ""  # of the wallet's worst position
+    side: str = ""
+    positions: int = 0  # how many positions the wallet backs
+    mark: float | None = None
+    liquidation_price: float | None = None
+    distance: float | None = None
+    joint_distance: float | None = None
+    margin_ratio: float | None = None  # None with liquidatable=True: the balance is used up
+    liquidatable: bool = False
+    room: float | None = None
+    moves_left: float | None = None
+    margin_balance: float | None = None
+    maintenance_margin: float | None = None
+    cushion: float | None = None
+    event_ms: int = 0  # exchange time of the oldest mark that went in
+    mark_age_s: float | None = None  # its age when this was decided
+    mark_source: str = ""
+    brackets: str = ""  # label of the tier table, such as "shipped 2026-09-29"
+    symbols: tuple[str, ...] = ()  # of a feed notice
+    reason: str = ""  # a short constant: how an incident ended, why a feed is blind
+    detail: str = ""
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """One message to one channel. ``key`` is the same on every channel that gets the same message."""
+
+    key: str  # unique together with channel
+    channel: str
+    subject: str
+    kind: NoticeKind
+    level: Level
+    previous: Level
+    decided_ms: int  # our wall clock
+    incident: int
+    facts: Facts
+
+
+class Transition(msgspec.Struct, frozen=True):
+    """A change of level of one subject."""
+
+    subject: str
+    level: Level
+    previous: Level
+    at_ms: int
+    incident: int
+    facts: Facts
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What one channel was told in the present incident."""
+
+    level: Level
+    at_ms: int
+    delivered: bool = False
+
+
+class SubjectState(msgspec.Struct, frozen=True):
+    """What must survive a restart about one subject."""
+
+    subject: str
+    level: Level
+    since_ms: int
+    incident: int  # counts the incidents of this subject; 0 before the first
+    peak: Level
+    sequence: int = 0  # notices decided so far; makes keys unique
+    quiet: bool = False  # opened inside its level: told once, no reminders until it worsens
+    told: dict[str, Told] = {}  # by channel; entries outlive the incident until their fate is known
+
+
+class Sample(NamedTuple):
+    """One row of history: a wallet (symbol and side empty) or a position."""
+
+    at_ms: int
+    account: str
+    wallet: str
+    symbol: str
+    side: str
+    source: str
+    level: int
+    margin_ratio: float | None
+    room: float | None
+    distance: float | None
+    joint_distance: float | None
+    mark: float | None
+    liquidation_price: float | None
+    margin_balance: float | None
+    maintenance_margin: float | None
+    cushion: float | None

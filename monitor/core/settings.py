@@ -1,0 +1,79 @@
+"""Settings the core is told, filled by ``monitor.config``. Frozen; no run-time state."""
+
+import msgspec
+
+from monitor.core.model import Level
+
+
+class LevelRule(msgspec.Struct, frozen=True):
+    """Conditions of one level; any one that holds is enough, ``None`` switches a condition off.
+
+    ``moves_left`` and ``margin_ratio`` count only while the room is at or below their companion ``..._room``.
+    All but ``moves_left`` (a multiple of the typical hourly move) and the durations are fractions.
+    """
+
+    level: Level
+    room: float | None = None
+    moves_left: float | None = None
+    moves_left_room: float = 1.0
+    margin_ratio: float | None = None
+    margin_ratio_room: float = 1.0
+    distance: float | None = None
+    joint_distance: float | None = None
+    reminder_s: float | None = None  # None: no reminders
+    dwell_s: float = 300.0  # how long every condition must be missed before the level is left
+
+
+DEFAULT_LEVELS = (
+    LevelRule(Level.NOTICE, room=0.50),
+    LevelRule(
+        Level.WARNING, room=0.20, moves_left=2.0, moves_left_room=0.6, margin_ratio=0.65, margin_ratio_room=0.6,
+        reminder_s=7200.0,
+    ),
+    LevelRule(
+        Level.CRITICAL, room=0.10, moves_left=1.0, moves_left_room=0.5, margin_ratio=0.80, reminder_s=900.0
+    ),
+    LevelRule(
+        Level.EMERGENCY, room=0.07, moves_left=0.5, moves_left_room=0.25, margin_ratio=0.90, reminder_s=180.0,
+        dwell_s=120.0,
+    ),
+)  # fmt: skip
+
+
+class AlertRules(msgspec.Struct, frozen=True):
+    """The four levels above ok, lowest first, and the dead band as a fraction of each condition's value."""
+
+    levels: tuple[LevelRule, LevelRule, LevelRule, LevelRule] = DEFAULT_LEVELS
+    dead_band: float = 0.25
+
+
+class RulesOverride(msgspec.Struct, frozen=True):
+    """Complete rules for the wallets of one account, or for wallets that hold one symbol (it wins)."""
+
+    rules: AlertRules
+    account: str | None = None
+    symbol: str | None = None
+
+
+class ChannelRule(msgspec.Struct, frozen=True):
+    """What the core needs to know of a channel: never its address."""
+
+    name: str
+    min_level: Level = Level.NOTICE
+
+
+class FreshnessRules(msgspec.Struct, frozen=True):
+    """Ages of a symbol's newest mark, in seconds, counted from the subscription or the last data frame."""
+
+    suspect_after_s: float = 3.0
+    blind_after_s: float = 15.0
+
+
+class EngineSettings(msgspec.Struct, frozen=True):
+    """Everything the engine is configured with."""
+
+    environment: str = "testnet"
+    rules: AlertRules = AlertRules()
+    overrides: tuple[RulesOverride, ...] = ()
+    channels: tuple[ChannelRule, ...] = ()
+    freshness: FreshnessRules = FreshnessRules()

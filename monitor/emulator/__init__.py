@@ -1,0 +1,1 @@
+"""A local exchange that speaks the REST and stream protocol, with its own slow arithmetic."""

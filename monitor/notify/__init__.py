@@ -1,0 +1,1 @@
+"""Messages, and the services that take them."""

@@ -1,0 +1,138 @@
+"""What the shell's parts promise each other. Each port has one contract suite for the fake and the real one."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple, Protocol
+
+from monitor.core.events import Event
+from monitor.core.model import Level, MarkTick, Notice, Now, Sample, SubjectState
+
+
+class Clock(Protocol):
+    """Time, injected. Wall time for records, monotonic time for ages."""
+
+    def wall_ms(self) -> int:
+        """Return Unix time in milliseconds."""
+        ...
+
+    def mono_s(self) -> float:
+        """Return seconds since an arbitrary start; never goes back."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after ``seconds``; at once if not positive."""
+        ...
+
+    def now(self) -> Now:
+        """Return both clocks at one moment."""
+        ...
+
+
+class Job(NamedTuple):
+    """A coroutine for the one TaskGroup; ``run`` returns only when its work is over."""
+
+    name: str
+    run: Callable[[], Awaitable[None]]
+
+
+class Inbox(Protocol):
+    """The engine's way in. Never blocks: newest mark wins, with its extremes; other events keep their order."""
+
+    def tick(self, tick: MarkTick) -> None:
+        """Take one mark; coalesced with others of its symbol until the engine takes."""
+        ...
+
+    def post(self, event: Event) -> None:
+        """Take any other event."""
+        ...
+
+
+class Feed(Protocol):
+    """Mark prices into an inbox."""
+
+    def jobs(self) -> Sequence[Job]:
+        """Return what must run for this feed."""
+        ...
+
+
+class Stored(NamedTuple):
+    """What a state store held when it was opened."""
+
+    subjects: tuple[SubjectState, ...]
+    pending: tuple[Notice, ...]  # decided, not yet accepted, oldest first
+
+
+class StateStore(Protocol):
+    """The database that never loses: levels and the outbox. Every method raises StoreError."""
+
+    async def open(self) -> Stored:
+        """Open, migrate, and return what it holds."""
+        ...
+
+    async def commit(
+        self, subjects: Sequence[SubjectState], gone: Sequence[str], notices: Sequence[Notice]
+    ) -> None:
+        """Write all of it in one durable transaction.
+
+        A notice supersedes the pending ones of the same subject and channel. A ``gone`` subject loses its row;
+        its pending notices stay.
+        """
+        ...
+
+    async def resolve(self, subject: str, channel: str) -> None:
+        """Give up pending notices of a subject on a channel: the incident ended before one was accepted."""
+        ...
+
+    async def attempted(self, key: str, channel: str, at_ms: int, reason: str) -> None:
+        """Record a failed attempt; the row stays due."""
+        ...
+
+    async def accepted(self, key: str, channel: str, at_ms: int) -> None:
+        """Record that the service took the message."""
+        ...
+
+    async def refused(self, key: str, channel: str, at_ms: int, reason: str) -> None:
+        """Record that the service will never take it."""
+        ...
+
+    async def close(self) -> None:
+        """Close; calling it twice is fine."""
+        ...
+
+
+class HistoryStore(Protocol):
+    """Samples for later. May lose rows under overload or with a full disk, and counts them."""
+
+    def record(self, samples: Sequence[Sample]) -> None:
+        """Queue samples for the next batch; never blocks."""
+        ...
+
+
+class Message(NamedTuple):
+    """A rendered notice. ``format`` is ``text``, ``html`` or ``markdown``; ``body`` is escaped for it."""
+
+    title: str
+    body: str
+    format: str
+    level: Level
+
+
+class Channel(Protocol):
+    """One way to reach somebody."""
+
+    @property
+    def name(self) -> str:
+        """The name in the configuration; safe to log."""
+        ...
+
+    @property
+    def format(self) -> str:
+        """``text``, ``html`` or ``markdown``: what the service shows best."""
+        ...
+
+    async def send(self, message: Message) -> None:
+        """Return once the service accepted it; raise DeliveryError otherwise."""
+        ...
+
+    def close(self) -> None:
+        """Let go of threads and connections without waiting for a send that hangs."""
+        ...

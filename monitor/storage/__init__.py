@@ -1,0 +1,1 @@
+"""The databases: state.db never loses, history.db is batched, bounded and counted."""

@@ -1,0 +1,80 @@
+"""Shared test helpers: the reference folder, and a clock that tests own."""
+
+import asyncio
+import heapq
+from pathlib import Path
+
+import pytest
+
+from monitor.core.model import Now
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+
+class ManualClock:
+    """A clock that stands still until a test moves it; sleepers wake in order of their deadlines."""
+
+    def __init__(self, wall_ms: int = 1_780_000_000_000, mono_s: float = 1000.0) -> None:
+        self._wall_ms = wall_ms
+        self._mono_s = mono_s
+        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._count = 0
+        self.slept: list[float] = []
+
+    def wall_ms(self) -> int:
+        return self._wall_ms
+
+    def mono_s(self) -> float:
+        return self._mono_s
+
+    def now(self) -> Now:
+        return Now(self._wall_ms, self._mono_s)
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        if seconds <= 0:
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._count += 1
+        heapq.heappush(self._sleepers, (self._mono_s + seconds, self._count, future))
+        await future
+
+    def next_wake(self) -> float | None:
+        """Return when the next sleeper wants to wake, or None."""
+        while self._sleepers and self._sleepers[0][2].done():
+            heapq.heappop(self._sleepers)
+        return self._sleepers[0][0] if self._sleepers else None
+
+    async def advance(self, seconds: float) -> None:
+        """Move both clocks on, waking sleepers on the way and letting their tasks run."""
+        end = self._mono_s + seconds
+        await settle()
+        while (wake := self.next_wake()) is not None and wake <= end:
+            self._wall_ms += round((wake - self._mono_s) * 1000)
+            self._mono_s = wake
+            heapq.heappop(self._sleepers)[2].set_result(None)
+            await settle()
+        self._wall_ms += round((end - self._mono_s) * 1000)
+        self._mono_s = end
+
+
+async def settle(rounds: int = 20) -> None:
+    """Let every task that can run do so, without time passing."""
+    loop = asyncio.get_running_loop()
+    for _ in range(rounds):
+        future: asyncio.Future[None] = loop.create_future()
+        loop.call_soon(future.set_result, None)
+        await future
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def shared() -> Path:
+    """The folder of reference payloads; tests that need it are skipped where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip("reference payloads are not here")
+    return SHARED
