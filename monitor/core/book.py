@@ -1,0 +1,138 @@
+"""Positions, wallets and tier tables compiled into NumPy columns.
+
+Everything is linear in one variable ``x`` per symbol: the mark price for linear contracts, its reciprocal for
+inverse ones (column ``inverse``). A row is one position leg of ``size`` (quantity x contract size) and ``sign``
+(+1 gains when x rises), so
+
+    unrealized PnL      = sign * size * (x - entry_x)
+    notional            = size * x
+    maintenance margin  = notional * mmr_b - cum_b        with b the bracket of the notional
+    row cushion         = unrealized PnL - maintenance margin
+
+and within a bracket the row cushion is the straight line ``a_b + c_b * x`` with ``a_b = cum_b - sign * size *
+entry_x`` and ``c_b = sign * size - size * mmr_b``. Rates rise from bracket to bracket and the maintenance
+amounts make the lines meet, so it is concave and continuous.
+
+Rows are sorted by wallet, then margin asset (a *slot*), then symbol, so sums over wallets are ``reduceat``.
+``monitor.core.compile`` fills the columns; ``monitor.core.risk`` reads them on every tick.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from monitor.core.model import MarginMode, Position, SubjectKey
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.intp]
+Bools = npt.NDArray[np.bool_]
+
+
+class WalletInfo(NamedTuple):
+    """What a wallet is called and what it holds."""
+
+    key: SubjectKey
+    mode: MarginMode
+    asset: str
+
+
+class TierMatrix(NamedTuple):
+    """All tier tables as matrices, shape (tables, brackets); short tables repeat their last bracket."""
+
+    floors: Floats  # notional floor; +inf where repeated, so that it is never reached
+    mmr: Floats
+    cum: Floats
+    labels: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Pairs:
+    """LONG and SHORT of one symbol in one cross wallet: one concave function with up to two roots.
+
+    ``rising`` and ``falling`` hold the lines of the merged brackets, shape (2, segments, pairs): intercept and
+    sign / slope. A line that does not belong to the branch repeats one that does; a branch that does not exist
+    is all zero, which gives the root 0 and thereby none.
+    """
+
+    first: Ints  # row of the leg with sign +1
+    second: Ints  # row of the leg with sign -1
+    rising: Floats
+    falling: Floats
+
+
+class Joint(NamedTuple):
+    """Rows of the wallets that hold several symbols and can be liquidated by moving x one way.
+
+    The columns are the book's, gathered once: gathering them on every tick would cost more than the pass.
+    """
+
+    rows: Ints
+    starts: Ints  # first position within ``rows`` of each wallet
+    wallets: Ints
+    wallet_of: Ints  # index into ``wallets`` for each of ``rows``
+    tier_offset: Ints
+    bounds: Floats
+    signed_size: Floats
+    size: Floats
+    signed_entry: Floats
+
+
+@dataclass(slots=True)
+class Book:
+    """The columns. ``n`` rows, ``k`` slots, ``w`` wallets, ``b`` brackets, ``s`` symbols.
+
+    Only the engine changes one, through ``patch``; everyone else reads.
+    """
+
+    symbols: tuple[str, ...]
+    symbol_index: dict[str, int]
+    positions: list[Position]  # by row
+    wallets: tuple[WalletInfo, ...]
+    wallet_index: dict[SubjectKey, int]
+    tiers: TierMatrix
+    # rows
+    row_symbol: Ints
+    row_slot: Ints
+    row_wallet: Ints
+    row_tier: Ints  # table of the row
+    tier_offset: Ints  # the same, as offset into the flattened tier matrices
+    inverse: Bools
+    any_inverse: bool
+    sign: Floats
+    size: Floats
+    signed_size: Floats
+    entry_x: Floats
+    signed_entry: Floats  # sign * size * entry_x
+    bounds: Floats  # (b - 1, n): x at which the next bracket begins
+    steps: Floats  # (b - 1, n): sign * row cushion there; ascending
+    entry_maintenance: Floats
+    pairs: Pairs
+    # slots
+    slot_balance: Floats
+    slot_bid: Floats  # value of one unit of a positive equity in the wallet's asset
+    slot_ask: Floats  # the same for a debt or a requirement
+    slot_wallet: Ints
+    filled_slots: Ints  # slots that have rows
+    filled_starts: Ints  # first row of each
+    # wallets
+    exposed: Bools  # has a position of a size above zero
+    wallet_slots: Ints  # first slot of each wallet
+    wallet_rows: Ints  # first row of each wallet; the number of rows where it has none
+    wallet_balance: Floats
+    room_scale: Floats  # 1 / (balance - maintenance at entry), 0 where that is not positive
+    joint_down: Joint
+    joint_up: Joint
+    joint_wallets: Ints  # all wallets with several symbols
+    shape: tuple[object, ...]  # what must be equal for a patch to do
+
+    def rows_of(self, wallet: int) -> range:
+        """Return the rows of a wallet."""
+        start = int(self.wallet_rows[wallet])
+        end = int(self.wallet_rows[wallet + 1]) if wallet + 1 < len(self.wallets) else len(self.positions)
+        return range(start, end)
+
+    def brackets_label(self, row: int) -> str:
+        """Return where the tiers of a row came from, such as ``shipped 2026-09-29``."""
+        return self.tiers.labels[int(self.row_tier[row])]

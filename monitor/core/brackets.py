@@ -1,0 +1,104 @@
+"""Maintenance tier tables: the rules they keep, and which table a symbol gets.
+
+A table is a list of rows ``[floor, cap, mmr, cum]``. The requirement ``notional * mmr - cum`` has to be one
+unbroken line over the notional, which fixes every ``cum`` but the first:
+``cum_n = floor_n * (mmr_n - mmr_(n-1)) + cum_(n-1)``. A table that breaks this gives a wrong liquidation price
+without any other sign, so it is refused rather than repaired.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from monitor.core.model import Bracket, BracketTable
+from monitor.errors import BracketError
+
+# Published amounts are rounded to cents at most; anything further off is a mistake.
+CUM_RELATIVE = 1e-9
+CUM_ABSOLUTE = 1e-6
+
+_COLUMNS = 4
+
+
+def expected_cum(floor: float, mmr: float, mmr_below: float, cum_below: float) -> float:
+    """Return the maintenance amount at which the requirement has no step at ``floor``, in the quote asset."""
+    return floor * (mmr - mmr_below) + cum_below
+
+
+def table_faults(symbol: str, rows: Sequence[Sequence[float]]) -> tuple[BracketError, ...]:
+    """Return everything wrong with a table, in row order; empty if it can be used.
+
+    Args:
+        symbol: whose table it is; only for the errors.
+        rows: ``[floor, cap, mmr, cum]`` each; notional in the quote asset, mmr as a fraction.
+    """
+    if not rows:
+        return (BracketError(symbol, 0, "a table needs at least one row"),)
+    faults: list[BracketError] = []
+    below: Bracket | None = None
+    for index, row in enumerate(rows):
+        if len(row) != _COLUMNS or not all(math.isfinite(value) for value in row):
+            faults.append(BracketError(symbol, index, "a row is four finite numbers: floor, cap, mmr, cum"))
+            below = None
+            continue
+        bracket = Bracket(*(float(value) for value in row))
+        first = index == 0
+        reasons = [*_shape_faults(bracket), *_order_faults(bracket, below, first=first)]
+        if not reasons and (first or below is not None):
+            expected = 0.0 if below is None else expected_cum(bracket.floor, bracket.mmr, below.mmr, below.cum)
+            if not math.isclose(bracket.cum, expected, rel_tol=CUM_RELATIVE, abs_tol=CUM_ABSOLUTE):
+                reasons.append(f"cum is {bracket.cum:.10g}, expected {expected:.10g}")
+                # The rows above are judged by the right amount, or one typing error would be reported in each.
+                bracket = Bracket(bracket.floor, bracket.cap, bracket.mmr, expected)
+        faults += [BracketError(symbol, index, reason) for reason in reasons]
+        below = bracket
+    return tuple(faults)
+
+
+def validate_table(symbol: str, rows: Sequence[Sequence[float]]) -> tuple[Bracket, ...]:
+    """Return the rows as brackets.
+
+    Raises:
+        BracketError: the first fault found; ``table_faults`` gives all of them.
+    """
+    faults = table_faults(symbol, rows)
+    if faults:
+        raise faults[0]
+    return tuple(Bracket(*(float(value) for value in row)) for row in rows)
+
+
+def tables_for(
+    symbols: Iterable[str], config: Mapping[str, BracketTable], shipped: Mapping[str, BracketTable]
+) -> tuple[BracketTable, ...]:
+    """Return one table for each symbol, in the order of first mention; a table of one's own wins.
+
+    Raises:
+        BracketError: a symbol has neither.
+    """
+    tables: list[BracketTable] = []
+    for symbol in dict.fromkeys(symbols):
+        table = config.get(symbol) or shipped.get(symbol)
+        if table is None:
+            raise BracketError(symbol, 0, "there is no table of this symbol, neither given nor shipped")
+        tables.append(table)
+    return tuple(tables)
+
+
+def _shape_faults(bracket: Bracket) -> list[str]:
+    reasons = []
+    if bracket.cap <= bracket.floor:
+        reasons.append(f"cap {bracket.cap:.10g} is not above floor {bracket.floor:.10g}")
+    if not 0.0 < bracket.mmr < 1.0:
+        reasons.append(f"mmr {bracket.mmr:.10g} is not between 0 and 1 (a fraction: 0.004 is 0.4 %)")
+    return reasons
+
+
+def _order_faults(bracket: Bracket, below: Bracket | None, *, first: bool) -> list[str]:
+    reasons = []
+    if first and bracket.floor != 0.0:
+        reasons.append(f"the first floor is {bracket.floor:.10g}, expected 0")
+    if below is not None:
+        if bracket.floor != below.cap:
+            reasons.append(f"floor is {bracket.floor:.10g}, expected {below.cap:.10g}, the cap of the row before")
+        if bracket.mmr <= below.mmr:
+            reasons.append(f"mmr {bracket.mmr:.10g} is not above {below.mmr:.10g}, the rate of the row before")
+    return reasons

@@ -1,0 +1,298 @@
+"""Compiles accounts and tier tables into the columns of a ``Book``, and patches them.
+
+All that does not depend on marks is computed here, once, and by the same code for a whole book and for one
+changed row.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from monitor.core.book import Book, Floats, Ints, Joint, Pairs, TierMatrix, WalletInfo
+from monitor.core.model import AccountSnapshot, BracketTable, MarginMode, Position, Side, SubjectKey
+from monitor.errors import BracketError
+
+
+def compile_book(accounts: Sequence[AccountSnapshot], tables: Mapping[str, BracketTable]) -> Book:
+    """Return the columns of all accounts.
+
+    Args:
+        accounts: whole accounts, names unique.
+        tables: tier table by symbol; each held symbol needs one.
+
+    Raises:
+        BracketError: a held symbol has no table.
+    """
+    layout = _Layout(accounts)
+    tiers, tier_of = _tier_matrix(layout.positions, tables)
+    symbols = tuple(sorted({position.symbol for position in layout.positions}))
+    symbol_index = {symbol: i for i, symbol in enumerate(symbols)}
+    rows = len(layout.positions)
+    row_slot = np.array(layout.row_slot, dtype=np.intp)
+    slot_wallet = np.array(layout.slot_wallet, dtype=np.intp)
+    row_tier = np.array([tier_of[p.symbol] for p in layout.positions], dtype=np.intp)
+    depth = tiers.floors.shape[1]
+    inverse = np.array([p.inverse for p in layout.positions], dtype=np.bool_)
+    filled, starts = np.unique(row_slot, return_index=True)
+    row_wallet = slot_wallet[row_slot] if rows else np.zeros(0, dtype=np.intp)
+    wallets = tuple(layout.wallets)
+    book = Book(
+        symbols=symbols,
+        symbol_index=symbol_index,
+        positions=list(layout.positions),
+        wallets=wallets,
+        wallet_index={info.key: i for i, info in enumerate(wallets)},
+        tiers=tiers,
+        row_symbol=np.array([symbol_index[p.symbol] for p in layout.positions], dtype=np.intp),
+        row_slot=row_slot,
+        row_wallet=row_wallet,
+        row_tier=row_tier,
+        tier_offset=row_tier * depth,
+        inverse=inverse,
+        any_inverse=bool(inverse.any()),
+        sign=np.ones(rows),
+        size=np.zeros(rows),
+        signed_size=np.zeros(rows),
+        entry_x=np.ones(rows),
+        signed_entry=np.zeros(rows),
+        bounds=np.full((depth - 1, rows), np.inf),
+        steps=np.full((depth - 1, rows), np.inf),
+        entry_maintenance=np.zeros(rows),
+        pairs=_find_pairs(layout.positions, row_slot, 2 * depth),
+        slot_balance=np.array(layout.slot_balance, dtype=np.float64),
+        slot_bid=np.ones(len(slot_wallet)),
+        slot_ask=np.ones(len(slot_wallet)),
+        slot_wallet=slot_wallet,
+        filled_slots=filled.astype(np.intp),
+        filled_starts=starts.astype(np.intp),
+        exposed=np.zeros(len(wallets), dtype=np.bool_),
+        wallet_slots=np.searchsorted(slot_wallet, np.arange(len(wallets))).astype(np.intp),
+        wallet_rows=np.searchsorted(row_wallet, np.arange(len(wallets))).astype(np.intp),
+        wallet_balance=np.zeros(len(wallets)),
+        room_scale=np.zeros(len(wallets)),
+        joint_down=_no_joint(),
+        joint_up=_no_joint(),
+        joint_wallets=np.zeros(0, dtype=np.intp),
+        shape=layout.shape(),
+    )
+    _fill_rows(book, np.arange(rows))
+    _fill_wallets(book)
+    book.joint_down = _gather(book, _several(book, want=1.0))
+    book.joint_up = _gather(book, _several(book, want=-1.0))
+    book.joint_wallets = np.union1d(book.joint_down.wallets, book.joint_up.wallets)
+    return book
+
+
+def patch(book: Book, accounts: Sequence[AccountSnapshot]) -> bool:
+    """Change quantities, entries and balances in place where the shape is the same.
+
+    Returns:
+        False if wallets or positions appeared, vanished or changed their kind; then nothing was changed and
+        the book must be compiled anew.
+    """
+    layout = _Layout(accounts)
+    if layout.shape() != book.shape:
+        return False
+    changed = [row for row, position in enumerate(layout.positions) if position != book.positions[row]]
+    for row in changed:
+        book.positions[row] = layout.positions[row]
+    book.slot_balance[:] = layout.slot_balance
+    if changed:
+        _fill_rows(book, np.array(changed, dtype=np.intp))
+        # Only sizes and entries can have changed, so the choice of wallets and rows stands.
+        book.joint_down = _gather(book, book.joint_down[:4])
+        book.joint_up = _gather(book, book.joint_up[:4])
+    _fill_wallets(book)
+    return True
+
+
+class _Layout:
+    """Order of wallets, slots and rows: by account as given, cross wallets first, then isolated ones."""
+
+    def __init__(self, accounts: Iterable[AccountSnapshot]) -> None:
+        self.wallets: list[WalletInfo] = []
+        self.positions: list[Position] = []
+        self.row_slot: list[int] = []
+        self.slot_wallet: list[int] = []
+        self.slot_balance: list[float] = []
+        for account in accounts:
+            self._add(account)
+
+    def _add(self, account: AccountSnapshot) -> None:
+        cross: dict[str, list[Position]] = {asset: [] for asset in account.balances}
+        isolated: list[Position] = []
+        for position in account.positions:
+            if position.margin_mode is MarginMode.CROSS:
+                cross.setdefault(position.margin_asset, []).append(position)
+            else:
+                isolated.append(position)
+        for asset in sorted(cross):
+            # A leg and its opposite stand side by side, LONG first: they are solved as a pair.
+            legs = sorted(cross[asset], key=_leg_order)
+            info = WalletInfo(SubjectKey(account.account, f"cross:{asset}"), MarginMode.CROSS, asset)
+            self._wallet(info, account.balances.get(asset, 0.0), legs)
+        for position in sorted(isolated, key=_leg_order):
+            key = SubjectKey(account.account, position.wallet)
+            info = WalletInfo(key, MarginMode.ISOLATED, position.margin_asset)
+            self._wallet(info, position.margin, [position])
+
+    def _wallet(self, info: WalletInfo, balance: float, legs: Sequence[Position]) -> None:
+        slot = len(self.slot_wallet)
+        self.slot_wallet.append(len(self.wallets))
+        self.slot_balance.append(balance)
+        self.wallets.append(info)
+        self.positions.extend(legs)
+        self.row_slot.extend([slot] * len(legs))
+
+    def shape(self) -> tuple[object, ...]:
+        """Return what a patch cannot change."""
+        legs = tuple((p.symbol, p.side, p.inverse, p.contract_size) for p in self.positions)
+        return (tuple(self.wallets), tuple(self.row_slot), legs)
+
+
+def _leg_order(position: Position) -> tuple[str, bool]:
+    return position.symbol, position.side is Side.SHORT
+
+
+def _tier_matrix(
+    positions: Sequence[Position], tables: Mapping[str, BracketTable]
+) -> tuple[TierMatrix, dict[str, int]]:
+    held = sorted({position.symbol for position in positions})
+    for symbol in held:
+        if symbol not in tables or not tables[symbol].brackets:
+            raise BracketError(symbol, 0, "no maintenance tier table")
+    depth = max((len(tables[symbol].brackets) for symbol in held), default=1)
+    floors = np.full((len(held), depth), np.inf)
+    mmr = np.zeros((len(held), depth))
+    cum = np.zeros((len(held), depth))
+    for i, symbol in enumerate(held):
+        rows = tables[symbol].brackets
+        count = len(rows)
+        floors[i, :count] = [bracket.floor for bracket in rows]
+        mmr[i, :count] = [bracket.mmr for bracket in rows]
+        cum[i, :count] = [bracket.cum for bracket in rows]
+        mmr[i, count:] = mmr[i, count - 1]
+        cum[i, count:] = cum[i, count - 1]
+    labels = tuple(tables[symbol].label for symbol in held)
+    return TierMatrix(floors, mmr, cum, labels), {symbol: i for i, symbol in enumerate(held)}
+
+
+def _fill_rows(book: Book, rows: Ints) -> None:
+    """Compute the mark-independent columns of ``rows`` from their positions."""
+    if not rows.size:
+        return
+    chosen = [book.positions[row] for row in rows]
+    inverse = book.inverse[rows]
+    entry = np.array([p.entry_price for p in chosen])
+    long = np.array([p.side is Side.LONG for p in chosen])
+    size = np.array([p.quantity * p.contract_size for p in chosen])
+    sign = np.where(long != inverse, 1.0, -1.0)
+    entry_x = np.where(inverse, 1.0 / entry, entry)
+    book.sign[rows], book.size[rows], book.entry_x[rows] = sign, size, entry_x
+    signed = sign * size
+    book.signed_size[rows] = signed
+    book.signed_entry[rows] = signed * entry_x
+
+    tier = book.row_tier[rows]
+    floors, mmr, cum = (matrix[tier].T for matrix in (book.tiers.floors, book.tiers.mmr, book.tiers.cum))
+    reachable = (size > 0) & np.isfinite(floors[1:])
+    bounds = np.divide(floors[1:], size, out=np.full(floors[1:].shape, np.inf), where=reachable)
+    book.bounds[:, rows] = bounds
+    intercept = cum - book.signed_entry[rows]
+    slope = signed - size * mmr
+    at_bound = intercept[:-1] + slope[:-1] * np.where(reachable, bounds, 0.0)
+    book.steps[:, rows] = np.where(reachable, sign * at_bound, np.inf)
+    bracket = (entry_x >= bounds).sum(axis=0)
+    columns = np.arange(len(rows))
+    book.entry_maintenance[rows] = size * entry_x * mmr[bracket, columns] - cum[bracket, columns]
+    _fill_pairs(book, set(rows.tolist()))
+
+
+def _fill_wallets(book: Book) -> None:
+    """Compute what depends on balances and entries only."""
+    count = len(book.wallets)
+    book.wallet_balance = _sum_by(book.slot_wallet, book.slot_balance * book.slot_bid, count)
+    rate = book.slot_ask[book.row_slot]
+    required = _sum_by(book.row_wallet, book.entry_maintenance * rate, count)
+    book.exposed = _sum_by(book.row_wallet, book.size, count) > 0
+    scale = book.wallet_balance - required
+    book.room_scale = np.divide(1.0, scale, out=np.zeros(count), where=scale > 0)
+
+
+def _sum_by(index: Ints, values: Floats, count: int) -> Floats:
+    return np.bincount(index, values, count).astype(np.float64, copy=False)
+
+
+def _find_pairs(positions: Sequence[Position], row_slot: Ints, segments: int) -> Pairs:
+    """Pair adjacent legs of one symbol in one slot, +1 leg first."""
+    first, second = [], []
+    for row in range(len(positions) - 1):
+        here, there = positions[row], positions[row + 1]
+        if here.symbol == there.symbol and row_slot[row] == row_slot[row + 1] and here.side is not there.side:
+            plus = row if (here.side is Side.LONG) != here.inverse else row + 1
+            first.append(plus)
+            second.append(2 * row + 1 - plus)
+    shape = (2, segments, len(first))
+    return Pairs(np.array(first, dtype=np.intp), np.array(second, dtype=np.intp), np.zeros(shape), np.zeros(shape))
+
+
+def _fill_pairs(book: Book, changed: set[int]) -> None:
+    """Merge the brackets of both legs into lines of their common cushion."""
+    for i, (plus, minus) in enumerate(zip(book.pairs.first.tolist(), book.pairs.second.tolist(), strict=True)):
+        if plus not in changed and minus not in changed:
+            continue
+        legs = (plus, minus)
+        inner = np.concatenate([book.bounds[:, row] for row in legs])
+        edges: Floats = np.concatenate([np.zeros(1), np.unique(inner[np.isfinite(inner)])])
+        intercept = np.zeros(len(edges))
+        slope = np.zeros(len(edges))
+        for row in legs:
+            reached: Ints = (edges[:, None] >= book.bounds[:, row]).sum(axis=1)
+            tier = int(book.row_tier[row])
+            intercept += book.tiers.cum[tier][reached] - book.signed_entry[row]
+            slope += book.signed_size[row] - book.size[row] * book.tiers.mmr[tier][reached]
+        for target, sign in ((book.pairs.rising, 1.0), (book.pairs.falling, -1.0)):
+            target[:, :, i] = 0.0
+            mine = np.flatnonzero(slope * sign > 0)
+            if mine.size:
+                padded = np.resize(mine, target.shape[1])
+                target[0, :, i] = intercept[padded]
+                target[1, :, i] = sign / slope[padded]
+
+
+def _no_joint() -> Joint:
+    none = np.zeros(0, dtype=np.intp)
+    nothing = np.zeros(0)
+    return Joint(none, none, none, none, none, np.zeros((0, 0)), nothing, nothing, nothing)
+
+
+def _several(book: Book, want: float) -> tuple[Ints, Ints, Ints, Ints]:
+    """Choose the wallets with several symbols that have a leg of sign ``want``: only those can fall that way."""
+    rows: list[int] = []
+    starts: list[int] = []
+    wallets: list[int] = []
+    owner: list[int] = []
+    symbols = book.row_symbol.tolist()
+    signs = book.sign.tolist()
+    edges = [*book.wallet_rows.tolist(), len(symbols)]
+    for wallet, (start, end) in enumerate(pairwise(edges)):
+        if end - start > 1 and len(set(symbols[start:end])) > 1 and want in signs[start:end]:
+            starts.append(len(rows))
+            owner.extend([len(wallets)] * (end - start))
+            wallets.append(wallet)
+            rows.extend(range(start, end))
+    chosen = (np.array(values, dtype=np.intp) for values in (rows, starts, wallets, owner))
+    return tuple(chosen)  # type: ignore[return-value]  # four of four
+
+
+def _gather(book: Book, chosen: tuple[Ints, Ints, Ints, Ints]) -> Joint:
+    rows = chosen[0]
+    return Joint(
+        *chosen,
+        tier_offset=book.tier_offset[rows],
+        bounds=np.ascontiguousarray(book.bounds[:, rows]),
+        signed_size=book.signed_size[rows],
+        size=book.size[rows],
+        signed_entry=book.signed_entry[rows],
+    )

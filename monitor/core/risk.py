@@ -1,0 +1,250 @@
+"""The formulas: one vectorised pass from marks to readings. The only copy in the program.
+
+Sources: maintenance margin and liquidation price as the exchange publishes them for cross, isolated and hedge
+mode. The published closed form needs the bracket at the liquidation price itself; here it falls out, because
+the wallet's cushion as a function of one price is a concave chain of straight lines (see ``monitor.core.book``)
+and the right line is found by comparing the wanted value with the values at the chain's corners.
+
+Nothing raises on any finite input. A mark that is not known yet is NaN and makes its wallet NaN: unknown, never
+"ok". "There is none" (a liquidation price at or below zero, a distance to it) is NaN as well, in rows whose
+wallet is known.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from monitor.core.book import Book, Bools, Floats, Ints, Joint
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """One evaluation. Rows are positions, shape (n,); wallets, shape (w,), in the wallet's asset."""
+
+    marks: Floats  # rows: mark price used
+    notional: Floats
+    unrealized_pnl: Floats
+    bracket: Ints  # row of the tier table, from 0
+    position_maintenance: Floats
+    liquidation_price: Floats  # NaN where there is none; of two the nearest to the mark
+    distance: Floats  # |mark - liquidation| / mark; 0 at a margin ratio of 1 or more; NaN where there is none
+    pair_roots: Floats  # (2, pairs): lower and upper liquidation x of hedged pairs, NaN where there is none
+    margin_balance: Floats
+    maintenance_margin: Floats
+    cushion: Floats
+    margin_ratio: Floats  # 1 is liquidation, infinity where the balance is used up, 0 without a requirement
+    room: Floats  # at most 1; negative beyond liquidation
+    joint_distance: Floats  # NaN where no common move liquidates
+
+
+def evaluate(book: Book, marks: Floats) -> Readings:
+    """Return the readings of all positions and wallets at these marks.
+
+    Args:
+        book: compiled columns.
+        marks: mark price by symbol of the book, shape (s,), > 0; NaN where not known.
+    """
+    return evaluate_rows(book, marks.take(book.row_symbol))
+
+
+def evaluate_rows(book: Book, price: Floats) -> Readings:
+    """Return the readings with one price for each row, shape (n,): legs of one symbol may differ."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        x = _to_x(book, price)
+        notional, bracket, maintenance = _maintenance(book, x)
+        pnl = book.signed_size * (x - book.entry_x)
+
+        balance, required, cushion = _wallets(book, pnl, maintenance)
+        ratio = np.where(balance <= 0, np.inf, required / balance)
+        ratio = np.where(required <= 0, 0.0, ratio)
+        room = np.minimum(cushion * book.room_scale, 1.0)
+        room[~book.exposed] = 1.0
+
+        # With every other symbol fixed, this row's cushion may fall to here before the wallet's is zero.
+        target = (pnl - maintenance) - cushion.take(book.row_wallet)
+        root = _single_roots(book, target)
+        pair_roots = _pair_roots(book, pnl - maintenance, cushion, x, root)
+        root[~((root > 0) & (root < np.inf))] = np.nan
+        liquidation = _to_x(book, root)
+        distance = np.abs(price - liquidation) / price
+        distance[ratio.take(book.row_wallet) >= 1] = 0.0
+        joint = _joint_distance(book, x, bracket, cushion, distance)
+    return Readings(
+        price, notional, pnl, bracket, maintenance, liquidation, distance, pair_roots,
+        balance, required, cushion, ratio, room, joint,
+    )  # fmt: skip
+
+
+def adverse_prices(book: Book, low: Floats, high: Floats) -> Floats:
+    """Return for each row the end of its symbol's range that is worse for its wallet, shape (n,).
+
+    A wallet's cushion and every level condition are worst at an end of the range, never inside it: the cushion
+    is concave in the price and the other symbols do not enter. Legs of a hedged pair get the same end.
+
+    Args:
+        book: compiled columns.
+        low: lowest mark by symbol, shape (s,).
+        high: highest mark by symbol, shape (s,).
+    """
+    ends = (low.take(book.row_symbol), high.take(book.row_symbol))
+    worth = []
+    for price in ends:
+        x = _to_x(book, price)
+        cushion = book.signed_size * (x - book.entry_x) - _maintenance(book, x)[2]
+        together = cushion[book.pairs.first] + cushion[book.pairs.second]
+        cushion[book.pairs.first] = together
+        cushion[book.pairs.second] = together
+        worth.append(cushion)
+    return np.where(worth[0] <= worth[1], ends[0], ends[1])
+
+
+def both_roots(book: Book, readings: Readings, row: int) -> tuple[float | None, float | None]:
+    """Return the lower and the upper liquidation price of a row's symbol in its wallet."""
+    for i, legs in enumerate(zip(book.pairs.first.tolist(), book.pairs.second.tolist(), strict=True)):
+        if row in legs:
+            roots = readings.pair_roots[:, i]
+            prices = np.sort(1.0 / roots) if book.inverse[row] else roots
+            return tuple(None if np.isnan(price) else float(price) for price in prices)  # type: ignore[return-value]
+    price = float(readings.liquidation_price[row])
+    if np.isnan(price):
+        return None, None
+    return (price, None) if book.positions[row].side == "LONG" else (None, price)
+
+
+def _to_x(book: Book, price: Floats) -> Floats:
+    """Return the variable cushions are linear in; the same function turns it back into a price."""
+    if book.any_inverse:
+        return np.where(book.inverse, 1.0 / price, price)
+    return price.copy()
+
+
+def _maintenance(book: Book, x: Floats) -> tuple[Floats, Ints, Floats]:
+    """Return notional, bracket, and the maintenance margin, each shape (n,)."""
+    notional = book.size * x
+    bracket = _count(x >= book.bounds)
+    at = book.tier_offset + bracket
+    return notional, bracket, notional * book.tiers.mmr.take(at) - book.tiers.cum.take(at)
+
+
+def _count(reached: Bools) -> Ints:
+    """Return how many thresholds each column reached; summing bytes keeps the pass in cache."""
+    total: Ints = np.add.reduce(reached.view(np.int8), axis=0, dtype=np.int8)
+    return total
+
+
+def _wallets(book: Book, pnl: Floats, maintenance: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return margin balance, maintenance margin and cushion, shape (w,): rows -> slots -> wallets."""
+    equity = book.slot_balance.copy()
+    required = np.zeros(len(equity))
+    if book.filled_starts.size:
+        equity[book.filled_slots] += np.add.reduceat(pnl, book.filled_starts)
+        required[book.filled_slots] = np.add.reduceat(maintenance, book.filled_starts)
+    # An asset counts at its bid while it is owned and at its ask while it is owed.
+    equity = np.minimum(equity * book.slot_bid, equity * book.slot_ask)
+    required *= book.slot_ask
+    if len(book.wallets) != len(equity):
+        equity = np.add.reduceat(equity, book.wallet_slots)
+        required = np.add.reduceat(required, book.wallet_slots)
+    return equity, required, equity - required
+
+
+def _single_roots(book: Book, target: Floats) -> Floats:
+    """Return x at which each row's own cushion equals ``target``; a single leg is monotonic, so there is one."""
+    at = book.tier_offset + _count(book.steps <= book.sign * target)
+    slope = book.signed_size - book.size * book.tiers.mmr.take(at)
+    intercept = book.tiers.cum.take(at) - book.signed_entry
+    return (target - intercept) / slope
+
+
+def _pair_roots(book: Book, row_cushion: Floats, cushion: Floats, x: Floats, root: Floats) -> Floats:
+    """Solve hedged pairs, write the root nearest to the mark into both legs, return both roots.
+
+    The pair's cushion is the lowest of its lines, so it is at or above the target exactly between the highest
+    crossing of a rising line and the lowest crossing of a falling one.
+    """
+    pairs = book.pairs
+    if not pairs.first.size:
+        return np.zeros((2, 0))
+    target = row_cushion[pairs.first] + row_cushion[pairs.second] - cushion[book.row_wallet[pairs.first]]
+    lower = ((target - pairs.rising[0]) * pairs.rising[1]).max(axis=0)
+    upper = -((target - pairs.falling[0]) * pairs.falling[1]).max(axis=0)
+    lower[lower <= 0] = np.nan
+    upper[upper <= 0] = np.nan
+    above_all = lower > upper  # even at its best the pair is below the target
+    lower[above_all] = np.nan
+    upper[above_all] = np.nan
+    here = _to_price_of(book, pairs.first, x[pairs.first])
+    below = np.abs(here - _to_price_of(book, pairs.first, lower))
+    above = np.abs(here - _to_price_of(book, pairs.first, upper))
+    nearest = np.where(np.isnan(upper) | (below <= above), lower, upper)
+    root[pairs.first] = nearest
+    root[pairs.second] = nearest
+    return np.stack([lower, upper])
+
+
+def _to_price_of(book: Book, rows: Ints, x: Floats) -> Floats:
+    return np.where(book.inverse[rows], 1.0 / x, x)
+
+
+def _joint_distance(book: Book, x: Floats, bracket: Ints, cushion: Floats, distance: Floats) -> Floats:
+    """Return the smallest common move of all marks of each wallet that brings its cushion to zero, shape (w,).
+
+    With one symbol it is that symbol's distance. With several, each direction is solved on its own.
+    """
+    joint = np.full(len(book.wallets), np.nan)
+    joint[book.row_wallet] = distance
+    if not book.joint_wallets.size:
+        return joint
+    several = book.joint_wallets
+    joint[several] = np.nan
+    for side, group in ((1.0, book.joint_down), (-1.0, book.joint_up)):
+        if group.rows.size:
+            factor = _joint_factor(book, group, x, bracket, side)
+            if book.any_inverse:
+                flipped = book.inverse[group.rows[group.starts]]
+                factor = np.where(flipped, 1.0 / factor, factor)
+            joint[group.wallets] = np.fmin(joint[group.wallets], np.abs(1.0 - factor))
+    joint[several[cushion[several] <= 0]] = 0.0
+    joint[several[np.isnan(cushion[several])]] = np.nan
+    return joint
+
+
+def _joint_factor(book: Book, group: Joint, x: Floats, bracket: Ints, side: float) -> Floats:
+    """Return the factor on all x of each wallet at which its cushion is zero, NaN if there is none.
+
+    The cushion is a concave chain of lines in the factor. ``side`` +1 looks for the crossing of a rising line,
+    -1 of a falling one. A line touching the chain lies above it, so its zero never passes the crossing: from
+    there the brackets only move towards it, each at most once through its table, and the last line is exact.
+    """
+    here = x[group.rows]
+    gain = group.signed_size * here
+    notional = group.size * here
+    balance = book.wallet_balance[group.wallets]
+    spread = group.wallet_of
+
+    def zero(at: Ints) -> Floats:
+        index = group.tier_offset + at
+        slope = np.add.reduceat(gain - notional * book.tiers.mmr.take(index), group.starts)
+        level = balance + np.add.reduceat(book.tiers.cum.take(index) - group.signed_entry, group.starts)
+        return np.where(slope * side > 0, -level / slope, np.nan)
+
+    def brackets(factor: Floats) -> Ints:
+        return _count(here * factor.take(spread) >= group.bounds)
+
+    # Past the peak the present lines lead the wrong way: begin at that end of the chain instead.
+    current = bracket[group.rows]
+    factor = zero(current)
+    wrong_way = np.isnan(factor)
+    if wrong_way.any():
+        end = 0 if side > 0 else group.bounds.shape[0]
+        current = np.where(wrong_way.take(spread), end, current)
+        factor = zero(current)
+    current = brackets(factor)
+    approach = np.maximum if side > 0 else np.minimum
+    for _ in range(group.bounds.size + 1):
+        factor = zero(current)
+        following = approach(current, brackets(factor))
+        if np.array_equal(following, current):
+            break
+        current = following
+    return np.where(factor > 0, factor, np.nan)
