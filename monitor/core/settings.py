@@ -76,4 +76,5 @@ class EngineSettings(msgspec.Struct, frozen=True):
     rules: AlertRules = AlertRules()
     overrides: tuple[RulesOverride, ...] = ()
     channels: tuple[ChannelRule, ...] = ()
+    accounts: tuple[str, ...] = ()  # names that will deliver snapshots; until all did, nothing is called gone
     freshness: FreshnessRules = FreshnessRules()

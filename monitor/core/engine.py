@@ -1,0 +1,300 @@
+"""The only mutable owner of the core: ``step(event, now) -> Effects``.
+
+Synchronous, handed ``now``, without any input or output. The same events at the same times give the same
+effects, which is what a journal replays.
+"""
+
+import msgspec
+import numpy as np
+
+from monitor.core import planner, report
+from monitor.core.book import Book, Bools, Ints
+from monitor.core.compile import compile_book, patch
+from monitor.core.events import (
+    DeliveryResult,
+    Event,
+    FeedState,
+    Heartbeat,
+    Restored,
+    SettingsChanged,
+    Snapshot,
+    StoreState,
+    Subscribed,
+    Ticks,
+)
+from monitor.core.incidents import Effects, Incidents
+from monitor.core.marks import MarkBoard
+from monitor.core.model import AccountSnapshot, BracketTable, Facts, Level, NoticeKind, Now, SubjectKey
+from monitor.core.outages import FEED_PREFIX, STORE_PREFIX, Outages
+from monitor.core.risk import Readings, adverse_prices, evaluate, evaluate_rows
+from monitor.core.rules import Thresholds, Track, advance, compile_thresholds, conditions, reached
+from monitor.core.sampling import Sampler
+from monitor.core.settings import EngineSettings
+
+_NONE: Ints = np.zeros(0, dtype=np.intp)
+
+
+class SymbolView(msgspec.Struct, frozen=True):
+    """What is known of one watched symbol."""
+
+    symbol: str
+    data: str
+    mark: float | None
+    age_s: float | None
+    source: str
+
+
+class EngineView(msgspec.Struct, frozen=True):
+    """The engine at one moment, for people and programs."""
+
+    environment: str
+    wallets: tuple[report.WalletView, ...]
+    positions: tuple[report.PositionView, ...]
+    symbols: tuple[SymbolView, ...]
+    brackets: dict[str, str]  # origin of the tier table by symbol
+    evaluations: int
+
+
+class Engine:
+    """Owns book, marks, levels and what was told to whom."""
+
+    def __init__(self) -> None:
+        self._settings = EngineSettings()
+        self._tables: dict[str, BracketTable] = {}
+        self._accounts: dict[str, AccountSnapshot] = {}
+        self._board = MarkBoard()
+        self._book: Book = compile_book((), {})
+        self._limits: Thresholds = compile_thresholds(self._book, self._settings)
+        self._track = Track.empty(0)
+        self._known: Bools = np.zeros(0, dtype=np.bool_)  # wallets judged at least once
+        self._readings: Readings = evaluate(self._book, self._board.price)
+        self._hit: Bools = conditions(self._book, self._limits, self._readings)
+        self._sampler = Sampler(0)
+        self.evaluations = 0
+        self._incidents = Incidents()
+        self._outages = Outages(self._incidents)
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Symbols that need marks, sorted."""
+        return self._book.symbols
+
+    def step(self, event: Event, now: Now) -> Effects:
+        """Take one event.
+
+        Raises:
+            BracketError: an account holds a symbol without a tier table; nothing of the account was taken.
+        """
+        match event:
+            case Ticks():
+                self._ticks(event, now)
+            case Heartbeat():
+                self._heartbeat(now)
+            case Snapshot():
+                self._accounts_changed({**self._accounts, event.account.account: event.account}, now)
+            case SettingsChanged():
+                self._settings_changed(event, now)
+            case Restored():
+                self._incidents.restore(event.subjects)
+            case Subscribed():
+                self._outages.subscribed(event.feed, event.symbols)
+                self._board.expect(event.symbols, event.at_s)
+            case DeliveryResult():
+                self._delivered(event, now)
+            case StoreState():
+                self._outages.store_state(event, self._settings, now)
+            case FeedState():
+                pass  # shown by the feed itself; what counts here is whether marks arrive
+        return self._incidents.take()
+
+    def view(self, now: Now) -> EngineView:
+        """Return everything as it stands."""
+        levels = self._track.level.tolist()
+        marks = {symbol: self._board.newest(symbol) for symbol in self._book.symbols}
+        return EngineView(
+            environment=self._settings.environment,
+            wallets=report.wallet_views(self._book, self._readings, levels),
+            positions=report.position_views(self._book, self._readings, levels),
+            symbols=tuple(
+                SymbolView(
+                    symbol=symbol,
+                    data=self._board.state(symbol, now.mono_s, self._settings.freshness).value,
+                    mark=mark.price if mark else None,
+                    age_s=max(0.0, now.mono_s - mark.seen_s) if mark else None,
+                    source=mark.source.value if mark else "",
+                )
+                for symbol, mark in marks.items()
+            ),
+            brackets={
+                position.symbol: self._book.brackets_label(row)
+                for row, position in enumerate(self._book.positions)
+            },
+            evaluations=self.evaluations,
+        )
+
+    # Marks and levels
+
+    def _ticks(self, event: Ticks, now: Now) -> None:
+        extremes = self._board.take(event.marks)
+        self._readings = evaluate(self._book, self._board.price)
+        self._hit = conditions(self._book, self._limits, self._readings)
+        self.evaluations += 1
+        worst = self._readings
+        hit = self._hit
+        if extremes is not None:
+            # Ticks were coalesced: what held at an extreme was a received crossing and counts.
+            worst = evaluate_rows(self._book, adverse_prices(self._book, *extremes))
+            hit = hit | conditions(self._book, self._limits, worst)
+        changed = self._judge(hit, worst, now)
+        self._record(changed, now)
+
+    def _judge(self, hit: Bools, worst: Readings, now: Now) -> Ints:
+        """Let levels follow conditions; return the wallets whose level changed."""
+        unknown = np.isnan(worst.cushion)
+        unsure = unknown | self._stale(now.mono_s)
+        before = self._track.level
+        self._track = advance(self._track, self._limits, hit, unsure, now.mono_s)
+        changed = np.flatnonzero(self._track.level != before)
+        fresh = np.flatnonzero(~unknown & ~self._known)
+        if changed.size or fresh.size:
+            # A level that only the extreme reached is told with the figures of the extreme.
+            calm = reached(conditions(self._book, self._limits, self._readings))
+            for wallet in np.union1d(changed, fresh).tolist():
+                readings = self._readings if calm[wallet] >= self._track.level[wallet] else worst
+                self._follow(wallet, readings, now, first=not self._known[wallet])
+            self._known[fresh] = True
+        return changed
+
+    def _follow(self, wallet: int, readings: Readings, now: Now, *, first: bool) -> None:
+        subject = str(self._book.wallets[wallet].key)
+        level = Level(int(self._track.level[wallet]))
+        quiet = first and self._incidents.get(subject) is None  # opened inside its level
+        state = self._incidents.begin(subject, now.wall_ms)
+        if level is state.level:
+            return
+        facts = self._facts(wallet, now, readings)
+        if level > state.level:
+            self._incidents.rise(state, level, now.wall_ms, facts, quiet=quiet)
+        else:
+            facts = msgspec.structs.replace(facts, reason="recovered")
+            self._incidents.fall(state, level, now.wall_ms, facts)
+
+    def _stale(self, now_s: float) -> Bools:
+        """Return the wallets that hold a symbol whose marks are not fresh, shape (w,)."""
+        stale = np.zeros(len(self._book.wallets), dtype=np.bool_)
+        silent = now_s - self._board.heard_s >= self._settings.freshness.suspect_after_s
+        if silent.any():
+            stale[self._book.row_wallet[silent[self._book.row_symbol]]] = True
+        return stale
+
+    def _record(self, changed: Ints, now: Now) -> None:
+        due = self._sampler.due(self._readings, changed, now.mono_s)
+        if due.size:
+            levels = self._track.level.tolist()
+            self._incidents.samples.extend(
+                report.samples(
+                    self._book, self._readings, self._board,
+                    levels=levels, wallets=due.tolist(), at_ms=now.wall_ms,
+                )
+            )  # fmt: skip
+
+    # Time
+
+    def _heartbeat(self, now: Now) -> None:
+        changed = self._judge(self._hit, self._readings, now) if self._track.level.any() else _NONE
+        self._record(changed, now)
+        for wallet in np.flatnonzero(self._track.level).tolist():
+            state = self._incidents.get(str(self._book.wallets[wallet].key))
+            if state is None or state.level is Level.OK:
+                continue
+            rule = self._limits.rules[wallet].levels[state.level - 1]
+            due = planner.remind(state, rule.reminder_s, self._settings.channels, now.wall_ms)
+            if due:
+                self._incidents.remind(state, due, now.wall_ms, self._facts(wallet, now, self._readings))
+        self._outages.watch_feeds(self._board, self._settings, now)
+        self._outages.remind_stores(self._settings, now)
+
+    # Accounts and settings
+
+    def _settings_changed(self, event: SettingsChanged, now: Now) -> None:
+        self._settings = event.settings
+        self._incidents.channels = event.settings.channels
+        self._tables = {table.symbol: table for table in event.tables}
+        self._rebuild(compile_book(tuple(self._accounts.values()), self._tables), now)
+        self._reassess(now)
+
+    def _accounts_changed(self, accounts: dict[str, AccountSnapshot], now: Now) -> None:
+        ordered = tuple(accounts.values())
+        if not patch(self._book, ordered):
+            self._rebuild(compile_book(ordered, self._tables), now)
+        self._accounts = accounts
+        self._forget_absent(now)
+        self._reassess(now)
+
+    def _rebuild(self, book: Book, now: Now) -> None:
+        """Change to a book of another shape; levels and dwell follow their wallets."""
+        old, track, known = self._book, self._track, self._known
+        self._book = book
+        self._limits = compile_thresholds(book, self._settings)
+        self._board.watch(book.symbols, now.mono_s)
+        self._track = Track.empty(len(book.wallets))
+        self._known = np.zeros(len(book.wallets), dtype=np.bool_)
+        self._sampler = Sampler(len(book.wallets))
+        for i, info in enumerate(book.wallets):
+            j = old.wallet_index.get(info.key)
+            state = self._incidents.get(str(info.key))
+            if j is not None:
+                self._track.level[i] = track.level[j]
+                self._track.held_s[:, i] = track.held_s[:, j]
+                self._known[i] = known[j]
+            elif state is not None:
+                self._track.level[i] = state.level
+                # When its conditions were last met is not known after a restart: the dwell begins anew.
+                self._track.held_s[:, i] = now.mono_s
+
+    def _forget_absent(self, now: Now) -> None:
+        """Close what no account holds any more: earlier in this run, or restored from the one before."""
+        if not set(self._settings.accounts) <= self._accounts.keys():
+            return
+        held = {str(info.key) for info in self._book.wallets}
+        for subject in self._incidents.subjects():
+            if not subject.startswith("/") and subject not in held:
+                account, _, wallet = subject.partition("/")
+                facts = Facts(
+                    environment=self._settings.environment, account=account, wallet=wallet, reason="gone"
+                )
+                self._incidents.vanish(subject, now.wall_ms, facts)
+
+    def _reassess(self, now: Now) -> None:
+        self._readings = evaluate(self._book, self._board.price)
+        self._hit = conditions(self._book, self._limits, self._readings)
+        self._record(self._judge(self._hit, self._readings, now), now)
+
+    # Outcomes
+
+    def _delivered(self, event: DeliveryResult, now: Now) -> None:
+        facts, kind = self._closing(event.subject, now)
+        self._incidents.settle(
+            event.subject, event.channel, now.wall_ms, facts, accepted=event.accepted, kind=kind
+        )
+
+    def _closing(self, subject: str, now: Now) -> tuple[Facts, NoticeKind]:
+        """Return what a closing message that is late would say."""
+        environment = self._settings.environment
+        if subject.startswith(FEED_PREFIX):
+            return Facts(environment=environment, reason="marks are back"), NoticeKind.SIGHT
+        if subject.startswith(STORE_PREFIX):
+            store = subject.removeprefix(STORE_PREFIX)
+            return Facts(environment=environment, detail=store), NoticeKind.STORAGE_BACK
+        account, _, name = subject.partition("/")
+        wallet = self._book.wallet_index.get(SubjectKey(account, name))
+        if wallet is None:
+            facts = Facts(environment=environment, account=account, wallet=name, reason="gone")
+            return facts, NoticeKind.CLOSED
+        facts = self._facts(wallet, now, self._readings)
+        return msgspec.structs.replace(facts, reason="recovered"), NoticeKind.CLOSED
+
+    def _facts(self, wallet: int, now: Now, readings: Readings) -> Facts:
+        return report.wallet_facts(
+            self._book, readings, self._board, wallet, now_s=now.mono_s, environment=self._settings.environment
+        )

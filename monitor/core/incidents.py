@@ -1,0 +1,130 @@
+"""States of all subjects, and the effects that collect while one event is handled."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from monitor.core import planner
+from monitor.core.model import Facts, Level, Notice, NoticeKind, Sample, SubjectState, Transition
+from monitor.core.settings import ChannelRule
+
+
+class Effects(NamedTuple):
+    """What must happen because of one event; rows are committed before their notices are sent."""
+
+    subjects: tuple[SubjectState, ...] = ()
+    gone: tuple[str, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    withdrawn: tuple[tuple[str, str], ...] = ()  # (subject, channel)
+    transitions: tuple[Transition, ...] = ()
+    samples: tuple[Sample, ...] = ()
+
+
+class Incidents:
+    """Applies plans to states and remembers what must leave the core."""
+
+    def __init__(self) -> None:
+        self.channels: Sequence[ChannelRule] = ()
+        self._states: dict[str, SubjectState] = {}
+        self._leaving: dict[str, SubjectState] = {}  # gone, but an alert of it is still in flight
+        self._clear()
+
+    def _clear(self) -> None:
+        self._changed: dict[str, SubjectState] = {}
+        self._gone: list[str] = []
+        self._notices: list[Notice] = []
+        self._withdrawn: list[tuple[str, str]] = []
+        self._transitions: list[Transition] = []
+        self.samples: list[Sample] = []
+
+    def take(self) -> Effects:
+        """Return what collected since the last take."""
+        effects = Effects(
+            tuple(self._changed.values()), tuple(self._gone), tuple(self._notices), tuple(self._withdrawn),
+            tuple(self._transitions), tuple(self.samples),
+        )  # fmt: skip
+        self._clear()
+        return effects
+
+    def restore(self, states: Iterable[SubjectState]) -> None:
+        """Take what an earlier run left."""
+        self._states.update({state.subject: state for state in states})
+
+    def get(self, subject: str) -> SubjectState | None:
+        """Return the state of a subject, None if it was never seen."""
+        return self._states.get(subject)
+
+    def subjects(self) -> tuple[str, ...]:
+        """Return the names of all subjects that were ever seen."""
+        return tuple(self._states)
+
+    def begin(self, subject: str, at_ms: int) -> SubjectState:
+        """Return the state of a subject, made and recorded if it is new."""
+        state = self._states.get(subject)
+        if state is None:
+            state = planner.begin(subject, at_ms)
+            self._save(state)
+        return state
+
+    def rise(
+        self, state: SubjectState, level: Level, at_ms: int, facts: Facts, *,
+        kind: NoticeKind = NoticeKind.ALERT, quiet: bool = False,
+    ) -> None:  # fmt: skip
+        """Tell that a level was reached, or that the same trouble grew."""
+        plan = planner.rise(state, level, self.channels, at_ms, facts, kind=kind, quiet=quiet)
+        if level is not state.level:
+            self._moved(state, level, at_ms, plan.state.incident, facts)
+        self._apply(plan)
+
+    def fall(
+        self, state: SubjectState, level: Level, at_ms: int, facts: Facts, *, kind: NoticeKind = NoticeKind.CLOSED
+    ) -> None:
+        """Record a lower level, and close the incident where it is over."""
+        self._moved(state, level, at_ms, state.incident, facts)
+        self._apply(planner.fall(state, level, self.channels, at_ms, facts, kind=kind))
+
+    def remind(
+        self, state: SubjectState, channels: Sequence[str], at_ms: int, facts: Facts, *,
+        kind: NoticeKind = NoticeKind.REMINDER,
+    ) -> None:  # fmt: skip
+        """Tell these channels again."""
+        self._apply(planner.reminders(state, channels, at_ms, facts, kind=kind))
+
+    def vanish(self, subject: str, at_ms: int, facts: Facts) -> None:
+        """Forget a subject; an open incident is closed, and that is never an all-clear."""
+        state = self._states.pop(subject)
+        self._changed.pop(subject, None)
+        self._gone.append(subject)
+        if state.level > Level.OK:
+            self._moved(state, Level.OK, at_ms, state.incident, facts)
+        plan = planner.fall(state, Level.OK, self.channels, at_ms, facts)
+        self._emit(plan)
+        if plan.withdrawn:
+            self._leaving[subject] = plan.state
+
+    def settle(
+        self, subject: str, channel: str, at_ms: int, facts: Facts, *, accepted: bool, kind: NoticeKind
+    ) -> None:
+        """Record the fate of a notice."""
+        state = self._states.get(subject)
+        if state is not None:
+            plan = planner.settle(state, channel, accepted=accepted, at_ms=at_ms, facts=facts, kind=kind)
+            if plan.state != state:
+                self._apply(plan)
+        elif subject in self._leaving:
+            left = self._leaving.pop(subject)
+            self._emit(planner.settle(left, channel, accepted=accepted, at_ms=at_ms, facts=facts, kind=kind))
+
+    def _moved(self, state: SubjectState, level: Level, at_ms: int, incident: int, facts: Facts) -> None:
+        self._transitions.append(Transition(state.subject, level, state.level, at_ms, incident, facts))
+
+    def _apply(self, plan: planner.Plan) -> None:
+        self._save(plan.state)
+        self._emit(plan)
+
+    def _emit(self, plan: planner.Plan) -> None:
+        self._notices.extend(plan.notices)
+        self._withdrawn.extend((plan.state.subject, channel) for channel in plan.withdrawn)
+
+    def _save(self, state: SubjectState) -> None:
+        self._states[state.subject] = state
+        self._changed[state.subject] = state

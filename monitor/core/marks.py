@@ -1,0 +1,84 @@
+"""Newest marks by symbol, and how old they are."""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from monitor.core.book import Floats
+from monitor.core.model import DataState, MarkRange, Source
+from monitor.core.settings import FreshnessRules
+
+
+class Mark(NamedTuple):
+    """The newest mark of one symbol."""
+
+    price: float
+    event_ms: int
+    seen_s: float
+    source: Source
+
+
+class MarkBoard:
+    """Vectors of marks in the order of a book's symbols; the engine is the only writer."""
+
+    def __init__(self) -> None:
+        self.symbols: tuple[str, ...] = ()
+        self.price: Floats = np.zeros(0)
+        self.heard_s: Floats = np.zeros(0)  # when each was last heard of, or first expected (monotonic)
+        self._index: Mapping[str, int] = {}
+        self._newest: dict[str, Mark] = {}
+
+    def watch(self, symbols: tuple[str, ...], now_s: float) -> None:
+        """Follow exactly these symbols; known marks are kept, silence of new ones counts from ``now_s``."""
+        heard = dict(zip(self.symbols, self.heard_s.tolist(), strict=True))
+        self._newest = {symbol: mark for symbol, mark in self._newest.items() if symbol in symbols}
+        self.symbols = symbols
+        self._index = {symbol: i for i, symbol in enumerate(symbols)}
+        self.heard_s = np.array([heard.get(symbol, now_s) for symbol in symbols])
+        self.price = np.array([self._newest[s].price if s in self._newest else np.nan for s in symbols])
+
+    def expect(self, symbols: Iterable[str], at_s: float) -> None:
+        """Count the silence of symbols that have never delivered from ``at_s`` on."""
+        for symbol in symbols:
+            index = self._index.get(symbol)
+            if index is not None and symbol not in self._newest:
+                self.heard_s[index] = at_s
+
+    def take(self, ranges: Iterable[MarkRange]) -> tuple[Floats, Floats] | None:
+        """Take new marks.
+
+        Returns:
+            Lowest and highest mark by symbol if any symbol moved within its range, else None.
+        """
+        moved: list[tuple[int, float, float]] = []
+        for new in ranges:
+            index = self._index.get(new.symbol)
+            if index is None:
+                continue
+            self.price[index] = new.mark
+            self.heard_s[index] = new.seen_s
+            self._newest[new.symbol] = Mark(new.mark, new.event_ms, new.seen_s, new.source)
+            if new.low < new.mark or new.high > new.mark:
+                moved.append((index, new.low, new.high))
+        if not moved:
+            return None
+        low, high = self.price.copy(), self.price.copy()
+        for index, lowest, highest in moved:
+            low[index], high[index] = lowest, highest
+        return low, high
+
+    def newest(self, symbol: str) -> Mark | None:
+        """Return the newest mark of a symbol, or None."""
+        return self._newest.get(symbol)
+
+    def silence_s(self, symbol: str, now_s: float) -> float:
+        """Return for how long nothing was heard of a watched symbol, in seconds."""
+        return now_s - float(self.heard_s[self._index[symbol]])
+
+    def state(self, symbol: str, now_s: float, rules: FreshnessRules) -> DataState:
+        """Judge a watched symbol by its silence."""
+        silence = self.silence_s(symbol, now_s)
+        if silence >= rules.blind_after_s:
+            return DataState.BLIND
+        return DataState.SUSPECT if silence >= rules.suspect_after_s else DataState.FRESH

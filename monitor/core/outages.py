@@ -1,0 +1,90 @@
+"""Trouble that is not about one wallet: feeds that went blind, databases that do not take writes."""
+
+from monitor.core import planner
+from monitor.core.events import StoreState
+from monitor.core.incidents import Incidents
+from monitor.core.marks import MarkBoard
+from monitor.core.model import DataState, Facts, Level, NoticeKind, Now
+from monitor.core.settings import EngineSettings
+
+# A severity decides which channels hear of it, the interval how often it is repeated.
+BLIND_LEVEL = Level.CRITICAL
+BLIND_REMINDER_S = 900.0
+STORAGE_LEVEL = Level.WARNING
+STORAGE_REMINDER_S = 7200.0
+FEED_PREFIX = "/feed:"
+STORE_PREFIX = "/storage:"
+
+
+class Outages:
+    """Judges feeds at each heartbeat and stores when they report."""
+
+    def __init__(self, incidents: Incidents) -> None:
+        self._incidents = incidents
+        self._feeds: dict[str, frozenset[str]] = {}  # symbols by feed
+        self._named: dict[str, frozenset[str]] = {}  # symbols told in the present blindness, by feed
+
+    def subscribed(self, feed: str, symbols: tuple[str, ...]) -> None:
+        """Learn which symbols a feed is responsible for."""
+        self._feeds[feed] = frozenset(symbols)
+
+    def watch_feeds(self, board: MarkBoard, settings: EngineSettings, now: Now) -> None:
+        """Tell blindness by symbol and its end; before a feed subscribed, all symbols are judged as one."""
+        feeds = self._feeds or {"marks": frozenset(board.symbols)}
+        for feed, symbols in feeds.items():
+            watched = tuple(symbol for symbol in board.symbols if symbol in symbols)
+            self._watch_feed(feed, watched, board, settings, now)
+        if self._feeds:
+            # Connecting took so long that it was told before any feed had a name.
+            state = self._incidents.get(f"{FEED_PREFIX}marks")
+            if state is not None and state.level > Level.OK and "marks" not in self._feeds:
+                self._watch_feed("marks", board.symbols, board, settings, now)
+
+    def _watch_feed(
+        self, feed: str, watched: tuple[str, ...], board: MarkBoard, settings: EngineSettings, now: Now
+    ) -> None:  # fmt: skip
+        subject = f"{FEED_PREFIX}{feed}"
+        state = self._incidents.get(subject) or planner.begin(subject, now.wall_ms)
+        states = {symbol: board.state(symbol, now.mono_s, settings.freshness) for symbol in watched}
+        blind = frozenset(symbol for symbol, data in states.items() if data is DataState.BLIND)
+        seeing = all(data is DataState.FRESH and board.newest(symbol) for symbol, data in states.items())
+        named = self._named.get(feed, frozenset())
+        facts = Facts(
+            environment=settings.environment,
+            symbols=tuple(sorted(blind or named)),
+            mark_age_s=max((board.silence_s(symbol, now.mono_s) for symbol in blind), default=None),
+            reason="no marks" if blind else "marks are back" if watched else "no position needs marks",
+        )
+        if blind - named:
+            # More symbols in the same blindness are told too, and are no new incident.
+            self._incidents.rise(state, BLIND_LEVEL, now.wall_ms, facts, kind=NoticeKind.BLIND)
+            self._named[feed] = blind | named
+        elif state.level > Level.OK and seeing:
+            self._incidents.fall(state, Level.OK, now.wall_ms, facts, kind=NoticeKind.SIGHT)
+            self._named.pop(feed, None)
+        elif blind:
+            due = planner.remind(state, BLIND_REMINDER_S, self._incidents.channels, now.wall_ms)
+            if due:
+                self._incidents.remind(state, due, now.wall_ms, facts, kind=NoticeKind.BLIND)
+
+    def store_state(self, event: StoreState, settings: EngineSettings, now: Now) -> None:
+        """Tell that a database stopped or resumed taking writes, once each."""
+        subject = f"{STORE_PREFIX}{event.store}"
+        state = self._incidents.get(subject) or planner.begin(subject, now.wall_ms)
+        facts = Facts(environment=settings.environment, reason=event.reason, detail=event.store)
+        if not event.ok and state.level is Level.OK:
+            self._incidents.rise(state, STORAGE_LEVEL, now.wall_ms, facts, kind=NoticeKind.STORAGE)
+        elif event.ok and state.level > Level.OK:
+            self._incidents.fall(state, Level.OK, now.wall_ms, facts, kind=NoticeKind.STORAGE_BACK)
+
+    def remind_stores(self, settings: EngineSettings, now: Now) -> None:
+        """Repeat that a database is still failing."""
+        for subject in self._incidents.subjects():
+            state = self._incidents.get(subject)
+            if state is None or not subject.startswith(STORE_PREFIX):
+                continue
+            due = planner.remind(state, STORAGE_REMINDER_S, self._incidents.channels, now.wall_ms)
+            if due:
+                store = subject.removeprefix(STORE_PREFIX)
+                facts = Facts(environment=settings.environment, reason="still failing", detail=store)
+                self._incidents.remind(state, due, now.wall_ms, facts, kind=NoticeKind.STORAGE)

@@ -1,0 +1,183 @@
+"""Readings in the shape people and programs get them: facts for messages, rows for history, JSON for commands."""
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+
+from monitor.core.book import Book
+from monitor.core.marks import MarkBoard
+from monitor.core.model import Facts, Level, Sample
+from monitor.core.risk import Readings
+
+
+class WalletView(msgspec.Struct, frozen=True):
+    """One wallet as ``assess`` and ``status`` show it; amounts in ``asset``, ratios are fractions."""
+
+    account: str
+    wallet: str
+    margin_mode: str
+    asset: str
+    wallet_balance: float
+    margin_balance: float | None
+    maintenance_margin: float | None
+    cushion: float | None
+    margin_ratio: float | None
+    room: float | None
+    joint_distance: float | None
+    moves_left: float | None
+    level: str
+    liquidatable: bool | msgspec.UnsetType = msgspec.UNSET  # True where the balance is used up
+
+
+class PositionView(msgspec.Struct, frozen=True):
+    """One position as ``assess`` and ``status`` show it; its level is its wallet's."""
+
+    account: str
+    wallet: str
+    symbol: str
+    side: str
+    quantity: float
+    entry_price: float
+    mark_price: float | None
+    notional: float | None
+    unrealized_pnl: float | None
+    maintenance_margin: float | None
+    liquidation_price: float | None
+    distance: float | None
+    level: str
+
+
+def wallet_views(book: Book, readings: Readings, levels: Sequence[int]) -> tuple[WalletView, ...]:
+    """Return all wallets, in the book's order; ``levels`` by wallet."""
+    views = []
+    for i, info in enumerate(book.wallets):
+        ratio = float(readings.margin_ratio[i])
+        views.append(
+            WalletView(
+                account=info.key.account,
+                wallet=info.key.wallet,
+                margin_mode=info.mode.value,
+                asset=info.asset,
+                wallet_balance=float(book.wallet_balance[i]),
+                margin_balance=number(readings.margin_balance[i]),
+                maintenance_margin=number(readings.maintenance_margin[i]),
+                cushion=number(readings.cushion[i]),
+                margin_ratio=number(ratio),
+                room=number(readings.room[i]),
+                joint_distance=number(readings.joint_distance[i]),
+                moves_left=None,
+                level=Level(levels[i]).label,
+                liquidatable=True if ratio == math.inf else msgspec.UNSET,
+            )
+        )
+    return tuple(views)
+
+
+def position_views(book: Book, readings: Readings, levels: Sequence[int]) -> tuple[PositionView, ...]:
+    """Return all positions, in the book's order; ``levels`` by wallet."""
+    views = []
+    for row, position in enumerate(book.positions):
+        wallet = int(book.row_wallet[row])
+        views.append(
+            PositionView(
+                account=book.wallets[wallet].key.account,
+                wallet=book.wallets[wallet].key.wallet,
+                symbol=position.symbol,
+                side=position.side.value,
+                quantity=position.quantity,
+                entry_price=position.entry_price,
+                mark_price=number(readings.marks[row]),
+                notional=number(readings.notional[row]),
+                unrealized_pnl=number(readings.unrealized_pnl[row]),
+                maintenance_margin=number(readings.position_maintenance[row]),
+                liquidation_price=number(readings.liquidation_price[row]),
+                distance=number(readings.distance[row]),
+                level=Level(levels[wallet]).label,
+            )
+        )
+    return tuple(views)
+
+
+def worst_row(book: Book, readings: Readings, wallet: int) -> int | None:
+    """Return the row of a wallet that is nearest to its liquidation price, else the one that requires most."""
+    rows = book.rows_of(wallet)
+    if not rows:
+        return None
+    distance = readings.distance[rows.start : rows.stop]
+    if np.isnan(distance).all() or not np.nanmax(distance) > 0:
+        return rows.start + int(np.argmax(np.nan_to_num(readings.position_maintenance[rows.start : rows.stop])))
+    return rows.start + int(np.nanargmin(distance))
+
+
+def wallet_facts(
+    book: Book, readings: Readings, board: MarkBoard, wallet: int, *, now_s: float, environment: str
+) -> Facts:
+    """Return what a message may say about a wallet."""
+    info = book.wallets[wallet]
+    row = worst_row(book, readings, wallet)
+    marks = [mark for r in book.rows_of(wallet) if (mark := board.newest(book.positions[r].symbol)) is not None]
+    oldest = min(marks, key=lambda mark: mark.seen_s, default=None)
+    ratio = float(readings.margin_ratio[wallet])
+    return Facts(
+        environment=environment,
+        account=info.key.account,
+        wallet=info.key.wallet,
+        asset=info.asset,
+        margin_mode=info.mode.value,
+        symbol="" if row is None else book.positions[row].symbol,
+        side="" if row is None else book.positions[row].side.value,
+        positions=len(book.rows_of(wallet)),
+        mark=None if row is None else number(readings.marks[row]),
+        liquidation_price=None if row is None else number(readings.liquidation_price[row]),
+        distance=None if row is None else number(readings.distance[row]),
+        joint_distance=number(readings.joint_distance[wallet]),
+        margin_ratio=number(ratio),
+        liquidatable=ratio >= 1,
+        room=number(readings.room[wallet]),
+        margin_balance=number(readings.margin_balance[wallet]),
+        maintenance_margin=number(readings.maintenance_margin[wallet]),
+        cushion=number(readings.cushion[wallet]),
+        event_ms=0 if oldest is None else oldest.event_ms,
+        mark_age_s=None if oldest is None else max(0.0, now_s - oldest.seen_s),
+        mark_source="" if oldest is None else oldest.source.value,
+        brackets="" if row is None else book.brackets_label(row),
+    )
+
+
+def samples(
+    book: Book, readings: Readings, board: MarkBoard, *, levels: Sequence[int], wallets: Sequence[int], at_ms: int
+) -> tuple[Sample, ...]:
+    """Return the history rows of these wallets and of their positions; ``levels`` by wallet of the book."""
+    rows = []
+    for wallet in wallets:
+        key = book.wallets[wallet].key
+        mine = book.rows_of(wallet)
+        marks = [mark for r in mine if (mark := board.newest(book.positions[r].symbol)) is not None]
+        source = marks[0].source.value if marks else ""
+        level = int(levels[wallet])
+        rows.append(
+            Sample(
+                at_ms, key.account, key.wallet, "", "", source, level,
+                number(readings.margin_ratio[wallet]), number(readings.room[wallet]), None,
+                number(readings.joint_distance[wallet]), None, None, number(readings.margin_balance[wallet]),
+                number(readings.maintenance_margin[wallet]), number(readings.cushion[wallet]),
+            )
+        )  # fmt: skip
+        for row in mine:
+            position = book.positions[row]
+            rows.append(
+                Sample(
+                    at_ms, key.account, key.wallet, position.symbol, position.side.value, source, level,
+                    None, None, number(readings.distance[row]), None, number(readings.marks[row]),
+                    number(readings.liquidation_price[row]), None, number(readings.position_maintenance[row]),
+                    None,
+                )
+            )  # fmt: skip
+    return tuple(rows)
+
+
+def number(value: float) -> float | None:
+    """Return a plain float, or None for NaN and infinity, which no file or message may contain."""
+    return float(value) if math.isfinite(value) else None

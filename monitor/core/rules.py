@@ -1,0 +1,179 @@
+"""Levels: which conditions hold now, which level follows. Pure functions over columns.
+
+Rising is instant. Falling needs the level's conditions missed by a dead band, without a break, for its dwell
+time; what is not known (no mark yet, stale marks) counts as not missed.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import reduce
+
+import numpy as np
+import numpy.typing as npt
+
+from monitor.core.book import Book, Bools, Floats
+from monitor.core.model import Level
+from monitor.core.risk import Readings
+from monitor.core.settings import AlertRules, EngineSettings, LevelRule
+
+Levels = npt.NDArray[np.int8]
+
+_ORDER = np.array([[level] for level in Level if level > Level.OK], dtype=np.int8)
+_LEVELS = len(_ORDER)
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Conditions as columns, shape (8, w): entering the four levels, then leaving them. NaN is off."""
+
+    room: Floats
+    ratio: Floats
+    ratio_room: Floats
+    moves: Floats
+    moves_room: Floats
+    distance: Floats
+    joint: Floats
+    dwell_s: Floats  # (4, w)
+    uses_distance: bool
+    uses_joint: bool
+    uses_moves: bool
+    rules: tuple[AlertRules, ...]  # by wallet
+
+
+def compile_thresholds(book: Book, settings: EngineSettings) -> Thresholds:
+    """Return the conditions of every wallet of the book."""
+    rules = tuple(_rules_of(book, wallet, settings) for wallet in range(len(book.wallets)))
+
+    def column(name: str, worse: float) -> Floats:
+        """``worse`` is the direction in which values get more dangerous: -1 smaller, +1 larger."""
+        enter = np.array([[_number(getattr(rule.levels[i], name)) for rule in rules] for i in range(_LEVELS)])
+        band = np.array([rule.dead_band for rule in rules])
+        return np.concatenate([enter, enter * (1.0 - worse * band)]).reshape(2 * _LEVELS, len(rules))
+
+    distance, joint, moves = column("distance", -1), column("joint_distance", -1), column("moves_left", -1)
+    return Thresholds(
+        room=column("room", -1),
+        ratio=column("margin_ratio", 1),
+        ratio_room=column("margin_ratio_room", -1),
+        moves=moves,
+        moves_room=column("moves_left_room", -1),
+        distance=distance,
+        joint=joint,
+        dwell_s=np.array([[rule.levels[i].dwell_s for rule in rules] for i in range(_LEVELS)]).reshape(
+            _LEVELS, len(rules)
+        ),
+        uses_distance=not bool(np.isnan(distance).all()),
+        uses_joint=not bool(np.isnan(joint).all()),
+        uses_moves=not bool(np.isnan(moves).all()),
+        rules=rules,
+    )
+
+
+def conditions(book: Book, limits: Thresholds, readings: Readings, moves_left: Floats | None = None) -> Bools:
+    """Return which levels' conditions hold, shape (8, w): entered in the first four rows, not left in the others.
+
+    Args:
+        book: the columns the readings were made of.
+        limits: compiled for the same book.
+        readings: one evaluation.
+        moves_left: shape (w,), NaN where not known; None if none is known.
+    """
+    room = readings.room
+    hit = room <= limits.room
+    hit |= (readings.margin_ratio >= limits.ratio) & (room <= limits.ratio_room)
+    if limits.uses_distance and book.filled_starts.size:
+        hit |= wallet_distance(book, readings) <= limits.distance
+    if limits.uses_joint:
+        hit |= readings.joint_distance <= limits.joint
+    if limits.uses_moves and moves_left is not None:
+        hit |= (moves_left <= limits.moves) & (room <= limits.moves_room)
+    hit &= book.exposed
+    return hit
+
+
+def wallet_distance(book: Book, readings: Readings) -> Floats:
+    """Return the smallest distance of each wallet's positions, shape (w,); NaN where there is none."""
+    nearest = np.full(len(book.wallets), np.nan)
+    np.fmin.at(nearest, book.row_wallet, readings.distance)
+    return nearest
+
+
+def reached(hit: Bools) -> Levels:
+    """Return the highest level whose conditions hold, shape (w,)."""
+    highest: Levels = (hit[:_LEVELS] * _ORDER).max(axis=0)
+    return highest
+
+
+@dataclass(slots=True)
+class Track:
+    """What levels remember: the level, and when each level's conditions were last not missed (monotonic s)."""
+
+    level: Levels  # (w,)
+    held_s: Floats  # (4, w); -inf where never
+
+    @classmethod
+    def empty(cls, wallets: int) -> "Track":
+        """Return a track of wallets that were never judged."""
+        return cls(np.zeros(wallets, dtype=np.int8), np.full((_LEVELS, wallets), -np.inf))
+
+
+def advance(track: Track, limits: Thresholds, hit: Bools, unsure: Bools, now_s: float) -> Track:
+    """Return the track one judgement later.
+
+    Args:
+        track: levels so far.
+        limits: for the dwell times.
+        hit: from ``conditions``.
+        unsure: wallets whose data is missing or stale, shape (w,); they may rise and not fall.
+        now_s: monotonic seconds.
+    """
+    held = np.where(hit[_LEVELS:] | unsure, now_s, track.held_s)
+    kept = (track.level >= _ORDER) & (now_s - held < limits.dwell_s)
+    return Track(np.maximum(reached(hit), (kept * _ORDER).max(axis=0)), held)
+
+
+def _number(value: float | None) -> float:
+    return np.nan if value is None else value
+
+
+def _rules_of(book: Book, wallet: int, settings: EngineSettings) -> AlertRules:
+    """Choose the rules of a wallet: its symbol's, else its account's, else the global ones.
+
+    A cross wallet with several symbols is as sensitive as the most sensitive of the rules that touch it: a
+    setting made for one symbol must neither be lost nor make the others deaf.
+    """
+    account = book.wallets[wallet].key.account
+    base = next((o.rules for o in settings.overrides if o.symbol is None and o.account == account), settings.rules)
+    symbols = {book.positions[row].symbol for row in book.rows_of(wallet)}
+    special = [
+        o.rules for o in settings.overrides if o.symbol in symbols and (o.account is None or o.account == account)
+    ]
+    if not special:
+        return base
+    if len(symbols) == 1:
+        return special[-1]
+    return reduce(_most_sensitive, special, base)
+
+
+def _most_sensitive(one: AlertRules, other: AlertRules) -> AlertRules:
+    first, second, third, fourth = (
+        LevelRule(
+            level=a.level,
+            room=_pick(max, a.room, b.room),
+            moves_left=_pick(max, a.moves_left, b.moves_left),
+            moves_left_room=max(a.moves_left_room, b.moves_left_room),
+            margin_ratio=_pick(min, a.margin_ratio, b.margin_ratio),
+            margin_ratio_room=max(a.margin_ratio_room, b.margin_ratio_room),
+            distance=_pick(max, a.distance, b.distance),
+            joint_distance=_pick(max, a.joint_distance, b.joint_distance),
+            reminder_s=_pick(min, a.reminder_s, b.reminder_s),
+            dwell_s=max(a.dwell_s, b.dwell_s),
+        )
+        for a, b in zip(one.levels, other.levels, strict=True)
+    )
+    return AlertRules((first, second, third, fourth), max(one.dead_band, other.dead_band))
+
+
+def _pick(choose: Callable[[list[float]], float], a: float | None, b: float | None) -> float | None:
+    given = [value for value in (a, b) if value is not None]
+    return choose(given) if given else None
