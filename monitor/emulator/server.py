@@ -1,0 +1,137 @@
+"""The exchange as one handle: start it, tick it, ask it, stop it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from decimal import Decimal
+from typing import cast
+
+from aiohttp import web
+
+from monitor.emulator.clock import Clock
+from monitor.emulator.faults import Faults
+from monitor.emulator.ledger import WalletFigures, figures
+from monitor.emulator.market import Market
+from monitor.emulator.rest import RestApi
+from monitor.emulator.scenario import Scenario
+from monitor.emulator.settings import EmulatorSettings
+from monitor.emulator.streams import StreamHub
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_HOST = "127.0.0.1"  # never anything else: whoever can reach it could feed a monitor prices
+_SHUTDOWN_S = 1.0
+
+
+class Emulator:
+    """A local exchange that plays a scenario.
+
+    It starts no task of its own: time passes where :meth:`run` or :meth:`step` is awaited.
+    """
+
+    def __init__(self, clock: Clock, scenario: Scenario, settings: EmulatorSettings | None = None) -> None:
+        self.settings = settings or EmulatorSettings()
+        self.scenario = scenario
+        self.faults = Faults()
+        self._clock = clock
+        loop_s = scenario.duration_s if self.settings.forever else 0.0
+        self.market = Market(scenario.instruments, loop_s)
+        self.streams = StreamHub(self.market, self.faults, clock, self.settings)
+        self.rest = RestApi(self.market, self.faults, clock, self.settings)
+        self._runner: web.AppRunner | None = None
+        self._port = self.settings.port
+
+    @property
+    def port(self) -> int:
+        """Return the port it listens on; only after :meth:`start`."""
+        return self._port
+
+    @property
+    def base_http(self) -> str:
+        """Return the REST base, such as ``http://127.0.0.1:8080``."""
+        return f"http://{_HOST}:{self._port}"
+
+    @property
+    def base_market_ws(self) -> str:
+        """Return the base of the market streams, its route included."""
+        return f"ws://{_HOST}:{self._port}/market"
+
+    @property
+    def base_private_ws(self) -> str:
+        """Return the base of the private streams, its route included."""
+        return f"ws://{_HOST}:{self._port}/private"
+
+    @property
+    def marks(self) -> Mapping[str, Decimal]:
+        """Return the marks of the newest tick by symbol."""
+        return dict(self.market.marks)
+
+    @property
+    def elapsed_s(self) -> float:
+        """Return how far the scenario is, in seconds from its first tick; with ``forever`` it keeps growing."""
+        return self.market.elapsed_s
+
+    @property
+    def finished(self) -> bool:
+        """Say whether the scenario is over."""
+        return not self.settings.forever and self.elapsed_s >= self.scenario.duration_s
+
+    def figures(self) -> tuple[WalletFigures, ...]:
+        """Return every wallet at the marks of the newest tick, by the exchange's own arithmetic."""
+        return figures(self.scenario.accounts, self.market.tables, self.market.marks)
+
+    async def start(self) -> None:
+        """Listen on the loopback interface.
+
+        Raises:
+            OSError: if the port is taken.
+        """
+        app = web.Application(middlewares=[self._middleware])
+        app.router.add_routes(self.rest.routes())
+        app.router.add_routes(self.streams.routes())
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_S)
+        await runner.setup()
+        self._runner = runner
+        await web.TCPSite(runner, _HOST, self.settings.port).start()
+        self._port = runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """Close every connection and the port; calling it twice is fine."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await self.streams.close()
+            await runner.cleanup()
+
+    async def step(self) -> None:
+        """Move the marks to the present moment and push them; the first step starts the scenario."""
+        now_ms = self._clock.wall_ms()
+        self.market.tick(now_ms)
+        await self.streams.tick(now_ms)
+
+    async def run(self) -> None:
+        """Tick until the scenario ends, or for ever if the settings say so."""
+        due_ms = float(self._clock.wall_ms())
+        while True:
+            await self.step()
+            if self.finished:
+                return
+            # Counting from the due time keeps the cadence; after a pause the missed ticks are not made up for.
+            due_ms = max(due_ms + self.settings.tick_s * 1000, float(self._clock.wall_ms()))
+            await self._clock.sleep((due_ms - self._clock.wall_ms()) / 1000)
+
+    def drop_connections(self) -> None:
+        """Cut every stream connection now, without a closing handshake."""
+        self.streams.drop_all()
+
+    async def send_raw(self, frame: str | bytes) -> None:
+        """Send one frame as it is, valid or not, to every subscriber."""
+        await self.streams.send_raw(frame)
+
+    @web.middleware
+    async def _middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if self.faults.refuse_connections:
+            cast("asyncio.Transport", request.transport).abort()  # a request being handled has one
+            raise web.HTTPServiceUnavailable  # never arrives; ends the handling of this request
+        # A path nobody knows is answered by REST too: with an error body.
+        if request.path.startswith("/fapi/") or request.match_info.http_exception is not None:
+            return await self.rest.answer(request, handler)
+        return await handler(request)

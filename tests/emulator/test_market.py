@@ -1,0 +1,87 @@
+"""Marks and their rows."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+
+from monitor.emulator.market import Market
+from tests.emulator.conftest import small_scenario
+
+T0 = 1_780_000_000_000
+
+
+def market() -> Market:
+    return Market(small_scenario().instruments)
+
+
+def test_the_first_tick_starts_the_paths() -> None:
+    """Before it every mark stands at its beginning; after it time is counted from there."""
+    one = market()
+    assert (one.elapsed_s, one.marks["BTCUSDT"]) == (0.0, Decimal(60_000))
+    one.tick(T0)
+    one.tick(T0 + 2_500)
+    assert (one.elapsed_s, one.marks["BTCUSDT"], one.event_ms) == (2.5, Decimal(60_250), T0 + 2_500)
+
+
+def test_past_prices_can_be_asked_for() -> None:
+    """A price is a function of wall time, before the first tick and after."""
+    one = market()
+    assert one.price_at("BTCUSDT", 0) == 60_000
+    one.tick(T0)
+    assert one.price_at("BTCUSDT", T0 + 5_000) == 60_500
+    assert one.price_at("BTCUSDT", T0 - 5_000) == 60_000
+
+
+def test_a_loop_repeats_the_paths() -> None:
+    """With a loop marks begin anew while the elapsed time goes on."""
+    one = Market(small_scenario().instruments, loop_s=10.0)
+    one.tick(T0)
+    one.tick(T0 + 12_500)
+    assert (one.marks["BTCUSDT"], one.elapsed_s) == (Decimal(60_250), 12.5)
+
+
+def test_a_stream_row_is_spelled_like_the_exchange_s(shared: Path) -> None:
+    """The fields of the documented event, each of the same type, prices with eight decimals."""
+    one = market()
+    one.tick(T0)
+    row = one.stream_row(one.instruments["BTCUSDT"])
+    example = json.loads((shared / "payloads/usdm/streams/mark_price_stream.json").read_text())
+    assert {key: type(value) for key, value in row.items()} == {key: type(value) for key, value in example.items()}
+    assert (row["s"], row["p"], row["ap"], row["E"]) == ("BTCUSDT", "60000.00000000", "60000.00000000", T0)
+    assert (row["i"], row["P"], row["r"], row["st"]) == ("59970.00000000", "59985.00000000", "0.00010000", 1)
+    assert 0 < row["T"] - T0 <= 8 * 3_600_000
+    assert row["T"] % (8 * 3_600_000) == 0
+
+
+def test_a_coin_margined_row_says_so(shared: Path) -> None:
+    """Its fields are those of the other market: no average price, and a 2 for the market."""
+    one = market()
+    row = one.stream_row(one.instruments["BTCUSD_PERP"])
+    example = json.loads((shared / "payloads/coinm/streams/mark_price_stream.json").read_text())
+    assert set(row) == set(example)
+    assert row["st"] == 2
+
+
+def test_traditional_assets_travel_apart() -> None:
+    """The all-market event is two messages; muted symbols are in neither, and an empty one is not sent."""
+    one = market()
+    apart = [[row["s"] for row in message] for message in one.stream_arrays(set())]
+    assert apart == [["BTCUSDT", "ETHUSDT", "BTCUSD_PERP"], ["XAUUSDT"]]
+    less = [[row["s"] for row in message] for message in one.stream_arrays({"BTCUSDT", "XAUUSDT"})]
+    assert less == [["ETHUSDT", "BTCUSD_PERP"]]
+
+
+def test_a_premium_row_is_spelled_like_the_exchange_s(shared: Path) -> None:
+    """The fields of the documented reply, each of the same type, even before the first tick."""
+    one = market()
+    row = one.premium_row(one.instruments["ETHUSDT"], T0)
+    example = json.loads((shared / "payloads/usdm/rest/mark_price.json").read_text())
+    assert {key: type(value) for key, value in row.items()} == {key: type(value) for key, value in example.items()}
+    assert (row["markPrice"], row["time"]) == ("2500.50000000", T0)
+
+
+def test_rest_knows_one_market_and_tables_are_optional() -> None:
+    """Coin-margined contracts are left out; symbols without tiers have no table."""
+    one = market()
+    assert [instrument.symbol for instrument in one.usdm()] == ["BTCUSDT", "ETHUSDT", "XAUUSDT"]
+    assert set(one.tables) == {"BTCUSDT"}

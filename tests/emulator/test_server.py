@@ -1,0 +1,97 @@
+"""The handle: start, run, figures, stop."""
+
+import asyncio
+from decimal import Decimal
+
+import aiohttp
+import pytest
+
+from monitor.emulator.server import Emulator
+from monitor.emulator.settings import EmulatorSettings
+from tests.conftest import ManualClock, settle
+from tests.emulator.conftest import Connect, Start, small_scenario
+
+
+async def test_addresses_are_loopback_and_routed(start: Start) -> None:
+    """Port 0 becomes a free port, and the stream bases include their route."""
+    emulator = await start()
+    assert emulator.port > 0
+    assert emulator.base_http == f"http://127.0.0.1:{emulator.port}"
+    assert emulator.base_market_ws == f"ws://127.0.0.1:{emulator.port}/market"
+    assert emulator.base_private_ws == f"ws://127.0.0.1:{emulator.port}/private"
+
+
+async def test_a_taken_port_is_an_error(start: Start, clock: ManualClock) -> None:
+    """Starting on a port in use raises, and stopping afterwards is fine."""
+    first = await start()
+    second = Emulator(clock, small_scenario(), EmulatorSettings(port=first.port))
+    with pytest.raises(OSError, match="in use"):
+        await second.start()
+    await second.stop()
+
+
+async def test_run_ends_with_the_scenario(clock: ManualClock) -> None:
+    """It ticks at the set cadence from the moment it is run, and returns when the script is over."""
+    emulator = Emulator(clock, small_scenario(), EmulatorSettings(tick_s=2.5))
+    await clock.advance(100)
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(emulator.run())
+        await clock.advance(5)
+        assert (emulator.elapsed_s, emulator.marks["BTCUSDT"], emulator.finished) == (5.0, Decimal(60_500), False)
+        await clock.advance(5)
+        await settle()
+        assert task.done()
+    assert (emulator.finished, emulator.marks["BTCUSDT"]) == (True, Decimal(61_000))
+    assert clock.slept == [2.5] * 4
+
+
+async def test_run_can_go_on_for_ever(clock: ManualClock) -> None:
+    """With the setting the script begins anew and the run ends only when cancelled."""
+    emulator = Emulator(clock, small_scenario(), EmulatorSettings(forever=True))
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(emulator.run())
+        await clock.advance(25)
+        assert (emulator.elapsed_s, emulator.marks["BTCUSDT"], emulator.finished) == (25.0, Decimal(60_500), False)
+        task.cancel()
+
+
+async def test_figures_at_the_newest_marks(clock: ManualClock) -> None:
+    """The account's figures follow the ticks."""
+    emulator = Emulator(clock, small_scenario())
+    await emulator.step()
+    await clock.advance(5)
+    await emulator.step()
+    (wallet,) = emulator.figures()
+    assert (wallet.margin_balance, wallet.maintenance_margin) == (Decimal(5_500), Decimal(242))
+
+
+async def test_stop_closes_streams_and_may_be_repeated(start: Start, connect: Connect) -> None:
+    """Clients get a closing frame; afterwards nobody answers."""
+    emulator = await start()
+    socket = await connect(f"{emulator.base_market_ws}/ws")
+    async with asyncio.TaskGroup() as group:
+        end = group.create_task(socket.receive(timeout=5))
+        group.create_task(emulator.stop())
+    assert end.result().type is aiohttp.WSMsgType.CLOSE
+    await emulator.stop()
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", emulator.port)
+
+
+async def test_trouble_can_be_made_at_run_time(
+    start: Start, connect: Connect, session: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Raw frames, dropped sockets and refused connections are a call or a switch away, and nothing is logged."""
+    emulator = await start()
+    socket = await connect(f"{emulator.base_market_ws}/ws/btcusdt@markPrice@1s")
+    await emulator.send_raw("{")
+    assert await socket.receive_str(timeout=5) == "{"
+    emulator.drop_connections()
+    assert (await socket.receive(timeout=5)).type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
+    emulator.faults.refuse_connections = True
+    with pytest.raises(aiohttp.ClientConnectionError):
+        await session.get(f"{emulator.base_http}/fapi/v1/ping")
+    emulator.faults.refuse_connections = False
+    async with session.get(f"{emulator.base_http}/fapi/v1/ping") as response:
+        assert response.status == 200
+    assert caplog.records == []
