@@ -1,0 +1,252 @@
+"""history.db: samples of margin ratios, batched and bounded. It may lose rows under overload, and counts them.
+
+Raw samples are kept for days, one row a minute for months. A sample is folded into its minute in the same
+transaction that stores it, so no minute is ever computed from rows that were removed.
+"""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import structlog
+
+from monitor.core.model import Sample
+from monitor.errors import StoreError
+from monitor.ports import Clock
+from monitor.storage.history_schema import (
+    DROP_EMPTY_SUBJECTS,
+    FOLD,
+    HISTORY_SCHEMA,
+    PRUNE_MINUTES,
+    PRUNE_SAMPLES,
+    PUT_SAMPLE,
+    PUT_SUBJECT,
+)
+from monitor.storage.sqlite import BUSY_S, Database, UnstorableError
+
+log = structlog.get_logger()
+
+_BATCH_ROWS: Final = 5_000  # in one transaction
+_PRUNE_SUBJECTS: Final = 32  # in one step
+_PRUNE_ROWS: Final = 500  # of each of them, from each table
+_LONGEST_PAUSE_S: Final = 60.0
+_FOLDED: Final = 12  # the leading fields of a sample that go into its minute
+
+OVERFLOW: Final = "overflow"  # rows came faster than the disk took them
+STORAGE: Final = "storage"  # the database could not be written
+UNSTORABLE: Final = "unstorable"  # a row that no database would take
+CLOSING: Final = "closing"  # offered after the end
+
+
+class HistorySettings(msgspec.Struct, frozen=True):
+    """How much is kept, and for how long. Durations in seconds."""
+
+    flush_s: float = 1.0
+    max_rows: int = 50_000  # that wait to be written; then the oldest go
+    keep_raw_s: float = 7 * 86_400.0
+    keep_minutes_s: float = 400 * 86_400.0
+    prune_every_s: float = 600.0
+
+
+class SqliteHistory:
+    """Implements ``ports.HistoryStore``: ``record`` never blocks and never raises; ``run`` writes.
+
+    Args:
+        path: the file, ``history.db``.
+        clock: paces the writer and dates the retention.
+        settings: bounds and durations.
+        on_state: called with False and a reason when writing stops working, with True when it does again.
+        busy_s: how long to wait for another program's lock.
+
+    Attributes:
+        dropped: rows lost, by reason: ``overflow``, ``storage``, ``unstorable`` or ``closing``.
+        written: rows committed.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        clock: Clock,
+        settings: HistorySettings,
+        on_state: Callable[[bool, str], None],
+        *,
+        busy_s: float = BUSY_S,
+    ) -> None:
+        self._db = Database(path, HISTORY_SCHEMA, synchronous="NORMAL", busy_s=busy_s)
+        self._clock = clock
+        self._settings = settings
+        self._on_state = on_state
+        self._queue: deque[Sample] = deque(maxlen=settings.max_rows)
+        self._known: set[tuple[str, ...]] = set()  # subjects that have a row
+        self._to_prune: list[int] = []
+        self._prune_at_s = clock.mono_s()
+        self._pause: asyncio.Timeout | None = None
+        self._finishing = False
+        self._ok = True
+        self.dropped: Counter[str] = Counter()
+        self.written = 0
+
+    @property
+    def queued(self) -> int:
+        """How many rows wait to be written."""
+        return len(self._queue)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the last attempt to write worked."""
+        return self._ok
+
+    def record(self, samples: Sequence[Sample]) -> None:
+        """Queue samples for the next batch; the oldest go, counted, when there are too many."""
+        if self._finishing:
+            self.dropped[CLOSING] += len(samples)
+            return
+        excess = len(self._queue) + len(samples) - self._settings.max_rows
+        if excess > 0:
+            self.dropped[OVERFLOW if self._ok else STORAGE] += excess
+        self._queue.extend(samples)
+
+    async def open(self) -> None:
+        """Open and migrate; does nothing if it is open. ``run`` does it too, and keeps trying.
+
+        Raises:
+            SchemaTooNewError: a newer version of this program wrote the file.
+            StoreError: the file cannot be used.
+        """
+        await self._db.open()
+
+    async def run(self) -> None:
+        """Write what is recorded until ``finish`` was called and the rest is written.
+
+        When storage fails it keeps what it may and tries again, less and less often; at the end it tries once.
+        """
+        failures = 0
+        ending = False
+        while not ending:
+            await self._rest(min(_LONGEST_PAUSE_S, self._settings.flush_s * 2.0**failures))
+            ending = self._finishing
+            try:
+                await self._db.open()
+                await self._flush()
+                if not ending:
+                    await self._prune()
+            except StoreError as error:
+                failures = min(failures + 1, 10)
+                self._turned_bad(error)
+            else:
+                failures = 0
+                self._turned_good()
+        self.dropped[STORAGE] += len(self._queue)
+        self._queue.clear()
+
+    def finish(self) -> None:
+        """Take no more; ``run`` writes the rest at once and returns."""
+        self._finishing = True
+        if self._pause is not None:
+            self._pause.reschedule(asyncio.get_running_loop().time())
+
+    async def close(self) -> None:
+        """Close; calling it twice is fine.
+
+        Raises:
+            StoreError: closing failed; the connection is gone all the same.
+        """
+        await self._db.close()
+
+    async def _rest(self, seconds: float) -> None:
+        """Sleep, unless or until it is time to finish."""
+        if self._finishing:
+            return
+        try:
+            async with asyncio.timeout(None) as self._pause:
+                await self._clock.sleep(seconds)
+        except TimeoutError:
+            pass  # finish() ended it
+        finally:
+            self._pause = None
+
+    def _turned_bad(self, error: StoreError) -> None:
+        if self._ok:
+            self._ok = False
+            log.warning("history.storage_lost", path=error.path, operation=error.operation, cause=error.cause,
+                        hint=error.hint)  # fmt: skip
+            self._on_state(False, error.cause)
+
+    def _turned_good(self) -> None:
+        if not self._ok:
+            self._ok = True
+            log.info("history.storage_back", path=str(self._db.path), dropped_rows=self.dropped[STORAGE])
+            self._on_state(True, "")
+
+    async def _flush(self) -> None:
+        """Write what waited when it was called; what cannot be written waits again."""
+        todo = len(self._queue)
+        while todo > 0 and self._queue:
+            batch = [self._queue.popleft() for _ in range(min(todo, _BATCH_ROWS, len(self._queue)))]
+            todo -= len(batch)
+            try:
+                await self._write(batch)
+            except UnstorableError:
+                await self._write_singly(batch)
+            except StoreError:
+                self._put_back(batch)
+                raise
+
+    async def _write(self, batch: Sequence[Sample]) -> None:
+        subjects = {sample[1:5] for sample in batch} - self._known
+        async with self._db.transaction("write") as connection:
+            if subjects:
+                await connection.executemany(PUT_SUBJECT, subjects)
+            await connection.executemany(PUT_SAMPLE, batch)
+            await connection.executemany(FOLD, [sample[:_FOLDED] for sample in batch])
+        self._known |= subjects
+        self.written += len(batch)
+
+    async def _write_singly(self, batch: Sequence[Sample]) -> None:
+        """Find the row that spoils a batch, so that the others are kept."""
+        for at, sample in enumerate(batch):
+            try:
+                await self._write([sample])
+            except UnstorableError:
+                self.dropped[UNSTORABLE] += 1
+            except StoreError:
+                self._put_back(batch[at:])
+                raise
+
+    def _put_back(self, batch: Sequence[Sample]) -> None:
+        """Return a batch to the front of the queue, as far as newer rows left room."""
+        room = self._settings.max_rows - len(self._queue)
+        lost = max(0, len(batch) - room)
+        self.dropped[STORAGE] += lost
+        self._queue.extendleft(reversed(batch[lost:]))
+
+    async def _prune(self) -> None:
+        """Remove one bounded portion of what is too old; a round over all subjects takes many wakes."""
+        if not self._to_prune:
+            if self._clock.mono_s() < self._prune_at_s:
+                return
+            rows = await self._db.rows("list subjects", "SELECT id FROM subjects ORDER BY id")
+            self._to_prune = [subject for (subject,) in rows]
+            self._prune_at_s = self._clock.mono_s() + self._settings.prune_every_s
+            if not rows:
+                return
+        portion = self._to_prune[:_PRUNE_SUBJECTS]
+        now_ms = self._clock.wall_ms()
+        before_raw = now_ms - round(self._settings.keep_raw_s * 1000)
+        before_minute = now_ms - round(self._settings.keep_minutes_s * 1000)
+        async with self._db.transaction("drop old rows") as connection:
+            raw = await connection.executemany(
+                PRUNE_SAMPLES, [(subject, before_raw, _PRUNE_ROWS) for subject in portion]
+            )
+            minutes = await connection.executemany(
+                PRUNE_MINUTES, [(subject, before_minute, _PRUNE_ROWS) for subject in portion]
+            )
+            removed = raw.rowcount + minutes.rowcount
+            if removed == 0:
+                await connection.executemany(DROP_EMPTY_SUBJECTS, [(subject,) for subject in portion])
+        if removed == 0:  # else the same portion again: it may have more
+            del self._to_prune[:_PRUNE_SUBJECTS]
+            self._known.clear()

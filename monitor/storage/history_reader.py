@@ -1,0 +1,183 @@
+"""Reads history.db without changing it, for commands; beside a running daemon or without one."""
+
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from monitor.core.model import Sample
+from monitor.storage.history_schema import HISTORY_SCHEMA, MINUTE_MS
+from monitor.storage.sqlite import Reader
+
+LATEST_MS: Final = 2**62  # later than any sample
+
+
+class Subject(NamedTuple):
+    """What has a history: a wallet (symbol and side empty) or a position."""
+
+    account: str
+    wallet: str
+    symbol: str
+    side: str
+
+
+class Minute(NamedTuple):
+    """One minute of one subject; None where nothing was known. An infinite margin ratio is None too."""
+
+    minute_ms: int  # its start, Unix milliseconds
+    account: str
+    wallet: str
+    symbol: str
+    side: str
+    source: str  # of the last sample
+    level_max: int
+    margin_ratio_max: float | None
+    margin_ratio_last: float | None
+    room_min: float | None
+    distance_min: float | None
+    joint_distance_min: float | None
+    mark_low: float | None
+    mark_high: float | None
+    mark_last: float | None
+    samples: int
+
+
+class Worst(NamedTuple):
+    """The worst of one subject in a period; the figures need not belong to the same minute."""
+
+    account: str
+    wallet: str
+    symbol: str
+    side: str
+    minute_ms: int  # when the level was highest and, among those minutes, the room smallest
+    level: int
+    margin_ratio: float | None
+    room: float | None
+    distance: float | None
+    joint_distance: float | None
+    samples: int
+
+
+# A parameter that is NULL asks for all.
+_WHO: Final = """
+    (:account IS NULL OR s.account = :account) AND (:wallet IS NULL OR s.wallet = :wallet)
+    AND (:symbol IS NULL OR s.symbol = :symbol) AND (:side IS NULL OR s.side = :side)
+"""
+_SAMPLES: Final = f"""
+SELECT x.at_ms, s.account, s.wallet, s.symbol, s.side, x.source, x.level, x.margin_ratio, x.room, x.distance,
+       x.joint_distance, x.mark, x.liquidation_price, x.margin_balance, x.maintenance_margin, x.cushion
+FROM subjects AS s CROSS JOIN samples AS x ON x.subject_id = s.id
+WHERE {_WHO} AND x.at_ms >= :since_ms AND x.at_ms < :until_ms
+ORDER BY x.at_ms DESC, s.account DESC, s.wallet DESC, s.symbol DESC, s.side DESC LIMIT :limit
+"""  # noqa: S608 - put together from constants; what users give is bound
+_MINUTES: Final = f"""
+SELECT m.minute_ms, s.account, s.wallet, s.symbol, s.side, m.source, m.level_max, m.margin_ratio_max,
+       m.margin_ratio_last, m.room_min, m.distance_min, m.joint_distance_min, m.mark_low, m.mark_high,
+       m.mark_last, m.samples
+FROM subjects AS s CROSS JOIN minutes AS m ON m.subject_id = s.id
+WHERE {_WHO} AND m.minute_ms >= :since_ms AND m.minute_ms < :until_ms
+ORDER BY m.minute_ms DESC, s.account DESC, s.wallet DESC, s.symbol DESC, s.side DESC LIMIT :limit
+"""  # noqa: S608 - put together from constants; what users give is bound
+_WORST: Final = f"""
+SELECT account, wallet, symbol, side, minute_ms, level, margin_ratio, room, distance, joint_distance, samples
+FROM (
+    SELECT s.account, s.wallet, s.symbol, s.side, m.minute_ms,
+           max(m.level_max) OVER whole AS level,
+           max(m.margin_ratio_max) OVER whole AS margin_ratio,
+           min(m.room_min) OVER whole AS room,
+           min(m.distance_min) OVER whole AS distance,
+           min(m.joint_distance_min) OVER whole AS joint_distance,
+           sum(m.samples) OVER whole AS samples,
+           row_number() OVER (
+               PARTITION BY s.id
+               ORDER BY m.level_max DESC, m.room_min NULLS LAST, m.distance_min NULLS LAST, m.minute_ms
+           ) AS nth
+    FROM subjects AS s CROSS JOIN minutes AS m ON m.subject_id = s.id
+    WHERE {_WHO} AND m.minute_ms >= :since_ms AND m.minute_ms < :until_ms
+    WINDOW whole AS (PARTITION BY s.id)
+)
+WHERE nth = 1
+ORDER BY level DESC, room NULLS LAST, distance NULLS LAST, account, wallet, symbol, side LIMIT :limit
+"""  # noqa: S608 - put together from constants; what users give is bound
+_ROW_COUNTS: Final = """
+SELECT (SELECT count(*) FROM subjects), (SELECT count(*) FROM samples), (SELECT count(*) FROM minutes)
+"""
+
+
+class HistoryReader(Reader):
+    """Queries of history.db; a context manager.
+
+    The filters ``account``, ``wallet``, ``symbol`` and ``side`` are exact; None is any, and an empty symbol
+    means wallets only. ``since_ms`` is included, ``until_ms`` is not. With more rows than ``limit`` the newest
+    are returned. Every method raises StoreError.
+
+    Raises:
+        StoreError: there is no such file, or it cannot be used.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, HISTORY_SCHEMA)
+
+    def subjects(self) -> list[Subject]:
+        """Return everything that has a history."""
+        sql = "SELECT account, wallet, symbol, side FROM subjects ORDER BY account, wallet, symbol, side"
+        return [Subject(*row) for row in self.rows("list subjects", sql)]
+
+    def samples(
+        self,
+        *,
+        account: str | None = None,
+        wallet: str | None = None,
+        symbol: str | None = None,
+        side: str | None = None,
+        since_ms: int = 0,
+        until_ms: int = LATEST_MS,
+        limit: int = 10_000,
+    ) -> list[Sample]:
+        """Return raw samples, oldest first."""
+        who = _who(account, wallet, symbol, side)
+        when: dict[str, object] = {"since_ms": since_ms, "until_ms": until_ms, "limit": limit}
+        return [Sample(*row) for row in reversed(self.rows("read samples", _SAMPLES, who | when))]
+
+    def minutes(
+        self,
+        *,
+        account: str | None = None,
+        wallet: str | None = None,
+        symbol: str | None = None,
+        side: str | None = None,
+        since_ms: int = 0,
+        until_ms: int = LATEST_MS,
+        limit: int = 10_000,
+    ) -> list[Minute]:
+        """Return rows of one minute, oldest first, from the minute that holds ``since_ms`` on."""
+        who = _who(account, wallet, symbol, side)
+        when: dict[str, object] = {"since_ms": _minute(since_ms), "until_ms": until_ms, "limit": limit}
+        return [Minute(*row) for row in reversed(self.rows("read minutes", _MINUTES, who | when))]
+
+    def worst(
+        self,
+        *,
+        account: str | None = None,
+        wallet: str | None = None,
+        symbol: str | None = None,
+        side: str | None = None,
+        since_ms: int = 0,
+        until_ms: int = LATEST_MS,
+        limit: int = 100,
+    ) -> list[Worst]:
+        """Return the worst of each subject, worst subject first, from the minute that holds ``since_ms`` on."""
+        who = _who(account, wallet, symbol, side)
+        when: dict[str, object] = {"since_ms": _minute(since_ms), "until_ms": until_ms, "limit": limit}
+        return [Worst(*row) for row in self.rows("read minutes", _WORST, who | when)]
+
+    def row_counts(self) -> dict[str, int]:
+        """Return the number of rows of each table; reads all of them."""
+        [counts] = self.rows("count rows", _ROW_COUNTS)
+        return dict(zip(("subjects", "samples", "minutes"), counts, strict=True))
+
+
+def _who(account: str | None, wallet: str | None, symbol: str | None, side: str | None) -> dict[str, object]:
+    return {"account": account, "wallet": wallet, "symbol": symbol, "side": side}
+
+
+def _minute(at_ms: int) -> int:
+    return at_ms - at_ms % MINUTE_MS

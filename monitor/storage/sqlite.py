@@ -1,0 +1,277 @@
+"""SQLite for one process: private files, one transaction at a time, errors an operator can act on.
+
+aiosqlite runs every call on one thread, in the order they were queued; cancelling an awaited call does not
+stop it. Two rules follow. Calls of different callers never interleave, which is what the lock is for. And a
+transaction that is given up queues its ROLLBACK: even if that await is cancelled as well, the ROLLBACK stands
+in the queue before any later call, so the connection is never left inside a half-done transaction.
+"""
+
+import asyncio
+import errno
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any, Final, Self
+
+import aiosqlite
+
+from monitor.errors import StoreError
+from monitor.storage.schema import HEADER_SQL, Header, Schema, check_readable, outstanding
+
+BUSY_S: Final = 2.0
+_PRIVATE_FILE: Final = 0o600
+_PRIVATE_DIR: Final = 0o700
+
+_ACCESS = "Check that the directory exists and that the user of the service may read and write it"
+_DAMAGED = (
+    "Nothing was deleted. Restore a backup, or move the file and its -wal and -shm companions aside and start "
+    "again with a new one"
+)
+_FULL = "Free some space on its disk; writing goes on by itself after that"
+_HINTS: Final = {
+    sqlite3.SQLITE_FULL: _FULL,
+    sqlite3.SQLITE_READONLY: _ACCESS,
+    sqlite3.SQLITE_CANTOPEN: _ACCESS,
+    sqlite3.SQLITE_PERM: _ACCESS,
+    sqlite3.SQLITE_BUSY: "Another program holds the file; close it and leave the file to the daemon",
+    sqlite3.SQLITE_LOCKED: "Another program holds the file; close it and leave the file to the daemon",
+    sqlite3.SQLITE_NOTADB: _DAMAGED,
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_IOERR: "The disk is full, or its file system reports errors; the kernel log says which",
+}
+_OS_HINTS: Final = {errno.ENOSPC: _FULL, errno.EDQUOT: _FULL, errno.EIO: _HINTS[sqlite3.SQLITE_IOERR]}
+_PRIMARY_CODE: Final = 0xFF  # the rest of an extended result code only refines it
+
+Row = tuple[Any, ...]
+
+
+class UnstorableError(StoreError):
+    """A row that no database would take: repeating cannot help, other rows are not affected."""
+
+    retryable = False
+
+
+@contextmanager
+def translated(path: Path, operation: str) -> Iterator[None]:
+    """Turn errors of SQLite and of the operating system into StoreError."""
+    try:
+        yield
+    except (
+        sqlite3.InterfaceError,
+        sqlite3.ProgrammingError,
+        sqlite3.IntegrityError,
+        sqlite3.DataError,
+        OverflowError,
+        UnicodeEncodeError,
+    ) as error:
+        raise UnstorableError(str(path), operation, str(error)) from error
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
+        raise StoreError(str(path), operation, str(error), _HINTS.get(code, "")) from error
+    except OSError as error:
+        hint = _OS_HINTS.get(error.errno or 0, _ACCESS)
+        raise StoreError(str(path), operation, error.strerror or type(error).__name__, hint) from error
+
+
+def make_private(path: Path) -> None:
+    """Make the file, and its directory, readable by their owner only; an existing directory is left as it is.
+
+    Raises:
+        StoreError: the operating system refused.
+    """
+    with translated(path, "open"):
+        path.parent.mkdir(mode=_PRIVATE_DIR, parents=True, exist_ok=True)
+        # SQLite gives the -wal and -shm files the mode of the database file.
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _PRIVATE_FILE)
+        try:
+            os.fchmod(descriptor, _PRIVATE_FILE)
+        finally:
+            os.close(descriptor)
+
+
+class Database:
+    """One connection to one file, in WAL mode.
+
+    Args:
+        path: the file; made if it is not there.
+        schema: what it must look like; migrated when opened.
+        synchronous: ``FULL`` survives a loss of power; ``NORMAL`` may lose the last commits in one, but not
+            in a crash of the process.
+        check: look through the whole file when opening it; for small files.
+        busy_s: how long to wait for another program's lock.
+    """
+
+    def __init__(
+        self, path: Path, schema: Schema, *, synchronous: str, check: bool = False, busy_s: float = BUSY_S
+    ) -> None:
+        self.path = path
+        self._schema = schema
+        self._synchronous = synchronous
+        self._check = check
+        self._busy_s = busy_s
+        self._lock = asyncio.Lock()
+        self._connection: aiosqlite.Connection | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a connection."""
+        return self._connection is not None
+
+    async def open(self) -> None:
+        """Connect and migrate; does nothing if it is open.
+
+        Raises:
+            StoreError: the file cannot be used. It may be tried again.
+        """
+        async with self._lock:
+            if self._connection is not None:
+                return
+            make_private(self.path)
+            with translated(self.path, "open"):
+                connection = await self._connect()
+                try:
+                    await self._prepare(connection)
+                except BaseException:
+                    await connection.close()
+                    raise
+            self._connection = connection
+
+    async def _connect(self) -> aiosqlite.Connection:
+        # Opened here, where errors need no thread; nothing is read from the file yet.
+        raw = sqlite3.connect(self.path, timeout=self._busy_s, isolation_level=None, check_same_thread=False)
+        connection = aiosqlite.Connection(lambda: raw, iter_chunk_size=64)
+        try:
+            return await connection
+        except BaseException:
+            # The thread reports its end to the event loop, which must not be closed before that.
+            await asyncio.to_thread(connection._thread.join)  # noqa: SLF001 - nothing public tells when it ended
+            raw.close()
+            raise
+
+    async def _prepare(self, connection: aiosqlite.Connection) -> None:
+        await self._migrate(connection)
+        [(mode,)] = await connection.execute_fetchall("PRAGMA journal_mode = WAL")
+        if mode != "wal":
+            raise StoreError(
+                str(self.path),
+                "open",
+                f"its journal mode stays {mode!r} where WAL is needed",
+                "Keep the file on a local disk: network file systems lack the shared memory it takes",
+            )
+        await connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+        # A burst or a slow reader may grow the write-ahead log; give the space back afterwards.
+        await connection.execute("PRAGMA journal_size_limit = 16777216")
+        if self._check:
+            [(verdict,), *_] = await connection.execute_fetchall("PRAGMA quick_check(1)")
+            if verdict != "ok":
+                raise StoreError(str(self.path), "check", " ".join(str(verdict).split()), _DAMAGED)
+
+    async def _migrate(self, connection: aiosqlite.Connection) -> None:
+        [header] = await connection.execute_fetchall(HEADER_SQL)
+        if not outstanding(self.path, self._schema, Header(*header)):
+            return
+        async with _transaction(connection):
+            # Asked again under the write lock: another process may have migrated since.
+            [header] = await connection.execute_fetchall(HEADER_SQL)
+            for statement in outstanding(self.path, self._schema, Header(*header)):
+                await connection.execute(statement)
+
+    async def close(self) -> None:
+        """Close once work under way is over; calling it twice is fine.
+
+        Raises:
+            StoreError: closing failed; the connection is gone all the same.
+        """
+        async with self._lock:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                with translated(self.path, "close"):
+                    await connection.close()
+
+    @asynccontextmanager
+    async def transaction(self, operation: str) -> AsyncIterator[aiosqlite.Connection]:
+        """Commit what the body does, all of it or, on any error or cancellation, nothing.
+
+        Cancelled while the commit itself runs, it is all of it.
+
+        Args:
+            operation: what is being done, for the error.
+
+        Raises:
+            StoreError: it was not committed.
+        """
+        async with self._lock:
+            connection = self._opened(operation)
+            with translated(self.path, operation):
+                async with _transaction(connection):
+                    yield connection
+
+    async def rows(self, operation: str, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
+        """Return what a query finds, never the half-done work of another caller.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        async with self._lock:
+            connection = self._opened(operation)
+            with translated(self.path, operation):
+                return [tuple(row) for row in await connection.execute_fetchall(sql, parameters)]
+
+    def _opened(self, operation: str) -> aiosqlite.Connection:
+        if self._connection is None:
+            raise StoreError(str(self.path), operation, "the database is not open")
+        return self._connection
+
+
+@asynccontextmanager
+async def _transaction(connection: aiosqlite.Connection) -> AsyncIterator[None]:
+    try:
+        await connection.execute("BEGIN IMMEDIATE")
+        yield
+        await connection.commit()
+    except BaseException:
+        # Does nothing after a COMMIT that went through, so a cancelled commit is never half undone.
+        await connection.rollback()
+        raise
+
+
+class Reader:
+    """A read-only connection for commands, beside a running daemon or without one.
+
+    Raises:
+        StoreError: there is no such file, or it cannot be used.
+    """
+
+    def __init__(self, path: Path, schema: Schema) -> None:
+        if not path.is_file():
+            raise StoreError(str(path), "open", "there is no such file", "`position-monitor run` makes it")
+        self.path = path
+        with translated(path, "open"):
+            uri = f"{path.absolute().as_uri()}?mode=ro"
+            self._connection = sqlite3.connect(uri, uri=True, timeout=BUSY_S, isolation_level=None)
+            try:
+                check_readable(path, schema, self._connection)
+            except BaseException:
+                self._connection.close()
+                raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close; calling it twice is fine."""
+        self._connection.close()
+
+    def rows(self, operation: str, sql: str, parameters: Sequence[object] | dict[str, object] = ()) -> list[Row]:
+        """Return what a query finds.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        with translated(self.path, operation):
+            return self._connection.execute(sql, parameters).fetchall()

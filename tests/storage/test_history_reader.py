@@ -1,0 +1,133 @@
+"""Queries of history.db."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from monitor.core.model import Level, Sample
+from monitor.errors import StoreError
+from monitor.storage.history import HistorySettings, SqliteHistory
+from monitor.storage.history_reader import HistoryReader, Subject
+from tests.conftest import ManualClock
+
+MINUTE_MS = 60_000
+
+
+def sample(
+    at_ms: int, symbol: str = "", *, account: str = "a", level: int = 0, room: float | None = 0.5
+) -> Sample:
+    return Sample(
+        at_ms=at_ms,
+        account=account,
+        wallet="cross:USDT",
+        symbol=symbol,
+        side="LONG" if symbol else "",
+        source="stream",
+        level=level,
+        margin_ratio=0.5 if room is None else 1 - room,
+        room=room,
+        distance=0.1 if symbol else None,
+        joint_distance=0.05,
+        mark=100.0 if symbol else None,
+        liquidation_price=90.0 if symbol else None,
+        margin_balance=10.0,
+        maintenance_margin=1.0,
+        cushion=9.0,
+    )
+
+
+ROWS = [
+    sample(0),
+    sample(1, "BTCUSDT"),
+    sample(1, "ETHUSDT"),
+    sample(61_000, level=Level.CRITICAL, room=0.1),
+    sample(62_000, level=Level.CRITICAL, room=0.08),
+    sample(121_000, level=Level.WARNING, room=0.05),
+    sample(121_000, account="b", level=Level.EMERGENCY, room=None),
+]
+
+
+@pytest.fixture
+async def path(tmp_path: Path, clock: ManualClock) -> Path:
+    path = tmp_path / "history.db"
+    settings = HistorySettings(keep_raw_s=1e10, keep_minutes_s=1e10)
+    history = SqliteHistory(path, clock, settings, lambda *_: None)
+    history.record(ROWS)
+    history.finish()
+    await history.run()
+    await history.close()
+    return path
+
+
+@pytest.fixture
+def reader(path: Path) -> Iterator[HistoryReader]:
+    with HistoryReader(path) as made:
+        yield made
+
+
+def test_subjects_are_everything_that_has_a_history(reader: HistoryReader) -> None:
+    """Wallets and positions, in order."""
+    assert reader.subjects() == [
+        Subject("a", "cross:USDT", "", ""),
+        Subject("a", "cross:USDT", "BTCUSDT", "LONG"),
+        Subject("a", "cross:USDT", "ETHUSDT", "LONG"),
+        Subject("b", "cross:USDT", "", ""),
+    ]
+
+
+def test_samples_come_oldest_first(reader: HistoryReader) -> None:
+    """All fields as they were recorded."""
+    assert reader.samples() == ROWS
+
+
+def test_filters_are_exact_and_an_empty_symbol_means_wallets(reader: HistoryReader) -> None:
+    """None is any."""
+    assert reader.samples(symbol="ETHUSDT") == [ROWS[2]]
+    assert reader.samples(symbol="", account="a") == [ROWS[0], *ROWS[3:6]]
+    assert reader.samples(side="LONG", wallet="cross:USDT") == ROWS[1:3]
+    assert reader.samples(account="nobody") == []
+
+
+def test_a_period_includes_its_start_and_not_its_end(reader: HistoryReader) -> None:
+    """Periods side by side count no sample twice."""
+    assert reader.samples(since_ms=1, until_ms=61_000) == ROWS[1:3]
+    assert reader.samples(since_ms=61_000, until_ms=62_000) == [ROWS[3]]
+
+
+def test_a_limit_keeps_the_newest(reader: HistoryReader) -> None:
+    """What happened last is what is asked for."""
+    assert reader.samples(limit=3) == ROWS[4:]
+    assert [minute.minute_ms for minute in reader.minutes(limit=2, account="a")] == [60_000, 120_000]
+
+
+def test_minutes_start_with_the_one_that_holds_the_moment(reader: HistoryReader) -> None:
+    """A period that starts within a minute shows that minute."""
+    minutes = reader.minutes(symbol="", account="a", since_ms=62_500)
+    assert [(m.minute_ms, m.level_max, m.room_min, m.samples) for m in minutes] == [
+        (60_000, Level.CRITICAL, 0.08, 2),
+        (120_000, Level.WARNING, 0.05, 1),
+    ]
+
+
+def test_the_worst_of_each_subject_worst_first(reader: HistoryReader) -> None:
+    """The minute is that of the highest level; the figures are the worst of the whole period."""
+    first, second, *others = reader.worst()
+    assert (first.account, first.level, first.room, first.minute_ms) == ("b", Level.EMERGENCY, None, 120_000)
+    assert (second.account, second.symbol, second.level, second.minute_ms) == ("a", "", Level.CRITICAL, MINUTE_MS)
+    assert (second.room, second.margin_ratio, second.joint_distance) == (0.05, 0.95, 0.05)
+    assert second.samples == 4
+    assert [(worst.symbol, worst.distance) for worst in others] == [("BTCUSDT", 0.1), ("ETHUSDT", 0.1)]
+    assert reader.worst(limit=1) == [first]
+    assert [worst.level for worst in reader.worst(account="a", symbol="", since_ms=120_000)] == [Level.WARNING]
+
+
+def test_row_counts_name_every_table(reader: HistoryReader) -> None:
+    """How big the history has grown."""
+    assert reader.row_counts() == {"subjects": 4, "samples": 7, "minutes": 6}
+
+
+def test_a_missing_file_is_an_error_with_a_hint(tmp_path: Path) -> None:
+    """No history yet is not an empty history."""
+    with pytest.raises(StoreError, match=r"there is no such file\..*position-monitor run"):
+        HistoryReader(tmp_path / "history.db")

@@ -1,0 +1,330 @@
+"""The state database where it differs from a store in memory: crashes, cancellation, files, damage."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+import pytest
+from structlog.testing import capture_logs
+
+from monitor.core.model import Facts, Level, Notice, NoticeKind, SubjectState
+from monitor.errors import SchemaTooNewError, StoreError
+from monitor.ports import StateStore
+from monitor.storage.outbox import OutboxState, Pending
+from monitor.storage.state import STATE_SCHEMA, SqliteState, StateReader
+from tests.conftest import ManualClock
+from tests.storage.damage import content_of, execute, forbidden_directory, mode_of, put, scribble
+from tests.storage.fakes import MemoryState
+
+DAY_MS = 86_400_000
+
+
+def level_of(subject: str) -> SubjectState:
+    return SubjectState(subject, Level.WARNING, since_ms=5, incident=1, peak=Level.WARNING)
+
+
+def notice(key: str, subject: str, detail: str = "") -> Notice:
+    return Notice(
+        key=key,
+        channel="phone",
+        subject=subject,
+        kind=NoticeKind.ALERT,
+        level=Level.WARNING,
+        previous=Level.OK,
+        decided_ms=100,
+        incident=1,
+        facts=Facts(detail=detail),
+    )
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "state.db"
+
+
+@pytest.fixture
+async def store(path: Path, clock: ManualClock) -> AsyncIterator[SqliteState]:
+    made = SqliteState(path, clock, busy_s=0.05)
+    await made.open()
+    yield made
+    await made.close()
+
+
+def test_both_stores_are_what_the_port_asks_for(path: Path, clock: ManualClock) -> None:
+    """The type checker compares the signatures."""
+    stores: list[StateStore] = [SqliteState(path, clock), MemoryState(clock)]
+    assert len(stores) == 2
+
+
+async def test_files_are_private(store: SqliteState, path: Path) -> None:
+    """Positions are nobody else's business: the owner alone may read them, the write-ahead log included."""
+    assert mode_of(path.parent) == 0o700
+    await store.commit((level_of("s"),), (), ())
+    modes = {file.name: mode_of(file) for file in path.parent.iterdir()}
+    assert modes == {"state.db": 0o600, "state.db-wal": 0o600, "state.db-shm": 0o600}
+
+
+async def test_a_file_that_others_can_read_is_made_private(path: Path, clock: ManualClock) -> None:
+    """A file restored from a backup gets its mode back."""
+    put(path, mode=0o644)
+    store = SqliteState(path, clock)
+    await store.open()
+    await store.close()
+    assert mode_of(path) == 0o600
+
+
+async def test_commits_are_synchronous(store: SqliteState) -> None:
+    """A commit that returned survives a loss of power."""
+    assert await store._db.rows("t", "PRAGMA synchronous") == [(2,)]
+    assert await store._db.rows("t", "PRAGMA journal_mode") == [("wal",)]
+
+
+async def test_the_file_tells_what_it_is(store: SqliteState, path: Path) -> None:
+    """Version and application stand in the header from the first release on."""
+    assert execute(path, "PRAGMA user_version") == [(1,)]
+    assert execute(path, "PRAGMA application_id") == [(STATE_SCHEMA.application_id,)]
+
+
+async def test_kill_9_loses_nothing_that_was_acknowledged(path: Path, clock: ManualClock) -> None:
+    """Killed at any moment, three times over, every commit that returned is there and none is half there."""
+    said: set[str] = set()
+    for run, lines in (("first", 1), ("second", 25), ("third", 60)):
+        child = await asyncio.create_subprocess_exec(
+            sys.executable,
+            str(Path(__file__).with_name("crash_child.py")),
+            str(path),
+            run,
+            cwd=Path(__file__).parents[2],
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert child.stdout is not None
+        for _ in range(lines):
+            said.add((await child.stdout.readline()).decode().rstrip("\n"))
+        child.kill()
+        rest = await child.stdout.read()
+        await child.wait()
+        said.update(line.decode() for line in rest.split(b"\n")[:-1])
+    store = SqliteState(path, clock)
+    stored = await store.open()
+    await store.close()
+    kept = {state.subject for state in stored.subjects}
+    assert "" not in said
+    assert len(said) >= 86
+    assert said <= kept
+    assert {pending.key for pending in stored.pending} == kept
+
+
+async def test_a_cancelled_commit_is_all_or_nothing_and_the_next_one_works(
+    store: SqliteState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cancelled at each of its steps, the last included, a commit leaves no half and blocks nobody."""
+    cancel_at = calls = 0
+    execute_call: Callable[..., Awaitable[Any]] = aiosqlite.Connection._execute
+    tasks: list[asyncio.Task[None]] = []
+
+    async def counted(self: aiosqlite.Connection, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - passed through
+        nonlocal calls
+        calls += 1
+        if calls == cancel_at:
+            asyncio.get_running_loop().call_soon(tasks[-1].cancel)
+        return await execute_call(self, *args, **kwargs)
+
+    monkeypatch.setattr(aiosqlite.Connection, "_execute", counted)
+    outcomes = []
+    for cancel_at in range(1, 8):
+        name = f"s{cancel_at}"
+        calls = 0
+        async with asyncio.TaskGroup() as group:
+            rows = ((level_of(name),), ("x",), (notice(name, name),))
+            tasks.append(group.create_task(store.commit(*rows)))
+            # Waits behind the cancelled one for the connection, and must not commit any part of it.
+            group.create_task(store.commit((level_of(f"other{cancel_at}"),), (), ()))
+        subjects = {row[0] for row in await store._db.rows("t", "SELECT subject FROM subjects")}
+        keys = {row.key for row in await store.alerts()}
+        assert (name in subjects) == (name in keys)
+        assert f"other{cancel_at}" in subjects
+        outcomes.append((tasks[-1].cancelled(), name in keys))
+    steps = [(True, False)] * 5 + [(True, True), (False, True)]
+    assert outcomes == steps
+
+
+async def test_a_caller_that_waits_for_its_turn_can_be_cancelled(store: SqliteState) -> None:
+    """Nothing of it is written, and those behind it get their turn."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(store.commit((level_of("a"),), (), ()))
+        waiting = group.create_task(store.commit((level_of("b"),), (), ()))
+        group.create_task(store.commit((level_of("c"),), (), ()))
+        await asyncio.wait([waiting], timeout=0)
+        waiting.cancel()
+    rows = await store._db.rows("t", "SELECT subject FROM subjects ORDER BY subject")
+    assert rows == [("a",), ("c",)]
+
+
+async def test_a_full_disk_is_an_error_with_a_hint_and_then_writing_goes_on(store: SqliteState) -> None:
+    """Nothing of the failed commit is kept; once there is room, the same commit works."""
+    await store.commit((level_of("before"),), (), (notice("k0", "before"),))
+    [(pages,)] = await store._db.rows("t", "PRAGMA page_count")
+    await store._db.rows("t", f"PRAGMA max_page_count = {pages}")
+    big = notice("k1", "s1", detail="x" * 20_000)
+    with pytest.raises(StoreError, match=r"commit failed: database or disk is full\. Free some space") as caught:
+        await store.commit((level_of("s1"),), ("before",), (big,))
+    assert caught.value.retryable
+    assert await store._db.rows("t", "SELECT subject FROM subjects") == [("before",)]
+    await store._db.rows("t", "PRAGMA max_page_count = 1000000")
+    await store.commit((level_of("s1"),), ("before",), (big,))
+    assert await store.pending() == Pending(2, 100)
+
+
+async def test_a_database_that_cannot_be_written_is_an_error_with_a_hint(store: SqliteState) -> None:
+    """The operator learns that it is about permissions."""
+    await store._db.rows("t", "PRAGMA query_only = ON")
+    with pytest.raises(StoreError, match=r"readonly database\. Check that the directory exists"):
+        await store.accepted("k", "phone", 1)
+
+
+async def test_a_file_held_by_another_program_is_an_error_with_a_hint(store: SqliteState, path: Path) -> None:
+    """The wait for a lock is short: an alert is waiting to be sent."""
+    async with aiosqlite.connect(path) as other:
+        await other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match=r"locked\. Another program holds the file"):
+            await store.commit((level_of("s"),), (), ())
+        await other.rollback()
+    await store.commit((level_of("s"),), (), ())
+
+
+async def test_a_directory_that_cannot_be_written_is_an_error_with_a_hint(clock: ManualClock) -> None:
+    """Neither the file nor a directory for it can be made."""
+    with forbidden_directory() as directory:
+        for path in (directory / "state.db", directory / "deeper" / "state.db"):
+            store = SqliteState(path, clock)
+            with pytest.raises(StoreError, match=r"open failed: Permission denied\. Check that the directory"):
+                await store.open()
+
+
+async def test_a_file_that_is_no_database_is_an_error_and_stays_as_it_is(path: Path, clock: ManualClock) -> None:
+    """Whatever it is, it may be somebody's."""
+    text = b"these are notes, not tables. " * 100
+    put(path, text)
+    store = SqliteState(path, clock)
+    with pytest.raises(StoreError, match=r"file is not a database\. Nothing was deleted"):
+        await store.open()
+    await store.close()
+    assert content_of(path) == text
+
+
+async def test_a_damaged_file_is_an_error_when_it_is_opened(
+    store: SqliteState, path: Path, clock: ManualClock
+) -> None:
+    """Damage is told at once, not at the first alert."""
+    await store.commit([level_of(f"s{n}") for n in range(500)], (), ())
+    await store.close()
+    scribble(path, skip=5 * 4096)
+    again = SqliteState(path, clock)
+    with pytest.raises(StoreError, match="Nothing was deleted"):
+        await again.open()
+
+
+async def test_a_newer_schema_is_refused_and_not_touched(
+    store: SqliteState, path: Path, clock: ManualClock
+) -> None:
+    """Older code does not guess what newer code meant; the error names the file and the fix."""
+    await store.close()
+    execute(path, "PRAGMA user_version = 2")
+    with pytest.raises(SchemaTooNewError, match="Install the newer version") as caught:
+        await store.open()
+    assert str(path) in str(caught.value)
+    assert not caught.value.retryable
+    assert execute(path, "PRAGMA user_version") == [(2,)]
+
+
+async def test_opening_can_be_tried_again(path: Path, clock: ManualClock) -> None:
+    """Once the trouble is gone, the same store works."""
+    put(path, b"x" * 5000)
+    store = SqliteState(path, clock)
+    with pytest.raises(StoreError):
+        await store.open()
+    put(path, b"")
+    await store.open()
+    await store.open()
+    await store.commit((level_of("s"),), (), ())
+    await store.close()
+
+
+async def test_settled_rows_are_dropped_after_their_time_and_pending_ones_never(
+    store: SqliteState, clock: ManualClock
+) -> None:
+    """The outbox stays small without losing what is owed."""
+    now = clock.wall_ms()
+    for name in ("old", "recent", "owed"):
+        await store.commit((), (), (notice(name, name),))
+    await store.accepted("old", "phone", now - 90 * DAY_MS - 1)
+    await store.refused("recent", "phone", now - 90 * DAY_MS, "no")
+    await store.close()
+    stored = await store.open()
+    assert {row.key: row.state for row in await store.alerts()} == {
+        "recent": OutboxState.REFUSED,
+        "owed": OutboxState.PENDING,
+    }
+    assert stored.pending == (notice("owed", "owed"),)
+
+
+async def test_a_database_that_cannot_be_written_still_gives_what_it_holds(
+    store: SqliteState, path: Path, clock: ManualClock
+) -> None:
+    """Dropping old rows is no reason to keep levels from the engine."""
+    await store.commit((level_of("s"),), (), (notice("k", "s"),))
+    async with aiosqlite.connect(path) as other:
+        await other.execute("BEGIN IMMEDIATE")
+        with capture_logs() as logs:
+            stored = await store.open()
+    assert stored == ((level_of("s"),), (notice("k", "s"),))
+    assert [entry["event"] for entry in logs] == ["state.prune_failed"]
+
+
+async def test_a_row_that_cannot_be_read_costs_no_other(store: SqliteState, path: Path) -> None:
+    """It is reported, counted and left in the file."""
+    await store.commit((level_of("bad"), level_of("good")), (), (notice("k1", "bad"), notice("k2", "good")))
+    await store.close()
+    execute(
+        path,
+        "UPDATE subjects SET payload = 'spoiled' WHERE subject = 'bad'",
+        "UPDATE outbox SET payload = '{}' WHERE key = 'k1'",
+    )
+    with capture_logs() as logs:
+        stored = await store.open()
+    assert stored == ((level_of("good"),), (notice("k2", "good"),))
+    assert store.unreadable == 2
+    assert [(entry["table"], entry["row"]) for entry in logs] == [("subjects", "bad"), ("outbox", "k1")]
+    assert {row.key: row.notice is None for row in await store.alerts()} == {"k1": True, "k2": False}
+
+
+async def test_a_row_with_unknown_words_is_an_error_when_listed(store: SqliteState, path: Path) -> None:
+    """A state nobody defined is not shown as one of ours."""
+    await store.commit((), (), (notice("k1", "s"),))
+    execute(path, "UPDATE outbox SET state = 'lost'")
+    with pytest.raises(StoreError, match="'lost' is not a valid OutboxState"):
+        await store.alerts()
+
+
+async def test_commands_read_beside_a_running_daemon(store: SqliteState, path: Path) -> None:
+    """The reader sees what was committed, and can change nothing."""
+    await store.commit((level_of("s"), level_of("bad")), (), (notice("k", "s"),))
+    execute(path, "UPDATE subjects SET payload = '' WHERE subject = 'bad'")
+    with StateReader(path) as reader:
+        assert reader.subjects() == [level_of("s")]
+        assert reader.alerts() == await store.alerts()
+        assert reader.counts() == await store.counts()
+        assert reader.pending() == Pending(1, 100)
+        with pytest.raises(StoreError, match="readonly"):
+            reader.rows("t", "DELETE FROM subjects")
+
+
+async def test_commands_read_after_the_daemon_ended(store: SqliteState, path: Path) -> None:
+    """The file alone is enough."""
+    await store.commit((), (), (notice("k", "s"),))
+    await store.close()
+    with StateReader(path) as reader:
+        assert reader.pending() == Pending(1, 100)
