@@ -1,0 +1,56 @@
+# Everything sets itself up in .venv from the hashed lock files; only Python 3.11+ and make are needed.
+PYTHON ?= python3
+VENV := .venv
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint check bench cover lock clean
+
+help: ## show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+demo: $(VENV)/.run ## a scripted fall into danger and back, on a local exchange (about a minute)
+	$(VENV)/bin/python -m monitor demo
+
+test: $(VENV)/.dev ## all tests
+	$(VENV)/bin/python -m pytest
+
+lint: $(VENV)/.dev ## formatting, lint, types, import directions
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+check: lint test ## what CI runs
+
+cover: $(VENV)/.dev ## tests with branch coverage
+	$(VENV)/bin/coverage run -m pytest
+	$(VENV)/bin/coverage report --skip-covered --show-missing
+
+bench: $(VENV)/.dev ## benchmarks, ratios side by side (a few minutes)
+	$(VENV)/bin/python -m benchmarks
+
+lock: ## renew the lock files; needs uv
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	    --no-emit-index-url --upgrade --quiet --output-file requirements/run.lock
+	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-header \
+	    --no-annotate --no-emit-index-url --upgrade --quiet --output-file requirements/dev.lock
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: requirements/run.lock | $(VENV)/bin/python
+	@echo "Installing what is needed to run into $(VENV) ..."
+	$(PIP) install --require-hashes --requirement requirements/run.lock
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.lock pyproject.toml | $(VENV)/bin/python
+	@echo "Installing what is needed to develop into $(VENV) ..."
+	$(PIP) install --require-hashes --requirement requirements/dev.lock
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@ $(VENV)/.run

@@ -1,0 +1,300 @@
+"""Wiring: builds the parts, runs them in the one TaskGroup, and drains them in order when told to stop.
+
+Inputs end first, then the engine takes what is left, then decisions are committed, messages sent and history
+written, each with a deadline; databases close last.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from random import Random
+from typing import Any, NamedTuple
+
+import msgspec
+import structlog
+
+import monitor
+from monitor.commit import Committer, Latencies
+from monitor.control import ControlServer, Lock
+from monitor.core.engine import Engine, EngineView
+from monitor.core.events import Event, Heartbeat, Restored, SettingsChanged, Snapshot, StoreState, Ticks
+from monitor.core.incidents import Effects
+from monitor.core.model import AccountSnapshot, BracketTable
+from monitor.core.settings import EngineSettings
+from monitor.errors import StoreError
+from monitor.inbox import EngineInbox
+from monitor.journal import JournalWriter
+from monitor.notify.delivery import Delivery
+from monitor.ports import Channel, Clock, Feed, Inbox, Job, Stored
+from monitor.storage.history import HistorySettings, SqliteHistory
+from monitor.storage.state import SqliteState
+from monitor.supervise import supervise
+
+log = structlog.get_logger()
+
+HEARTBEAT_S = 1.0
+# Together below the five seconds in which a stop must be over.
+DRAIN_SEND_S = 1.5
+DRAIN_WRITE_S = 1.5
+
+
+class FeedFactory(NamedTuple):
+    """How to make the mark feed once the symbols are known."""
+
+    make: Callable[[Sequence[str], Inbox], Feed]
+    stats: Callable[[Feed], object]
+
+
+class Plan(NamedTuple):
+    """Everything a daemon needs to know; made by the caller from the configuration."""
+
+    settings: EngineSettings
+    accounts: tuple[AccountSnapshot, ...]
+    tables: tuple[BracketTable, ...]
+    channels: tuple[Channel, ...]
+    state_dir: Path
+    history_path: Path
+    history: HistorySettings
+    journal: Path | None = None
+
+
+class HistoryView(msgspec.Struct, frozen=True):
+    """What the history writer did."""
+
+    path: str
+    queued: int
+    written: int
+    dropped: dict[str, int]
+
+
+class Status(msgspec.Struct, frozen=True):
+    """The running daemon as ``status`` shows it."""
+
+    version: str
+    pid: int
+    started_ms: int
+    now_ms: int
+    engine: EngineView
+    feed: Any
+    channels: tuple[Any, ...]
+    history: HistoryView
+    ticks: int
+    coalesced: int
+    commits: int
+    frame_to_commit: dict[str, float] | None
+    state_ok: bool
+    job_deaths: dict[str, int]
+
+
+class Daemon:
+    """The service. ``run`` returns after ``stop`` was called and everything drained."""
+
+    def __init__(self, plan: Plan, feed: FeedFactory, clock: Clock, rng: Random) -> None:
+        self._plan = plan
+        self._clock = clock
+        self._factory = feed
+        self._engine = Engine()
+        self._inbox = EngineInbox()
+        self._store = SqliteState(plan.state_dir / "state.db", clock)
+        self._history = SqliteHistory(plan.history_path, clock, plan.history, on_state=self._history_state)
+        self._delivery = Delivery(
+            plan.channels, store=self._store, inbox=self._inbox, clock=clock, rand=rng.random
+        )
+        self._committer = Committer(self._store, self._delivery, self._inbox, clock)
+        self._feed: Feed | None = None
+        self._journal: JournalWriter | None = None
+        self._stop = asyncio.Event()
+        self._started_ms = clock.wall_ms()
+        self._deaths: dict[str, int] = {}
+        self._state_ok = True
+        self._listeners: list[Callable[[Effects], None]] = []
+        self.ticks = 0
+        self.ready = asyncio.Event()
+
+    def stop(self) -> None:
+        """Begin the drain; safe to call from a signal handler of the loop."""
+        self._stop.set()
+
+    def listen(self, listener: Callable[[Effects], None]) -> None:
+        """Have every step's effects shown to ``listener``, for a live view; it must not block."""
+        self._listeners.append(listener)
+
+    async def run(self) -> None:
+        """Watch until stopped.
+
+        Raises:
+            AlreadyRunningError: another daemon uses the state directory.
+            ControlError: the local socket cannot be made.
+            JobGaveUpError: in an ExceptionGroup; a job kept dying.
+        """
+        self._plan.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with Lock(self._plan.state_dir / "lock"):
+            control = ControlServer(self._plan.state_dir / "control.sock", {"status": self._status})
+            try:
+                await self._open()
+                await control.start()
+                await self._work()
+            finally:
+                await control.stop()
+                await self._close()
+
+    async def _open(self) -> None:
+        if self._plan.journal is not None:
+            self._journal = JournalWriter(self._plan.journal, monitor.__version__)
+        stored = await self._open_state()
+        self._take(SettingsChanged(self._plan.settings, self._plan.tables))
+        self._take(Restored(stored.subjects))
+        for account in self._plan.accounts:
+            self._take(Snapshot(account))
+        self._delivery.offer(stored.pending, recorded=True)
+        log.info(
+            "daemon.started", environment=self._plan.settings.environment, symbols=len(self._engine.symbols),
+            restored=len(stored.subjects), undelivered=len(stored.pending),
+        )  # fmt: skip
+
+    async def _open_state(self) -> Stored:
+        try:
+            return await self._store.open()
+        except StoreError as error:
+            if not error.retryable:
+                raise
+            log.error("state.failed", reason=error.cause, hint=error.hint)
+            self._state_ok = False
+            self._committer.must_open = True
+            self._inbox.post(StoreState("state", ok=False, reason=error.cause))
+            return Stored((), ())
+
+    async def _close(self) -> None:
+        for channel in self._plan.channels:
+            channel.close()
+        await self._history.close()
+        await self._store.close()
+        if self._journal is not None:
+            self._journal.close()
+        log.info("daemon.stopped", ticks=self.ticks, evaluations=self._engine.evaluations)
+
+    async def _work(self) -> None:
+        self._feed = self._factory.make(self._engine.symbols, self._inbox)
+        async with asyncio.TaskGroup() as group:
+            sending = self._start(group, self._delivery.jobs())
+            writing = self._start(group, [Job("history", self._history.run)])
+            committing = self._start(group, [Job("commit", self._committer.run)])
+            deciding = self._start(group, [Job("decide", self._decide)])
+            inputs = self._start(group, [*self._feed.jobs(), Job("heartbeat", self._beat)])
+            await self._stop.wait()
+            log.info("daemon.stopping")
+            await _cancel(inputs)
+            await _cancel(deciding)
+            for event in self._inbox.drain():
+                self._take(event)
+            self._committer.finish()
+            await _finish(committing, DRAIN_WRITE_S)
+            self._delivery.finish(DRAIN_SEND_S)
+            await _finish(sending, DRAIN_SEND_S)
+            self._history.finish()
+            await _finish(writing, DRAIN_WRITE_S)
+
+    def _start(self, group: asyncio.TaskGroup, jobs: Sequence[Job]) -> list[asyncio.Task[None]]:
+        return [group.create_task(supervise(job, self._clock, self._died)(), name=job.name) for job in jobs]
+
+    def _died(self, job: str, _error: str) -> None:
+        self._deaths[job] = self._deaths.get(job, 0) + 1
+
+    async def _decide(self) -> None:
+        while True:
+            for event in await self._inbox.take():
+                self._take(event)
+
+    async def _beat(self) -> None:
+        while True:
+            await self._clock.sleep(HEARTBEAT_S)
+            self._inbox.post(Heartbeat())
+            self._committer.nudge()
+            if self._journal is not None:
+                self._journaled(self._journal.flush)
+
+    def _take(self, event: Event) -> None:
+        now = self._clock.now()
+        if self._journal is not None:
+            writer = self._journal
+            self._journaled(lambda: writer.record(event, now))
+        effects = self._engine.step(event, now)
+        seen_s = None
+        if isinstance(event, Ticks):
+            self.ticks += len(event.marks)
+            seen_s = min(mark.seen_s for mark in event.marks)
+        if isinstance(event, StoreState) and event.store == "state":
+            self._state_ok = event.ok
+        self._committer.submit(effects, seen_s)
+        if effects.samples:
+            self._history.record(effects.samples)
+        for transition in effects.transitions:
+            log.info(
+                "level.changed", subject=transition.subject, level=transition.level.label,
+                previous=transition.previous.label, margin_ratio=transition.facts.margin_ratio,
+                room=transition.facts.room, distance=transition.facts.distance, mark=transition.facts.mark,
+            )  # fmt: skip
+        for listener in self._listeners:
+            listener(effects)
+
+    def _journaled(self, write: Callable[[], None]) -> None:
+        try:
+            write()
+        except StoreError as error:
+            log.error("journal.failed", reason=error.cause)
+
+    def _history_state(self, ok: bool, reason: str) -> None:  # noqa: FBT001 - the store's callback
+        self._inbox.post(StoreState("history", ok=ok, reason=reason))
+
+    async def _status(self, _request: Mapping[str, Any]) -> object:
+        return self.status()
+
+    def status(self) -> Status:
+        """Return everything as it stands."""
+        latencies = self._committer.latencies()
+        return Status(
+            version=monitor.__version__,
+            pid=os.getpid(),
+            started_ms=self._started_ms,
+            now_ms=self._clock.wall_ms(),
+            engine=self._engine.view(self._clock.now()),
+            feed=None if self._feed is None else self._factory.stats(self._feed),
+            channels=tuple(stats._asdict() for stats in self._delivery.stats()),
+            history=HistoryView(
+                str(self._plan.history_path), self._history.queued, self._history.written,
+                dict(self._history.dropped),
+            ),
+            ticks=self.ticks,
+            coalesced=self._inbox.coalesced,
+            commits=self._committer.commits,
+            frame_to_commit=None if latencies is None else _as_ms(latencies),
+            state_ok=self._state_ok,
+            job_deaths=dict(self._deaths),
+        )  # fmt: skip
+
+
+def _as_ms(latencies: Latencies) -> dict[str, float]:
+    return {
+        "samples": latencies.samples,
+        "p50_ms": round(latencies.p50_s * 1000, 3),
+        "p99_ms": round(latencies.p99_s * 1000, 3),
+        "worst_ms": round(latencies.worst_s * 1000, 3),
+    }
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=DRAIN_SEND_S)
+
+
+async def _finish(tasks: Sequence[asyncio.Task[None]], deadline_s: float) -> None:
+    """Wait for tasks that were told to end; cancel those that are late."""
+    if not tasks:
+        return
+    _, late = await asyncio.wait(tasks, timeout=deadline_s)
+    for task in late:
+        log.warning("drain.late", job=task.get_name())
+        task.cancel()

@@ -1,0 +1,185 @@
+"""The daemon's lock, and its local socket: one JSON line asks, one JSON line answers, owner only.
+
+The lock decides whether a daemon runs; the kernel lets go of it however the daemon ends. The socket is only
+ever made by whoever holds the lock, so a leftover of a crash is removed safely.
+"""
+
+import asyncio
+import fcntl
+import os
+import select
+import socket
+import struct
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from monitor.errors import AlreadyRunningError, ControlError, NotRunningError
+
+REQUEST_LIMIT = 64 * 1024
+ANSWER_TIMEOUT_S = 5.0
+# sun_path of the smallest supported system; longer ones fail with an error nobody understands.
+PATH_LIMIT = 103
+_ATTEMPTS = 4
+_ATTEMPT_PAUSE_S = 0.05
+
+Handler = Callable[[Mapping[str, Any]], Awaitable[object]]
+
+
+class Lock:
+    """An exclusive lock on a state directory, held until closed or until the process ends."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor: int | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise ControlError(f"{self._path}: {error.strerror}. The state directory must be writable.") from error
+        try:
+            _exclusive(descriptor)
+        except OSError as error:
+            holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+            os.close(descriptor)
+            raise AlreadyRunningError(
+                f"another daemon (process {holder or 'unknown'}) uses {self._path.parent}; "
+                "stop it, or give this one a state directory of its own"
+            ) from error
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        self._descriptor = descriptor
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def _exclusive(descriptor: int) -> None:
+    """Take the lock; somebody may just be looking whether it is taken, so try for a moment."""
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            select.select((), (), (), _ATTEMPT_PAUSE_S)
+        else:
+            return
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def is_running(lock: Path) -> bool:
+    """Return whether a daemon holds this lock file; never waits and never takes it for longer than a look."""
+    try:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+class ControlServer:
+    """Answers commands of the owner on a Unix socket."""
+
+    def __init__(self, path: Path, handlers: Mapping[str, Handler]) -> None:
+        self._path = path
+        self._handlers = handlers
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        """Listen; the caller holds the lock of the directory.
+
+        Raises:
+            ControlError: the socket cannot be made.
+        """
+        if len(os.fsencode(self._path)) > PATH_LIMIT:
+            raise ControlError(f"{self._path}: too long for a socket; use a shorter state directory")
+        self._path.unlink(missing_ok=True)
+        before = os.umask(0o177)
+        try:
+            self._server = await asyncio.start_unix_server(self._serve, self._path, limit=REQUEST_LIMIT)
+        except OSError as error:
+            raise ControlError(f"{self._path}: {error.strerror}") from error
+        finally:
+            os.umask(before)
+
+    async def stop(self) -> None:
+        """Stop listening and remove the socket."""
+        if self._server is not None:
+            self._server.close()
+            self._path.unlink(missing_ok=True)
+            self._server = None
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                answer = await self._answer(reader, writer)
+                writer.write(msgspec.json.encode(answer) + b"\n")
+                await writer.drain()
+        except (TimeoutError, OSError, ValueError):
+            pass  # whoever asked went away, was too slow or sent too much: nothing of ours is lost
+        finally:
+            writer.close()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> object:
+        if not _same_owner(writer.get_extra_info("socket")):
+            return {"error": "only the owner of the daemon may ask"}
+        line = await reader.readline()
+        try:
+            request = msgspec.json.decode(line, type=dict[str, Any])
+        except msgspec.DecodeError:
+            return {"error": "a request is one JSON object on one line"}
+        command = request.get("command")
+        handler = self._handlers.get(command) if isinstance(command, str) else None
+        if handler is None:
+            return {"error": f"unknown command; known: {', '.join(sorted(self._handlers))}"}
+        try:
+            return {"ok": await handler(request)}
+        except ControlError as error:
+            return {"error": str(error)}
+
+
+def ask(state_dir: Path, request: Mapping[str, object], timeout_s: float = ANSWER_TIMEOUT_S) -> Any:  # noqa: ANN401 - JSON
+    """Ask the running daemon and return its answer.
+
+    Raises:
+        NotRunningError: no daemon holds the lock.
+        ControlError: it does not answer, or refused.
+    """
+    if not is_running(state_dir / "lock"):
+        raise NotRunningError(f"no daemon is running on {state_dir}")
+    path = state_dir / "control.sock"
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(timeout_s)
+            connection.connect(str(path))
+            connection.sendall(msgspec.json.encode(request) + b"\n")
+            with connection.makefile("rb") as file:
+                line = file.readline()
+        answer = msgspec.json.decode(line, type=dict[str, Any])
+    except (OSError, msgspec.DecodeError) as error:
+        raise ControlError(f"the daemon on {state_dir} does not answer: {type(error).__name__}") from error
+    if "error" in answer:
+        raise ControlError(str(answer["error"]))
+    return answer["ok"]
+
+
+def _same_owner(connection: socket.socket) -> bool:
+    """File permissions already say so; the kernel's word guards against a directory that was opened up."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return True
+    size = struct.calcsize("3i")
+    _, user, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
+    return bool(user in {os.getuid(), 0})

@@ -1,0 +1,67 @@
+"""The engine's way in: a mailbox that cannot grow, loses no crossing, and never makes a sender wait.
+
+Marks are kept by symbol as newest, lowest and highest. Other events are kept by what they are about, newest
+wins, in the order of their last arrival; outcomes of deliveries are all kept, and there are never more of them
+than notices under way.
+"""
+
+import asyncio
+
+import msgspec
+
+from monitor.core.events import DeliveryResult, Event, FeedState, Snapshot, StoreState, Subscribed, Ticks
+from monitor.core.model import MarkRange, MarkTick
+
+
+class EngineInbox:
+    """Implements ``ports.Inbox``; one task takes, any number put."""
+
+    def __init__(self) -> None:
+        self._marks: dict[str, MarkRange] = {}
+        self._events: dict[tuple[str, ...], Event] = {}
+        self._ready = asyncio.Event()
+        self.coalesced = 0  # ticks that joined another of their symbol
+
+    def tick(self, tick: MarkTick) -> None:
+        """Take one mark."""
+        before = self._marks.get(tick.symbol)
+        mark = tick.mark
+        if before is None:
+            low = high = mark
+        else:
+            self.coalesced += 1
+            low, high = min(mark, before.low), max(mark, before.high)
+        self._marks[tick.symbol] = MarkRange(tick.symbol, mark, low, high, tick.event_ms, tick.seen_s, tick.source)
+        self._ready.set()
+
+    def post(self, event: Event) -> None:
+        """Take any other event."""
+        about = _about(event)
+        self._events.pop(about, None)
+        self._events[about] = event
+        self._ready.set()
+
+    async def take(self) -> tuple[Event, ...]:
+        """Wait until there is something; return all of it, marks last."""
+        await self._ready.wait()
+        return self.drain()
+
+    def drain(self) -> tuple[Event, ...]:
+        """Return what is there now, possibly nothing."""
+        self._ready.clear()
+        events, self._events = tuple(self._events.values()), {}
+        marks, self._marks = tuple(self._marks.values()), {}
+        return (*events, Ticks(marks)) if marks else events
+
+
+def _about(event: Event) -> tuple[str, ...]:
+    kind = type(event).__name__
+    match event:
+        case Subscribed(feed=name) | FeedState(feed=name) | StoreState(store=name):
+            return kind, name
+        case Snapshot(account=account):
+            return kind, account.account
+        case DeliveryResult():
+            return kind, *msgspec.structs.astuple(event)[1:3]
+        case _:
+            return (kind,)

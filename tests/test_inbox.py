@@ -1,0 +1,63 @@
+"""The mailbox in front of the engine."""
+
+from monitor.core.events import DeliveryResult, Event, Heartbeat, StoreState, Subscribed, Ticks
+from monitor.core.model import MarkRange, MarkTick
+from monitor.inbox import EngineInbox
+
+
+def tick(symbol: str, mark: float, seen_s: float = 1.0) -> MarkTick:
+    return MarkTick(symbol, mark, round(seen_s * 1000), seen_s)
+
+
+async def test_coalesced_ticks_keep_newest_lowest_and_highest() -> None:
+    """However many ticks join, no price that was received is beyond what the engine sees."""
+    inbox = EngineInbox()
+    for i, mark in enumerate((100.0, 97.0, 104.0, 101.0)):
+        inbox.tick(tick("BTCUSDT", mark, float(i)))
+    inbox.tick(tick("ETHUSDT", 5.0))
+    (event,) = await inbox.take()
+    assert event == Ticks(
+        (
+            MarkRange("BTCUSDT", 101.0, 97.0, 104.0, 3000, 3.0),
+            MarkRange("ETHUSDT", 5.0, 5.0, 5.0, 1000, 1.0),
+        )
+    )
+    assert inbox.coalesced == 3
+
+
+async def test_events_come_before_marks_and_in_order() -> None:
+    """A subscription is known before the marks it brings; outcomes are all kept."""
+    inbox = EngineInbox()
+    inbox.tick(tick("BTCUSDT", 1.0))
+    posted: list[Event] = [
+        Subscribed("usdm", ("BTCUSDT",), 0.5),
+        DeliveryResult("a", "k1", "phone", accepted=True),
+        DeliveryResult("a", "k1", "mail", accepted=True),
+        Heartbeat(),
+    ]
+    for event in posted:
+        inbox.post(event)
+    taken = await inbox.take()
+    assert list(taken[:-1]) == posted
+    assert isinstance(taken[-1], Ticks)
+
+
+async def test_the_newest_of_a_kind_replaces_the_older() -> None:
+    """The mailbox cannot grow while nobody takes."""
+    inbox = EngineInbox()
+    for n in range(1000):
+        inbox.post(Heartbeat())
+        inbox.post(StoreState("state", ok=n % 2 == 0))
+        inbox.tick(tick("BTCUSDT", 1.0 + n))
+    events = await inbox.take()
+    assert events[:2] == (Heartbeat(), StoreState("state", ok=False))
+    assert len(events) == 3
+
+
+async def test_drain_returns_what_is_there_and_leaves_nothing() -> None:
+    """At the end of a run the rest is taken without waiting."""
+    inbox = EngineInbox()
+    assert inbox.drain() == ()
+    inbox.post(Heartbeat())
+    assert inbox.drain() == (Heartbeat(),)
+    assert inbox.drain() == ()

@@ -1,0 +1,87 @@
+"""Jobs are restarted after errors, and given up when they keep dying."""
+
+import asyncio
+
+import pytest
+
+from monitor.ports import Job
+from monitor.supervise import DEATHS_ALLOWED, PAUSES_S, WINDOW_S, JobGaveUpError, supervise
+from tests.conftest import ManualClock
+
+
+async def test_a_job_that_returns_is_done(clock: ManualClock) -> None:
+    """No restart after a normal end."""
+    runs = []
+
+    async def work() -> None:
+        runs.append(1)
+
+    await supervise(Job("w", work), clock)()
+    assert runs == [1]
+
+
+async def test_a_dead_job_is_restarted_with_growing_pauses(clock: ManualClock) -> None:
+    """It is reported each time, and pauses before it is started again."""
+    died: list[tuple[str, str]] = []
+    runs = []
+
+    async def work() -> None:
+        runs.append(1)
+        if len(runs) < 4:
+            raise ValueError
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(supervise(Job("w", work), clock, lambda *a: died.append(a))())
+        await clock.advance(60.0)
+    assert len(runs) == 4
+    assert died == [("w", "ValueError")] * 3
+    assert clock.slept == list(PAUSES_S[:3])
+
+
+async def test_a_job_that_keeps_dying_gives_up(clock: ManualClock) -> None:
+    """Repeated death within the window ends in an error for the group."""
+
+    async def work() -> None:
+        raise ValueError
+
+    async def until_it_gives_up() -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(supervise(Job("w", work), clock)())
+            await clock.advance(WINDOW_S)
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await until_it_gives_up()
+    (error,) = caught.value.exceptions
+    assert isinstance(error, JobGaveUpError)
+    assert (error.job, error.deaths) == ("w", DEATHS_ALLOWED + 1)
+    assert "job w died" in str(error)
+
+
+async def test_deaths_far_apart_are_forgiven(clock: ManualClock) -> None:
+    """One death an hour never ends the process."""
+    runs = []
+
+    async def work() -> None:
+        runs.append(1)
+        if len(runs) > 3 * DEATHS_ALLOWED:
+            return
+        await clock.sleep(3600.0)
+        raise ValueError
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(supervise(Job("w", work), clock)())
+        await clock.advance(3 * DEATHS_ALLOWED * 3700.0)
+    assert len(runs) == 3 * DEATHS_ALLOWED + 1
+
+
+async def test_cancelling_is_no_death(clock: ManualClock) -> None:
+    """A stop ends the job at once."""
+
+    async def work() -> None:
+        await clock.sleep(1e9)
+
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(supervise(Job("w", work), clock)())
+        await clock.advance(1.0)
+        task.cancel()
+    assert task.cancelled()
