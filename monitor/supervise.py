@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable, Coroutine
-
 from typing import Any
 
 import structlog

@@ -53,7 +53,7 @@ class Pairs:
 
     ``rising`` and ``falling`` hold the lines of the merged brackets, shape (2, segments, pairs): intercept and
     sign / slope. A line that does not belong to the branch repeats one that does; a branch that does not exist
-    is all zero, which gives the root 0 and thereby none.
+    is one line infinitely high, which is never crossed.
     """
 
     first: Ints  # row of the leg with sign +1

@@ -13,6 +13,9 @@ from monitor.core.book import Book, Floats, Ints, Joint, Pairs, TierMatrix, Wall
 from monitor.core.model import AccountSnapshot, BracketTable, MarginMode, Position, Side, SubjectKey
 from monitor.errors import BracketError
 
+# A line without slope passes for one that rises next to nothing: below the target it keeps the pair there.
+_FLAT = 1e-300
+
 
 def compile_book(accounts: Sequence[AccountSnapshot], tables: Mapping[str, BracketTable]) -> Book:
     """Return the columns of all accounts.
@@ -252,8 +255,10 @@ def _fill_pairs(book: Book, changed: set[int]) -> None:
             tier = int(book.row_tier[row])
             intercept += book.tiers.cum[tier][reached] - book.signed_entry[row]
             slope += book.signed_size[row] - book.size[row] * book.tiers.mmr[tier][reached]
+        slope[slope == 0] = _FLAT
         for target, sign in ((book.pairs.rising, 1.0), (book.pairs.falling, -1.0)):
-            target[:, :, i] = 0.0
+            target[0, :, i] = np.inf
+            target[1, :, i] = 1.0
             mine = np.flatnonzero(slope * sign > 0)
             if mine.size:
                 padded = np.resize(mine, target.shape[1])

@@ -83,7 +83,7 @@ class Engine:
         """Take one event.
 
         Raises:
-            BracketError: an account holds a symbol without a tier table; nothing of the account was taken.
+            BracketError: an account holds a symbol without a tier table; nothing of the event was taken.
         """
         match event:
             case Ticks():
@@ -151,16 +151,19 @@ class Engine:
     def _judge(self, hit: Bools, worst: Readings, now: Now) -> Ints:
         """Let levels follow conditions; return the wallets whose level changed."""
         unknown = np.isnan(worst.cushion)
-        unsure = unknown | self._stale(now.mono_s)
+        exposed = self._book.exposed
+        unsure = unknown | ~exposed | self._stale(now.mono_s)
         before = self._track.level
         self._track = advance(self._track, self._limits, hit, unsure, now.mono_s)
-        changed = np.flatnonzero(self._track.level != before)
-        fresh = np.flatnonzero(~unknown & ~self._known)
+        level = self._track.level
+        changed = np.flatnonzero(level != before)
+        fresh = np.flatnonzero(~unknown & exposed & ~self._known)
         if changed.size or fresh.size:
             # A level that only the extreme reached is told with the figures of the extreme.
             calm = reached(conditions(self._book, self._limits, self._readings))
+            extreme = level > np.maximum(calm, before)
             for wallet in np.union1d(changed, fresh).tolist():
-                readings = self._readings if calm[wallet] >= self._track.level[wallet] else worst
+                readings = worst if extreme[wallet] else self._readings
                 self._follow(wallet, readings, now, first=not self._known[wallet])
             self._known[fresh] = True
         return changed
@@ -217,10 +220,16 @@ class Engine:
     # Accounts and settings
 
     def _settings_changed(self, event: SettingsChanged, now: Now) -> None:
+        names = event.settings.accounts
+        accounts = {name: account for name, account in self._accounts.items() if name in names}
+        tables = {table.symbol: table for table in event.tables}
+        book = compile_book(tuple(accounts.values()), tables)
         self._settings = event.settings
         self._incidents.channels = event.settings.channels
-        self._tables = {table.symbol: table for table in event.tables}
-        self._rebuild(compile_book(tuple(self._accounts.values()), self._tables), now)
+        self._tables = tables
+        self._accounts = accounts
+        self._rebuild(book, now)
+        self._forget_absent(now)
         self._reassess(now)
 
     def _accounts_changed(self, accounts: dict[str, AccountSnapshot], now: Now) -> None:
@@ -233,7 +242,7 @@ class Engine:
 
     def _rebuild(self, book: Book, now: Now) -> None:
         """Change to a book of another shape; levels and dwell follow their wallets."""
-        old, track, known = self._book, self._track, self._known
+        old, track, known, sampler = self._book, self._track, self._known, self._sampler
         self._book = book
         self._limits = compile_thresholds(book, self._settings)
         self._board.watch(book.symbols, now.mono_s)
@@ -247,16 +256,24 @@ class Engine:
                 self._track.level[i] = track.level[j]
                 self._track.held_s[:, i] = track.held_s[:, j]
                 self._known[i] = known[j]
+                self._sampler.last[:, i] = sampler.last[:, j]
             elif state is not None:
                 self._track.level[i] = state.level
                 # When its conditions were last met is not known after a restart: the dwell begins anew.
                 self._track.held_s[:, i] = now.mono_s
 
     def _forget_absent(self, now: Now) -> None:
-        """Close what no account holds any more: earlier in this run, or restored from the one before."""
+        """Close what no account holds any more: earlier in this run, or restored from the one before.
+
+        A cross wallet outlives its last position, which is no less gone for that: nothing about it recovered.
+        """
         if not set(self._settings.accounts) <= self._accounts.keys():
             return
-        held = {str(info.key) for info in self._book.wallets}
+        idle = ~self._book.exposed
+        self._track.level[idle] = Level.OK
+        self._track.held_s[:, idle] = -np.inf
+        self._known[idle] = False
+        held = {str(info.key) for info, empty in zip(self._book.wallets, idle, strict=True) if not empty}
         for subject in self._incidents.subjects():
             if not subject.startswith("/") and subject not in held:
                 account, _, wallet = subject.partition("/")

@@ -25,7 +25,7 @@ class Incidents:
     def __init__(self) -> None:
         self.channels: Sequence[ChannelRule] = ()
         self._states: dict[str, SubjectState] = {}
-        self._leaving: dict[str, SubjectState] = {}  # gone, but an alert of it is still in flight
+        self._leaving: dict[str, tuple[SubjectState, Facts]] = {}  # gone, but a message is still in flight
         self._clear()
 
     def _clear(self) -> None:
@@ -98,21 +98,28 @@ class Incidents:
             self._moved(state, Level.OK, at_ms, state.incident, facts)
         plan = planner.fall(state, Level.OK, self.channels, at_ms, facts)
         self._emit(plan)
-        if plan.withdrawn:
-            self._leaving[subject] = plan.state
+        self._leave(plan.state, facts)
 
     def settle(
         self, subject: str, channel: str, at_ms: int, facts: Facts, *, accepted: bool, kind: NoticeKind
     ) -> None:
-        """Record the fate of a notice."""
+        """Record the fate of a notice; ``facts`` and ``kind`` serve a late closing message."""
         state = self._states.get(subject)
-        if state is not None:
+        if state is not None and channel in state.told:
             plan = planner.settle(state, channel, accepted=accepted, at_ms=at_ms, facts=facts, kind=kind)
             if plan.state != state:
                 self._apply(plan)
         elif subject in self._leaving:
-            left = self._leaving.pop(subject)
-            self._emit(planner.settle(left, channel, accepted=accepted, at_ms=at_ms, facts=facts, kind=kind))
+            left, ending = self._leaving.pop(subject)
+            plan = planner.settle(
+                left, channel, accepted=accepted, at_ms=at_ms, facts=ending, kind=NoticeKind.CLOSED
+            )
+            self._emit(plan)
+            self._leave(plan.state, ending)
+
+    def _leave(self, state: SubjectState, ending: Facts) -> None:
+        if state.told:
+            self._leaving[state.subject] = (state, ending)
 
     def _moved(self, state: SubjectState, level: Level, at_ms: int, incident: int, facts: Facts) -> None:
         self._transitions.append(Transition(state.subject, level, state.level, at_ms, incident, facts))

@@ -28,22 +28,28 @@ class MarkBoard:
         self.heard_s: Floats = np.zeros(0)  # when each was last heard of, or first expected (monotonic)
         self._index: Mapping[str, int] = {}
         self._newest: dict[str, Mark] = {}
+        self._expected: set[str] = set()  # symbols whose silence counts from a subscription
 
     def watch(self, symbols: tuple[str, ...], now_s: float) -> None:
         """Follow exactly these symbols; known marks are kept, silence of new ones counts from ``now_s``."""
         heard = dict(zip(self.symbols, self.heard_s.tolist(), strict=True))
-        self._newest = {symbol: mark for symbol, mark in self._newest.items() if symbol in symbols}
         self.symbols = symbols
         self._index = {symbol: i for i, symbol in enumerate(symbols)}
+        self._newest = {symbol: mark for symbol, mark in self._newest.items() if symbol in self._index}
+        self._expected &= self._index.keys()
         self.heard_s = np.array([heard.get(symbol, now_s) for symbol in symbols])
         self.price = np.array([self._newest[s].price if s in self._newest else np.nan for s in symbols])
 
     def expect(self, symbols: Iterable[str], at_s: float) -> None:
-        """Count the silence of symbols that have never delivered from ``at_s`` on."""
+        """Count the silence of symbols that have never delivered from ``at_s`` on.
+
+        Only the first time: a feed that reconnects again and again must not put off that it is blind.
+        """
         for symbol in symbols:
             index = self._index.get(symbol)
-            if index is not None and symbol not in self._newest:
-                self.heard_s[index] = at_s
+            if index is not None and symbol not in self._newest and symbol not in self._expected:
+                self._expected.add(symbol)
+                self.heard_s[index] = max(at_s, float(self.heard_s[index]))
 
     def take(self, ranges: Iterable[MarkRange]) -> tuple[Floats, Floats] | None:
         """Take new marks.

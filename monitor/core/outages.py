@@ -14,6 +14,7 @@ STORAGE_LEVEL = Level.WARNING
 STORAGE_REMINDER_S = 7200.0
 FEED_PREFIX = "/feed:"
 STORE_PREFIX = "/storage:"
+UNCLAIMED = "marks"  # stands for a feed where none asked for a symbol
 
 
 class Outages:
@@ -25,20 +26,21 @@ class Outages:
         self._named: dict[str, frozenset[str]] = {}  # symbols told in the present blindness, by feed
 
     def subscribed(self, feed: str, symbols: tuple[str, ...]) -> None:
-        """Learn which symbols a feed is responsible for."""
-        self._feeds[feed] = frozenset(symbols)
+        """Learn which symbols a feed is responsible for, besides those it asked for before."""
+        self._feeds[feed] = self._feeds.get(feed, frozenset()).union(symbols)
 
     def watch_feeds(self, board: MarkBoard, settings: EngineSettings, now: Now) -> None:
-        """Tell blindness by symbol and its end; before a feed subscribed, all symbols are judged as one."""
-        feeds = self._feeds or {"marks": frozenset(board.symbols)}
+        """Tell blindness by symbol and its end; symbols that no feed asked for yet are judged as one."""
+        feeds = dict(self._feeds)
+        unclaimed = frozenset(board.symbols).difference(*feeds.values())
+        state = self._incidents.get(f"{FEED_PREFIX}{UNCLAIMED}")
+        if state is not None and state.level > Level.OK:
+            # Connecting took so long that it was told before a feed had asked: what it named has to come back.
+            unclaimed |= self._named.get(UNCLAIMED, frozenset(board.symbols))
+        feeds[UNCLAIMED] = feeds.get(UNCLAIMED, frozenset()) | unclaimed
         for feed, symbols in feeds.items():
             watched = tuple(symbol for symbol in board.symbols if symbol in symbols)
             self._watch_feed(feed, watched, board, settings, now)
-        if self._feeds:
-            # Connecting took so long that it was told before any feed had a name.
-            state = self._incidents.get(f"{FEED_PREFIX}marks")
-            if state is not None and state.level > Level.OK and "marks" not in self._feeds:
-                self._watch_feed("marks", board.symbols, board, settings, now)
 
     def _watch_feed(
         self, feed: str, watched: tuple[str, ...], board: MarkBoard, settings: EngineSettings, now: Now
@@ -51,7 +53,7 @@ class Outages:
         named = self._named.get(feed, frozenset())
         facts = Facts(
             environment=settings.environment,
-            symbols=tuple(sorted(blind or named)),
+            symbols=tuple(sorted(blind or named or watched)),
             mark_age_s=max((board.silence_s(symbol, now.mono_s) for symbol in blind), default=None),
             reason="no marks" if blind else "marks are back" if watched else "no position needs marks",
         )

@@ -3,6 +3,9 @@
 An incident runs, for each channel, from the first notice until the level is below what the channel asked for.
 It ends with one closing message there if an alert of it was delivered; an alert that was still on its way is
 withdrawn, and should it have been accepted after all, the closing message follows.
+
+``Told`` holds, for each channel, the level it knows of once something was delivered, else the one on its way;
+``OK`` says that the incident is over there, and the entry only waits for the fate of a message in flight.
 """
 
 from collections.abc import Sequence
@@ -50,31 +53,26 @@ def rise(
     """
     opening = state.level is Level.OK
     told = dict(state.told)
-    incident = state.incident + opening
-    sequence = state.sequence + 1
-    notices = []
-    for channel in channels:
-        if channel.min_level > level:
-            continue
-        before = told.get(channel.name)
-        told[channel.name] = Told(level, at_ms, before is not None and before.delivered)
-        notices.append(
-            Notice(
-                _key(state.subject, incident, sequence), channel.name, state.subject, kind, level, state.level,
-                at_ms, incident, facts,
-            )
-        )  # fmt: skip
+    asking = [channel.name for channel in channels if channel.min_level <= level]
+    for name in asking:
+        before = told.get(name)
+        if before is None or not before.delivered:
+            told[name] = Told(level, at_ms)
+        else:
+            # It knows of the level it was told before until it accepts this one. One whose closing message is
+            # still on its way believes in the trouble, and is owed the end of this incident instead.
+            told[name] = Told(level if before.level is Level.OK else before.level, at_ms, delivered=True)
     after = SubjectState(
         subject=state.subject,
         level=level,
         since_ms=at_ms if level is not state.level else state.since_ms,
-        incident=incident,
+        incident=state.incident + opening,
         peak=level if opening else max(level, state.peak),
-        sequence=sequence,
+        sequence=state.sequence + 1,
         quiet=quiet,
         told=told,
     )
-    return Plan(after, tuple(notices))
+    return Plan(after, tuple(_notice(after, name, kind, state.level, at_ms=at_ms, facts=facts) for name in asking))
 
 
 def fall(
@@ -89,8 +87,7 @@ def fall(
     """Record a lower level, and close the incident on channels that did not ask for it any more."""
     told = dict(state.told)
     asked = {channel.name: channel.min_level for channel in channels}
-    sequence = state.sequence + 1
-    notices: list[Notice] = []
+    closed: list[str] = []
     withdrawn: list[str] = []
     for name, before in state.told.items():
         if before.level is Level.OK:
@@ -99,21 +96,15 @@ def fall(
             del told[name]  # the channel was taken out of the configuration
         elif level is not Level.OK and level >= asked[name]:
             told[name] = Told(min(level, before.level), before.at_ms, before.delivered)
-        elif before.delivered:
-            del told[name]
-            notices.append(
-                Notice(
-                    _key(state.subject, state.incident, sequence), name, state.subject, kind, level, state.peak,
-                    at_ms, state.incident, facts,
-                )
-            )  # fmt: skip
         else:
-            told[name] = Told(Level.OK, at_ms)
-            withdrawn.append(name)
+            told[name] = Told(Level.OK, at_ms, before.delivered)
+            (closed if before.delivered else withdrawn).append(name)
     after = msgspec.structs.replace(
-        state, level=level, since_ms=at_ms, sequence=sequence, told=told, quiet=state.quiet and level > Level.OK
-    )
-    return Plan(after, tuple(notices), tuple(withdrawn))
+        state, level=level, since_ms=at_ms, sequence=state.sequence + 1, told=told,
+        quiet=state.quiet and level > Level.OK,
+    )  # fmt: skip
+    notices = tuple(_notice(after, name, kind, state.peak, at_ms=at_ms, facts=facts) for name in closed)
+    return Plan(after, notices, tuple(withdrawn))
 
 
 def remind(
@@ -134,6 +125,7 @@ def remind(
         if channel.min_level <= state.level
         and (told := state.told.get(channel.name)) is not None
         and told.delivered
+        and told.level >= state.level
         and at_ms - told.at_ms >= reminder_s * 1000
     )
 
@@ -142,18 +134,9 @@ def reminders(
     state: SubjectState, due: Sequence[str], at_ms: int, facts: Facts, *, kind: NoticeKind = NoticeKind.REMINDER
 ) -> Plan:
     """Tell the ``due`` channels that the level still holds."""
-    sequence = state.sequence + 1
-    told = dict(state.told)
-    notices = []
-    for name in due:
-        told[name] = Told(state.level, at_ms, delivered=True)
-        notices.append(
-            Notice(
-                _key(state.subject, state.incident, sequence), name, state.subject, kind, state.level, state.level,
-                at_ms, state.incident, facts,
-            )
-        )  # fmt: skip
-    return Plan(msgspec.structs.replace(state, sequence=sequence, told=told), tuple(notices))
+    told = {**state.told, **dict.fromkeys(due, Told(state.level, at_ms, delivered=True))}
+    after = msgspec.structs.replace(state, sequence=state.sequence + 1, told=told)
+    return Plan(after, tuple(_notice(after, name, kind, state.level, at_ms=at_ms, facts=facts) for name in due))
 
 
 def settle(
@@ -165,19 +148,31 @@ def settle(
         return Plan(state)
     told = dict(state.told)
     if before.level is not Level.OK:
-        told[channel] = Told(before.level, before.at_ms, before.delivered or accepted)
+        if accepted:
+            told[channel] = Told(state.level, before.at_ms, delivered=True)
+        return Plan(msgspec.structs.replace(state, told=told))
+    if before.delivered or not accepted:
+        del told[channel]  # the closing message met its fate, or the withdrawn alert never arrived
         return Plan(msgspec.structs.replace(state, told=told))
     # The incident ended while this alert was in flight: whoever got it must hear the end too.
-    del told[channel]
-    if not accepted:
-        return Plan(msgspec.structs.replace(state, told=told))
-    sequence = state.sequence + 1
-    closing = Notice(
-        _key(state.subject, state.incident, sequence), channel, state.subject, kind, state.level, state.peak,
-        at_ms, state.incident, facts,
-    )  # fmt: skip
-    return Plan(msgspec.structs.replace(state, told=told, sequence=sequence), (closing,))
+    told[channel] = Told(Level.OK, at_ms, delivered=True)
+    after = msgspec.structs.replace(state, told=told, sequence=state.sequence + 1)
+    return Plan(after, (_notice(after, channel, kind, state.peak, at_ms=at_ms, facts=facts),))
 
 
-def _key(subject: str, incident: int, sequence: int) -> str:
-    return f"{subject}#{incident}.{sequence}"
+def _notice(
+    after: SubjectState, channel: str, kind: NoticeKind, previous: Level, *, at_ms: int, facts: Facts
+) -> Notice:  # fmt: skip
+    return Notice(
+        # A subject that vanished and came back counts from the start again: only the time keeps its keys apart
+        # from the earlier ones, which the outbox remembers and would not take a second time.
+        key=f"{after.subject}#{at_ms}.{after.sequence}",
+        channel=channel,
+        subject=after.subject,
+        kind=kind,
+        level=after.level,
+        previous=previous,
+        decided_ms=at_ms,
+        incident=after.incident,
+        facts=facts,
+    )

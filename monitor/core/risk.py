@@ -103,7 +103,7 @@ def both_roots(book: Book, readings: Readings, row: int) -> tuple[float | None, 
     for i, legs in enumerate(zip(book.pairs.first.tolist(), book.pairs.second.tolist(), strict=True)):
         if row in legs:
             roots = readings.pair_roots[:, i]
-            prices = np.sort(1.0 / roots) if book.inverse[row] else roots
+            prices = 1.0 / roots[::-1] if book.inverse[row] else roots
             return tuple(None if np.isnan(price) else float(price) for price in prices)  # type: ignore[return-value]
     price = float(readings.liquidation_price[row])
     if np.isnan(price):
@@ -168,11 +168,9 @@ def _pair_roots(book: Book, row_cushion: Floats, cushion: Floats, x: Floats, roo
     target = row_cushion[pairs.first] + row_cushion[pairs.second] - cushion[book.row_wallet[pairs.first]]
     lower = ((target - pairs.rising[0]) * pairs.rising[1]).max(axis=0)
     upper = -((target - pairs.falling[0]) * pairs.falling[1]).max(axis=0)
-    lower[lower <= 0] = np.nan
-    upper[upper <= 0] = np.nan
     above_all = lower > upper  # even at its best the pair is below the target
-    lower[above_all] = np.nan
-    upper[above_all] = np.nan
+    lower[above_all | ~((lower > 0) & (lower < np.inf))] = np.nan
+    upper[above_all | ~((upper > 0) & (upper < np.inf))] = np.nan
     here = _to_price_of(book, pairs.first, x[pairs.first])
     below = np.abs(here - _to_price_of(book, pairs.first, lower))
     above = np.abs(here - _to_price_of(book, pairs.first, upper))

@@ -4,7 +4,7 @@ Rising is instant. Falling needs the level's conditions missed by a dead band, w
 time; what is not known (no mark yet, stale marks) counts as not missed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import reduce
 
@@ -42,7 +42,8 @@ class Thresholds:
 
 def compile_thresholds(book: Book, settings: EngineSettings) -> Thresholds:
     """Return the conditions of every wallet of the book."""
-    rules = tuple(_rules_of(book, wallet, settings) for wallet in range(len(book.wallets)))
+    special = {(override.account, override.symbol): override.rules for override in settings.overrides}
+    rules = tuple(_rules_of(book, wallet, special, settings.rules) for wallet in range(len(book.wallets)))
 
     def column(name: str, worse: float) -> Floats:
         """``worse`` is the direction in which values get more dangerous: -1 smaller, +1 larger."""
@@ -136,34 +137,37 @@ def _number(value: float | None) -> float:
     return np.nan if value is None else value
 
 
-def _rules_of(book: Book, wallet: int, settings: EngineSettings) -> AlertRules:
-    """Choose the rules of a wallet: its symbol's, else its account's, else the global ones.
+def _rules_of(
+    book: Book, wallet: int, special: Mapping[tuple[str | None, str | None], AlertRules], default: AlertRules
+) -> AlertRules:
+    """Choose the rules of a wallet: those of its symbol, else its account's, else the global ones.
 
-    A cross wallet with several symbols is as sensitive as the most sensitive of the rules that touch it: a
-    setting made for one symbol must neither be lost nor make the others deaf.
+    A cross wallet with several symbols is as sensitive as the most sensitive of their rules: a setting made for
+    one symbol must neither be lost nor make the others deaf.
     """
     account = book.wallets[wallet].key.account
-    base = next((o.rules for o in settings.overrides if o.symbol is None and o.account == account), settings.rules)
-    symbols = {book.positions[row].symbol for row in book.rows_of(wallet)}
-    special = [
-        o.rules for o in settings.overrides if o.symbol in symbols and (o.account is None or o.account == account)
-    ]
-    if not special:
-        return base
-    if len(symbols) == 1:
-        return special[-1]
-    return reduce(_most_sensitive, special, base)
+
+    def rules_for(symbol: str | None) -> AlertRules:
+        keys = ((account, symbol), (None, symbol), (account, None))
+        return next((special[key] for key in keys if key in special), default)
+
+    symbols = sorted({book.positions[row].symbol for row in book.rows_of(wallet)})
+    return reduce(_most_sensitive, map(rules_for, symbols)) if symbols else rules_for(None)
 
 
 def _most_sensitive(one: AlertRules, other: AlertRules) -> AlertRules:
+    if one == other:
+        return one
     first, second, third, fourth = (
         LevelRule(
             level=a.level,
             room=_pick(max, a.room, b.room),
             moves_left=_pick(max, a.moves_left, b.moves_left),
-            moves_left_room=max(a.moves_left_room, b.moves_left_room),
+            moves_left_room=_companion((a.moves_left, a.moves_left_room), (b.moves_left, b.moves_left_room)),
             margin_ratio=_pick(min, a.margin_ratio, b.margin_ratio),
-            margin_ratio_room=max(a.margin_ratio_room, b.margin_ratio_room),
+            margin_ratio_room=_companion(
+                (a.margin_ratio, a.margin_ratio_room), (b.margin_ratio, b.margin_ratio_room)
+            ),
             distance=_pick(max, a.distance, b.distance),
             joint_distance=_pick(max, a.joint_distance, b.joint_distance),
             reminder_s=_pick(min, a.reminder_s, b.reminder_s),
@@ -172,6 +176,11 @@ def _most_sensitive(one: AlertRules, other: AlertRules) -> AlertRules:
         for a, b in zip(one.levels, other.levels, strict=True)
     )
     return AlertRules((first, second, third, fourth), max(one.dead_band, other.dead_band))
+
+
+def _companion(*conditions: tuple[float | None, float]) -> float:
+    """Return the widest room; that of a condition which is off must not widen the other's."""
+    return max((room for value, room in conditions if value is not None), default=1.0)
 
 
 def _pick(choose: Callable[[list[float]], float], a: float | None, b: float | None) -> float | None:

@@ -15,9 +15,8 @@ class Sampler:
     """Remembers what was last recorded of each wallet; arrays follow the book."""
 
     def __init__(self, wallets: int) -> None:
-        self._at_s: Floats = np.full(wallets, -np.inf)
-        self._ratio: Floats = np.full(wallets, np.nan)
-        self._room: Floats = np.full(wallets, np.nan)
+        self.last: Floats = np.full((3, wallets), np.nan)  # when (monotonic s), margin ratio, room
+        self.last[0] = -np.inf
 
     def due(self, readings: Readings, changed: Ints, now_s: float) -> Ints:
         """Return the wallets to record now, and remember them.
@@ -27,16 +26,15 @@ class Sampler:
             changed: wallets whose level just changed; always due.
             now_s: monotonic seconds.
         """
-        age = now_s - self._at_s
+        at_s, ratio, room = self.last
+        age = now_s - at_s
         with np.errstate(invalid="ignore"):
-            still = (np.abs(readings.margin_ratio - self._ratio) < STEP) & (
-                np.abs(readings.room - self._room) < STEP
-            )
+            still = (np.abs(readings.margin_ratio - ratio) < STEP) & (np.abs(readings.room - room) < STEP)
         due = (age >= MOST_S) | ((age >= LEAST_S) & ~still)
         due[changed] = True
         due &= ~np.isnan(readings.cushion)
         chosen = np.flatnonzero(due)
-        self._at_s[chosen] = now_s
-        self._ratio[chosen] = readings.margin_ratio[chosen]
-        self._room[chosen] = readings.room[chosen]
+        at_s[chosen] = now_s
+        ratio[chosen] = readings.margin_ratio[chosen]
+        room[chosen] = readings.room[chosen]
         return chosen

@@ -1,0 +1,204 @@
+"""Commit before send, and alerts that go out although the disk does not take them."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from monitor.commit import COMMIT_TIMEOUT_S, RETRY_S, Committer
+from monitor.core.events import Event, StoreState
+from monitor.core.incidents import Effects
+from monitor.core.model import Facts, Level, MarkTick, Notice, NoticeKind, SubjectState
+from monitor.errors import StoreError
+from tests.conftest import ManualClock, settle
+from tests.storage.fakes import MemoryState
+
+
+class RecordingOutbox:
+    """Remembers what it was offered, and what had been committed at that moment."""
+
+    def __init__(self, store: MemoryState) -> None:
+        self.store = store
+        self.offered: list[tuple[str, bool, bool]] = []  # key, recorded, was in the store by then
+        self.waiting: set[tuple[str, str]] = set()
+        self.withdrawn: list[tuple[str, str]] = []
+
+    def offer(self, notices: Sequence[Notice], *, recorded: bool) -> None:
+        for notice in notices:
+            there = (notice.key, notice.channel) in self.store.outbox
+            self.offered.append((notice.key, recorded, there))
+            self.waiting.add((notice.key, notice.channel))
+
+    def withdraw(self, subject: str, channel: str) -> bool:
+        self.withdrawn.append((subject, channel))
+        return True
+
+    def is_pending(self, key: str, channel: str) -> bool:
+        return (key, channel) in self.waiting
+
+
+class Posted:
+    """An inbox that keeps what was posted."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def tick(self, tick: MarkTick) -> None:
+        raise AssertionError(tick)
+
+    def post(self, event: Event) -> None:
+        self.events.append(event)
+
+
+def notice(n: int, subject: str = "a/w", channel: str = "phone") -> Notice:
+    return Notice(f"{subject}#1.{n}", channel, subject, NoticeKind.ALERT, Level.WARNING, Level.OK, n, 1, Facts())
+
+
+def state(n: int, subject: str = "a/w") -> SubjectState:
+    return SubjectState(subject, Level.WARNING, n, 1, Level.WARNING, n)
+
+
+class Rig:
+    """A committer over a store in memory, run step by step."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self.clock = clock
+        self.store = MemoryState(clock)
+        self.outbox = RecordingOutbox(self.store)
+        self.inbox = Posted()
+        self.committer = Committer(self.store, self.outbox, self.inbox, clock)
+
+    async def run(self, *effects: Effects) -> None:
+        """Submit, write all of it, and end."""
+        for one in effects:
+            self.committer.submit(one)
+        self.committer.finish()
+        await self.committer.run()
+
+    async def write(self, *effects: Effects) -> None:
+        """Submit and write without ending."""
+        for one in effects:
+            self.committer.submit(one)
+        async with asyncio.TaskGroup() as group:
+            job = group.create_task(self.committer.run())
+            await settle()
+            job.cancel()
+
+
+@pytest.fixture
+async def rig(clock: ManualClock) -> Rig:
+    rig = Rig(clock)
+    await rig.store.open()
+    return rig
+
+
+async def test_a_notice_is_in_the_store_before_it_is_offered(rig: Rig) -> None:
+    """Commit, then send: a crash between the two repeats nothing and loses nothing."""
+    await rig.run(Effects(subjects=(state(1),), notices=(notice(1),)))
+    assert rig.outbox.offered == [("a/w#1.1", True, True)]
+    assert rig.store.subjects["a/w"].sequence == 1
+
+
+async def test_what_arrives_together_is_one_transaction(rig: Rig) -> None:
+    """The engine never waits for a disk; the newest state of a subject is what is written."""
+    await rig.run(
+        Effects(subjects=(state(1),), notices=(notice(1),)),
+        Effects(subjects=(state(2),), notices=(notice(2, channel="mail"),)),
+        Effects(gone=("b/w",)),
+    )
+    assert rig.store.commits == 1
+    assert rig.store.subjects["a/w"].sequence == 2
+    assert [key for key, _, _ in rig.outbox.offered] == ["a/w#1.1", "a/w#1.2"]
+
+
+async def test_a_subject_that_went_and_came_back_stays(rig: Rig) -> None:
+    """The last word in a batch wins, either way."""
+    await rig.run(Effects(gone=("a/w",)), Effects(subjects=(state(3),)))
+    assert "a/w" in rig.store.subjects
+    again = Rig(rig.clock)
+    await again.store.open()
+    await again.run(Effects(subjects=(state(3),)), Effects(gone=("a/w",)))
+    assert "a/w" not in again.store.subjects
+
+
+async def test_a_failed_commit_sends_all_the_same_and_says_so(rig: Rig) -> None:
+    """A full disk must not silence an alert: it goes out unrecorded, and the trouble is reported."""
+    rig.store.failing = StoreError("state.db", "commit", "database or disk is full")
+    await rig.write(Effects(subjects=(state(1),), notices=(notice(1),)))
+    assert rig.outbox.offered == [("a/w#1.1", False, False)]
+    assert rig.inbox.events == [StoreState("state", ok=False, reason="database or disk is full")]
+
+
+async def test_rows_that_failed_are_written_when_the_store_is_back(rig: Rig) -> None:
+    """States are all written; of the notices only those that still wait."""
+    rig.store.failing = StoreError("state.db", "commit", "locked")
+    await rig.write(Effects(subjects=(state(1), state(1, "b/w")), notices=(notice(1), notice(1, "b/w"))))
+    rig.outbox.waiting.discard(("a/w#1.1", "phone"))  # was delivered meanwhile
+    rig.store.failing = None
+    rig.committer.nudge()
+    await rig.write()
+    assert rig.store.commits == 0  # not before the pause is over
+    await rig.clock.advance(RETRY_S)
+    rig.committer.nudge()
+    await rig.write()
+    assert set(rig.store.subjects) == {"a/w", "b/w"}
+    assert set(rig.store.outbox) == {("b/w#1.1", "phone")}
+    assert rig.inbox.events[-1] == StoreState("state", ok=True)
+
+
+async def test_a_store_that_hangs_delays_an_alert_by_the_timeout_only(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The notice is offered, unrecorded, once the commit took too long."""
+    hanging = asyncio.Event()
+
+    async def commit(*_: object) -> None:
+        hanging.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(rig.store, "commit", commit)
+    monkeypatch.setattr("monitor.commit.COMMIT_TIMEOUT_S", 0.01)
+    assert COMMIT_TIMEOUT_S == 2.0
+    await rig.run(Effects(notices=(notice(1),)))
+    assert hanging.is_set()
+    assert rig.outbox.offered == [("a/w#1.1", False, False)]
+    assert rig.inbox.events == [StoreState("state", ok=False, reason="timed out")]
+
+
+async def test_a_store_that_could_not_be_opened_is_opened_later(clock: ManualClock) -> None:
+    """What an earlier run left undelivered is offered then."""
+    rig = Rig(clock)
+    await rig.store.open()
+    await rig.store.commit((), (), (notice(7, "old/w"),))
+    await rig.store.close()
+    rig.committer.must_open = True
+    rig.store.failing = StoreError("state.db", "open", "locked")
+    await rig.write(Effects(notices=(notice(1),)))
+    rig.store.failing = None
+    await clock.advance(RETRY_S)
+    rig.committer.nudge()
+    await rig.write()
+    assert ("old/w#1.7", True, True) in rig.outbox.offered
+    assert ("a/w#1.1", "phone") in rig.store.outbox
+
+
+async def test_an_alert_overtaken_by_the_end_of_its_incident_is_not_sent(rig: Rig) -> None:
+    """Within one batch it is dropped, before that it is withdrawn and resolved."""
+    await rig.run(
+        Effects(notices=(notice(1),)),
+        Effects(withdrawn=(("a/w", "phone"),)),
+        Effects(notices=(notice(3),)),
+    )
+    assert [key for key, _, _ in rig.outbox.offered] == ["a/w#1.3"]
+    assert rig.outbox.withdrawn == [("a/w", "phone")]
+
+
+async def test_latency_is_measured_from_the_frame_to_the_commit(rig: Rig) -> None:
+    """Only steps that led to a notice count."""
+    assert rig.committer.latencies() is None
+    rig.committer.submit(Effects(subjects=(state(1),)), seen_s=rig.clock.mono_s())
+    rig.committer.submit(Effects(notices=(notice(1),)), seen_s=rig.clock.mono_s() - 0.25)
+    await rig.run()
+    latencies = rig.committer.latencies()
+    assert latencies is not None
+    assert (latencies.samples, latencies.worst_s) == (1, 0.25)
