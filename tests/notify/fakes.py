@@ -1,0 +1,167 @@
+"""Stand-ins with real behaviour for what delivery talks to."""
+
+import asyncio
+from collections.abc import Sequence
+
+from monitor.core.events import Event
+from monitor.core.model import Facts, Level, MarkTick, Notice, NoticeKind, SubjectState
+from monitor.errors import DeliveryError, StoreError
+from monitor.ports import Clock, Message, Stored
+
+
+class FakeChannel:
+    """Accepts everything, unless ``script`` holds outcomes: None accepts, an error is raised, in that order.
+
+    ``hold()`` makes sends wait until ``release()``.
+    """
+
+    def __init__(
+        self,
+        name: str = "tg",
+        fmt: str = "text",
+        script: Sequence[DeliveryError | None] = (),
+        clock: Clock | None = None,
+    ) -> None:
+        self._name = name
+        self._format = fmt
+        self._clock = clock
+        self._gate = asyncio.Event()
+        self._gate.set()
+        self.script = list(script)
+        self.tried: list[Message] = []
+        self.tried_at_s: list[float] = []
+        self.accepted: list[Message] = []
+        self.closed = False
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def format(self) -> str:
+        return self._format
+
+    @property
+    def titles(self) -> list[str]:
+        return [message.title for message in self.accepted]
+
+    def hold(self) -> None:
+        self._gate.clear()
+
+    def release(self) -> None:
+        self._gate.set()
+
+    async def send(self, message: Message) -> None:
+        self.tried.append(message)
+        if self._clock is not None:
+            self.tried_at_s.append(self._clock.mono_s())
+        await self._gate.wait()
+        outcome = self.script.pop(0) if self.script else None
+        if outcome is not None:
+            raise outcome
+        self.accepted.append(message)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class FakeInbox:
+    """Keeps what is posted."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def tick(self, tick: MarkTick) -> None:
+        raise AssertionError("delivery has no marks")
+
+    def post(self, event: Event) -> None:
+        self.events.append(event)
+
+
+class FakeStateStore:
+    """An outbox in memory that can be told to fail; ``marks`` lists every mark made."""
+
+    def __init__(self) -> None:
+        self.marks: list[tuple[str, str, str]] = []  # what, key, channel
+        self.broken = False
+
+    async def open(self) -> Stored:
+        return Stored((), ())
+
+    async def commit(
+        self, subjects: Sequence[SubjectState], gone: Sequence[str], notices: Sequence[Notice]
+    ) -> None:
+        self._mark("commit", "", "")
+
+    async def resolve(self, subject: str, channel: str) -> None:
+        self._mark("resolve", subject, channel)
+
+    async def attempted(self, key: str, channel: str, at_ms: int, reason: str) -> None:
+        self._mark(f"attempted:{reason}", key, channel)
+
+    async def accepted(self, key: str, channel: str, at_ms: int) -> None:
+        self._mark("accepted", key, channel)
+
+    async def refused(self, key: str, channel: str, at_ms: int, reason: str) -> None:
+        self._mark(f"refused:{reason}", key, channel)
+
+    async def close(self) -> None:
+        return
+
+    def _mark(self, what: str, key: str, channel: str) -> None:
+        if self.broken:
+            raise StoreError("state.db", "mark", "disk full")
+        self.marks.append((what, key, channel))
+
+
+def a_notice(
+    subject: str = "main/cross:USDT",
+    key: str = "k1",
+    *,
+    channel: str = "tg",
+    level: Level = Level.WARNING,
+    kind: NoticeKind = NoticeKind.ALERT,
+    decided_ms: int = 1_780_000_000_000,
+    facts: Facts | None = None,
+) -> Notice:
+    """Return a notice; facts default to the example wallet's."""
+    return Notice(
+        key=key,
+        channel=channel,
+        subject=subject,
+        kind=kind,
+        level=level,
+        previous=Level.OK,
+        decided_ms=decided_ms,
+        incident=1,
+        facts=facts or some_facts(),
+    )
+
+
+def some_facts(**changes: object) -> Facts:
+    """Return the facts of one isolated position near its liquidation price, with changes."""
+    known: dict[str, object] = {
+        "environment": "testnet",
+        "account": "by-hand",
+        "wallet": "isolated:BTCUSDT:LONG",
+        "asset": "USDT",
+        "margin_mode": "isolated",
+        "symbol": "BTCUSDT",
+        "side": "LONG",
+        "positions": 1,
+        "mark": 60405.2,
+        "liquidation_price": 59136.546184738956,
+        "distance": 0.021,
+        "joint_distance": 0.021,
+        "margin_ratio": 0.82,
+        "room": 0.07,
+        "moves_left": 0.8,
+        "margin_balance": 1050.0,
+        "maintenance_margin": 122.0,
+        "cushion": 928.0,
+        "event_ms": 1_780_000_000_000,
+        "mark_age_s": 0.4,
+        "mark_source": "stream",
+        "brackets": "exchange 2026-11-23",
+    }
+    return Facts(**{**known, **changes})  # type: ignore[arg-type]  # each test names real fields

@@ -1,0 +1,388 @@
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+from structlog.testing import capture_logs
+
+from monitor.core.events import DeliveryResult, StoreState
+from monitor.core.model import Level, NoticeKind
+from monitor.errors import DeliveryError
+from monitor.notify.delivery import Delivery
+from monitor.notify.retry import ThrottledError
+from tests.conftest import ManualClock, settle
+from tests.notify.fakes import FakeChannel, FakeInbox, FakeStateStore, a_notice, some_facts
+
+DOWN = DeliveryError("tg", "refused")
+
+
+class Rig:
+    """A delivery with its surroundings, and its jobs as tasks."""
+
+    def __init__(self, clock: ManualClock, channels: Sequence[FakeChannel]) -> None:
+        self.clock = clock
+        self.store = FakeStateStore()
+        self.inbox = FakeInbox()
+        self.delivery = Delivery(
+            channels, store=self.store, inbox=self.inbox, clock=clock, rand=lambda: 1.0, min_gap_s=1.0
+        )
+        self.tasks: list[asyncio.Future[None]] = []
+
+    def start(self) -> None:
+        for job in self.delivery.jobs():
+            self.tasks.append(asyncio.ensure_future(job.run()))  # noqa: TID251 - a test stands in for the app
+
+    async def stop(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def running(clock: ManualClock, *channels: FakeChannel) -> AsyncIterator[Rig]:
+    rig = Rig(clock, channels)
+    rig.start()
+    try:
+        await settle()
+        yield rig
+    finally:
+        await rig.stop()
+
+
+async def test_send_then_mark_then_report(clock: ManualClock) -> None:
+    """A notice is marked only after the service accepted it, and the engine hears of it after that."""
+    tg = FakeChannel()
+    tg.hold()
+    async with running(clock, tg) as rig:
+        rig.delivery.offer([a_notice()], recorded=True)
+        await settle()
+        assert len(tg.tried) == 1
+        assert rig.store.marks == []
+        assert rig.inbox.events == []
+        tg.release()
+        await settle()
+        assert rig.store.marks == [("accepted", "k1", "tg")]
+        assert rig.inbox.events == [DeliveryResult("main/cross:USDT", "k1", "tg", accepted=True)]
+        assert rig.delivery.stats()[0]._asdict() == {
+            "channel": "tg", "sent": 1, "failed": 0, "refused": 0, "superseded": 0, "pending": 0,
+            "oldest_ms": None, "failing": False, "last_reason": "",
+        }  # fmt: skip
+
+
+async def test_an_idle_channel_sends_at_once(clock: ManualClock) -> None:
+    """No timer stands between a decision and its first attempt."""
+    tg = FakeChannel()
+    async with running(clock, tg) as rig:
+        rig.delivery.offer([a_notice()], recorded=True)
+        await settle()
+        assert len(tg.accepted) == 1
+        assert clock.slept == []
+
+
+async def test_a_failed_send_is_repeated_without_end(clock: ManualClock) -> None:
+    """Pauses grow to two minutes; each failure is recorded, the edges are logged, and at last it arrives."""
+    tg = FakeChannel(script=[DOWN] * 10, clock=clock)
+    with capture_logs() as logs:
+        async with running(clock, tg) as rig:
+            rig.delivery.offer([a_notice()], recorded=True)
+            await settle()
+            assert rig.delivery.stats()[0].failing
+            await clock.advance(3600)
+            gaps = [round(b - a) for a, b in zip(tg.tried_at_s, tg.tried_at_s[1:], strict=False)]
+            assert gaps == [1, 2, 4, 8, 16, 32, 64, 120, 120, 120]
+            assert rig.store.marks == [("attempted:refused", "k1", "tg")] * 10 + [("accepted", "k1", "tg")]
+            stats = rig.delivery.stats()[0]
+            assert (stats.sent, stats.failed, stats.pending) == (1, 10, 0)
+            assert (stats.failing, stats.last_reason) == (False, "refused")
+    assert [entry["event"] for entry in logs] == ["delivery.failing", "delivery.back"]
+
+
+async def test_a_repeated_message_says_how_late_it_is(clock: ManualClock) -> None:
+    """Rendering happens at the time of sending."""
+    tg = FakeChannel(script=[DOWN] * 5)
+    async with running(clock, tg) as rig:
+        rig.delivery.offer([a_notice(decided_ms=clock.wall_ms())], recorded=True)
+        await settle()
+        await clock.advance(60)
+        assert "Delivery: " not in tg.tried[0].body
+        assert tg.accepted[0].body.startswith("Delivery: 31 s late: decided 20:26:40 UTC")
+
+
+async def test_a_permanent_refusal_ends_it(clock: ManualClock) -> None:
+    """The engine learns that this channel will never say it; other subjects go on."""
+    tg = FakeChannel(script=[DeliveryError("tg", "http-401", permanent=True)])
+    with capture_logs() as logs:
+        async with running(clock, tg) as rig:
+            rig.delivery.offer([a_notice("a", "k1"), a_notice("b", "k2")], recorded=True)
+            await settle()
+            await clock.advance(5)
+            assert rig.store.marks == [("refused:http-401", "k1", "tg"), ("accepted", "k2", "tg")]
+            assert rig.inbox.events == [
+                DeliveryResult("a", "k1", "tg", accepted=False, reason="http-401"),
+                DeliveryResult("b", "k2", "tg", accepted=True),
+            ]
+            assert rig.delivery.stats()[0].refused == 1
+    assert "delivery.refused" in [entry["event"] for entry in logs]
+
+
+async def test_one_message_a_second_but_an_emergency_at_once(clock: ManualClock) -> None:
+    """Services that limit rates are not provoked, except by what cannot wait."""
+    tg = FakeChannel(clock=clock)
+    start_s = clock.mono_s()
+    async with running(clock, tg) as rig:
+        rig.delivery.offer([a_notice(f"s{number}", f"k{number}") for number in range(3)], recorded=True)
+        await settle()
+        await clock.advance(0.5)
+        rig.delivery.offer([a_notice("e", "ke", level=Level.EMERGENCY)], recorded=True)
+        await settle()
+        assert [at_s - start_s for at_s in tg.tried_at_s] == [0.0, 0.5]
+        await clock.advance(10)
+        assert [at_s - start_s for at_s in tg.tried_at_s] == [0.0, 0.5, 1.5, 2.5]
+
+
+async def test_a_rise_during_a_pause_is_tried_at_once(clock: ManualClock) -> None:
+    """A worse level does not sit out the pause of the milder one it replaces; an equal one does."""
+    tg = FakeChannel(script=[DOWN] * 4)
+    async with running(clock, tg) as rig:
+        rig.delivery.offer([a_notice(key="k1", level=Level.WARNING)], recorded=True)
+        await settle()
+        await clock.advance(7.5)  # attempts at 0, 1, 3 and 7; the next would be at 15
+        assert len(tg.tried) == 4
+        rig.delivery.offer([a_notice(key="k2", level=Level.WARNING)], recorded=True)
+        await clock.advance(1)
+        assert len(tg.tried) == 4
+        rig.delivery.offer([a_notice(key="k3", level=Level.CRITICAL)], recorded=True)
+        await settle()
+        assert rig.store.marks[-1] == ("accepted", "k3", "tg")
+        assert rig.delivery.stats()[0].superseded == 2
+
+
+async def test_a_new_subject_is_tried_while_another_pauses(clock: ManualClock) -> None:
+    """Pauses belong to messages; the first attempt of a new alert is never delayed by an old failure."""
+    tg = FakeChannel(script=[DOWN] * 7)
+    async with running(clock, tg) as rig:
+        rig.delivery.offer([a_notice("a", "k1")], recorded=True)
+        await settle()
+        await clock.advance(70)
+        assert len(tg.tried) == 7
+        rig.delivery.offer([a_notice("b", "k2")], recorded=True)
+        await settle()
+        assert rig.store.marks[-1] == ("accepted", "k2", "tg")
+
+
+async def test_a_service_that_names_a_time_is_left_alone_until_then(clock: ManualClock) -> None:
+    """Telegram's retry_after holds back everything on the channel, even emergencies: it would only be extended."""
+    tg = FakeChannel(script=[ThrottledError("tg", "http-429", retry_after_s=30.0)], clock=clock)
+    start_s = clock.mono_s()
+    async with running(clock, tg) as rig:
+        rig.delivery.offer([a_notice("a", "k1")], recorded=True)
+        await settle()
+        rig.delivery.offer([a_notice("b", "k2", level=Level.EMERGENCY)], recorded=True)
+        await clock.advance(29)
+        assert len(tg.tried) == 1
+        await clock.advance(10)
+        assert [at_s - start_s for at_s in tg.tried_at_s] == [0.0, 30.0, 31.0]
+        assert [mark[1] for mark in rig.store.marks] == ["k1", "k2", "k1"]
+
+
+async def test_what_failed_after_a_newer_one_came_is_not_repeated(clock: ManualClock) -> None:
+    """Its row is superseded in the database too, so nothing is marked for it."""
+    tg = FakeChannel(script=[DOWN])
+    tg.hold()
+    async with running(clock, tg) as rig:
+        rig.delivery.offer([a_notice(key="k1")], recorded=True)
+        await settle()
+        rig.delivery.offer([a_notice(key="k2", kind=NoticeKind.CLOSED, level=Level.OK)], recorded=True)
+        tg.release()
+        await settle()
+        await clock.advance(5)
+        assert rig.store.marks == [("accepted", "k2", "tg")]
+        assert len(tg.tried) == 2
+
+
+async def test_a_withdrawn_notice_is_not_sent(clock: ManualClock) -> None:
+    """An incident that ended before anyone heard of it needs no message; one in flight may still arrive."""
+    tg = FakeChannel(script=[DOWN])
+    async with running(clock, tg) as rig:
+        rig.delivery.offer([a_notice("a", "k1")], recorded=True)
+        await settle()
+        assert rig.delivery.is_pending("k1", "tg")
+        assert rig.delivery.withdraw("a", "tg")
+        assert not rig.delivery.is_pending("k1", "tg")
+        assert not rig.delivery.is_pending("k1", "mail")
+        assert rig.delivery.withdraw("a", "mail")
+        await clock.advance(600)
+        assert len(tg.tried) == 1
+        tg.hold()
+        rig.delivery.offer([a_notice("b", "k2")], recorded=True)
+        await settle()
+        assert not rig.delivery.withdraw("b", "tg")
+        tg.release()
+        await settle()
+        assert rig.store.marks[-1] == ("accepted", "k2", "tg")
+
+
+async def test_a_withdrawn_message_that_fails_in_flight_is_over(clock: ManualClock) -> None:
+    """Its row is settled by its key, so that the next run does not send it and a newer one keeps its row."""
+    tg = FakeChannel(script=[DOWN])
+    tg.hold()
+    async with running(clock, tg) as rig:
+        rig.delivery.offer([a_notice()], recorded=True)
+        await settle()
+        assert not rig.delivery.withdraw("main/cross:USDT", "tg")
+        tg.release()
+        await clock.advance(600)
+        assert rig.store.marks == [("refused:withdrawn", "k1", "tg")]
+        assert len(tg.tried) == 1
+
+
+async def test_channels_do_not_wait_for_each_other(clock: ManualClock) -> None:
+    """One that hangs and one that fails leave the third on time."""
+    hung, failing, fine = FakeChannel("hung"), FakeChannel("failing", script=[DOWN] * 99), FakeChannel("fine")
+    hung.hold()
+    async with running(clock, hung, failing, fine) as rig:
+        names = ("hung", "failing", "fine")
+        rig.delivery.offer([a_notice(channel=name) for name in names], recorded=True)
+        await settle()
+        assert len(fine.accepted) == 1
+        assert [stats.pending for stats in rig.delivery.stats()] == [1, 1, 0]
+        assert rig.delivery.stats()[0].oldest_ms == a_notice().decided_ms
+
+
+async def test_trouble_with_marks_is_an_event_and_never_a_second_message(clock: ManualClock) -> None:
+    """The message went out; the database's failure is reported on its edges and stops nothing."""
+    tg = FakeChannel()
+    async with running(clock, tg) as rig:
+        rig.store.broken = True
+        rig.delivery.offer([a_notice("a", "k1"), a_notice("b", "k2")], recorded=True)
+        await clock.advance(5)
+        rig.store.broken = False
+        rig.delivery.offer([a_notice("c", "k3")], recorded=True)
+        await clock.advance(5)
+        assert len(tg.accepted) == 3
+        assert rig.inbox.events == [
+            StoreState("state", ok=False, reason="mark"),
+            DeliveryResult("a", "k1", "tg", accepted=True),
+            DeliveryResult("b", "k2", "tg", accepted=True),
+            StoreState("state", ok=True),
+            DeliveryResult("c", "k3", "tg", accepted=True),
+        ]
+
+
+async def test_an_unrecorded_notice_is_sent_and_says_so(clock: ManualClock) -> None:
+    """A failed commit never silences an alert, nor is the known trouble told again by the marks that fail too."""
+    tg = FakeChannel(script=[DOWN, None, DeliveryError("tg", "http-403", permanent=True)])
+    async with running(clock, tg) as rig:
+        rig.store.broken = True
+        rig.delivery.offer([a_notice("a", "k1")], recorded=False)
+        await clock.advance(2)
+        rig.delivery.offer([a_notice("b", "k2")], recorded=False)
+        await clock.advance(2)
+        assert tg.accepted[0].body.startswith("Unrecorded: ")
+        assert [type(event) for event in rig.inbox.events] == [DeliveryResult, DeliveryResult]
+
+
+async def test_an_unrecorded_notice_is_marked_all_the_same(clock: ManualClock) -> None:
+    """Its commit may have been repeated while it waited; without a mark the next run would send it again."""
+    async with running(clock, FakeChannel()) as rig:
+        rig.delivery.offer([a_notice()], recorded=False)
+        await settle()
+        assert rig.store.marks == [("accepted", "k1", "tg")]
+
+
+async def test_each_channel_gets_its_format(clock: ManualClock) -> None:
+    """Escaping belongs to the service that shows the message."""
+    tg, mail = FakeChannel("tg", "html"), FakeChannel("mail", "text")
+    async with running(clock, tg, mail) as rig:
+        facts = some_facts(account="a<b")
+        rig.delivery.offer([a_notice(facts=facts), a_notice(channel="mail", facts=facts)], recorded=True)
+        await settle()
+        assert "a&lt;b" in tg.accepted[0].body
+        assert "a<b" in mail.accepted[0].body
+
+
+async def test_a_notice_for_a_channel_no_longer_configured_is_told_once(clock: ManualClock) -> None:
+    """An old row for a removed channel is no error, and does not fill the log."""
+    async with running(clock, FakeChannel()) as rig:
+        with capture_logs() as logs:
+            rig.delivery.offer([a_notice(channel="gone"), a_notice("b", channel="gone")], recorded=True)
+        assert [(entry["event"], entry["channel"]) for entry in logs] == [("delivery.no_channel", "gone")]
+
+
+async def test_an_idle_channel_finishes_at_once(clock: ManualClock) -> None:
+    """Nothing due: the job ends, and nothing new is taken."""
+    tg = FakeChannel()
+    async with running(clock, tg) as rig:
+        rig.delivery.finish(5.0)
+        rig.delivery.offer([a_notice()], recorded=True)
+        await settle()
+        assert all(task.done() for task in rig.tasks)
+        assert tg.tried == []
+
+
+async def test_finishing_tries_once_what_is_due(clock: ManualClock) -> None:
+    """What is due gets its attempt in order, what pauses or fails stays in the database, and the job ends."""
+    tg = FakeChannel(script=[DOWN, DOWN])
+    async with running(clock, tg) as rig:
+        rig.delivery.offer([a_notice("a", "k1"), a_notice("b", "k2"), a_notice("c", "k3")], recorded=True)
+        await settle()
+        assert len(tg.tried) == 1  # the first failed and pauses for a second, the others wait for the gap
+        rig.delivery.finish(10.0)
+        await clock.advance(0.9)
+        rig.delivery.withdraw("a", "tg")
+        await clock.advance(8)
+        assert all(task.done() for task in rig.tasks)
+        assert [mark[:2] for mark in rig.store.marks] == [
+            ("attempted:refused", "k1"),
+            ("attempted:refused", "k2"),
+            ("accepted", "k3"),
+        ]
+        assert rig.delivery.stats()[0].pending == 1
+
+
+async def test_finishing_starts_nothing_after_the_deadline(clock: ManualClock) -> None:
+    """A long row of messages does not hold up the exit."""
+    tg = FakeChannel(clock=clock)
+    async with running(clock, tg) as rig:
+        rig.delivery.offer([a_notice(f"s{number}", f"k{number}") for number in range(100)], recorded=True)
+        rig.delivery.finish(3.0)
+        await clock.advance(10)
+        assert all(task.done() for task in rig.tasks)
+        assert len(tg.tried) == 4  # at 0, 1, 2 and 3 s
+
+
+async def test_a_send_under_way_ends_when_its_job_is_cancelled(clock: ManualClock) -> None:
+    """The app's deadline holds even while a service hangs; the row stays due for the next run."""
+    tg = FakeChannel()
+    tg.hold()
+    async with running(clock, tg) as rig:
+        rig.delivery.offer([a_notice()], recorded=True)
+        await settle()
+        rig.delivery.finish(1.0)
+        await clock.advance(5)
+        assert not rig.tasks[0].done()
+        await rig.stop()
+        assert rig.tasks[0].cancelled()
+        assert rig.store.marks == []
+
+
+async def test_a_job_started_anew_repeats_what_was_in_flight(clock: ManualClock) -> None:
+    """Its supervisor may restart it at any point without losing a notice."""
+    tg = FakeChannel()
+    tg.hold()
+    async with running(clock, tg) as rig:
+        rig.delivery.offer([a_notice()], recorded=True)
+        await settle()
+        await rig.stop()
+        tg.release()
+        rig.tasks.clear()
+        rig.start()
+        await clock.advance(2)
+        assert rig.store.marks == [("accepted", "k1", "tg")]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+async def test_there_is_one_job_for_each_channel(clock: ManualClock, count: int) -> None:
+    """The app starts, names and supervises them one by one."""
+    rig = Rig(clock, [FakeChannel(f"c{number}") for number in range(count)])
+    assert [job.name for job in rig.delivery.jobs()] == [f"notify.c{number}" for number in range(count)]

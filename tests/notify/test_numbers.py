@@ -1,0 +1,130 @@
+import math
+from datetime import UTC
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.notify import numbers
+
+
+@pytest.mark.parametrize(
+    ("fraction", "text"),
+    [
+        (0.82, "82 %"),
+        (0.021, "2.1 %"),
+        (0.001, "0.10 %"),
+        (0.00001, "<0.01 %"),
+        (0.0, "0 %"),
+        (-0.05, "-5.0 %"),
+        (0.0996, "10 %"),
+        (0.00996, "1.0 %"),
+        (1.2, "120 %"),
+        (1.0, "100 %"),
+        (0.29, "29 %"),
+        (None, "unknown"),
+        (math.inf, "unknown"),
+        (math.nan, "unknown"),
+    ],
+)
+def test_percent_shows_the_digits_that_matter(fraction: float | None, text: str) -> None:
+    """Two significant figures or so, for large and small shares alike."""
+    assert numbers.percent(fraction) == text
+
+
+@pytest.mark.parametrize(
+    ("fraction", "text"), [(0.905, "90.5 %"), (0.9996, "99.9 %"), (0.99999999, "99.9 %"), (0.993, "99.3 %")]
+)
+def test_short_of_liquidation_never_reads_as_liquidation(fraction: float, text: str) -> None:
+    """A margin ratio below 1 is rounded down near the end, so only 1 and above say 100 %."""
+    assert numbers.percent(fraction) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.00001234, "0.00001234"),
+        (0.000012345678, "0.00001234568"),
+        (61000.0, "61000"),
+        (59136.546184738956, "59136.55"),
+        (1153.25646, "1153.256"),
+        (1e-12, "0.000000000001"),
+        (123456789.0, "123456789"),
+        (0.0, "0"),
+        (None, "unknown"),
+        (math.nan, "unknown"),
+    ],
+)
+def test_prices_keep_seven_figures_in_fixed_notation(value: float | None, text: str) -> None:
+    """A micro-priced token shows as properly as BTC does."""
+    assert numbers.price(value) == text
+
+
+def test_a_missing_price_says_what_its_absence_means() -> None:
+    """There being no liquidation price is not the same as not knowing it."""
+    assert numbers.price(None, "none") == "none"
+
+
+@given(st.floats(min_value=1e-12, max_value=1e15))
+def test_a_shown_price_is_the_price_to_seven_figures(value: float) -> None:
+    """No exponent, and a relative error of at most half a unit of the seventh figure."""
+    text = numbers.price(value)
+    assert "e" not in text.lower()
+    assert math.isclose(float(text), value, rel_tol=5.1e-7)
+
+
+@pytest.mark.parametrize(
+    ("value", "asset", "text"),
+    [
+        (928.0, "USDT", "928.00 USDT"),
+        (-12.345, "USDC", "-12.35 USDC"),
+        (0.0, "USDT", "0.00 USDT"),
+        (0.001, "USDT", "0.001 USDT"),
+        (0.0016, "BTC", "0.0016 BTC"),
+        (0.4, "BTC", "0.40 BTC"),
+        (101.0, "BTC", "101.00 BTC"),
+        (0.0, "BTC", "0.00 BTC"),
+        (5.0, "", "5.00"),
+        (None, "USDT", "unknown"),
+        (math.inf, "USDT", "unknown"),
+    ],
+)
+def test_money_has_two_decimals_or_what_a_coin_needs(value: float | None, asset: str, text: str) -> None:
+    """Dollars are rounded to cents; a coin's maintenance margin must not read as nothing."""
+    assert numbers.money(value, asset) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.4, "0.4 s"),
+        (3.0, "3 s"),
+        (15.2, "15 s"),
+        (119.9, "2 min"),
+        (240.0, "4 min"),
+        (7500.0, "2 h 5 min"),
+        (200_000.0, "2 d 7 h"),
+        (-1.0, "0 s"),
+        (None, "unknown"),
+        (math.inf, "unknown"),
+    ],
+)
+def test_durations_are_told_in_the_units_people_use(seconds: float | None, text: str) -> None:
+    """Tenths below ten seconds, then seconds, minutes, hours, days."""
+    assert numbers.span(seconds) == text
+
+
+def test_moments_are_utc_with_the_local_time_beside() -> None:
+    """UTC always; the reader's zone only where it says something else."""
+    at_ms = 1_780_000_000_000
+    assert numbers.moment(at_ms) == "2026-05-28T20:26:40Z"
+    assert numbers.moment(at_ms, ZoneInfo("Europe/Berlin")) == "2026-05-28T20:26:40Z (2026-05-28 22:26:40+02:00)"
+    assert numbers.moment(at_ms, UTC) == numbers.moment(at_ms)
+    assert numbers.clock_time(at_ms) == "20:26:40 UTC"
+
+
+def test_an_absurd_time_is_unknown_and_no_error() -> None:
+    """A message about trouble never fails over a figure."""
+    assert numbers.moment(10**20) == "unknown"
+    assert numbers.clock_time(-(10**20)) == "unknown"
