@@ -239,7 +239,7 @@ class _Lane:
         if asked_s:
             self._held_until_s = now_s + asked_s
         finishing = self._deadline_s is not None
-        due_s = now_s + max(asked_s, pause_s(entry.attempts, self._rand()))
+        due_s = math.inf if finishing else now_s + max(asked_s, pause_s(entry.attempts, self._rand()))
         if self._pending.returned(due_s):
             await self._marks.attempted(entry, now_ms, error.reason)
         elif entry.withdrawn:  # else superseded, in the database too

@@ -28,7 +28,7 @@ from monitor.ports import Channel, Message
 TOKEN = "123456789:not_a_real_token-not_a_real_token"
 TOKEN_TAIL = "not_a_real_token"
 NASTY = Message(
-    "CRITICAL <82 %> & a_b 币安人生USDT",
+    "CRITICAL <x> 82 % & a_b 币安人生USDT",
     "<b>Mark:</b> 1 &lt; 2 &amp; a_b*<br>\n<b>币:</b> x",
     "html",
     Level.CRITICAL,
@@ -107,7 +107,7 @@ async def test_telegram_gets_html_as_it_was_rendered(telegram: AppriseChannel, s
     assert got["path"] == f"/bot{TOKEN}/sendMessage"
     assert (got["chat_id"], got["parse_mode"]) == (42, "HTML")
     assert got["text"] == (
-        "<b>CRITICAL &lt;82 %&gt; &amp; a_b 币安人生USDT</b>\r\n<b>Mark:</b> 1 &lt; 2 &amp; a_b*\r\n<b>币:</b> x"
+        "<b>CRITICAL &lt;x&gt; 82 % &amp; a_b 币安人生USDT</b>\r\n<b>Mark:</b> 1 &lt; 2 &amp; a_b*\r\n<b>币:</b> x"
     )
 
 
@@ -421,7 +421,7 @@ async def test_mail_arrives_with_its_subject(postbox: tuple[Postbox, str]) -> No
     assert channel.format == "html"
     await channel.send(NASTY)
     (mail,) = box.mails
-    assert mail["Subject"] == "CRITICAL <82 %> & a_b 币安人生USDT"
+    assert mail["Subject"] == "CRITICAL <x> 82 % & a_b 币安人生USDT"
     assert mail["To"] == "me@example.com"
     html, text = mail.get_body(("html",)), mail.get_body(("plain",))
     assert html is not None
