@@ -231,7 +231,7 @@ class Daemon:
             self._history.record(effects.samples)
         for transition in effects.transitions:
             log.info(
-                "level.changed", subject=transition.subject, level=transition.level.label,
+                "level.changed", subject=transition.subject, new=transition.level.label,
                 previous=transition.previous.label, margin_ratio=transition.facts.margin_ratio,
                 room=transition.facts.room, distance=transition.facts.distance, mark=transition.facts.mark,
             )  # fmt: skip

@@ -1,0 +1,288 @@
+"""The daemon as a whole: real sockets, real databases, a local exchange."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from monitor.app import Daemon
+from monitor.cli.replay import replayed
+from monitor.cli.wiring import build_daemon
+from monitor.config import Settings, load_text
+from monitor.core.incidents import Effects
+from monitor.core.model import Level
+from monitor.core.report import WalletView
+from monitor.emulator.market import Instrument
+from monitor.emulator.prices import PricePath
+from monitor.emulator.scenario import Scenario
+from monitor.emulator.server import Emulator
+from monitor.emulator.settings import EmulatorSettings
+from monitor.errors import AlreadyRunningError, DeliveryError, StoreError
+from monitor.storage.history_reader import HistoryReader
+from monitor.storage.state import StateReader
+from monitor.system_clock import SystemClock
+from tests.notify.fakes import FakeChannel
+
+PATIENCE_S = 20.0
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():
+            await SystemClock().sleep(0.005)
+
+
+class Exchange:
+    """The emulator with one dial: the price of BTCUSDT."""
+
+    def __init__(self, price: str = "62000") -> None:
+        path = PricePath(((0.0, Decimal(price)),))
+        self.emulator = Emulator(
+            SystemClock(),
+            Scenario((Instrument("BTCUSDT", "BTC", path),)),
+            EmulatorSettings(tick_s=0.02, forever=True),
+        )
+
+    def price(self, price: str) -> None:
+        """Let the mark be this from the next tick on."""
+        path = PricePath(((0.0, Decimal(price)),))
+        self.emulator.market.instruments["BTCUSDT"] = Instrument("BTCUSDT", "BTC", path)
+
+    def config(self, state: Path, extra: str = "") -> str:
+        return f"""
+[exchange]
+environment = "testnet"
+market_stream_url = "{self.emulator.base_market_ws}"
+[state]
+directory = "{state}"
+[log]
+format = "json"
+[[accounts]]
+name = "by-hand"
+[[accounts.positions]]
+symbol = "BTCUSDT"
+side = "LONG"
+quantity = 0.5
+entry_price = 62000.0
+margin_mode = "isolated"
+margin = 1550.0
+[[channels]]
+name = "tg"
+url = {{ file = "{state.parent}/url" }}
+{extra}
+"""
+
+
+@asynccontextmanager
+async def exchange(price: str = "62000") -> AsyncIterator[Exchange]:
+    """A running exchange."""
+    one = Exchange(price)
+    await one.emulator.start()
+    try:
+        async with asyncio.TaskGroup() as group:
+            ticking = group.create_task(one.emulator.run())
+            yield one
+            ticking.cancel()
+    finally:
+        await one.emulator.stop()
+
+
+class Watch:
+    """What a daemon did so far."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self.daemon = daemon
+        self.effects: list[Effects] = []
+        daemon.listen(self.effects.append)
+
+    def wallet(self) -> WalletView | None:
+        """The first wallet, once its reading is known."""
+        return next((w for w in self.daemon.status().engine.wallets if w.margin_ratio is not None), None)
+
+    def level(self) -> str:
+        """The level of the first wallet, empty while it is not known."""
+        wallet = self.wallet()
+        return wallet.level if wallet else ""
+
+
+def settings_of(text: str) -> Settings:
+    return load_text(text, "test")
+
+
+@asynccontextmanager
+async def running(settings: Settings, channel: FakeChannel, journal: Path | None = None) -> AsyncIterator[Watch]:
+    """A running daemon that is stopped, drained and closed in the end."""
+    daemon = build_daemon(settings, [channel], clock=SystemClock(), environ=os.environ, journal=journal)
+    watch = Watch(daemon)
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(daemon.run())
+        try:
+            yield watch
+        finally:
+            daemon.stop()
+            await asyncio.wait([task])
+
+
+async def test_a_fall_is_told_and_recorded_from_frame_to_channel(tmp_path: Path) -> None:
+    """Ticks in, readings out, an alert before liquidation, committed, delivered, marked and in the history."""
+    channel = FakeChannel()
+    state = tmp_path / "s"
+    async with exchange() as market, running(settings_of(market.config(state)), channel) as watch:
+        await until(lambda: watch.wallet() is not None)
+        assert watch.level() == "ok"
+        market.price("59300")
+        await until(lambda: bool(channel.accepted))
+        assert watch.level() == "emergency"
+        (view,) = watch.daemon.status().engine.positions
+        assert view.liquidation_price == pytest.approx(59136.5461847)
+    assert channel.titles == ["EMERGENCY 59 % - BTCUSDT LONG - 0.28 % from liquidation - TESTNET"]
+    assert channel.closed
+    with StateReader(state / "state.db") as reader:
+        (row,) = reader.alerts(10)
+    assert (row.state, row.attempts) == ("accepted", 1)
+    with HistoryReader(state / "history.db") as history:
+        assert len(history.samples()) >= 4
+
+
+async def test_a_journal_replays_to_the_same_decisions(tmp_path: Path) -> None:
+    """The core is deterministic: the same events at the same times give the same transitions and notices."""
+    channel = FakeChannel()
+    journal = tmp_path / "journal"
+    async with (
+        exchange() as market,
+        running(settings_of(market.config(tmp_path / "s")), channel, journal) as watch,
+    ):
+        await until(lambda: watch.daemon.ticks > 3)
+        for price, count in (("60400", 1), ("59300", 2)):
+            market.price(price)
+            await until(lambda count=count: len(channel.accepted) == count)  # type: ignore[misc]
+        market.price("62000")
+        await until(lambda: watch.daemon.status().engine.positions[0].mark_price == 62000)
+    again = [effects for _, effects in replayed(journal)]
+    assert sum(len(effects.notices) for effects in again) == 2
+    for field in ("transitions", "notices", "subjects", "samples"):
+        lived = [change for effects in watch.effects for change in getattr(effects, field)]
+        assert [change for effects in again for change in getattr(effects, field)] == lived
+
+
+async def test_levels_and_undelivered_notices_survive_a_restart(tmp_path: Path) -> None:
+    """What was told is known, what was not delivered is delivered; nothing is told twice."""
+    refusing = FakeChannel(script=[DeliveryError("tg", "refused")] * 1000)
+    async with exchange("59300") as market:
+        settings = settings_of(market.config(tmp_path / "s"))
+        async with running(settings, refusing) as watch:
+            await until(lambda: len(refusing.tried) >= 1)
+        assert not refusing.accepted
+        accepting = FakeChannel()
+        async with running(settings, accepting) as watch:
+            await until(lambda: watch.daemon.ticks > 3 and bool(accepting.accepted))
+            assert watch.level() == "emergency"
+            assert not any(effects.transitions for effects in watch.effects)
+        assert len(accepting.accepted) == 1
+        async with running(settings, accepting) as watch:
+            await until(lambda: watch.daemon.ticks > 3)
+        assert len(accepting.accepted) == 1
+
+
+async def test_a_broken_state_database_does_not_silence_alerts(tmp_path: Path) -> None:
+    """The alert goes out unrecorded, and so does one about the database; the file is left as it was."""
+    state = tmp_path / "s"
+    state.mkdir()
+    (state / "state.db").write_bytes(b"not a database at all, " * 100)
+    channel = FakeChannel()
+    async with exchange("59300") as market, running(settings_of(market.config(state)), channel) as watch:
+        await until(lambda: len(channel.accepted) == 2)
+        assert not watch.daemon.status().state_ok
+    assert any("EMERGENCY" in title for title in channel.titles)
+    assert any("state" in message.title.lower() + message.body.lower() for message in channel.accepted)
+    assert (state / "state.db").read_bytes().startswith(b"not a database")
+
+
+async def test_two_daemons_on_one_directory_are_refused(tmp_path: Path) -> None:
+    """The second ends at once and the first goes on."""
+    async with exchange() as market:
+        settings = settings_of(market.config(tmp_path / "s"))
+        async with running(settings, FakeChannel()) as watch:
+            await until(lambda: watch.daemon.ticks > 0)
+            second = build_daemon(settings, [], clock=SystemClock(), environ=os.environ)
+            with pytest.raises(AlreadyRunningError):
+                await second.run()
+            ticks = watch.daemon.ticks
+            await until(lambda: watch.daemon.ticks > ticks)
+
+
+class Service:
+    """``position-monitor run`` as a process of its own."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+
+    async def ends(self) -> int:
+        """Return the exit code."""
+        async with asyncio.timeout(PATIENCE_S):
+            return await self.process.wait()
+
+
+async def start(folder: Path, text: str) -> Service:
+    config = folder / "config.toml"
+    config.write_text(text, encoding="utf-8")
+    url = folder / "url"
+    url.touch(mode=0o600)
+    url.write_text("json://127.0.0.1:9/x", encoding="utf-8")
+    with (folder / "log").open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-W", "error", "-m", "monitor", "run", "--config", str(config),
+            stdout=asyncio.subprocess.DEVNULL, stderr=log,
+        )  # fmt: skip
+    return Service(process)
+
+
+def pending(state: Path) -> list[str]:
+    try:
+        with StateReader(state / "state.db") as reader:
+            return [row.key for row in reader.alerts(10) if row.state == "pending"]
+    except StoreError:  # not there yet
+        return []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_drains_and_ends_with_zero(tmp_path: Path, number: int) -> None:
+    """The process ends by itself, leaves no socket, and its databases are whole."""
+    state = tmp_path / "s"
+    async with exchange("59300") as market:
+        service = await start(tmp_path, market.config(state))
+        await until(lambda: bool(pending(state)))
+        service.process.send_signal(number)
+        assert await service.ends() == 0
+    log = (tmp_path / "log").read_text(encoding="utf-8")
+    assert "daemon.stopped" in log
+    assert "Traceback" not in log
+    assert not (state / "control.sock").exists()
+    assert sorted(path.name for path in state.iterdir()) == ["history.db", "lock", "state.db"]
+
+
+async def test_a_killed_daemon_starts_where_it_was(tmp_path: Path) -> None:
+    """After SIGKILL the levels are there and the undelivered notice is still due: not lost, and not doubled."""
+    state = tmp_path / "s"
+    async with exchange("59300") as market:
+        service = await start(tmp_path, market.config(state))
+        await until(lambda: bool(pending(state)))
+        before = pending(state)
+        service.process.kill()
+        assert await service.ends() == -signal.SIGKILL
+        with StateReader(state / "state.db") as reader:
+            (subject,) = reader.subjects()
+        assert subject.level is Level.EMERGENCY
+        channel = FakeChannel()
+        async with running(settings_of(market.config(state)), channel) as watch:
+            await until(lambda: watch.daemon.ticks > 3 and bool(channel.accepted))
+        assert len(channel.accepted) == 1
+        assert not pending(state)
+        assert not any(effects.transitions for effects in watch.effects)
+        assert len(before) == 1
