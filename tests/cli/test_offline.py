@@ -1,0 +1,321 @@
+"""``check-config``, ``assess``, ``explain``, ``replay`` and ``test-alert`` as a person calls them."""
+
+import json
+import subprocess
+import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from monitor.cli.root import app
+
+CROSS = """
+[exchange]
+environment = "live"
+[[accounts]]
+name = "official"
+balances = { USDT = 1535443.01 }
+"""
+
+# Tables whose upper row is the one the published example uses, joined to a first row without a step.
+TABLES = """
+[brackets.ETHUSDT]
+rows = [[0, 1410052.0833333333, 0.004, 0], [1410052.0833333333, 1e12, 0.1, 135365]]
+[brackets.BTCUSDT]
+rows = [[0, 776190.4761904762, 0.004, 0], [776190.4761904762, 1e12, 0.025, 16300]]
+"""
+
+
+def position(symbol: str, quantity: float, entry: float, mode: str, margin: str = "") -> str:
+    return f"""
+[[accounts.positions]]
+symbol = "{symbol}"
+side = "LONG"
+quantity = {quantity}
+entry_price = {entry}
+margin_mode = "{mode}"
+{margin}
+"""
+
+
+ETH = ("ETHUSDT", 3683.979, 1456.84)
+BTC = ("BTCUSDT", 109.488, 32481.98)
+MARKS = ("--mark", "ETHUSDT=1335.18", "--mark", "BTCUSDT=31967.27")
+
+
+def call(*args: str) -> Result:
+    return CliRunner().invoke(app, list(args))
+
+
+def written(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "config.toml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def assessed(tmp_path: Path, text: str, *marks: str) -> dict[str, Any]:
+    result = call("assess", "--config", written(tmp_path, text), *marks, "--json")
+    assert result.exit_code == 0, result.output
+    decoded: dict[str, Any] = json.loads(result.stdout)
+    return decoded
+
+
+def test_assess_reproduces_the_published_cross_example(tmp_path: Path) -> None:
+    """ETH 1,153.26 and BTC 26,316.89, account margin ratio 41.489 %."""
+    text = CROSS + position(*ETH, "cross") + position(*BTC, "cross") + TABLES
+    document = assessed(tmp_path, text, *MARKS)
+    prices = {p["symbol"]: p["liquidation_price"] for p in document["positions"]}
+    assert prices["ETHUSDT"] == pytest.approx(1153.25646, abs=5e-6)
+    assert prices["BTCUSDT"] == pytest.approx(26316.89326, abs=5e-6)
+    assert document["wallets"][0]["margin_ratio"] == pytest.approx(0.4148949, abs=5e-8)
+
+
+@pytest.mark.parametrize(("leg", "expected"), [(ETH, 1114.78), (BTC, 18778.73)])
+def test_assess_reproduces_the_published_isolated_examples(
+    tmp_path: Path, leg: tuple[str, float, float], expected: float
+) -> None:
+    """The same balance behind one position alone."""
+    text = CROSS + position(*leg, "isolated", "margin = 1535443.01") + TABLES
+    mark = [m for m in MARKS if leg[0] in m]
+    document = assessed(tmp_path, text, "--mark", *mark)
+    assert round(float(str(document["positions"][0]["liquidation_price"])), 2) == expected
+
+
+def test_assess_reproduces_the_small_published_example(tmp_path: Path) -> None:
+    """500 behind a long of 1,000 at 50,000: 25,100.40, with the tiers as shipped, which is said."""
+    text = CROSS + position("BTCUSDT", 0.02, 50000, "isolated", "margin = 500")
+    document = assessed(tmp_path, text, "--mark", "BTCUSDT=50000")
+    assert round(float(str(document["positions"][0]["liquidation_price"])), 2) == 25100.40
+    assert document["shipped_brackets"] == {"BTCUSDT": "shipped 2026-09-29"}
+
+
+DESIGN = """
+[[accounts]]
+name = "by-hand"
+balances = { USDT = 5000.0 }
+""" + position("BTCUSDT", 0.5, 62000.0, "isolated", "margin = 1550.0")
+
+
+def test_assess_prints_the_documented_document(tmp_path: Path) -> None:
+    """Keys, their order and the figures of the contract."""
+    document = assessed(tmp_path, DESIGN, "--mark", "BTCUSDT=61000")
+    assert list(document)[:3] == ["as_of", "wallets", "positions"]
+    cross, isolated = document["wallets"]
+    assert cross == {
+        "account": "by-hand", "wallet": "cross:USDT", "margin_mode": "cross", "asset": "USDT",
+        "wallet_balance": 5000.0, "margin_balance": 5000.0, "maintenance_margin": 0.0, "cushion": 5000.0,
+        "margin_ratio": 0.0, "room": 1.0, "joint_distance": None, "moves_left": None, "level": "ok",
+    }  # fmt: skip
+    assert list(isolated) == list(cross)
+    assert isolated["margin_ratio"] == pytest.approx(0.1162, abs=5e-5)
+    assert isolated["room"] == pytest.approx(0.6508, abs=5e-5)
+    assert isolated["joint_distance"] == pytest.approx(0.0305, abs=5e-5)
+    (one,) = document["positions"]
+    assert list(one) == [
+        "account", "wallet", "symbol", "side", "quantity", "entry_price", "mark_price", "notional",
+        "unrealized_pnl", "maintenance_margin", "liquidation_price", "distance", "level",
+    ]  # fmt: skip
+    assert one["liquidation_price"] == pytest.approx(59136.55, abs=5e-3)
+
+
+def test_a_used_up_balance_has_no_number_and_says_so(tmp_path: Path) -> None:
+    """JSON has no infinity: null, with liquidatable beside it."""
+    document = assessed(tmp_path, DESIGN, "--mark", "BTCUSDT=58000")
+    isolated = document["wallets"][1]
+    assert isolated["margin_ratio"] is None
+    assert isolated["liquidatable"] is True
+    assert isolated["level"] == "emergency"
+    assert document["positions"][0]["distance"] == 0
+
+
+def test_assess_for_people_shows_the_same(tmp_path: Path) -> None:
+    """A table without a terminal is plain text."""
+    result = call("assess", "--config", written(tmp_path, DESIGN), "--mark", "BTCUSDT=61000")
+    assert result.exit_code == 0
+    assert "59136.55" in result.stdout
+    assert "shipped 2026-09-29" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("marks", "words"),
+    [
+        ((), "no price of BTCUSDT"),
+        (("--mark", "BTCUSDT=61000", "--mark", "ETHUSDT=1"), "symbols held: BTCUSDT"),
+        (("--mark", "BTCUSDT"), "as in BTCUSDT=61000"),
+        (("--mark", "BTCUSDT=nan"), "above 0"),
+        (("--mark", "BTCUSDT=-1"), "above 0"),
+        (("--mark", "BTCUSDT=much"), "above 0"),
+    ],
+)
+def test_wrong_marks_are_named_with_the_fix(tmp_path: Path, marks: tuple[str, ...], words: str) -> None:
+    """Exit code 2 and one line that says what to give."""
+    result = call("assess", "--config", written(tmp_path, DESIGN), *marks)
+    assert result.exit_code == 2
+    assert words in result.stderr
+
+
+def test_a_symbol_without_brackets_is_named_with_the_ways_to_give_them(tmp_path: Path) -> None:
+    """Exit code 2."""
+    result = call("assess", "--config", written(tmp_path, DESIGN.replace("BTCUSDT", "NEWUSDT")))
+    assert result.exit_code == 2
+    assert "NEWUSDT" in result.stderr
+    assert "[brackets.NEWUSDT]" in result.stderr
+
+
+def test_explain_shows_every_line_and_stands_at_the_result(tmp_path: Path) -> None:
+    """Inputs with their source, the formula, the result, and nothing left at it."""
+    config = written(tmp_path, DESIGN)
+    result = call("explain", "BTCUSDT", "--config", config, "--mark", "BTCUSDT=61000", "--json")
+    assert result.exit_code == 0, result.output
+    (document,) = json.loads(result.stdout)
+    steps = {step["name"]: step for step in document["steps"]}
+    assert steps["mark price"]["source"] == "given"
+    assert steps["maintenance margin"]["arithmetic"] == "30500 x 0.004 - 0"
+    assert "shipped 2026-09-29" in steps["bracket"]["source"]
+    assert steps["liquidation price"]["value"] == pytest.approx(59136.5461847)
+    assert abs(steps["  cushion there"]["value"]) < 1e-9
+    text = call("explain", "BTCUSDT", "--config", config, "--mark", "BTCUSDT=61000").stdout
+    for name in ("notional", "margin ratio", "room", "formula", "liquidation price", "distance"):
+        assert name in text
+
+
+HEDGE = (
+    '[[accounts]]\nname = "h"\nbalances = { USDT = 11000.0 }\n'
+    + position("0GUSDT", 100000, 1, "cross")
+    + position("0GUSDT", 82500, 1, "cross").replace("LONG", "SHORT")
+)
+
+
+def test_explain_shows_both_roots_of_a_hedge(tmp_path: Path) -> None:
+    """LONG 100,000 and SHORT 82,500 at 1 with 11,000: liquidated near 0.609 and near 1.315."""
+    result = call("explain", "0GUSDT", "--config", written(tmp_path, HEDGE), "--mark", "0GUSDT=1", "--json")
+    first, second = json.loads(result.stdout)
+    assert (first["side"], second["side"]) == ("LONG", "SHORT")
+    steps = {step["name"]: step["value"] for step in first["steps"]}
+    assert steps["liquidation price"] == pytest.approx(1.31538, abs=1e-5)
+    assert steps["other root"] == pytest.approx(0.60896, abs=1e-5)
+
+
+def test_explain_needs_a_symbol_that_is_held(tmp_path: Path) -> None:
+    """Exit code 2 and the symbols that are."""
+    result = call("explain", "ETHUSDT", "--config", written(tmp_path, DESIGN))
+    assert result.exit_code == 2
+    assert "symbols held: BTCUSDT" in result.stderr
+
+
+def test_explain_without_a_mark_and_without_a_daemon_says_what_to_give(tmp_path: Path) -> None:
+    """The state directory is empty: nobody can be asked."""
+    text = f'[state]\ndirectory = "{tmp_path / "s"}"\n' + DESIGN
+    result = call("explain", "BTCUSDT", "--config", written(tmp_path, text))
+    assert result.exit_code == 2
+    assert "--mark BTCUSDT=PRICE" in result.stderr
+
+
+def test_check_config_says_what_it_found(tmp_path: Path) -> None:
+    """Fine is one line; warnings follow."""
+    result = call("check-config", "--config", written(tmp_path, DESIGN))
+    assert result.exit_code == 0
+    assert "1 positions, 0 channels" in result.stdout
+    assert "warning:" in result.stdout
+    document = json.loads(call("--json", "check-config", "--config", written(tmp_path, DESIGN)).stdout)
+    assert document["brackets"] == {"BTCUSDT": "shipped 2026-09-29"}
+
+
+def channel(tmp_path: Path, name: str, url: str) -> str:
+    secret = tmp_path / f"{name}.url"
+    secret.touch(mode=0o600)
+    secret.write_text(url, encoding="utf-8")
+    return f'\n[[channels]]\nname = "{name}"\nurl = {{ file = "{secret}" }}\n'
+
+
+def test_check_config_refuses_an_address_without_showing_it(tmp_path: Path) -> None:
+    """Apprise must take it; the address is a secret."""
+    text = DESIGN + channel(tmp_path, "odd", "nosuchservice://a-token-of-mine/x")
+    result = call("check-config", "--config", written(tmp_path, text))
+    assert result.exit_code == 2
+    assert "odd" in result.stderr
+    assert "a-token-of-mine" not in result.output
+    started = call("run", "--config", written(tmp_path, text))
+    assert started.exit_code == 2
+    assert "a-token-of-mine" not in started.output
+
+
+class Receiver(BaseHTTPRequestHandler):
+    """Accepts a JSON notification."""
+
+    bodies: list[dict[str, str]] = []  # noqa: RUF012 - one server at a time
+
+    def do_POST(self) -> None:
+        """Remember what was sent."""
+        self.bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Stay quiet."""
+
+
+def test_test_alert_says_what_each_channel_answered(tmp_path: Path) -> None:
+    """One accepts, one refuses: exit code 1, and both are told by name."""
+    server = HTTPServer(("127.0.0.1", 0), Receiver)
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        text = DESIGN + channel(tmp_path, "good", f"json://127.0.0.1:{server.server_port}/")
+        config = written(tmp_path, text + channel(tmp_path, "bad", "json://127.0.0.1:9/"))
+        result = call("test-alert", "--config", config)
+        alone = call("test-alert", "--config", config, "--channel", "good", "--json")
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+    assert result.exit_code == 1
+    assert "good: accepted" in result.stdout
+    assert "bad: refused" in result.stdout
+    assert json.loads(alone.stdout) == {"good": "accepted"}
+    assert "TEST" in Receiver.bodies[0]["title"].upper()
+
+
+def test_test_alert_needs_a_channel(tmp_path: Path) -> None:
+    """Unknown names and an empty list are misuse."""
+    config = written(tmp_path, DESIGN)
+    assert call("test-alert", "--config", config).exit_code == 2
+    assert call("test-alert", "--config", config, "--channel", "x").exit_code == 2
+
+
+def test_replay_of_something_else_is_a_clear_error(tmp_path: Path) -> None:
+    """Exit code 1, the file and the line."""
+    path = tmp_path / "j"
+    path.write_text("hello\n", encoding="utf-8")
+    result = call("replay", str(path))
+    assert result.exit_code == 1
+    assert "line 1" in result.stderr
+
+
+def test_the_version_costs_no_import() -> None:
+    """Nothing heavy is loaded for it."""
+    code = (
+        "import sys; sys.argv = ['position-monitor', '--version']\n"
+        "from monitor.__main__ import main; main()\n"
+        "heavy = ('numpy', 'typer', 'rich', 'apprise', 'aiohttp', 'pydantic')\n"
+        "print([name for name in heavy if name in sys.modules])"
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert out.splitlines()[0].startswith("position-monitor ")
+    assert out.splitlines()[1] == "[]"
+
+
+@pytest.mark.parametrize("args", [("--version",), ("--help",), ("run", "--help"), ("assess", "-h")])
+def test_help_and_version_are_fine(args: tuple[str, ...]) -> None:
+    """Exit code 0."""
+    assert call(*args).exit_code == 0
