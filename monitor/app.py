@@ -7,6 +7,7 @@ written, each with a deadline; databases close last.
 import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, tzinfo
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
@@ -57,6 +58,7 @@ class Plan(NamedTuple):
     history_path: Path
     history: HistorySettings
     journal: Path | None = None
+    time_zone: tzinfo = UTC  # shown beside UTC in messages
 
 
 class HistoryView(msgspec.Struct, frozen=True):
@@ -99,7 +101,12 @@ class Daemon:
         self._store = SqliteState(plan.state_dir / "state.db", clock)
         self._history = SqliteHistory(plan.history_path, clock, plan.history, on_state=self._history_state)
         self._delivery = Delivery(
-            plan.channels, store=self._store, inbox=self._inbox, clock=clock, rand=rng.random
+            plan.channels,
+            store=self._store,
+            inbox=self._inbox,
+            clock=clock,
+            rand=rng.random,
+            tz=plan.time_zone,
         )
         self._committer = Committer(self._store, self._delivery, self._inbox, clock)
         self._feed: Feed | None = None

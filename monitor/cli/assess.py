@@ -1,0 +1,123 @@
+"""``assess``: positions in the configuration and prices given -> readings, without any network."""
+
+import datetime as dt
+import math
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+
+from monitor.cli.common import (
+    ConfigOption,
+    JsonOption,
+    console,
+    globals_of,
+    guarded,
+    load,
+    misuse,
+    print_json,
+)
+
+if TYPE_CHECKING:
+    from monitor.config import Settings
+    from monitor.core.book import Book
+    from monitor.core.report import PositionView, WalletView
+    from monitor.core.risk import Readings
+
+MarkOption = Annotated[
+    list[str] | None,
+    typer.Option("--mark", metavar="SYMBOL=PRICE", help="Mark price of a symbol; once for each symbol held."),
+]
+
+
+class Assessment(msgspec.Struct, frozen=True):
+    """What ``assess --json`` prints."""
+
+    as_of: str
+    wallets: "tuple[WalletView, ...]"
+    positions: "tuple[PositionView, ...]"
+    # Tables that are neither the user's nor the account's own; absent where there is none.
+    shipped_brackets: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
+
+
+@guarded
+def assess(
+    context: typer.Context, config: ConfigOption = None, mark: MarkOption = None, json: JsonOption = False
+) -> int:
+    """Compute readings of the configured positions at the prices given; needs no network."""
+    from monitor.core import report
+    from monitor.core.rules import compile_thresholds, conditions, reached
+    from monitor.system_clock import SystemClock
+
+    settings = load(context, config)
+    book, readings = evaluated(settings, parse_marks(mark or ()))
+    levels = reached(conditions(book, compile_thresholds(book, settings.engine), readings)).tolist()
+    now = dt.datetime.fromtimestamp(SystemClock().wall_ms() / 1000, tz=dt.UTC)
+    shipped = {table.symbol: table.label for table in settings.tables if table.origin == "shipped"}
+    assessment = Assessment(
+        as_of=now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        wallets=report.wallet_views(book, readings, levels),
+        positions=report.position_views(book, readings, levels),
+        shipped_brackets=shipped or msgspec.UNSET,
+    )
+    if json or globals_of(context).json:
+        print_json(assessment)
+    else:
+        from monitor.cli.tables import position_table, wallet_table
+
+        out = console()
+        out.print(position_table(assessment.positions, {w.wallet: w for w in assessment.wallets}))
+        out.print(wallet_table(assessment.wallets))
+    if shipped:
+        sys.stderr.write(
+            f"Maintenance tiers: {', '.join(sorted(set(shipped.values())))} ({', '.join(shipped)}).\n"
+        )
+    return 0
+
+
+def parse_marks(given: Sequence[str]) -> dict[str, float]:
+    """Return prices by symbol from ``SYMBOL=PRICE`` arguments.
+
+    Raises:
+        ConfigError: an argument has another form or is no price above zero.
+    """
+    marks: dict[str, float] = {}
+    for text in given:
+        symbol, equals, price = text.partition("=")
+        try:
+            value = float(price) if equals else math.nan
+        except ValueError:
+            value = math.nan
+        if not symbol or not (math.isfinite(value) and value > 0):
+            raise misuse("--mark", repr(text[:60]), "SYMBOL=PRICE with a price above 0", "as in BTCUSDT=61000")
+        marks[symbol] = value
+    return marks
+
+
+def evaluated(settings: "Settings", marks: dict[str, float]) -> "tuple[Book, Readings]":
+    """Return the compiled book of the configuration and its readings.
+
+    Raises:
+        ConfigError: a symbol held has no mark, or a mark is of no symbol held.
+    """
+    import numpy as np
+
+    from monitor.core.compile import compile_book
+    from monitor.core.risk import evaluate
+    from monitor.errors import ConfigError, Problem
+
+    book = compile_book(settings.accounts, {table.symbol: table for table in settings.tables})
+    problems = [
+        Problem("--mark", f"no price of {symbol}", f"--mark {symbol}=PRICE for each symbol held", "")
+        for symbol in book.symbols
+        if symbol not in marks
+    ] + [
+        Problem("--mark", f"a price of {symbol}", f"symbols held: {', '.join(book.symbols) or 'none'}", "")
+        for symbol in marks
+        if symbol not in book.symbols
+    ]
+    if problems:
+        raise ConfigError("command line", problems)
+    return book, evaluate(book, np.array([marks[symbol] for symbol in book.symbols]))

@@ -1,0 +1,64 @@
+"""The command line: global options and the list of commands.
+
+Command modules load only what every command needs; the heavy parts are imported inside the commands.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from monitor import __version__
+from monitor.cli import assess, channels, check, demo, explain, history, replay, service, status
+from monitor.cli.common import Globals
+
+app = typer.Typer(
+    name="position-monitor",
+    help="Watches leveraged Binance futures positions and warns their owner while there is still time to act.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,
+)
+
+app.command("run")(service.run)
+app.command("demo")(demo.demo)
+app.command("check-config")(check.check_config)
+app.command("assess")(assess.assess)
+app.command("explain")(explain.explain)
+app.command("status")(status.status)
+app.command("history")(history.history)
+app.command("test-alert")(channels.alert)
+app.command("replay")(replay.replay)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"position-monitor {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _globals(
+    context: typer.Context,
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="PATH", help="Configuration file for every command.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON wherever something is printed.")] = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Log more.")] = False,
+    version: Annotated[  # noqa: ARG001 - handled by its callback
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    context.obj = Globals(config, json, verbose)
+
+
+def run() -> int:
+    """Run the command line and return the exit code."""
+    try:
+        app(prog_name="position-monitor")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(bool(end.code))
+    return 0

@@ -1,0 +1,63 @@
+"""``run``: the daemon."""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from monitor.cli.common import MISUSED, ConfigOption, complain, globals_of, guarded, load
+
+if TYPE_CHECKING:
+    from monitor.app import Daemon
+
+
+@guarded
+def run(
+    context: typer.Context,
+    config: ConfigOption = None,
+    journal: Annotated[
+        Path | None,
+        typer.Option("--journal", metavar="FILE", help="Record every event that enters the engine, for `replay`."),
+    ] = None,
+) -> int:
+    """Watch the configured positions until told to stop."""
+    from monitor import logs
+    from monitor.cli.wiring import build_channels, build_daemon
+    from monitor.errors import AlreadyRunningError, SchemaTooNewError
+    from monitor.system_clock import SystemClock
+
+    settings = load(context, config)
+    level = "debug" if globals_of(context).verbose else settings.log.level
+    logs.configure(level, settings.log.format, sys.stderr)
+    channels = build_channels(settings, os.environ)
+    log = logs.get_logger()
+    for warning in settings.warnings:
+        log.warning("config.warning", text=warning)
+    daemon = build_daemon(settings, channels, clock=SystemClock(), environ=os.environ, journal=journal)
+    try:
+        asyncio.run(serve(daemon))
+    except (AlreadyRunningError, SchemaTooNewError) as error:
+        # Starting it again cannot help, so a supervisor must not.
+        complain(str(error))
+        return MISUSED
+    except ExceptionGroup as group:
+        for each in group.exceptions:
+            complain(str(each))
+        return 1
+    return 0
+
+
+async def serve(daemon: "Daemon") -> None:
+    """Run a daemon; SIGTERM and SIGINT begin its drain."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, daemon.stop)
+    try:
+        await daemon.run()
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)

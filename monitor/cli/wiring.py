@@ -1,0 +1,86 @@
+"""From a loaded configuration to a daemon that can run: the only place that knows every adapter."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, tzinfo
+from pathlib import Path
+from random import Random
+from zoneinfo import ZoneInfo
+
+from monitor.app import Daemon, FeedFactory, Plan
+from monitor.binance.endpoints import endpoints
+from monitor.binance.streams import MarkFeed
+from monitor.config import Settings, resolve_secrets
+from monitor.core.model import Market
+from monitor.errors import ConfigError, Problem
+from monitor.notify.apprise import AppriseChannel, build_channel
+from monitor.ports import Channel, Clock, Feed, Inbox
+from monitor.storage.history import HistorySettings
+
+
+def build_channels(settings: Settings, environ: Mapping[str, str]) -> tuple[AppriseChannel, ...]:
+    """Return a channel for each one configured.
+
+    Raises:
+        ConfigError: addresses that cannot be read or used, all of them; never with an address in it.
+    """
+    addresses = resolve_secrets(settings, environ).channel_urls
+    channels: list[AppriseChannel] = []
+    problems: list[Problem] = []
+    for channel in settings.channels:
+        try:
+            channels.append(build_channel(channel.name, addresses[channel.name].reveal(), fmt=channel.format))
+        except ConfigError as error:
+            problems.extend(error.problems)
+    if problems:
+        for built in channels:
+            built.close()
+        raise ConfigError(settings.source, problems)
+    return tuple(channels)
+
+
+def build_daemon(
+    settings: Settings,
+    channels: Sequence[Channel],
+    *,
+    clock: Clock,
+    environ: Mapping[str, str],
+    journal: Path | None = None,
+) -> Daemon:
+    """Return a daemon for this configuration; nothing is opened yet."""
+    rng = Random()  # noqa: S311 - spreads reconnections and retries, guards nothing
+    exchange = settings.exchange
+    bases = endpoints(
+        exchange.environment, Market.USDM, market_stream_url=exchange.market_stream_url or ""
+    ).market_stream
+
+    def make(symbols: Sequence[str], inbox: Inbox) -> Feed:
+        return MarkFeed(Market.USDM.value, symbols, bases, inbox=inbox, clock=clock, rng=rng)
+
+    def stats(feed: Feed) -> object:
+        return feed.stats() if isinstance(feed, MarkFeed) else None
+
+    plan = Plan(
+        settings=settings.engine,
+        accounts=settings.accounts,
+        tables=settings.tables,
+        channels=tuple(channels),
+        state_dir=settings.state_directory(environ),
+        history_path=settings.history_path(environ),
+        history=HistorySettings(
+            keep_raw_s=settings.history.keep_raw_s, keep_minutes_s=settings.history.keep_minutes_s
+        ),
+        journal=journal,
+        time_zone=settings.display.zone() or _machine_zone(environ),
+    )
+    return Daemon(plan, FeedFactory(make, stats), clock, rng)
+
+
+def _machine_zone(environ: Mapping[str, str]) -> tzinfo:
+    """Return the machine's time zone with its rules, so that a daemon that runs for months follows them."""
+    try:
+        if name := environ.get("TZ"):
+            return ZoneInfo(name.removeprefix(":"))
+        with Path("/etc/localtime").open("rb") as file:
+            return ZoneInfo.from_file(file)
+    except (OSError, ValueError):
+        return UTC
