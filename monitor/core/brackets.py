@@ -43,14 +43,22 @@ def table_faults(symbol: str, rows: Sequence[Sequence[float]]) -> tuple[BracketE
         bracket = Bracket(*(float(value) for value in row))
         first = index == 0
         reasons = [*_shape_faults(bracket), *_order_faults(bracket, below, first=first)]
-        if not reasons and (first or below is not None):
-            expected = 0.0 if below is None else expected_cum(bracket.floor, bracket.mmr, below.mmr, below.cum)
-            if not math.isclose(bracket.cum, expected, rel_tol=CUM_RELATIVE, abs_tol=CUM_ABSOLUTE):
+        if reasons:
+            # Judged by a row that is wrong itself, the next would be called wrong as well.
+            below = None
+        else:
+            expected = bracket.cum
+            if first:
+                expected = 0.0
+            elif below is not None:
+                expected = expected_cum(bracket.floor, bracket.mmr, below.mmr, below.cum)
+            if math.isclose(bracket.cum, expected, rel_tol=CUM_RELATIVE, abs_tol=CUM_ABSOLUTE):
+                below = bracket
+            else:
                 reasons.append(f"cum is {bracket.cum:.10g}, expected {expected:.10g}")
-                # The rows above are judged by the right amount, or one typing error would be reported in each.
-                bracket = Bracket(bracket.floor, bracket.cap, bracket.mmr, expected)
+                # Judged by the right amount, or one typing error would be told again in every later row.
+                below = Bracket(bracket.floor, bracket.cap, bracket.mmr, expected)
         faults += [BracketError(symbol, index, reason) for reason in reasons]
-        below = bracket
     return tuple(faults)
 
 

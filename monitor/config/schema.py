@@ -1,0 +1,177 @@
+"""The shape of the file, section by section. Each field's description is what a person is told is allowed.
+
+Strict: a number in quotes, a yes for true, or a key nobody knows is a mistake. Models are flat; sections inside
+sections are checked by their own model, so that one mistake does not hide those beside it.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator
+
+from monitor.config import durations, values
+from monitor.config.secret import SecretRef
+
+REF_SHAPE = '{ env = "NAME" }, { file = "PATH" } or { credential = "NAME" }'
+SYMBOL_SHAPE = 'a symbol in capitals, such as "BTCUSDT"'
+Positive = Annotated[float, Field(gt=0)]
+Table = dict[str, Any]
+Fraction = Annotated[float, PlainValidator(values.fraction)]
+Condition = Annotated[float | Literal[False], PlainValidator(values.condition)]
+
+
+class Section(BaseModel):
+    """What all sections have in common."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class DocumentSection(Section):
+    """The top level; what is inside is checked by the models below."""
+
+    exchange: Table = Field({}, description="a table: [exchange]")
+    accounts: list[Any] = Field([], description="a list of tables: [[accounts]]")
+    brackets: Table = Field({}, description="tables by symbol: [brackets.BTCUSDT]")
+    alerts: Table = Field({}, description="a table: [alerts]")
+    channels: list[Any] = Field([], description="a list of tables: [[channels]]")
+    history: Table = Field({}, description="a table: [history]")
+    log: Table = Field({}, description="a table: [log]")
+    display: Table = Field({}, description="a table: [display]")
+    state: Table = Field({}, description="a table: [state]")
+
+
+class ExchangeSection(Section):
+    """Where prices come from."""
+
+    environment: Literal["testnet", "live"] = Field("testnet", description='"testnet" or "live"')
+    rest_url: Annotated[str, PlainValidator(values.rest_url)] | None = Field(None, description="https://host")
+    market_stream_url: Annotated[str, PlainValidator(values.stream_url)] | None = Field(
+        None, description="wss://host/market"
+    )
+    private_stream_url: Annotated[str, PlainValidator(values.stream_url)] | None = Field(
+        None, description="wss://host/private"
+    )
+
+
+class AccountSection(Section):
+    """One account; its positions are checked by ``PositionSection``."""
+
+    name: Annotated[str, PlainValidator(values.plain_name)] = Field(description='a name such as "main"')
+    market: Literal["usdm", "coinm"] = Field("usdm", description='"usdm" or "coinm"')
+    api_key: Annotated[SecretRef, PlainValidator(values.secret_ref)] | None = Field(None, description=REF_SHAPE)
+    api_secret: Annotated[SecretRef, PlainValidator(values.secret_ref)] | None = Field(None, description=REF_SHAPE)
+    multi_assets: bool = Field(False, description="true or false")
+    balances: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        {}, description="amounts by asset, 0 or more, such as { USDT = 5000.0 }"
+    )
+    positions: list[Any] = Field([], description="a list of tables: [[accounts.positions]]")
+
+
+class PositionSection(Section):
+    """One typed-in position."""
+
+    symbol: Annotated[str, PlainValidator(values.symbol_name)] = Field(description=SYMBOL_SHAPE)
+    side: Literal["LONG", "SHORT"] = Field(description='"LONG" or "SHORT"')
+    quantity: Positive = Field(description="a number above 0; the direction is in side")
+    entry_price: Positive = Field(description="a price above 0")
+    margin_mode: Literal["isolated", "cross"] = Field(description='"isolated" or "cross"')
+    margin: Positive | None = Field(None, description="an amount above 0, only with isolated")
+    margin_asset: Annotated[str, PlainValidator(values.asset_name)] | None = Field(
+        None, description='an asset in capitals, such as "USDT"'
+    )
+
+
+class BracketsSection(Section):
+    """A tier table of one's own; what the rows say is checked by the core."""
+
+    rows: list[Annotated[list[float], Field(min_length=4, max_length=4)]] = Field(
+        min_length=1, description="rows of four numbers: [floor, cap, mmr, cum]"
+    )
+
+
+class LevelSection(Section):
+    """Conditions of one level; ``false`` switches one off."""
+
+    room: Condition = Field(False, description="a fraction above 0 and up to 1, or false")
+    moves_left: Annotated[float | Literal[False], PlainValidator(values.multiple)] = Field(
+        False, description="a multiple of the typical hourly move, above 0, or false"
+    )
+    moves_left_room: Fraction = Field(1.0, description="a fraction above 0 and up to 1")
+    margin_ratio: Condition = Field(False, description="a fraction above 0 and up to 1, or false")
+    margin_ratio_room: Fraction = Field(1.0, description="a fraction above 0 and up to 1")
+    distance: Condition = Field(False, description="a fraction above 0 and up to 1, or false")
+    joint_distance: Condition = Field(False, description="a fraction above 0 and up to 1, or false")
+    reminder: Annotated[float | Literal[False], PlainValidator(values.reminder)] = Field(
+        False, description=f'{durations.SHAPE}, or "none"'
+    )
+    dwell: Annotated[float, PlainValidator(values.duration)] = Field(300.0, description=durations.SHAPE)
+
+
+class OverrideSection(Section):
+    """Rules of one account or symbol; each level is checked by ``LevelSection``."""
+
+    dead_band: Annotated[float, PlainValidator(values.dead_band)] = Field(
+        0.25, description="a fraction of each condition's value, from 0 to below 1"
+    )
+    notice: Table = Field({}, description="a table of conditions")
+    warning: Table = Field({}, description="a table of conditions")
+    critical: Table = Field({}, description="a table of conditions")
+    emergency: Table = Field({}, description="a table of conditions")
+
+
+class AlertsSection(OverrideSection):
+    """The rules of everything else, and who has others."""
+
+    accounts: Table = Field({}, description="tables by account and level: [alerts.accounts.NAME.warning]")
+    symbols: Table = Field({}, description="tables by symbol and level: [alerts.symbols.BTCUSDT.warning]")
+
+
+class ChannelSection(Section):
+    """One way to reach somebody."""
+
+    name: Annotated[str, PlainValidator(values.plain_name)] = Field(description='a name such as "telegram"')
+    url: Annotated[SecretRef, PlainValidator(values.secret_ref)] = Field(description=REF_SHAPE)
+    min_level: Literal["notice", "warning", "critical", "emergency"] = Field(
+        "notice", description='"notice", "warning", "critical" or "emergency"'
+    )
+    format: Literal["text", "html", "markdown"] | None = Field(
+        None, description='"text", "html" or "markdown"; without it, what the service shows best'
+    )
+
+
+class HistorySection(Section):
+    """What is kept, and for how long."""
+
+    path: Annotated[str, PlainValidator(values.absolute_path)] | None = Field(
+        None, description="the path of a file"
+    )
+    keep_raw: Annotated[float, PlainValidator(values.positive_duration)] = Field(
+        7 * 86400.0, description=durations.SHAPE
+    )
+    keep_minutes: Annotated[float, PlainValidator(values.positive_duration)] = Field(
+        400 * 86400.0, description=durations.SHAPE
+    )
+
+
+class LogSection(Section):
+    """What the log says, and how."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description='"debug", "info", "warning" or "error"'
+    )
+    format: Literal["auto", "json", "console"] = Field("auto", description='"auto", "json" or "console"')
+
+
+class DisplaySection(Section):
+    """How times are shown to people."""
+
+    time_zone: Annotated[str, PlainValidator(values.time_zone)] = Field(
+        "local", description='a time zone such as "Europe/Rome", "UTC" or "local"'
+    )
+
+
+class StateSection(Section):
+    """Where the program keeps what must survive a restart."""
+
+    directory: Annotated[str, PlainValidator(values.absolute_path)] | None = Field(
+        None, description="the path of a directory"
+    )

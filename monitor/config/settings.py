@@ -1,0 +1,112 @@
+"""What the configuration says, decoded and checked: frozen, no run-time state, no secret."""
+
+import datetime as dt
+import zoneinfo
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from monitor.config.secret import SecretRef, at_home
+from monitor.core.model import AccountSnapshot, BracketTable, Level
+from monitor.core.settings import EngineSettings
+
+_PROGRAM = "position-monitor"
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeSettings:
+    """Where prices come from. Addresses are overrides; None means the exchange's own, by environment.
+
+    The stream addresses end with their route and without a slash; ``/ws`` and ``/stream`` are appended.
+    """
+
+    environment: str = "testnet"  # testnet or live
+    rest_url: str | None = None
+    market_stream_url: str | None = None
+    private_stream_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSettings:
+    """One way to reach somebody; ``format`` is text, html, markdown, or None for what the service shows best."""
+
+    name: str
+    url: SecretRef
+    min_level: Level = Level.NOTICE
+    format: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HistorySettings:
+    """What is kept: raw samples for ``keep_raw_s`` seconds, one-minute rows for ``keep_minutes_s``."""
+
+    path: str | None = None  # as written, may start with ~/; see Settings.history_path
+    keep_raw_s: float = 7 * 86400.0
+    keep_minutes_s: float = 400 * 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """``level`` is debug, info, warning or error; ``format`` is auto, json or console."""
+
+    level: str = "info"
+    format: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class DisplaySettings:
+    """How times are shown to people: ``time_zone`` is a name of the time zone database, UTC or local."""
+
+    time_zone: str = "local"
+
+    def zone(self) -> dt.tzinfo | None:
+        """Return the time zone; None is the machine's own, as ``datetime.astimezone`` takes it."""
+        if self.time_zone == "local":
+            return None
+        # A machine without a time zone database still knows UTC.
+        return dt.UTC if self.time_zone == "UTC" else zoneinfo.ZoneInfo(self.time_zone)
+
+
+@dataclass(frozen=True, slots=True)
+class StateSettings:
+    """Where the databases and the lock live."""
+
+    directory: str | None = None  # as written, may start with ~/; see Settings.state_directory
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The whole configuration. ``warnings`` are sentences for people: usable, but perhaps not meant."""
+
+    source: str
+    exchange: ExchangeSettings
+    accounts: tuple[AccountSnapshot, ...]
+    tables: tuple[BracketTable, ...]  # one for each symbol held
+    engine: EngineSettings
+    channels: tuple[ChannelSettings, ...]
+    history: HistorySettings
+    log: LogSettings
+    display: DisplaySettings
+    state: StateSettings
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Every symbol held, once, in the order of the file."""
+        return tuple(dict.fromkeys(p.symbol for account in self.accounts for p in account.positions))
+
+    def state_directory(self, environ: Mapping[str, str]) -> Path:
+        """Return where state lives: as configured, else $STATE_DIRECTORY, else below $XDG_STATE_HOME."""
+        if self.state.directory is not None:
+            return at_home(self.state.directory, environ)
+        # systemd separates several directories by colons; the unit's first one is ours.
+        if given := environ.get("STATE_DIRECTORY", "").split(":")[0]:
+            return Path(given)
+        base = environ.get("XDG_STATE_HOME", "")
+        return (Path(base) if base.startswith("/") else at_home("~/.local/state", environ)) / _PROGRAM
+
+    def history_path(self, environ: Mapping[str, str]) -> Path:
+        """Return the path of the history database."""
+        if self.history.path is not None:
+            return at_home(self.history.path, environ)
+        return self.state_directory(environ) / "history.db"

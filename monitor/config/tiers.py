@@ -1,0 +1,82 @@
+"""[brackets.SYMBOL], and which tier table each held symbol gets."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from monitor.config.problems import Loc, Problems, fix_of, key_path, nearest, shown_text
+from monitor.config.schema import SYMBOL_SHAPE, BracketsSection
+from monitor.config.shipped import shipped_tables
+from monitor.config.values import symbol_name
+from monitor.core.brackets import table_faults, validate_table
+from monitor.core.model import BracketTable
+
+ROWS_SHAPE = "rows = [[floor, cap, mmr, cum], ...]"
+ROWS_RULE = (
+    "rows that join: floors from 0, each the cap of the row before; mmr a rising fraction;"
+    " cum = floor * (mmr - mmr before) + cum before, 0 in the first row"
+)
+
+
+def build_tables(raw_brackets: Mapping[str, Any], problems: Problems) -> dict[str, BracketTable]:
+    """Return the tables of one's own by symbol, those without mistakes."""
+    tables: dict[str, BracketTable] = {}
+    for name, raw in raw_brackets.items():
+        loc: Loc = ("brackets", name)
+        hint = fix_of(symbol_name, name)
+        if hint is not None:
+            problems.add(loc, shown_text(name), SYMBOL_SHAPE, hint)
+        section = problems.check(BracketsSection, raw, loc)
+        if section is None:
+            continue
+        faults = table_faults(name, section.rows)
+        for fault in faults:
+            problems.add((*loc, "rows", fault.row), f"a row where {fault.reason}", ROWS_RULE)
+        if not faults and hint is None:
+            tables[name] = BracketTable(name, validate_table(name, section.rows), origin="config")
+    return tables
+
+
+class SymbolCheck:
+    """Refuses symbols that have no tier table, each where it stands."""
+
+    def __init__(self, raw_brackets: Mapping[str, Any], problems: Problems) -> None:
+        # A table of one's own that is broken has been reported; its symbol is not without one.
+        self._own = raw_brackets
+        self._problems = problems
+
+    def __call__(self, name: str, loc: Loc) -> bool:
+        """Return whether the file or the program has a table of this symbol; record a mistake if not."""
+        shipped = shipped_tables()
+        if name in self._own or name in shipped:
+            return True
+        as_of = next(iter(shipped.values())).as_of
+        own = f"give them as [brackets.{key_path((name,))}] {ROWS_SHAPE}"
+        ways = f"{own}, or use one of the {len(shipped)} symbols shipped"
+        suggestion = nearest(name, [*self._own, *shipped])
+        self._problems.add(
+            loc,
+            f"{shown_text(name)}, a symbol without brackets",
+            f"a symbol in [brackets] or in the tables shipped as of {as_of}",
+            f"{suggestion} or {ways}" if suggestion else ways,
+        )
+        return False
+
+
+def table_warnings(
+    held: Sequence[str], own: Mapping[str, BracketTable], tables: Sequence[BracketTable], environment: str
+) -> list[str]:
+    """Return what is allowed about the tables and perhaps not meant."""
+    warnings = []
+    for name in own:
+        if name not in held:
+            suggestion = nearest(name, [s for s in held if s not in own])
+            text = f"brackets.{key_path((name,))} is not used: no position holds {name}"
+            warnings.append(f"{text} ({suggestion})" if suggestion else text)
+    shipped = [table for table in tables if table.origin == "shipped"]
+    if shipped and environment == "testnet":
+        names = ", ".join(table.symbol for table in shipped)
+        warnings.append(
+            f"the brackets of {names} are {shipped[0].label}, figures of the live exchange; the testnet's differ,"
+            f" and liquidation prices with them: give the testnet's own as [brackets.SYMBOL] {ROWS_SHAPE}"
+        )
+    return warnings

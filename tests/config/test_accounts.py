@@ -1,0 +1,148 @@
+"""[[accounts]]: what a person typed in becomes snapshots."""
+
+import pytest
+
+from monitor.config import load_text, shipped_tables
+from monitor.config.accounts import margin_asset_of
+from monitor.core.model import AccountSnapshot, MarginMode, Position, Side, Source
+from monitor.errors import ConfigError
+
+TEXT = """
+[[accounts]]
+name = "main"
+balances = { USDT = 5000, USDC = 0 }
+[[accounts.positions]]
+symbol = "BTCUSDT"
+side = "LONG"
+quantity = 0.5
+entry_price = 62000
+margin_mode = "isolated"
+margin = 1550
+[[accounts.positions]]
+symbol = "ETHUSDC"
+side = "SHORT"
+quantity = 4
+entry_price = 2900.5
+margin_mode = "cross"
+[[accounts]]
+name = "second"
+market = "usdm"
+multi_assets = false
+[[accounts.positions]]
+symbol = "BTCUSDT_261225"
+side = "LONG"
+quantity = 1
+entry_price = 62000
+margin_mode = "isolated"
+margin = 1550
+margin_asset = "USDC"
+"""
+
+
+def problems_of(text: str) -> list[tuple[str, str]]:
+    with pytest.raises(ConfigError) as caught:
+        load_text(text, "test.toml")
+    return [(problem.path, str(problem)) for problem in caught.value.problems]
+
+
+def test_positions_become_snapshots() -> None:
+    """Whole numbers count as numbers; the margin asset follows the symbol unless it is given."""
+    isolated, cross = MarginMode.ISOLATED, MarginMode.CROSS
+    assert load_text(TEXT, "test.toml").accounts == (
+        AccountSnapshot(
+            "main",
+            {"USDT": 5000.0, "USDC": 0.0},
+            (
+                Position("BTCUSDT", Side.LONG, 0.5, 62000.0, isolated, "USDT", 1550.0),
+                Position("ETHUSDC", Side.SHORT, 4.0, 2900.5, cross, "USDC"),
+            ),
+            source=Source.GIVEN,
+        ),
+        AccountSnapshot(
+            "second", {}, (Position("BTCUSDT_261225", Side.LONG, 1.0, 62000.0, isolated, "USDC", 1550.0),)
+        ),
+    )
+
+
+def test_hedge_mode_has_both_sides_of_a_symbol() -> None:
+    """LONG and SHORT of one symbol stand side by side."""
+    text = TEXT.replace('"ETHUSDC"', '"BTCUSDT"').replace('"cross"', '"isolated"\nmargin = 5')
+    assert [p.side for p in load_text(text, "x").accounts[0].positions] == [Side.LONG, Side.SHORT]
+
+
+@pytest.mark.parametrize(
+    ("symbol", "asset"),
+    [
+        ("BTCUSDT", "USDT"),
+        ("BTCUSDC", "USDC"),
+        ("ETHBTC", "BTC"),
+        ("BTCUSDT_261225", "USDT"),
+        ("BTCUSD1", "USD1"),
+        ("龙虾USDT", "USDT"),
+        ("USDT", None),
+        ("BTCUSD_PERP", None),
+        ("BTCEUR", None),
+    ],
+)
+def test_the_margin_asset_by_the_symbols_ending(symbol: str, asset: str | None) -> None:
+    """The ending tells, also before a delivery date; where it does not, nothing is guessed."""
+    assert margin_asset_of(symbol) == asset
+
+
+def test_every_shipped_symbol_tells_its_margin_asset() -> None:
+    """Nobody has to type the asset of a symbol the exchange lists."""
+    assert [symbol for symbol in shipped_tables() if margin_asset_of(symbol) is None] == []
+
+
+def test_keys_come_in_pairs() -> None:
+    """A key without its secret, or the other way round, is said beside the refusal of keys."""
+    for given, missing in (("api_key", "api_secret"), ("api_secret", "api_key")):
+        found = problems_of(f'[[accounts]]\nname = "a"\n{given} = {{ env = "A" }}\n')
+        assert [path for path, _ in found] == [f"accounts[0].{given}", f"accounts[0].{missing}"]
+        assert "not supported by this version yet" in found[0][1]
+
+
+def test_a_literal_key_is_refused_and_not_repeated() -> None:
+    """The error says how to refer to it instead."""
+    found = problems_of('[[accounts]]\nname = "a"\napi_key = "hush"\napi_secret = ["hush"]\n')
+    assert sum("a literal secret" in text for _, text in found) == 2
+    assert "hush" not in str(found)
+
+
+def test_an_assets_balance_is_asked_for_once() -> None:
+    """Several cross positions in one asset need one balance; the ones there are named."""
+    more = '\n[[accounts.positions]]\nsymbol = "XRPUSDC"\nside = "LONG"\nquantity = 1\nentry_price = 1\n'
+    text = (
+        TEXT.replace(", USDC = 0", "").split('[[accounts]]\nname = "second"')[0] + more + 'margin_mode = "cross"'
+    )
+    ((path, message),) = problems_of(text)
+    assert path == "accounts[0].balances"
+    assert 'amounts of "USDT"' in message
+    assert "{ USDC = 5000.0 }" in message
+
+
+def test_one_mistake_in_a_position_does_not_hide_another() -> None:
+    """A wrong quantity leaves the symbol, the side and the margin to be judged."""
+    text = TEXT.replace("quantity = 4", "quantity = -4").replace('"ETHUSDC"', '"ETHUSDCC"')
+    text = text.replace('margin_mode = "cross"', 'margin_mode = "cross"\nmargin = 3')
+    assert [path.rpartition(".")[2] for path, _ in problems_of(text)] == ["symbol", "quantity", "margin"]
+
+
+def test_a_misspelled_margin_is_told_once() -> None:
+    """The unknown key explains why the right one is missing."""
+    assert [
+        path for path, _ in problems_of(TEXT.replace("margin = 1550\nmargin_asset", "margn = 1\nmargin_asset"))
+    ] == ["accounts[1].positions[0].margn"]
+
+
+def test_positions_of_a_refused_market_are_left_alone() -> None:
+    """Symbols of another market are not measured by this one's."""
+    text = '[[accounts]]\nname = "a"\nmarket = "coinm"\n[[accounts.positions]]\nsymbol = "BTCUSD_PERP"\n'
+    assert [path for path, _ in problems_of(text)] == ["accounts[0].market"]
+
+
+def test_a_position_that_is_no_table() -> None:
+    """It is refused where it stands."""
+    assert [path for path, _ in problems_of('[[accounts]]\nname = "a"\npositions = [1]\n')] == [
+        "accounts[0].positions[0]"
+    ]
