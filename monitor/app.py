@@ -29,6 +29,7 @@ from monitor.journal import JournalWriter
 from monitor.notify.delivery import Delivery
 from monitor.ports import Channel, Clock, Feed, Inbox, Job, Stored
 from monitor.storage.history import HistorySettings, SqliteHistory
+from monitor.storage.paths import CONTROL_SOCKET, LOCK_FILE, STATE_DB
 from monitor.storage.state import SqliteState
 from monitor.supervise import supervise
 
@@ -98,7 +99,7 @@ class Daemon:
         self._factory = feed
         self._engine = Engine()
         self._inbox = EngineInbox()
-        self._store = SqliteState(plan.state_dir / "state.db", clock)
+        self._store = SqliteState(plan.state_dir / STATE_DB, clock)
         self._history = SqliteHistory(plan.history_path, clock, plan.history, on_state=self._history_state)
         self._delivery = Delivery(
             plan.channels,
@@ -136,8 +137,8 @@ class Daemon:
             JobGaveUpError: in an ExceptionGroup; a job kept dying.
         """
         self._plan.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with Lock(self._plan.state_dir / "lock"):
-            control = ControlServer(self._plan.state_dir / "control.sock", {"status": self._status})
+        with Lock(self._plan.state_dir / LOCK_FILE):
+            control = ControlServer(self._plan.state_dir / CONTROL_SOCKET, {"status": self._status})
             try:
                 await self._open()
                 await control.start()

@@ -18,6 +18,7 @@ from typing import Any, Self
 import msgspec
 
 from monitor.errors import AlreadyRunningError, ControlError, NotRunningError
+from monitor.storage.paths import CONTROL_SOCKET, LOCK_FILE
 
 REQUEST_LIMIT = 64 * 1024
 ANSWER_TIMEOUT_S = 5.0
@@ -158,9 +159,9 @@ def ask(state_dir: Path, request: Mapping[str, object], timeout_s: float = ANSWE
         NotRunningError: no daemon holds the lock.
         ControlError: it does not answer, or refused.
     """
-    if not is_running(state_dir / "lock"):
+    if not is_running(state_dir / LOCK_FILE):
         raise NotRunningError(f"no daemon is running on {state_dir}")
-    path = state_dir / "control.sock"
+    path = state_dir / CONTROL_SOCKET
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(timeout_s)

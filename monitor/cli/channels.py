@@ -43,7 +43,7 @@ def alert(
             raise misuse("--channel", repr(name), f"configured channels: {', '.join(sorted(known)) or 'none'}")
     if not known:
         raise misuse("channels", "none in the configuration", "at least one [[channels]] with name and url")
-    built = build_channels(settings, os.environ)
+    built = build_channels(settings, os.environ).channels
     chosen = [c for c in built if not channel or c.name in channel]
     try:
         outcomes = asyncio.run(send_all(chosen, settings.exchange.environment))

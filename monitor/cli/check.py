@@ -13,8 +13,10 @@ def check_config(context: typer.Context, config: ConfigOption = None, json: Json
     from monitor.cli.wiring import build_channels
 
     settings = load(context, config)
-    for channel in build_channels(settings, os.environ):
+    built = build_channels(settings, os.environ)
+    for channel in built.channels:
         channel.close()
+    warnings = (*settings.warnings, *built.warnings)
     positions = sum(len(account.positions) for account in settings.accounts)
     shipped = sorted({table.label for table in settings.tables if table.origin == "shipped"})
     if json or globals_of(context).json:
@@ -24,9 +26,9 @@ def check_config(context: typer.Context, config: ConfigOption = None, json: Json
                 "environment": settings.exchange.environment,
                 "accounts": len(settings.accounts),
                 "positions": positions,
-                "channels": [channel.name for channel in settings.channels],
+                "channels": [one.name for one in settings.channels],
                 "brackets": {table.symbol: table.label for table in settings.tables},
-                "warnings": list(settings.warnings),
+                "warnings": list(warnings),
             }
         )
         return 0
@@ -40,6 +42,6 @@ def check_config(context: typer.Context, config: ConfigOption = None, json: Json
         out.print(
             f"Maintenance tiers: {', '.join(shipped)} for symbols without a table of their own.", markup=False
         )
-    for warning in settings.warnings:
+    for warning in warnings:
         out.print(f"warning: {warning}", markup=False)
     return 0

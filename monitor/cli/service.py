@@ -33,9 +33,9 @@ def run(
     settings = load(context, config)
     level = "debug" if globals_of(context).verbose else settings.log.level
     logs.configure(level, settings.log.format, sys.stderr)
-    channels = build_channels(settings, os.environ)
+    channels, unwise = build_channels(settings, os.environ)
     log = logs.get_logger()
-    for warning in settings.warnings:
+    for warning in (*settings.warnings, *unwise):
         log.warning("config.warning", text=warning)
     daemon = build_daemon(settings, channels, clock=SystemClock(), environ=os.environ, journal=journal)
     try:

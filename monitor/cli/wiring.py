@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, tzinfo
 from pathlib import Path
 from random import Random
-from zoneinfo import ZoneInfo
+from typing import NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from monitor.app import Daemon, FeedFactory, Plan
 from monitor.binance.endpoints import endpoints
@@ -17,25 +18,34 @@ from monitor.ports import Channel, Clock, Feed, Inbox
 from monitor.storage.history import HistorySettings
 
 
-def build_channels(settings: Settings, environ: Mapping[str, str]) -> tuple[AppriseChannel, ...]:
+class Channels(NamedTuple):
+    """Channels ready to send, and what is unwise about how their addresses are kept."""
+
+    channels: tuple[AppriseChannel, ...]
+    warnings: tuple[str, ...]
+
+
+def build_channels(settings: Settings, environ: Mapping[str, str]) -> Channels:
     """Return a channel for each one configured.
 
     Raises:
         ConfigError: addresses that cannot be read or used, all of them; never with an address in it.
     """
-    addresses = resolve_secrets(settings, environ).channel_urls
+    secrets = resolve_secrets(settings, environ)
     channels: list[AppriseChannel] = []
     problems: list[Problem] = []
     for channel in settings.channels:
         try:
-            channels.append(build_channel(channel.name, addresses[channel.name].reveal(), fmt=channel.format))
+            channels.append(
+                build_channel(channel.name, secrets.channel_urls[channel.name].reveal(), fmt=channel.format)
+            )
         except ConfigError as error:
             problems.extend(error.problems)
     if problems:
         for built in channels:
             built.close()
         raise ConfigError(settings.source, problems)
-    return tuple(channels)
+    return Channels(tuple(channels), secrets.warnings)
 
 
 def build_daemon(
@@ -82,5 +92,5 @@ def _machine_zone(environ: Mapping[str, str]) -> tzinfo:
             return ZoneInfo(name.removeprefix(":"))
         with Path("/etc/localtime").open("rb") as file:
             return ZoneInfo.from_file(file)
-    except (OSError, ValueError):
+    except (OSError, ValueError, ZoneInfoNotFoundError):
         return UTC

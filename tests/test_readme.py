@@ -1,0 +1,69 @@
+"""Every command of the README is one that works."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from monitor.cli.root import app
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+LINES = [
+    shlex.split(line, comments=True)
+    for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    for line in block.splitlines()
+]
+OURS = [words[1:] for words in LINES if words and words[0] == "position-monitor"]
+# Run by tests/test_app.py (run, status, journals) and by CI itself; here only their options are checked.
+ELSEWHERE = {"run", "replay", "status", "history", "test-alert"}
+
+
+@pytest.mark.parametrize("words", [w for w in OURS if w[0] not in ELSEWHERE], ids=" ".join)
+def test_offline_commands_work_as_written(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the example configuration in place of the reader's own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TELEGRAM_URL", "tgram://123456789:not-a-real-token-of-any-bot-000000/1")
+    example = (ROOT / "config.example.toml").read_text(encoding="utf-8")
+    (tmp_path / "config.toml").write_text(example, encoding="utf-8")
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize("words", [w for w in OURS if w[0] in ELSEWHERE], ids=" ".join)
+def test_other_commands_exist_with_these_options(words: list[str]) -> None:
+    """The command's help names every option the README uses."""
+    result = CliRunner().invoke(app, [words[0], "--help"])
+    assert result.exit_code == 0
+    for word in words:
+        assert not word.startswith("--") or word in result.output
+
+
+def test_make_targets_exist() -> None:
+    """The README names no target that the Makefile lacks."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = [words[1] for words in LINES if words and words[0] == "make"]
+    assert targets
+    for target in targets:
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_files_and_links_exist() -> None:
+    """No link into the repository is broken."""
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_the_configuration_shown_is_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The smallest one that is of use."""
+    monkeypatch.setenv("TELEGRAM_URL", "tgram://123456789:not-a-real-token-of-any-bot-000000/1")
+    (block,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    path = tmp_path / "config.toml"
+    path.write_text(block, encoding="utf-8")
+    result = CliRunner().invoke(app, ["check-config", "--config", str(path)])
+    assert result.exit_code == 0, result.output
+    assert "1 positions, 1 channels" in result.output
