@@ -4,7 +4,7 @@ VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint check bench cover lock clean
+.PHONY: help demo test lint check bench cover picture lock clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -29,6 +29,9 @@ cover: $(VENV)/.dev ## tests with branch coverage
 
 bench: $(VENV)/.dev ## benchmarks, ratios side by side (a few minutes)
 	$(VENV)/bin/python -m benchmarks
+
+picture: $(VENV)/.dev ## renew docs/demo.svg from a real demonstration
+	$(VENV)/bin/python -m docs.picture
 
 lock: ## renew the lock files; needs uv
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \

@@ -68,7 +68,7 @@ def assess(
         from monitor.cli.tables import position_table, wallet_table
 
         out = console()
-        out.print(position_table(assessment.positions, {w.wallet: w for w in assessment.wallets}))
+        out.print(position_table(assessment.positions, assessment.wallets))
         out.print(wallet_table(assessment.wallets))
     if shipped:
         sys.stderr.write(

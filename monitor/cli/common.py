@@ -1,5 +1,6 @@
 """What every command shares: global options, loading the configuration, printing, exit codes."""
 
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -99,5 +100,7 @@ def console(*, stderr: bool = False) -> "Console":
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")  # bars and charts must not fail where the locale lacks them
     width = None if stream.isatty() else 160
     return Console(stderr=stderr, highlight=False, width=width)

@@ -1,0 +1,77 @@
+"""Makes docs/demo.svg: one frame of the demonstration as it really ran. Called by `make picture`."""
+
+import io
+import re
+from pathlib import Path
+
+from rich.console import Console
+from rich.terminal_theme import TerminalTheme
+
+from monitor.cli.live import Delivered, Frame, Picture, Watcher
+from monitor.cli.show import Show
+from monitor.cli.stage import prepare
+from monitor.core.model import Level, Transition
+
+TARGET = Path(__file__).with_name("demo.svg")
+WIDTH, HEIGHT = 132, 26
+DARK = TerminalTheme(
+    (24, 26, 31), (220, 223, 228),
+    [(40, 44, 52), (224, 108, 117), (152, 195, 121), (229, 192, 123), (97, 175, 239), (198, 120, 221),
+     (86, 182, 194), (220, 223, 228)],
+)  # fmt: skip
+
+
+class Recorder:
+    """Keeps the frame with the most wallets in the most danger."""
+
+    def __init__(self) -> None:
+        self.best: Frame | None = None
+        self._most = 0
+
+    def transition(self, transition: Transition) -> None:
+        """Nothing: the frames show it."""
+
+    def delivered(self, alert: Delivered) -> None:
+        """Nothing: the frames show it."""
+
+    def picture(self, frame: Frame) -> None:
+        """Keep the worst moment."""
+        danger = sum(Level[wallet.level.upper()] for wallet in frame.status.engine.wallets)
+        if danger > self._most:
+            self._most, self.best = danger, frame._replace(alerts=tuple(frame.alerts))
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class Recorded(Show):
+    """A demonstration nobody watches but the recorder."""
+
+    recorder = Recorder()
+
+    def _watcher(self, *, live: bool, stderr: bool) -> Watcher:  # noqa: ARG002
+        return self.recorder
+
+
+def main() -> None:
+    """Run the demonstration and draw its worst moment."""
+    show = Recorded(prepare(None), seconds=None, forever=False)
+    with show.logged():
+        show.run(live=False, stderr=True)
+    frame = Recorded.recorder.best
+    if frame is None:
+        raise SystemExit("the demonstration showed nothing")
+    console = Console(record=True, width=WIDTH, height=HEIGHT, file=io.StringIO(), force_terminal=True)
+    console.print(Picture(frame))
+    svg = console.export_svg(title="position-monitor demo", theme=DARK)
+    # The template asks a font server for its font; a document of ours asks nobody.
+    svg = (
+        re.sub(r"@font-face\s*{[^}]*}|<!--.*?-->", "", svg)
+        .replace("Fira Code, ", "")
+        .replace("https://www.textualize.io", "")
+    )
+    TARGET.write_text(svg, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,222 @@
+"""The demonstration itself: a local exchange and the daemon side by side in one loop."""
+
+import asyncio
+import contextlib
+import datetime as dt
+import logging
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import structlog
+
+from monitor import logs
+from monitor.app import Daemon
+from monitor.cli.common import console
+from monitor.cli.live import ALERTS_SHOWN, Delivered, Frame, LiveView, PlainLines, Watcher
+from monitor.cli.stage import CHANNELS, DWELL_S, LOG_NAME, TICK_S, compressed, scale_of, write_config
+from monitor.cli.summary import Files, Summary, Worst, summarise
+from monitor.cli.wiring import build_daemon
+from monitor.config import Settings, load
+from monitor.core.incidents import Effects
+from monitor.core.model import Level
+from monitor.emulator.scenario import DURATION_S, demo_scenario
+from monitor.emulator.server import Emulator
+from monitor.emulator.settings import EmulatorSettings
+from monitor.errors import MonitorError
+from monitor.notify.local import LocalChannel
+from monitor.notify.numbers import span
+from monitor.ports import Clock, Message
+from monitor.storage.paths import STATE_DB
+from monitor.storage.state import StateReader
+from monitor.system_clock import SystemClock
+
+_SUBSCRIBED_WITHIN_S = 5.0
+_LOOK_S = 0.02
+
+
+class Show:
+    """One demonstration in one directory."""
+
+    def __init__(self, folder: Path, *, seconds: float | None, forever: bool) -> None:
+        self._folder = folder
+        self._seconds = seconds
+        self._forever = forever
+        scale = scale_of(seconds)
+        self._tick_s = min(TICK_S, TICK_S * scale)
+        self._dwell_s = round(DWELL_S * scale, 3)
+        self._clock: Clock = SystemClock()
+        self._alerts: list[Delivered] = []
+        self._complete = False
+        self._left = ""
+        self._started_s = 0.0
+        self.zone: dt.tzinfo | None = None
+
+    @property
+    def note(self) -> str:
+        """What differs from real use."""
+        return f"dwell shortened to {span(self._dwell_s)} so that the all-clear fits into the demonstration"
+
+    @contextlib.contextmanager
+    def logged(self) -> Iterator[None]:
+        """Send the daemon's log to a file: on the screen it would tear the live view."""
+        root = logging.getLogger()
+        before, handlers = structlog.get_config(), root.handlers[:]
+        with (self._folder / LOG_NAME).open("a", encoding="utf-8") as file:
+            logs.configure("info", "json", file)
+            try:
+                yield
+            finally:
+                structlog.configure(**before)
+                root.handlers[:] = handlers
+
+    def run(self, *, live: bool, stderr: bool) -> Summary:
+        """Play it and return what came of it."""
+        try:
+            return asyncio.run(self._play(live=live, stderr=stderr))
+        except ExceptionGroup as group:
+            _raise_first(group)
+
+    async def _play(self, *, live: bool, stderr: bool) -> Summary:
+        scenario = demo_scenario()
+        if self._seconds is not None:
+            scenario = compressed(scenario, self._seconds)
+        self._left = left_behind(self._folder / STATE_DB)
+        emulator = Emulator(self._clock, scenario, EmulatorSettings(tick_s=self._tick_s, forever=self._forever))
+        await emulator.start()
+        try:
+            settings = self._settings(emulator)
+            self.zone = settings.display.zone()
+            watcher = self._watcher(live=live, stderr=stderr)
+            channels = [self._channel(one.name, watcher) for one in settings.channels]
+            daemon = build_daemon(settings, channels, clock=self._clock, environ=self._environ())
+            daemon.listen(lambda effects: _show(effects, watcher))
+            worst = Worst()
+            try:
+                await self._perform(emulator, daemon, watcher, worst)
+            finally:
+                watcher.close()
+        finally:
+            await emulator.stop()
+        files = self._files(settings)
+        with StateReader(Path(files.state)) as reader:
+            rows = reader.alerts(limit=100_000)
+        return summarise(
+            daemon.status(), rows, worst=worst, elapsed_s=self._elapsed_s(), complete=self._complete,
+            note=self.note, files=files,
+        )  # fmt: skip
+
+    async def _perform(self, emulator: Emulator, daemon: Daemon, watcher: Watcher, worst: Worst) -> None:
+        """Run both until the script ends or somebody stops it, then let the daemon drain."""
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        self._started_s = self._clock.mono_s()
+        try:
+            async with asyncio.TaskGroup() as group:
+                watching = group.create_task(daemon.run(), name="daemon")
+                script = group.create_task(self._script(emulator), name="script")
+                stopped = group.create_task(stop.wait(), name="stop")
+                drawing = group.create_task(self._draw(daemon, watcher, worst), name="draw")
+                await asyncio.wait({watching, script, stopped}, return_when=asyncio.FIRST_COMPLETED)
+                self._complete = script.done()
+                for task in (script, stopped):
+                    task.cancel()
+                daemon.stop()
+                await asyncio.wait({watching})
+                drawing.cancel()
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+
+    async def _script(self, emulator: Emulator) -> None:
+        """Begin when the daemon listens: the first seconds of the story are part of it."""
+        give_up_s = self._clock.mono_s() + _SUBSCRIBED_WITHIN_S
+        while not emulator.streams.connections and self._clock.mono_s() < give_up_s:
+            await self._clock.sleep(_LOOK_S)
+        await emulator.run()
+
+    async def _draw(self, daemon: Daemon, watcher: Watcher, worst: Worst) -> None:
+        duration_s = None if self._forever else self._seconds or DURATION_S
+        notes = self._notes()
+        while True:
+            status = daemon.status()
+            worst.see(status.engine, status.now_ms)
+            watcher.picture(Frame(self._elapsed_s(), duration_s, status, self._alerts, notes, self.zone))
+            await self._clock.sleep(self._tick_s)
+
+    def _settings(self, emulator: Emulator) -> Settings:
+        """Write the configuration and load it the way any user's is."""
+        path = write_config(
+            self._folder, emulator.scenario, market_ws=emulator.base_market_ws, rest=emulator.base_http,
+            dwell_s=self._dwell_s,
+        )  # fmt: skip
+        return load(path, self._environ())
+
+    def _watcher(self, *, live: bool, stderr: bool) -> Watcher:
+        out = console(stderr=stderr)
+        if live:
+            return LiveView(out)
+        for line in (f"files: {self._folder}", *self._notes()):
+            out.print(line, markup=False, soft_wrap=True)
+        return PlainLines(out, self.zone)
+
+    def _notes(self) -> tuple[str, ...]:
+        return (self.note, self._left) if self._left else (self.note,)
+
+    def _channel(self, name: str, watcher: Watcher) -> LocalChannel:
+        def sink(message: Message) -> None:
+            alert = Delivered(self._clock.wall_ms(), name, message.title, message.level)
+            self._alerts.append(alert)
+            del self._alerts[: -ALERTS_SHOWN * len(CHANNELS)]
+            watcher.delivered(alert)
+
+        return LocalChannel(name, sink)
+
+    def _environ(self) -> dict[str, str]:
+        return {**os.environ, "STATE_DIRECTORY": str(self._folder)}
+
+    def _files(self, settings: Settings) -> Files:
+        environ = self._environ()
+        return Files(
+            config=settings.source,
+            state=str(settings.state_directory(environ) / STATE_DB),
+            history=str(settings.history_path(environ)),
+            log=str(self._folder / LOG_NAME),
+        )
+
+    def _elapsed_s(self) -> float:
+        return self._clock.mono_s() - self._started_s
+
+
+def left_behind(state: Path) -> str:
+    """Return what an earlier demo left undone, in words; empty if there was none.
+
+    Raises:
+        StoreError: there was one, and its file cannot be read.
+    """
+    if not state.is_file():
+        return ""
+    with StateReader(state) as reader:
+        above = sum(subject.level > Level.OK for subject in reader.subjects())
+        waiting = reader.pending().rows
+    return f"going on with an earlier demo: {above} wallets above ok, {waiting} messages not delivered yet"
+
+
+def _show(effects: Effects, watcher: Watcher) -> None:
+    for transition in effects.transitions:
+        watcher.transition(transition)
+
+
+def _raise_first(group: ExceptionGroup[Exception]) -> NoReturn:
+    """Raise the first error that says what a person can do; without one, all as they came."""
+    ours = group.subgroup(MonitorError)
+    while ours is not None:
+        first = ours.exceptions[0]
+        if not isinstance(first, ExceptionGroup):
+            raise first from None
+        ours = first
+    raise group

@@ -1,0 +1,262 @@
+"""``status``: what the running daemon knows, for people, for programs and for monitoring systems."""
+
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from monitor.cli.common import ConfigOption, JsonOption, console, globals_of, guarded, load, print_json
+from monitor.errors import ConfigError, ControlError, MonitorError, NotRunningError
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from rich.console import Console
+
+    from monitor.app import Status
+
+FINE, WARNING, CRITICAL, UNKNOWN = range(4)
+_WORDS = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
+
+
+@guarded
+def status(
+    context: typer.Context,
+    config: ConfigOption = None,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="One line for a monitoring system: exit code 0 ok, 1 warning, 2 critical, 3 unknown."
+        ),
+    ] = False,
+    json: JsonOption = False,
+) -> int:
+    """Show what the running daemon knows."""
+    if check:
+        try:
+            code, text = verdict(decoded(_ask(context, config)[0]))
+        except MonitorError as error:
+            # Whatever the reason is, nobody watches as far as this can tell.
+            code, text = UNKNOWN, _one_line(error)
+        sys.stdout.write(f"POSITIONS {_WORDS[code]} - {text}\n")
+        return code
+    try:
+        document, zone = _ask(context, config)
+    except NotRunningError as error:
+        raise ControlError(f"{error}; start it with `position-monitor run`") from None
+    if json or globals_of(context).json:
+        print_json(document)
+        return 0
+    print_status(decoded(document), console(), zone)
+    return 0
+
+
+def decoded(document: object) -> "Status":
+    """Return the daemon's answer as a value.
+
+    Raises:
+        ControlError: another version of this program answered.
+    """
+    import msgspec
+
+    from monitor.app import Status
+
+    try:
+        return msgspec.convert(document, Status)
+    except msgspec.ValidationError as error:
+        raise ControlError(f"the daemon is of another version than this command: {error}") from None
+
+
+def verdict(found: "Status") -> tuple[int, str]:
+    """Return the exit code of ``--check`` and its line, performance data included.
+
+    Critical comes before everything; then what is not known, for nobody watches it; then warnings.
+    """
+    from monitor.cli.tables import ratio_of, wallet_name
+    from monitor.core.model import DataState, Level
+    from monitor.notify.numbers import percent
+
+    engine = found.engine
+    levels = [Level[wallet.level.upper()] for wallet in engine.wallets]
+    top = max(levels, default=Level.OK)
+    worst = min(
+        (wallet for wallet, level in zip(engine.wallets, levels, strict=True) if level is top),
+        key=lambda wallet: 1.0 if wallet.room is None else wallet.room,
+        default=None,
+    )
+    blind = [one.symbol for one in engine.symbols if one.data == DataState.BLIND.value or one.mark is None]
+    failing = [one["channel"] for one in found.channels if one["failing"]]
+    said = []
+    if worst is not None and top is not Level.OK:
+        said.append(
+            f"{worst.account} {wallet_name(worst.wallet)} {worst.level}, ratio {ratio_of(worst)}, "
+            f"room {percent(worst.room)}"
+        )
+    if blind:
+        said.append(f"no marks for {', '.join(blind)}")
+    if failing:
+        said.append(f"channel {', '.join(failing)} does not take messages")
+    if not found.state_ok:
+        said.append("state.db cannot be written")
+    if top >= Level.CRITICAL:
+        code = CRITICAL
+    elif blind or not engine.wallets:
+        code = UNKNOWN
+    elif top is Level.WARNING or failing or not found.state_ok:
+        code = WARNING
+    else:
+        code = FINE
+    text = "; ".join(said) or (f"{len(engine.wallets)} wallets" if engine.wallets else "nothing is watched")
+    return code, f"{text} | {_performance(found)}"
+
+
+def _performance(found: "Status") -> str:
+    engine = found.engine
+    figures = {
+        "margin_ratio": max((w.margin_ratio for w in engine.wallets if w.margin_ratio is not None), default=None),
+        "room": min((w.room for w in engine.wallets if w.room is not None), default=None),
+        "distance": min((p.distance for p in engine.positions if p.distance is not None), default=None),
+    }
+    age_s = max((one.age_s for one in engine.symbols if one.age_s is not None), default=None)
+    parts = [f"{name}={value:.4f}" for name, value in figures.items() if value is not None]
+    if age_s is not None:
+        parts.append(f"mark_age={age_s:.1f}s")
+    return " ".join([*parts, f"pending={sum(one['pending'] for one in found.channels)}"])
+
+
+def print_status(found: "Status", out: "Console", zone: "dt.tzinfo | None") -> None:
+    """Print it for people."""
+    from rich.text import Text
+
+    from monitor.cli.tables import position_table, wallet_table
+    from monitor.notify.numbers import span
+
+    engine = found.engine
+    out.print(
+        Text.assemble(
+            (f" {engine.environment.upper()} ", "reverse"),
+            f"  position-monitor {found.version}, process {found.pid}, "
+            f"up {span((found.now_ms - found.started_ms) / 1000)}",
+        )
+    )
+    out.print()
+    out.print(position_table(engine.positions, engine.wallets))
+    out.print()
+    out.print(wallet_table(engine.wallets))
+    out.print()
+    _print_marks(found, out)
+    _print_feed(found.feed, out)
+    out.print()
+    _print_channels(found, out, zone)
+    out.print()
+    _print_rest(found, out)
+
+
+def _print_marks(found: "Status", out: "Console") -> None:
+    from rich.text import Text
+
+    from monitor.cli.tables import Column, FittedTable
+    from monitor.notify.numbers import price, span
+
+    styles = {"fresh": "green", "suspect": "yellow", "blind": "bold red"}
+    symbols = found.engine.symbols
+    out.print(
+        FittedTable(
+            (
+                Column("symbol", [one.symbol for one in symbols]),
+                Column("mark", [price(one.mark) for one in symbols], 1, right=True),
+                Column("age", ["never" if one.age_s is None else span(one.age_s) for one in symbols], right=True),
+                Column("data", [Text(one.data, styles.get(one.data, "")) for one in symbols]),
+                Column("source", [one.source or "-" for one in symbols], 2),
+                Column("tiers", [found.engine.brackets.get(one.symbol, "") for one in symbols], 3),
+            ),
+            empty="No symbol is watched.",
+        )
+    )
+    shipped = sorted({label for label in found.engine.brackets.values() if label.startswith("shipped")})
+    if shipped:
+        which = [symbol for symbol, label in found.engine.brackets.items() if label in shipped]
+        out.print(f"Maintenance tiers: {', '.join(shipped)} ({', '.join(which)}).", markup=False)
+
+
+def _print_feed(feed: Any, out: "Console") -> None:  # noqa: ANN401 - as it came from the daemon
+    if not isinstance(feed, dict):
+        return
+    host = feed.get("host") or "no host"
+    out.print(
+        f"Feed {feed.get('name', '')}: {feed.get('state', 'unknown')}, {host}; {feed.get('frames', 0)} frames, "
+        f"{feed.get('reconnects', 0)} reconnects.",
+        markup=False,
+    )
+    for one in feed.get("candidates", ()):
+        why = " ".join(part for part in (one.get("reason", ""), one.get("detail", "")) if part)
+        out.print(f"  {one['base']}: {one['outcome']}{f', {why}' if why else ''}", markup=False, soft_wrap=True)
+
+
+def _print_channels(found: "Status", out: "Console", zone: "dt.tzinfo | None") -> None:
+    from rich.text import Text
+
+    from monitor.cli.chart import local_time
+    from monitor.cli.tables import Column, FittedTable
+
+    rows = found.channels
+    out.print(
+        FittedTable(
+            (
+                Column("channel", [one["channel"] for one in rows]),
+                Column("sent", [str(one["sent"]) for one in rows], right=True),
+                Column("waiting", [str(one["pending"]) for one in rows], right=True),
+                Column(
+                    "since", [local_time(one["oldest_ms"], zone) if one["oldest_ms"] else "-" for one in rows], 1
+                ),
+                Column("failed", [str(one["failed"]) for one in rows], 3, right=True),
+                Column("refused", [str(one["refused"]) for one in rows], 4, right=True),
+                Column(
+                    "last error",
+                    [Text(one["last_reason"] or "-", "red" if one["failing"] else "") for one in rows],
+                    2,
+                ),
+            ),
+            empty="No channels: alerts go to the log only.",
+        )
+    )
+
+
+def _print_rest(found: "Status", out: "Console") -> None:
+    latency = found.frame_to_commit
+    quick = (
+        ""
+        if latency is None
+        else f", frame to commit p50 {latency['p50_ms']:.1f} ms, p99 {latency['p99_ms']:.1f} ms"
+    )
+    lost = ", ".join(f"{rows} lost ({reason})" for reason, rows in found.history.dropped.items() if rows)
+    out.print(
+        f"{found.ticks} marks ({found.coalesced} joined another), {found.engine.evaluations} evaluations, "
+        f"{found.commits} commits{quick}.",
+        markup=False,
+    )
+    out.print(
+        f"History: {found.history.written} rows written, {found.history.queued} waiting"
+        f"{f', {lost}' if lost else ''}; {found.history.path}",
+        markup=False, soft_wrap=True,
+    )  # fmt: skip
+    if not found.state_ok:
+        out.print("state.db cannot be written: alerts may be repeated or lost to a crash.", style="bold red")
+    for job, deaths in found.job_deaths.items():
+        out.print(f"Job {job} was started anew {deaths} times.", style="yellow", markup=False)
+
+
+def _ask(context: typer.Context, config: ConfigOption) -> "tuple[Any, dt.tzinfo | None]":
+    from monitor.control import ask
+
+    settings = load(context, config)
+    return ask(settings.state_directory(os.environ), {"command": "status"}), settings.display.zone()
+
+
+def _one_line(error: MonitorError) -> str:
+    text = str(error)
+    if isinstance(error, ConfigError):
+        text = f"{error.source}: {len(error.problems)} problems in the configuration, see check-config"
+    # A bar would begin the performance data.
+    return " ".join(text.replace("|", "/").split())

@@ -1,0 +1,191 @@
+"""Tables of positions and wallets that fit the terminal: what matters least is left out first."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.table import Table
+from rich.text import Text
+
+from monitor.core.report import PositionView, WalletView
+from monitor.notify.numbers import UNKNOWN, money, percent, price
+
+BAR_CELLS = 10
+# From here on there is space for two blanks between columns.
+_ROOMY = 100
+
+STYLES = {
+    "ok": "green",
+    "notice": "cyan",
+    "warning": "yellow",
+    "critical": "bold red",
+    "emergency": "bold white on red",
+}
+_BAR_STYLES = STYLES | {"critical": "red", "emergency": "bold red"}
+
+
+class Column(NamedTuple):
+    """One column; ``rank`` 0 always stays, of the others the highest goes first."""
+
+    title: str
+    cells: Sequence[Text | str]
+    rank: int = 0
+    right: bool = False
+    least: int = 0  # cells it takes at least, so that a live view does not jump
+
+    @property
+    def width(self) -> int:
+        """Cells it takes on the screen."""
+        return max(self.least, *(Text(text).cell_len for text in (self.title, *map(str, self.cells))))
+
+
+class FittedTable:
+    """A table that leaves out its least important columns where the terminal is too narrow."""
+
+    def __init__(self, columns: Sequence[Column], empty: str = "nothing to show") -> None:
+        self._columns = columns
+        self._empty = empty
+
+    def chosen(self, width: int) -> list[Column]:
+        """Return the columns that fit ``width`` cells, in their order."""
+        kept = list(self._columns)
+        gap = _gap(width)
+        while sum(column.width + gap for column in kept) - gap > width:
+            least = max(kept, key=lambda column: column.rank)
+            if least.rank == 0:
+                break
+            kept.remove(least)
+        return kept
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if not self._columns[0].cells:
+            yield Text(self._empty)
+            return
+        kept = self.chosen(options.max_width)
+        table = Table(box=None, pad_edge=False, padding=(0, _gap(options.max_width), 0, 0), header_style="dim")
+        for column in kept:
+            table.add_column(
+                column.title, justify="right" if column.right else "left", no_wrap=True, overflow="ellipsis",
+                min_width=min(column.least, options.max_width) or None,
+            )  # fmt: skip
+        for row in zip(*(column.cells for column in kept), strict=True):
+            table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
+        yield table
+
+
+class Bar:
+    """A line that is filled from the left; ``fraction`` beyond 0 to 1 is cut, None is empty."""
+
+    def __init__(self, fraction: float | None, level: str, cells: int = BAR_CELLS) -> None:
+        self._halves = round(min(1.0, max(0.0, fraction or 0.0)) * cells * 2)
+        if fraction and fraction > 0:
+            self._halves = max(1, self._halves)  # what is not zero never looks like zero
+        self._cells = cells
+        self._style = _BAR_STYLES.get(level, "")
+
+    @property
+    def text(self) -> Text:
+        """The bar; its filled part differs in shape too, for there may be no colours."""
+        full, half = divmod(self._halves, 2)
+        filled = "━" * full + "╸" * half
+        return Text.assemble((filled, self._style), ("·" * (self._cells - len(filled)), "dim"))
+
+
+def level_text(level: str) -> Text:
+    """Return the word for a level in its colour."""
+    return Text(level, STYLES.get(level, ""))
+
+
+def ratio_of(wallet: WalletView | None) -> str:
+    """Return the margin ratio of a wallet; a balance that is used up has none."""
+    if wallet is None:
+        return UNKNOWN
+    return "used up" if wallet.liquidatable is True else percent(wallet.margin_ratio)
+
+
+def wallet_name(wallet: str, symbol: str = "") -> str:
+    """Return a wallet's name for people; beside its own symbol an isolated one is just ``isolated``."""
+    mode, _, rest = wallet.partition(":")
+    return mode if symbol and rest.startswith(f"{symbol}:") else f"{mode} {rest.replace(':', ' ')}".strip()
+
+
+def position_table(positions: Sequence[PositionView], wallets: Sequence[WalletView]) -> FittedTable:
+    """Return one row for each position, with the ratio and the room of the wallet that backs it."""
+    by_key = {(view.account, view.wallet): view for view in wallets}
+    backing = [by_key.get((position.account, position.wallet)) for position in positions]
+    ratios = [_ratio_bar(wallet) for wallet in backing]
+    rooms = [Bar(wallet.room if wallet else None, wallet.level if wallet else "").text for wallet in backing]
+    return FittedTable(
+        (
+            Column("account", [p.account for p in positions], 2, least=7),
+            Column("wallet", [wallet_name(p.wallet, p.symbol) for p in positions], 7),
+            Column("symbol", [p.symbol for p in positions]),
+            Column("side", [p.side for p in positions], least=5),
+            Column("quantity", [_quantity(p.quantity) for p in positions], 9, right=True),
+            Column("entry", [price(p.entry_price) for p in positions], 8, right=True, least=8),
+            Column("mark", [price(p.mark_price) for p in positions], 3, right=True, least=8),
+            Column("liq.", [_liquidation(p) for p in positions], 4, right=True, least=8),
+            Column("distance", [_distance(p) for p in positions], right=True),
+            Column("ratio", [_ratio(wallet) for wallet in backing], right=True, least=7),
+            Column("", ratios, 5),
+            Column("room", [_room(wallet) for wallet in backing], 1, right=True, least=7),
+            Column("", rooms, 6),
+            Column("level", [level_text(p.level) for p in positions], least=9),
+        ),
+        empty="No positions are watched.",
+    )
+
+
+def wallet_table(wallets: Sequence[WalletView]) -> FittedTable:
+    """Return one row for each wallet."""
+    return FittedTable(
+        (
+            Column("account", [w.account for w in wallets], 3, least=7),
+            Column("wallet", [wallet_name(w.wallet) for w in wallets]),
+            Column("balance", [money(w.margin_balance, w.asset) for w in wallets], 6, right=True),
+            Column("maintenance", [money(w.maintenance_margin, w.asset) for w in wallets], 5, right=True),
+            Column("cushion", [money(w.cushion, w.asset) for w in wallets], 2, right=True),
+            Column("joint", [percent(w.joint_distance) if w.joint_distance is not None else "-" for w in wallets],
+                   4, right=True),
+            Column("ratio", [_ratio(w) for w in wallets], right=True, least=7),
+            Column("", [_ratio_bar(w) for w in wallets], 7),
+            Column("room", [_room(w) for w in wallets], 1, right=True, least=7),
+            Column("", [Bar(w.room, w.level).text for w in wallets], 8),
+            Column("level", [level_text(w.level) for w in wallets], least=9),
+        ),
+        empty="No wallets are watched.",
+    )  # fmt: skip
+
+
+def _gap(width: int) -> int:
+    return 2 if width >= _ROOMY else 1
+
+
+def _ratio_bar(wallet: WalletView | None) -> Text:
+    if wallet is None:
+        return Bar(None, "").text
+    return Bar(1.0 if wallet.liquidatable is True else wallet.margin_ratio, wallet.level).text
+
+
+def _ratio(wallet: WalletView | None) -> Text:
+    return Text(ratio_of(wallet), _BAR_STYLES.get(wallet.level, "") if wallet else "")
+
+
+def _room(wallet: WalletView | None) -> Text:
+    if wallet is None:
+        return Text(UNKNOWN)
+    return Text(percent(wallet.room), _BAR_STYLES.get(wallet.level, ""))
+
+
+def _quantity(value: float) -> str:
+    return f"{value:.8f}".rstrip("0").rstrip(".")
+
+
+def _liquidation(position: PositionView) -> str:
+    return price(position.liquidation_price, UNKNOWN if position.mark_price is None else "none")
+
+
+def _distance(position: PositionView) -> str:
+    if position.distance is None and position.mark_price is not None:
+        return "-"  # no liquidation price, no distance from it
+    return percent(position.distance)

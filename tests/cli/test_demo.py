@@ -1,0 +1,189 @@
+"""The demonstration from end to end."""
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+import structlog
+from typer.testing import CliRunner, Result
+
+from monitor.cli import show as show_module
+from monitor.cli.live import Frame, LiveView, PlainLines
+from monitor.cli.show import Show, _raise_first, left_behind
+from monitor.cli.stage import prepare, write_config
+from monitor.cli.summary import Summary
+from monitor.control import Lock
+from monitor.core.model import Level
+from monitor.emulator.scenario import demo_scenario
+from monitor.emulator.server import Emulator
+from monitor.errors import AlreadyRunningError, StoreError
+from monitor.storage.history_reader import HistoryReader
+from monitor.storage.state import StateReader
+from tests.cli.made import commands
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(commands, ["demo", *arguments])
+
+
+def test_the_whole_story_in_six_seconds(tmp_path: Path) -> None:
+    """Every level and an all-clear are delivered, the files stay, and a second demo goes on with them."""
+    folder = tmp_path / "d"
+    before = structlog.get_config()
+    handlers = logging.getLogger().handlers[:]
+    found = run("--plain", "--seconds", "6", "--state", str(folder))
+    assert found.exit_code == 0, found.output
+    assert structlog.get_config() == before
+    assert logging.getLogger().handlers == handlers
+    text = found.stdout
+    for said in (
+        f"files: {folder}\n",
+        "dwell shortened to 0.4 s so that the all-clear fits into the demonstration\n",
+        "ok -> notice  isolated: isolated BTCUSDT LONG",
+        "critical -> emergency",
+        "sent to phone: EMERGENCY",
+        "sent to log: NOTICE",
+        "sent to phone: RECOVERED",
+        "5 s of 6 s: ",
+        "Played to the end after 6",
+        f"config   {folder}/config.toml\n",
+    ):
+        assert said in text
+    assert "sent to phone: NOTICE" not in text
+    events = [json.loads(line)["event"] for line in (folder / "demo.log").read_text().splitlines()]
+    assert events[0] == "daemon.started"
+    assert events[-1] == "daemon.stopped"
+    with StateReader(folder / "state.db") as state:
+        assert {subject.peak for subject in state.subjects()} >= {Level.CRITICAL, Level.EMERGENCY}
+    with HistoryReader(folder / "history.db") as history:
+        assert history.row_counts()["samples"] > 20
+    assert prepare(folder) == folder
+    assert left_behind(folder / "state.db").endswith(": 0 wallets above ok, 0 messages not delivered yet")
+
+
+@pytest.mark.parametrize(("number", "forever", "code"), [(signal.SIGTERM, False, 1), (signal.SIGINT, True, 0)])
+def test_a_signal_ends_it_in_good_order(tmp_path: Path, number: int, forever: bool, code: int) -> None:  # noqa: FBT001 - a case
+    """Stopped by hand it says that it is incomplete; only a demo without an end may end like that."""
+    arguments = ["--json", "--state", str(tmp_path), *(["--forever"] if forever else [])]
+
+    class Stopper(PlainLines):
+        def picture(self, frame: Frame) -> None:
+            super().picture(frame)
+            if frame.status.ticks:
+                os.kill(os.getpid(), number)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(show_module, "PlainLines", Stopper)
+        found = run(*arguments)
+    assert found.exit_code == code
+    summary = json.loads(found.stdout)
+    assert summary["complete"] is False
+    assert summary["missing"][0] == "no notice alert was delivered"
+    assert summary["ticks"] > 0
+    assert summary["files"]["state"] == str(tmp_path / "state.db")
+    assert "dwell shortened to 3 s" in found.stderr
+    assert ("the demonstration is incomplete: it was stopped" in found.stderr) is not forever
+
+
+def test_a_terminal_gets_the_live_view(tmp_path: Path) -> None:
+    """The live view is drawn and closed again; what an earlier demo left is said in it."""
+    seen: list[tuple[str, ...]] = []
+    closed: list[bool] = []
+
+    class Looker(LiveView):
+        def picture(self, frame: Frame) -> None:
+            super().picture(frame)
+            seen.append(frame.notes)
+            if frame.status.ticks:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        def close(self) -> None:
+            super().close()
+            closed.append(True)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(show_module, "LiveView", Looker)
+        for _ in range(2):
+            played = Show(prepare(tmp_path), seconds=None, forever=False)
+            with played.logged():
+                summary = played.run(live=True, stderr=False)
+    assert not summary.complete
+    assert closed == [True, True]
+    assert len(seen[0]) == 1
+    assert seen[-1][1] == "going on with an earlier demo: 0 wallets above ok, 0 messages not delivered yet"
+
+
+async def test_killed_in_the_middle_nothing_is_lost(tmp_path: Path) -> None:
+    """After kill -9 the levels are on disk, and the next demo begins with them."""
+    code = "import typer; from tests.cli.made import commands; commands()"
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, "demo", "--plain", "--seconds", "6", "--state", str(tmp_path),
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    assert child.stdout is not None
+    async with asyncio.timeout(30):
+        async for line in child.stdout:
+            if b"critical -> emergency" in line:
+                break
+        child.kill()
+        await child.communicate()
+    assert "wallets above ok" in left_behind(tmp_path / "state.db")
+    with StateReader(tmp_path / "state.db") as state:
+        assert max(subject.level for subject in state.subjects()) >= Level.CRITICAL
+
+
+def test_a_directory_in_use_is_refused(tmp_path: Path) -> None:
+    """A second demo in the directory of a running one ends with a message, not with a traceback."""
+    folder = prepare(tmp_path / "d")
+    with Lock(folder / "lock"):
+        write_config(
+            folder, demo_scenario(), market_ws="ws://127.0.0.1:9/m", rest="http://127.0.0.1:9", dwell_s=3.0
+        )
+        found = run("--plain", "--state", str(folder))
+    assert found.exit_code == 1
+    assert "another daemon" in found.stderr
+
+
+def test_an_incomplete_story_is_a_failure(tmp_path: Path) -> None:
+    """Played to the end without having shown everything, it fails and says what was missing."""
+    real = Show.run
+
+    async def ends_at_once(_: Emulator) -> None:
+        return
+
+    def without_an_all_clear(self: Show, *, live: bool, stderr: bool) -> Summary:
+        found = real(self, live=live, stderr=stderr)
+        assert found.complete
+        assert len(found.missing) == 5
+        return msgspec.structs.replace(found, missing=("no all-clear was delivered",))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(show_module, "_SUBSCRIBED_WITHIN_S", 0.0)
+        patch.setattr(Emulator, "run", ends_at_once)
+        patch.setattr(Show, "run", without_an_all_clear)
+        found = run("--json", "--state", str(tmp_path))
+    assert found.exit_code == 1
+    assert "incomplete: no all-clear was delivered" in found.stderr
+
+
+def test_the_error_a_person_can_act_on_is_found() -> None:
+    """Of the errors of several tasks the one of ours is told; without one all of them are."""
+    wanted = AlreadyRunningError("another")
+    with pytest.raises(AlreadyRunningError):
+        _raise_first(ExceptionGroup("x", [ExceptionGroup("y", [ValueError()]), ExceptionGroup("z", [wanted])]))
+    with pytest.raises(ExceptionGroup):
+        _raise_first(ExceptionGroup("x", [ValueError()]))
+
+
+def test_nothing_left_behind(tmp_path: Path) -> None:
+    """Without an earlier demo there is nothing to go on with; a file that is no database is an error."""
+    assert left_behind(tmp_path / "state.db") == ""
+    (tmp_path / "state.db").write_text("no database, but long enough to be looked at as one" * 40)
+    with pytest.raises(StoreError):
+        left_behind(tmp_path / "state.db")

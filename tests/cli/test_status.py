@@ -1,0 +1,201 @@
+"""``status`` against made-up daemons and a running one."""
+
+import asyncio
+import datetime as dt
+import io
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner, Result
+
+from monitor.app import HistoryView, Status
+from monitor.cli.stage import compressed, write_config
+from monitor.cli.status import CRITICAL, FINE, UNKNOWN, WARNING, decoded, print_status, verdict
+from monitor.cli.wiring import build_daemon
+from monitor.config import load
+from monitor.emulator.scenario import demo_scenario
+from monitor.emulator.server import Emulator
+from monitor.emulator.settings import EmulatorSettings
+from monitor.errors import ControlError
+from monitor.notify.local import LocalChannel
+from monitor.system_clock import SystemClock
+from tests.cli.made import NOW_MS, channel, commands, engine, position, state, symbol, wallet
+
+PATIENCE_S = 20.0
+
+
+def at(level: str, **changes: object) -> Status:
+    return state(engine=engine(wallets=(wallet(level=level),)), **changes)
+
+
+BLIND = symbol(data="blind", age_s=20.0)
+
+
+@pytest.mark.parametrize(
+    ("found", "code"),
+    [
+        (at("ok"), FINE),
+        (at("notice"), FINE),
+        (at("warning"), WARNING),
+        (at("critical"), CRITICAL),
+        (at("emergency"), CRITICAL),
+        (at("ok", channels=(channel(failing=True),)), WARNING),
+        (at("ok", state_ok=False), WARNING),
+        (state(engine=engine(wallets=(wallet(level="warning"),), symbols=(BLIND,))), UNKNOWN),
+        (state(engine=engine(wallets=(wallet(level="ok"),), symbols=(symbol(mark=None, age_s=None),))), UNKNOWN),
+        (state(engine=engine(wallets=(wallet(level="critical"),), symbols=(BLIND,))), CRITICAL),
+        (state(engine=engine(wallets=(), positions=(), symbols=(), brackets={})), UNKNOWN),
+    ],
+)
+def test_the_verdict(found: Status, code: int) -> None:
+    """Critical comes before everything, then what is not known, then warnings; a notice is fine."""
+    assert verdict(found)[0] == code
+
+
+def test_the_verdict_names_the_worst_wallet_and_its_figures() -> None:
+    """One line says which wallet, what else is wrong, and carries performance data."""
+    wallets = (wallet(level="ok"), wallet(account="b", level="warning", room=0.2), wallet(account="c", room=0.15))
+    found = state(
+        engine=engine(wallets=wallets, symbols=(symbol(), BLIND)),
+        channels=(channel(failing=True, pending=2), channel(channel="log", pending=1)),
+        state_ok=False,
+    )
+    assert verdict(found)[1] == (
+        "c isolated BTCUSDT LONG warning, ratio 66 %, room 15 %; no marks for BTCUSDT; "
+        "channel phone does not take messages; state.db cannot be written "
+        "| margin_ratio=0.6600 room=0.1500 distance=0.0146 mark_age=20.0s pending=3"
+    )
+
+
+def test_a_calm_verdict_is_short() -> None:
+    """Without trouble the number of wallets is all there is to say; unknown figures are left out."""
+    assert verdict(at("ok"))[1].startswith("1 wallets | ")
+    calm = engine(
+        wallets=(wallet(level="ok", room=None, margin_ratio=None),),
+        positions=(position(distance=None),),
+        symbols=(symbol(age_s=None),),
+    )
+    assert verdict(state(engine=calm))[1] == "1 wallets | pending=0"
+    assert verdict(state(engine=engine(wallets=(), positions=(), symbols=())))[1].startswith(
+        "nothing is watched | "
+    )
+
+
+def printed(found: Status, width: int = 140) -> str:
+    out = Console(file=io.StringIO(), width=width)
+    print_status(found, out, dt.UTC)
+    assert isinstance(out.file, io.StringIO)
+    return out.file.getvalue()
+
+
+def test_people_see_everything() -> None:
+    """Tables, freshness, feed candidates, channels, history and the origin of shipped tiers are printed."""
+    feed = {
+        "name": "usdm",
+        "state": "live",
+        "host": "b.example:443",
+        "frames": 401,
+        "reconnects": 2,
+        "candidates": [
+            {"base": "wss://a.example/market", "outcome": "refused", "reason": "http", "detail": "451"},
+            {"base": "wss://b.example/market", "outcome": "live", "reason": "", "detail": ""},
+        ],
+    }
+    text = printed(
+        state(
+            feed=feed,
+            channels=(channel(pending=1, oldest_ms=NOW_MS - 1000, failing=True, last_reason="timeout"), channel()),
+            history=HistoryView("/var/lib/history.db", 10, 73, {"overflow": 4, "storage": 0}),
+            state_ok=False,
+            job_deaths={"feed": 2},
+        )
+    )
+    assert "TESTNET   position-monitor 0.1.0, process 4711, up 65 s" in text
+    assert "60014.15  0.4 s  fresh  stream  shipped 2026-09-29" in text
+    assert "Maintenance tiers: shipped 2026-09-29 (BTCUSDT)." in text
+    assert "Feed usdm: live, b.example:443; 401 frames, 2 reconnects." in text
+    assert "wss://a.example/market: refused, http 451\n" in text
+    assert "wss://b.example/market: live\n" in text
+    assert "20:26:39+00:00" in text
+    assert "timeout" in text
+    assert (
+        "400 marks (3 joined another), 100 evaluations, 23 commits, frame to commit p50 2.3 ms, p99 3.1 ms."
+        in text
+    )
+    assert "History: 73 rows written, 10 waiting, 4 lost (overflow); /var/lib/history.db" in text
+    assert "state.db cannot be written" in text
+    assert "Job feed was started anew 2 times." in text
+
+
+def test_little_to_say() -> None:
+    """A daemon that just started, with its own tiers and no channels, is shown without inventing anything."""
+    young = engine(
+        symbols=(symbol(mark=None, age_s=None, source="", data="suspect"),), brackets={"BTCUSDT": "config"}
+    )
+    text = printed(state(engine=young, channels=(), frame_to_commit=None), width=80)
+    assert "never" in text
+    assert "Maintenance tiers" not in text
+    assert "Feed" not in text
+    assert "No channels" in text
+    assert "frame to commit" not in text
+
+
+def test_another_version_is_told_apart() -> None:
+    """A document of another shape is not shown half understood."""
+    document = json.loads(msgspec.json.encode(state()))
+    assert decoded(document) == msgspec.structs.replace(state(), channels=(channel(),))
+    with pytest.raises(ControlError, match="of another version"):
+        decoded({"version": "9"})
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(commands, ["status", *arguments])
+
+
+async def test_a_running_daemon_answers(tmp_path: Path) -> None:
+    """Text, JSON and the check come from the daemon; after its end all three say that nobody watches."""
+    clock = SystemClock()
+    emulator = Emulator(clock, compressed(demo_scenario(), 400.0), EmulatorSettings(tick_s=0.02))
+    await emulator.start()
+    path = write_config(
+        tmp_path, emulator.scenario, market_ws=emulator.base_market_ws, rest=emulator.base_http, dwell_s=3.0
+    )
+    channels = [LocalChannel(name, lambda _: None) for name in ("phone", "log")]
+    daemon = build_daemon(load(path, {}), channels, clock=clock, environ={})
+    config = f"--config={path}"
+    async with asyncio.TaskGroup() as group:
+        watching = group.create_task(daemon.run())
+        playing = group.create_task(emulator.run())
+        async with asyncio.timeout(PATIENCE_S):
+            while daemon.ticks == 0:
+                await clock.sleep(0.01)
+        text = await asyncio.to_thread(run, config)
+        document = await asyncio.to_thread(run, config, "--json")
+        check = await asyncio.to_thread(run, config, "--check")
+        playing.cancel()
+        daemon.stop()
+        await asyncio.wait({watching})
+    await emulator.stop()
+    assert (text.exit_code, document.exit_code, check.exit_code) == (0, 0, 0)
+    assert "SOLUSDT" in text.stdout
+    assert json.loads(document.stdout)["engine"]["environment"] == "testnet"
+    assert check.stdout.startswith("POSITIONS OK - 4 wallets | margin_ratio=")
+    gone = await asyncio.to_thread(run, config)
+    assert gone.exit_code == 1
+    assert "no daemon is running" in gone.stderr
+    assert "position-monitor run" in gone.stderr
+    late = await asyncio.to_thread(run, config, "--check")
+    assert late.exit_code == 3
+    assert late.stdout.startswith("POSITIONS UNKNOWN - no daemon is running on ")
+
+
+def test_a_check_without_a_usable_configuration_is_unknown(tmp_path: Path) -> None:
+    """A monitoring system gets one line and code 3, whatever the reason."""
+    broken = tmp_path / "config.toml"
+    broken.write_text("[exchange]\nenvironment = 1\n")
+    found = run("--check", f"--config={broken}")
+    assert found.exit_code == 3
+    assert found.stdout == f"POSITIONS UNKNOWN - {broken}: 2 problems in the configuration, see check-config\n"
