@@ -151,6 +151,7 @@ class Daemon:
         if self._plan.journal is not None:
             self._journal = JournalWriter(self._plan.journal, monitor.__version__)
         stored = await self._open_state()
+        await self._open_history()
         self._take(SettingsChanged(self._plan.settings, self._plan.tables))
         self._take(Restored(stored.subjects))
         for account in self._plan.accounts:
@@ -163,7 +164,7 @@ class Daemon:
 
     async def _open_state(self) -> Stored:
         try:
-            return await self._store.open()
+            stored = await self._store.open()
         except StoreError as error:
             if not error.retryable:
                 raise
@@ -172,6 +173,18 @@ class Daemon:
             self._committer.must_open = True
             self._inbox.post(StoreState("state", ok=False, reason=error.cause))
             return Stored((), ())
+        # An earlier run may have told of trouble and ended before it could tell the end of it.
+        self._inbox.post(StoreState("state", ok=True))
+        return stored
+
+    async def _open_history(self) -> None:
+        try:
+            await self._history.open()
+        except StoreError as error:
+            # Its writer keeps trying and reports; alerts do not wait for it.
+            log.error("history.failed", reason=error.cause, hint=error.hint)
+        else:
+            self._inbox.post(StoreState("history", ok=True))
 
     async def _close(self) -> None:
         for channel in self._plan.channels:

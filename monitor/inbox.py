@@ -37,7 +37,11 @@ class EngineInbox:
     def post(self, event: Event) -> None:
         """Take any other event."""
         about = _about(event)
-        self._events.pop(about, None)
+        before = self._events.pop(about, None)
+        if isinstance(event, Subscribed) and isinstance(before, Subscribed):
+            # Each names only what is new, so both count, from the earlier moment on.
+            symbols = tuple(dict.fromkeys((*before.symbols, *event.symbols)))
+            event = Subscribed(event.feed, symbols, before.at_s)
         self._events[about] = event
         self._ready.set()
 

@@ -61,3 +61,11 @@ async def test_drain_returns_what_is_there_and_leaves_nothing() -> None:
     inbox.post(Heartbeat())
     assert inbox.drain() == (Heartbeat(),)
     assert inbox.drain() == ()
+
+
+async def test_subscriptions_of_one_feed_are_joined() -> None:
+    """Each names only the symbols that are new: none may be lost before the engine knows of it."""
+    inbox = EngineInbox()
+    inbox.post(Subscribed("usdm", ("BTCUSDT",), 1.0))
+    inbox.post(Subscribed("usdm", ("ETHUSDT",), 2.0))
+    assert await inbox.take() == (Subscribed("usdm", ("BTCUSDT", "ETHUSDT"), 1.0),)

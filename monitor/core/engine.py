@@ -66,7 +66,7 @@ class Engine:
         self._book: Book = compile_book((), {})
         self._limits: Thresholds = compile_thresholds(self._book, self._settings)
         self._track = Track.empty(0)
-        self._known: Bools = np.zeros(0, dtype=np.bool_)  # wallets judged at least once
+        self._known: Bools = np.zeros(0, dtype=np.bool_)  # wallets whose subject surely has a state
         self._readings: Readings = evaluate(self._book, self._board.price)
         self._hit: Bools = conditions(self._book, self._limits, self._readings)
         self._sampler = Sampler(0)
@@ -164,14 +164,14 @@ class Engine:
             extreme = level > np.maximum(calm, before)
             for wallet in np.union1d(changed, fresh).tolist():
                 readings = worst if extreme[wallet] else self._readings
-                self._follow(wallet, readings, now, first=not self._known[wallet])
+                self._follow(wallet, readings, now)
             self._known[fresh] = True
         return changed
 
-    def _follow(self, wallet: int, readings: Readings, now: Now, *, first: bool) -> None:
+    def _follow(self, wallet: int, readings: Readings, now: Now) -> None:
         subject = str(self._book.wallets[wallet].key)
         level = Level(int(self._track.level[wallet]))
-        quiet = first and self._incidents.get(subject) is None  # opened inside its level
+        quiet = self._incidents.get(subject) is None  # opened inside its level
         state = self._incidents.begin(subject, now.wall_ms)
         if level is state.level:
             return
@@ -207,9 +207,7 @@ class Engine:
         changed = self._judge(self._hit, self._readings, now) if self._track.level.any() else _NONE
         self._record(changed, now)
         for wallet in np.flatnonzero(self._track.level).tolist():
-            state = self._incidents.get(str(self._book.wallets[wallet].key))
-            if state is None or state.level is Level.OK:
-                continue
+            state = self._incidents.begin(str(self._book.wallets[wallet].key), now.wall_ms)
             rule = self._limits.rules[wallet].levels[state.level - 1]
             due = planner.remind(state, rule.reminder_s, self._settings.channels, now.wall_ms)
             if due:
@@ -242,7 +240,7 @@ class Engine:
 
     def _rebuild(self, book: Book, now: Now) -> None:
         """Change to a book of another shape; levels and dwell follow their wallets."""
-        old, track, known, sampler = self._book, self._track, self._known, self._sampler
+        old, track, sampler = self._book, self._track, self._sampler
         self._book = book
         self._limits = compile_thresholds(book, self._settings)
         self._board.watch(book.symbols, now.mono_s)
@@ -255,7 +253,6 @@ class Engine:
             if j is not None:
                 self._track.level[i] = track.level[j]
                 self._track.held_s[:, i] = track.held_s[:, j]
-                self._known[i] = known[j]
                 self._sampler.last[:, i] = sampler.last[:, j]
             elif state is not None:
                 self._track.level[i] = state.level

@@ -370,7 +370,7 @@ def test_a_hung_send_does_not_hold_up_the_exit() -> None:
         server.bind(("127.0.0.1", 0))
         server.listen()  # connections succeed, and nothing ever answers
         url = f"json://127.0.0.1:{server.getsockname()[1]}/?rto=600"
-        ended = subprocess.run(  # noqa: S603 - our own interpreter
+        ended = subprocess.run(
             [sys.executable, "-c", HANGING, url],
             cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=60, check=True,
         )  # fmt: skip

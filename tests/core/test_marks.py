@@ -1,0 +1,118 @@
+"""Newest marks, their extremes, and how old they are."""
+
+import numpy as np
+
+from monitor.core.marks import MarkBoard
+from monitor.core.model import DataState, MarkRange, Source
+from monitor.core.settings import FreshnessRules
+
+RULES = FreshnessRules()
+
+
+def board(*symbols: str, now_s: float = 100.0) -> MarkBoard:
+    made = MarkBoard()
+    made.watch(symbols or ("A", "B"), now_s)
+    return made
+
+
+def new(
+    symbol: str, mark: float, low: float | None = None, high: float | None = None, at_s: float = 101.0
+) -> MarkRange:
+    return MarkRange(
+        symbol, mark, mark if low is None else low, mark if high is None else high, 7, at_s, Source.REST
+    )
+
+
+def test_a_mark_is_unknown_until_it_is_heard() -> None:
+    """NaN, which makes its wallet unknown; never an old or invented price."""
+    made = board()
+    assert np.isnan(made.price).all()
+    assert made.newest("A") is None
+    made.take([new("A", 5.0)])
+    assert made.price[0] == 5.0
+    assert np.isnan(made.price[1])
+    assert made.newest("A") == (5.0, 7, 101.0, Source.REST)
+
+
+def test_single_marks_have_no_extremes() -> None:
+    """Nothing was coalesced, so the newest tells all."""
+    assert board().take([new("A", 5.0), new("B", 3.0)]) is None
+    assert board().take([]) is None
+
+
+def test_extremes_come_with_the_newest_of_the_others() -> None:
+    """Each symbol's range, and a range of nothing for the symbols that stood still."""
+    made = board()
+    made.take([new("B", 3.0)])
+    for moved in (new("A", 5.0, low=4.0), new("A", 4.0, high=5.0)):
+        extremes = made.take([moved])
+        assert extremes is not None
+        assert [column.tolist() for column in extremes] == [[4.0, 3.0], [5.0, 3.0]]
+        assert made.price.tolist() == [moved.mark, 3.0]
+
+
+def test_marks_of_symbols_nobody_watches_are_passed_over() -> None:
+    """They may still be in flight when a position is closed."""
+    made = board("A")
+    assert made.take([new("C", 1.0, low=0.5)]) is None
+    assert made.newest("C") is None
+    made.expect(["C"], 500.0)
+    assert made.symbols == ("A",)
+
+
+def test_watching_others_keeps_what_is_known() -> None:
+    """A new position must not make the old ones blind; a symbol that returns begins anew."""
+    made = board("A", "B")
+    made.take([new("A", 5.0), new("B", 3.0)])
+    made.watch(("B", "C"), 150.0)
+    assert made.price[0] == 3.0
+    assert np.isnan(made.price[1])
+    assert made.heard_s.tolist() == [101.0, 150.0]
+    made.watch(("A", "B"), 160.0)
+    assert made.newest("A") is None
+    assert np.isnan(made.price[0])
+    assert made.silence_s("A", 161.0) == 1.0
+
+
+def test_silence_has_two_stages() -> None:
+    """Suspect from 3 s, blind from 15 s, fresh with the next mark."""
+    made = board("A")
+    made.take([new("A", 5.0, at_s=200.0)])
+    ages = {0.0: "fresh", 2.999: "fresh", 3.0: "suspect", 14.999: "suspect", 15.0: "blind", 1e6: "blind"}
+    assert {age: made.state("A", 200.0 + age, RULES).value for age in ages} == ages
+    made.take([new("A", 5.0, at_s=2e6)])
+    assert made.state("A", 2e6, RULES) is DataState.FRESH
+
+
+def test_silence_counts_from_the_subscription_of_a_symbol_never_heard() -> None:
+    """Not from when it was first watched; and not from a subscription for one that has delivered."""
+    made = board("A", "B", now_s=100.0)
+    made.take([new("A", 5.0, at_s=101.0)])
+    made.expect(["A", "B"], 108.0)
+    assert made.silence_s("A", 110.0) == 9.0
+    assert made.silence_s("B", 110.0) == 2.0
+
+
+def test_subscribing_again_does_not_put_off_blindness() -> None:
+    """A feed that reconnects every few seconds and never delivers is blind all the same."""
+    made = board("A", now_s=100.0)
+    for at_s in (102.0, 107.0, 112.0, 116.0):
+        made.expect(["A"], at_s)
+    assert made.state("A", 117.0, RULES) is DataState.BLIND
+
+
+def test_a_subscription_from_before_it_was_watched_does_not_count() -> None:
+    """Silence cannot be older than the interest in it."""
+    made = board("A", now_s=100.0)
+    made.expect(["A"], 50.0)
+    assert made.silence_s("A", 101.0) == 1.0
+
+
+def test_a_symbol_that_is_watched_anew_is_expected_anew() -> None:
+    """Its position was closed and opened again."""
+    made = board("A", now_s=100.0)
+    made.expect(["A"], 101.0)
+    made.watch((), 102.0)
+    made.watch(("A",), 200.0)
+    made.expect(["A"], 201.0)
+    assert made.silence_s("A", 203.0) == 2.0

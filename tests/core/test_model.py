@@ -1,0 +1,121 @@
+"""Values are frozen, and every event and effect survives JSON."""
+
+import inspect
+from types import ModuleType
+from typing import Any
+
+import msgspec
+import pytest
+
+from monitor.core import events, model, settings
+from monitor.core.events import (
+    DeliveryResult,
+    Event,
+    FeedState,
+    Heartbeat,
+    Restored,
+    SettingsChanged,
+    Snapshot,
+    StoreState,
+    Subscribed,
+    Ticks,
+)
+from monitor.core.incidents import Effects
+from monitor.core.model import (
+    Bracket,
+    BracketTable,
+    DataState,
+    Facts,
+    Level,
+    MarginMode,
+    MarkRange,
+    Notice,
+    NoticeKind,
+    Position,
+    Sample,
+    Side,
+    Source,
+    SubjectKey,
+    SubjectState,
+    Told,
+    Transition,
+)
+from monitor.core.settings import AlertRules, ChannelRule, EngineSettings, RulesOverride
+from tests.core.builders import ETH, account, cross, isolated, table
+
+
+def structs_of(module: ModuleType) -> list[type[msgspec.Struct]]:
+    return [
+        value
+        for value in vars(module).values()
+        if inspect.isclass(value) and issubclass(value, msgspec.Struct) and value.__module__ == module.__name__
+    ]
+
+
+@pytest.mark.parametrize("module", [model, events, settings], ids=lambda module: str(module.__name__))
+def test_every_value_is_frozen(module: ModuleType) -> None:
+    """Nobody can change what another part already took."""
+    found = structs_of(module)
+    assert found
+    assert [struct.__name__ for struct in found if not struct.__struct_config__.frozen] == []
+
+
+STATE = SubjectState(
+    "main/cross:USDT", Level.WARNING, 5, 2, Level.CRITICAL, 7, True, {"phone": Told(Level.WARNING, 4, True)}
+)
+FACTS = Facts("testnet", "main", "cross:USDT", symbol="1000PEPEUSDT", mark=1e-7, symbols=("BTCUSDT",))
+EVENTS: list[Any] = [
+    SettingsChanged(
+        EngineSettings(
+            overrides=(RulesOverride(AlertRules(dead_band=0.1), account="main"),),
+            channels=(ChannelRule("phone", Level.WARNING),),
+            accounts=("main",),
+        ),
+        (table(),),
+    ),
+    Restored((STATE,)),
+    Snapshot(account(isolated(), cross(ETH, side=Side.SHORT), usdt=0.1)),
+    Ticks((MarkRange("BTCUSDT", 1e5, 99_999.999999, 100_000.1, 1, 2.5, Source.REST),)),
+    Subscribed("usdm", ("BTCUSDT",), 1.25),
+    FeedState("usdm", "lost", "host", "stalled"),
+    DeliveryResult("main/cross:USDT", "key", "phone", True, "why"),
+    StoreState("state", False, "disk full"),
+    Heartbeat(),
+]
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)
+def test_every_event_survives_json(event: Event) -> None:
+    """A journal of events holds exactly what happened."""
+    assert msgspec.json.decode(msgspec.json.encode(event), type=Event) == event
+
+
+def test_the_list_of_events_is_complete() -> None:
+    """Each kind of event is covered by the test above."""
+    assert {type(event) for event in EVENTS} == set(structs_of(events))
+
+
+def test_effects_survive_json() -> None:
+    """What was decided can be written down and compared."""
+    notice = Notice("key", "phone", "s", NoticeKind.CLOSED, Level.OK, Level.CRITICAL, 9, 1, FACTS)
+    effects = Effects(
+        subjects=(STATE,),
+        gone=("main/cross:BUSD",),
+        notices=(notice,),
+        withdrawn=(("s", "phone"),),
+        transitions=(Transition("s", Level.OK, Level.CRITICAL, 9, 1, FACTS),),
+        samples=(Sample(9, "main", "cross:USDT", "", "", "stream", 1, 0.5, 0.4, None, None, None, None, 1, 2, 3),),
+    )
+    assert msgspec.json.decode(msgspec.json.encode(effects), type=Effects) == effects
+
+
+def test_names_people_read() -> None:
+    """Levels, subjects, wallets and tables have one spelling."""
+    assert [level.label for level in Level] == ["ok", "notice", "warning", "critical", "emergency"]
+    assert str(SubjectKey("main", "cross:USDT")) == "main/cross:USDT"
+    assert cross().wallet == "cross:USDT"
+    assert isolated(side=Side.SHORT).wallet == "isolated:BTCUSDT:SHORT"
+    assert Position("X", Side.LONG, 1, 1, MarginMode.CROSS, "USDC").wallet == "cross:USDC"
+    assert table().label == "shipped 2026-09-29"
+    assert BracketTable("X", (Bracket(0, 1, 0.1, 0),)).label == "config"
+    assert list(DataState) == ["fresh", "suspect", "blind"]

@@ -1,0 +1,358 @@
+"""Blind feeds and failing stores: told once, named, repeated seldom, and ended once."""
+
+import pytest
+
+from monitor.core.events import Heartbeat, Restored, Snapshot, StoreState, Ticks
+from monitor.core.model import Facts, Level, Notice, NoticeKind
+from monitor.core.settings import ChannelRule
+from tests.core.builders import BTC, ETH, Desk, account, isolated, mark_at
+
+FEED, MARKS, STORE = "/feed:usdm", "/feed:marks", "/storage:state"
+
+
+def watching(*, subscribed: bool = True) -> Desk:
+    """Return a desk with two symbols, at ease."""
+    desk = Desk()
+    desk.hold(isolated(BTC), isolated(ETH))
+    if subscribed:
+        desk.subscribe(BTC, ETH)
+    return desk
+
+
+def tick(desk: Desk, *symbols: str) -> None:
+    desk.marks(**dict.fromkeys(symbols, 100.0))
+
+
+def of(desk: Desk, kind: NoticeKind) -> list[Notice]:
+    return [notice for notice in desk.notices if notice.kind is kind]
+
+
+def test_a_silent_feed_is_told_after_fifteen_seconds() -> None:
+    """Not sooner; with the symbols and how long nothing was heard."""
+    desk = watching()
+    tick(desk, BTC, ETH)
+    desk.beat(14)
+    assert desk.notices == []
+    desk.beat()
+    (notice,) = desk.notices
+    assert (notice.kind, notice.subject, notice.level, notice.incident) == (
+        NoticeKind.BLIND, FEED, Level.CRITICAL, 1
+    )  # fmt: skip
+    assert notice.facts == Facts("testnet", symbols=(BTC, ETH), mark_age_s=15.0, reason="no marks")
+    desk.beat(60)
+    assert len(desk.notices) == 1
+
+
+def test_silence_counts_from_the_subscription() -> None:
+    """A feed that never delivers at all is told as soon as one that stopped."""
+    desk = watching(subscribed=False)
+    desk.beat(5)
+    desk.subscribe(BTC, ETH)
+    desk.beat(14)
+    assert desk.notices == []
+    desk.beat()
+    assert [notice.subject for notice in desk.notices] == [FEED]
+
+
+def test_silence_counts_from_the_first_watch_where_nobody_subscribed() -> None:
+    """Connecting that takes for ever is blindness too."""
+    desk = watching(subscribed=False)
+    desk.beat(14)
+    assert desk.notices == []
+    desk.beat()
+    assert [(notice.subject, notice.facts.symbols) for notice in desk.notices] == [(MARKS, (BTC, ETH))]
+
+
+def test_reconnecting_again_and_again_does_not_put_it_off() -> None:
+    """Each attempt subscribes; none delivers."""
+    desk = watching()
+    for _ in range(3):
+        desk.beat(5)
+        desk.subscribe(BTC, ETH)
+    assert [notice.kind for notice in desk.notices] == [NoticeKind.BLIND]
+
+
+def test_only_the_silent_symbols_are_named() -> None:
+    """One stream of many may die alone."""
+    desk = watching()
+    for _ in range(20):
+        tick(desk, ETH)
+        desk.beat()
+    assert [notice.facts.symbols for notice in desk.notices] == [(BTC,)]
+
+
+def test_more_symbols_are_told_within_the_same_incident() -> None:
+    """A new message, that names all of them, and no new incident."""
+    desk = watching()
+    for _ in range(10):
+        tick(desk, ETH)
+        desk.beat()
+    desk.beat(20)
+    assert [(notice.kind, notice.incident, notice.facts.symbols) for notice in desk.notices] == [
+        (NoticeKind.BLIND, 1, (BTC,)),
+        (NoticeKind.BLIND, 1, (BTC, ETH)),
+    ]
+    assert [t.level for t in desk.transitions] == [Level.CRITICAL]
+    tick(desk, BTC)
+    desk.beat(16)  # blind again before the other came back: known already
+    assert len(desk.notices) == 2
+
+
+def test_sight_is_told_once_when_all_are_fresh() -> None:
+    """Not while one is silent or suspect."""
+    desk = watching()
+    tick(desk, BTC, ETH)
+    desk.beat(15)
+    tick(desk, BTC)
+    desk.beat(2)
+    assert of(desk, NoticeKind.SIGHT) == []
+    tick(desk, ETH)
+    desk.beat()  # BTCUSDT is suspect by now
+    assert of(desk, NoticeKind.SIGHT) == []
+    tick(desk, BTC)
+    desk.beat(2)
+    (notice,) = of(desk, NoticeKind.SIGHT)
+    assert (notice.level, notice.facts.reason, notice.facts.symbols) == (Level.OK, "marks are back", (BTC, ETH))
+    tick(desk, BTC, ETH)
+    desk.beat(2)
+    assert len(desk.notices) == 2
+
+
+def test_the_next_blindness_is_a_new_incident() -> None:
+    """Told like the first, though it is of the same symbols."""
+    desk = watching()
+    desk.beat(15)
+    tick(desk, BTC, ETH)
+    desk.beat(15)
+    assert [(notice.kind, notice.incident) for notice in desk.notices] == [
+        (NoticeKind.BLIND, 1),
+        (NoticeKind.SIGHT, 1),
+        (NoticeKind.BLIND, 2),
+    ]
+
+
+def test_a_symbol_never_heard_of_is_not_sight() -> None:
+    """Being expected anew is not being heard."""
+    desk = watching(subscribed=False)
+    desk.beat(15)
+    desk.subscribe(BTC, ETH)  # their silence counts from here, so none is blind now
+    tick(desk, BTC)
+    desk.beat()
+    assert of(desk, NoticeKind.SIGHT) == []
+    tick(desk, BTC, ETH)
+    desk.beat()
+    assert [notice.subject for notice in of(desk, NoticeKind.SIGHT)] == [MARKS]
+
+
+def test_no_sight_before_any_mark_after_a_restart() -> None:
+    """What was blind stays blind until something is seen; then it ends once."""
+    first = watching()
+    first.beat(15)
+    desk = first.restarted()
+    desk.hold(isolated(BTC), isolated(ETH))
+    desk.subscribe(BTC, ETH)
+    desk.beat(5)
+    assert desk.notices == []
+    tick(desk, BTC, ETH)
+    desk.beat()
+    assert [(n.kind, n.incident, n.facts.symbols) for n in desk.notices] == [(NoticeKind.SIGHT, 1, (BTC, ETH))]
+
+
+def test_an_unclaimed_blindness_ends_after_a_restart_when_all_is_seen() -> None:
+    """Which symbols it named was forgotten, so every one counts."""
+    first = watching(subscribed=False)
+    first.beat(15)
+    desk = first.restarted()
+    desk.hold(isolated(BTC), isolated(ETH))
+    desk.subscribe(BTC, ETH)
+    tick(desk, BTC)
+    desk.beat()
+    assert desk.notices == []
+    tick(desk, BTC, ETH)
+    desk.beat()
+    assert [(notice.subject, notice.kind) for notice in desk.notices] == [(MARKS, NoticeKind.SIGHT)]
+
+
+def test_blindness_is_repeated_every_quarter_of_an_hour() -> None:
+    """While it lasts, on channels that took the first message."""
+    desk = watching()
+    desk.beat(15 + 899)
+    assert len(desk.notices) == 1
+    desk.beat()
+    assert [notice.kind for notice in desk.notices] == [NoticeKind.BLIND] * 2
+    assert desk.notices[1].previous is Level.CRITICAL
+    assert desk.notices[1].facts.mark_age_s == 915.0
+
+
+def test_a_feed_is_responsible_for_all_it_ever_asked_for() -> None:
+    """It asks for new symbols as positions open; the old ones are still its own."""
+    desk = Desk()
+    desk.hold(isolated(BTC))
+    desk.subscribe(BTC)
+    tick(desk, BTC)
+    desk.hold(isolated(BTC), isolated(ETH))
+    desk.subscribe(ETH)
+    for _ in range(16):
+        tick(desk, ETH)
+        desk.beat()
+    assert [(notice.subject, notice.facts.symbols) for notice in desk.notices] == [(FEED, (BTC,))]
+
+
+def test_a_symbol_no_feed_asked_for_is_not_forgotten() -> None:
+    """A position was opened, and its feed never learned of it."""
+    desk = Desk()
+    desk.hold(isolated(BTC))
+    desk.subscribe(BTC)
+    desk.hold(isolated(BTC), isolated(ETH))
+    for _ in range(16):
+        tick(desk, BTC)
+        desk.beat()
+    assert [(notice.subject, notice.facts.symbols) for notice in desk.notices] == [(MARKS, (ETH,))]
+    desk.subscribe(ETH)
+    tick(desk, BTC, ETH)
+    desk.beat()
+    assert [notice.kind for notice in desk.notices] == [NoticeKind.BLIND, NoticeKind.SIGHT]
+
+
+def test_more_symbols_no_feed_asked_for_are_told_too() -> None:
+    """A position opened while the feed still connects."""
+    desk = Desk()
+    desk.hold(isolated(BTC))
+    desk.beat(15)
+    desk.hold(isolated(BTC), isolated(ETH))
+    desk.beat(15)
+    assert [(n.subject, n.incident, n.facts.symbols) for n in desk.notices] == [
+        (MARKS, 1, (BTC,)),
+        (MARKS, 1, (BTC, ETH)),
+    ]
+
+
+def test_feeds_are_judged_each_for_itself() -> None:
+    """Two markets have two connections; symbols may even be shared with a feed of any name."""
+    desk = watching(subscribed=False)
+    desk.subscribe(BTC, feed="usdm")
+    desk.subscribe(ETH, feed="marks")
+    for _ in range(16):
+        tick(desk, BTC)
+        desk.beat()
+    assert [(notice.subject, notice.facts.symbols) for notice in desk.notices] == [(MARKS, (ETH,))]
+
+
+def test_blindness_ends_where_nothing_needs_to_be_seen() -> None:
+    """The last position of the feed was closed."""
+    desk = watching()
+    desk.beat(15)
+    desk.hold()
+    desk.beat()
+    (notice,) = of(desk, NoticeKind.SIGHT)
+    assert notice.facts.reason == "no position needs marks"
+
+
+def test_no_positions_no_blindness() -> None:
+    """Nothing is expected, so nothing is missed."""
+    desk = Desk()
+    desk.beat(60)
+    desk.subscribe(BTC)
+    desk.beat(60)
+    assert desk.notices == []
+
+
+def test_blindness_is_told_to_those_who_want_critical_news() -> None:
+    """It has a severity like a level."""
+    channels = [ChannelRule("phone"), ChannelRule("siren", Level.CRITICAL), ChannelRule("last", Level.EMERGENCY)]
+    desk = Desk(channels=channels)
+    desk.hold(isolated())
+    desk.beat(15)
+    assert [notice.channel for notice in desk.notices] == ["phone", "siren"]
+
+
+def test_a_blind_alert_accepted_after_its_end_is_followed_by_sight() -> None:
+    """It was in flight when the marks came back."""
+    desk = watching()
+    desk.deliver = False
+    desk.beat(15)
+    (blind,) = desk.notices
+    tick(desk, BTC, ETH)
+    desk.beat()
+    assert desk.withdrawn == [(FEED, "phone")]
+    desk.result(blind)
+    assert [(n.kind, n.facts.reason) for n in desk.notices[1:]] == [(NoticeKind.SIGHT, "marks are back")]
+
+
+# Stores
+
+
+def store(desk: Desk, *, ok: bool, name: str = "state") -> None:
+    desk.step(StoreState(name, ok, "" if ok else "disk full"))
+
+
+def test_a_failing_store_is_told_once_and_its_return_once() -> None:
+    """However often either is reported."""
+    desk = Desk()
+    for ok in (True, False, False, True, True):
+        desk.wait(1.0)
+        store(desk, ok=ok)
+    assert [(n.kind, n.subject, n.level, n.facts.reason, n.facts.detail) for n in desk.notices] == [
+        (NoticeKind.STORAGE, STORE, Level.WARNING, "disk full", "state"),
+        (NoticeKind.STORAGE_BACK, STORE, Level.OK, "", "state"),
+    ]
+
+
+def test_stores_fail_each_for_itself() -> None:
+    """Two databases, two subjects."""
+    desk = Desk()
+    store(desk, ok=False)
+    store(desk, ok=False, name="history")
+    store(desk, ok=True)
+    assert [n.facts.detail for n in desk.notices] == ["state", "history", "state"]
+
+
+def test_a_failing_store_is_repeated_every_two_hours() -> None:
+    """While it lasts, and not afterwards."""
+    desk = Desk()
+    store(desk, ok=False)
+    desk.wait(7199.0)
+    desk.step(Heartbeat())
+    assert len(desk.notices) == 1
+    desk.wait(1.0)
+    desk.step(Heartbeat())
+    desk.step(Heartbeat())
+    assert [(n.kind, n.facts.detail) for n in desk.notices] == [(NoticeKind.STORAGE, "state")] * 2
+    store(desk, ok=True)
+    desk.wait(9000.0)
+    desk.step(Heartbeat())
+    assert len(desk.notices) == 3
+
+
+def test_a_storage_alert_accepted_after_its_end_is_followed_by_the_end() -> None:
+    """It was in flight when the database took writes again."""
+    desk = Desk(deliver=False)
+    store(desk, ok=False)
+    store(desk, ok=True)
+    desk.result(desk.notices[0])
+    assert [(n.kind, n.facts.detail) for n in desk.notices[1:]] == [(NoticeKind.STORAGE_BACK, "state")]
+
+
+def test_a_failing_store_of_the_run_before_is_still_failing() -> None:
+    """Until it is reported to work; it is then told once."""
+    first = Desk()
+    store(first, ok=False)
+    desk = first.restarted()
+    store(desk, ok=False)
+    assert desk.notices == []
+    store(desk, ok=True)
+    assert [n.kind for n in desk.notices] == [NoticeKind.STORAGE_BACK]
+
+
+@pytest.mark.parametrize("room", [0.9, 0.05])
+def test_feeds_and_stores_are_not_positions(room: float) -> None:
+    """No account holds them, and still they are never called gone."""
+    desk = Desk()
+    store(desk, ok=False)
+    desk.beat(16)
+    desk.step(Restored(()))
+    desk.step(Snapshot(account(isolated())))
+    desk.step(Ticks((desk.range(BTC, mark_at(room)),)))
+    desk.hold()
+    assert STORE in desk.rows
+    assert [n.kind for n in desk.notices if n.subject.startswith("/")] == [NoticeKind.STORAGE]
