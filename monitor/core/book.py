@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from monitor.core.model import MarginMode, Position, SubjectKey
+from monitor.core.model import AccountSnapshot, MarginMode, Position, SubjectKey
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
@@ -36,6 +36,15 @@ class WalletInfo(NamedTuple):
     key: SubjectKey
     mode: MarginMode
     asset: str
+
+
+class Part(NamedTuple):
+    """One account's share of the columns: what it was compiled from, and where it stands."""
+
+    account: AccountSnapshot
+    shape: tuple[object, ...]  # what must be equal for a patch to do
+    first_row: int
+    first_slot: int
 
 
 class TierMatrix(NamedTuple):
@@ -63,15 +72,18 @@ class Pairs:
 
 
 class Joint(NamedTuple):
-    """Rows of the wallets that hold several symbols and can be liquidated by moving x one way.
+    """Wallets that hold several symbols, once for each way x can move to liquidate them: a *branch*.
 
-    The columns are the book's, gathered once: gathering them on every tick would cost more than the pass.
+    Both ways stand in one group, those that fall with x first, so that one solution serves them. The columns are
+    the book's, gathered once: gathering them on every tick would cost more than the pass.
     """
 
     rows: Ints
-    starts: Ints  # first position within ``rows`` of each wallet
-    wallets: Ints
-    wallet_of: Ints  # index into ``wallets`` for each of ``rows``
+    starts: Ints  # first position within ``rows`` of each branch
+    wallets: Ints  # wallet of each branch
+    branch_of: Ints  # index into ``wallets`` for each of ``rows``
+    falling: int  # how many branches look below the present x; the others look above
+    side: Floats  # of each branch: +1 below, -1 above
     tier_offset: Ints
     bounds: Floats
     signed_size: Floats
@@ -122,10 +134,9 @@ class Book:
     wallet_rows: Ints  # first row of each wallet; the number of rows where it has none
     wallet_balance: Floats
     room_scale: Floats  # 1 / (balance - maintenance at entry), 0 where that is not positive
-    joint_down: Joint
-    joint_up: Joint
+    joint: Joint
     joint_wallets: Ints  # all wallets with several symbols
-    shape: tuple[object, ...]  # what must be equal for a patch to do
+    parts: list[Part]  # by account, in order
 
     def rows_of(self, wallet: int) -> range:
         """Return the rows of a wallet."""

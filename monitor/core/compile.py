@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from monitor.core.book import Book, Floats, Ints, Joint, Pairs, TierMatrix, WalletInfo
+from monitor.core.book import Book, Floats, Ints, Joint, Pairs, Part, TierMatrix, WalletInfo
 from monitor.core.model import AccountSnapshot, BracketTable, MarginMode, Position, Side, SubjectKey
 from monitor.errors import BracketError
 
@@ -17,6 +17,7 @@ from monitor.errors import BracketError
 _FLAT = 1e-300
 
 
+@np.errstate(divide="ignore", invalid="ignore", over="ignore")
 def compile_book(accounts: Sequence[AccountSnapshot], tables: Mapping[str, BracketTable]) -> Book:
     """Return the columns of all accounts.
 
@@ -74,39 +75,52 @@ def compile_book(accounts: Sequence[AccountSnapshot], tables: Mapping[str, Brack
         wallet_rows=np.searchsorted(row_wallet, np.arange(len(wallets))).astype(np.intp),
         wallet_balance=np.zeros(len(wallets)),
         room_scale=np.zeros(len(wallets)),
-        joint_down=_no_joint(),
-        joint_up=_no_joint(),
+        joint=_no_joint(),
         joint_wallets=np.zeros(0, dtype=np.intp),
-        shape=layout.shape(),
+        parts=layout.parts,
     )
     _fill_rows(book, np.arange(rows))
     _fill_wallets(book)
-    book.joint_down = _gather(book, _several(book, want=1.0))
-    book.joint_up = _gather(book, _several(book, want=-1.0))
-    book.joint_wallets = np.union1d(book.joint_down.wallets, book.joint_up.wallets)
+    book.joint = _gather(book, _branches(book))
+    book.joint_wallets = np.unique(book.joint.wallets)
     return book
 
 
+@np.errstate(divide="ignore", invalid="ignore", over="ignore")
 def patch(book: Book, accounts: Sequence[AccountSnapshot]) -> bool:
     """Change quantities, entries and balances in place where the shape is the same.
 
+    Args:
+        book: to change.
+        accounts: all accounts, in the order they were compiled in; those that are the same objects cost nothing.
+
     Returns:
-        False if wallets or positions appeared, vanished or changed their kind; then nothing was changed and
-        the book must be compiled anew.
+        False if accounts, wallets or positions appeared, vanished or changed their kind; then nothing was changed
+        and the book must be compiled anew.
     """
-    layout = _Layout(accounts)
-    if layout.shape() != book.shape:
+    if len(accounts) != len(book.parts):
         return False
-    changed = [row for row, position in enumerate(layout.positions) if position != book.positions[row]]
-    for row in changed:
-        book.positions[row] = layout.positions[row]
-    book.slot_balance[:] = layout.slot_balance
+    fresh = [
+        (i, part, _Layout([account]))
+        for i, (part, account) in enumerate(zip(book.parts, accounts, strict=True))
+        if account is not part.account
+    ]
+    if any(layout.parts[0].shape != part.shape for _, part, layout in fresh):
+        return False
+    changed: list[int] = []
+    for i, part, layout in fresh:
+        book.parts[i] = part._replace(account=layout.parts[0].account)
+        book.slot_balance[part.first_slot : part.first_slot + len(layout.slot_balance)] = layout.slot_balance
+        for row, position in enumerate(layout.positions, start=part.first_row):
+            if position != book.positions[row]:
+                book.positions[row] = position
+                changed.append(row)
     if changed:
         _fill_rows(book, np.array(changed, dtype=np.intp))
         # Only sizes and entries can have changed, so the choice of wallets and rows stands.
-        book.joint_down = _gather(book, book.joint_down[:4])
-        book.joint_up = _gather(book, book.joint_up[:4])
-    _fill_wallets(book)
+        book.joint = _gather(book, book.joint)
+    if fresh:
+        _fill_wallets(book)
     return True
 
 
@@ -119,8 +133,13 @@ class _Layout:
         self.row_slot: list[int] = []
         self.slot_wallet: list[int] = []
         self.slot_balance: list[float] = []
+        self.parts: list[Part] = []
         for account in accounts:
+            wallets, rows, slots = len(self.wallets), len(self.positions), len(self.slot_wallet)
             self._add(account)
+            legs = tuple((p.symbol, p.side, p.inverse, p.contract_size) for p in self.positions[rows:])
+            backing = tuple(slot - slots for slot in self.row_slot[rows:])
+            self.parts.append(Part(account, (tuple(self.wallets[wallets:]), backing, legs), rows, slots))
 
     def _add(self, account: AccountSnapshot) -> None:
         cross: dict[str, list[Position]] = {asset: [] for asset in account.balances}
@@ -147,11 +166,6 @@ class _Layout:
         self.wallets.append(info)
         self.positions.extend(legs)
         self.row_slot.extend([slot] * len(legs))
-
-    def shape(self) -> tuple[object, ...]:
-        """Return what a patch cannot change."""
-        legs = tuple((p.symbol, p.side, p.inverse, p.contract_size) for p in self.positions)
-        return (tuple(self.wallets), tuple(self.row_slot), legs)
 
 
 def _leg_order(position: Position) -> tuple[str, bool]:
@@ -255,7 +269,8 @@ def _fill_pairs(book: Book, changed: set[int]) -> None:
             tier = int(book.row_tier[row])
             intercept += book.tiers.cum[tier][reached] - book.signed_entry[row]
             slope += book.signed_size[row] - book.size[row] * book.tiers.mmr[tier][reached]
-        slope[slope == 0] = _FLAT
+        if book.size[plus] > 0 or book.size[minus] > 0:
+            slope[slope == 0] = _FLAT
         for target, sign in ((book.pairs.rising, 1.0), (book.pairs.falling, -1.0)):
             target[0, :, i] = np.inf
             target[1, :, i] = 1.0
@@ -269,32 +284,41 @@ def _fill_pairs(book: Book, changed: set[int]) -> None:
 def _no_joint() -> Joint:
     none = np.zeros(0, dtype=np.intp)
     nothing = np.zeros(0)
-    return Joint(none, none, none, none, none, np.zeros((0, 0)), nothing, nothing, nothing)
+    return Joint(none, none, none, none, 0, nothing, none, np.zeros((0, 0)), nothing, nothing, nothing)
 
 
-def _several(book: Book, want: float) -> tuple[Ints, Ints, Ints, Ints]:
-    """Choose the wallets with several symbols that have a leg of sign ``want``: only those can fall that way."""
+def _branches(book: Book) -> Joint:
+    """Choose the wallets with several symbols, each for the ways it can fall: with x if a leg has the sign +1."""
     rows: list[int] = []
     starts: list[int] = []
     wallets: list[int] = []
     owner: list[int] = []
+    sides: list[float] = []
     symbols = book.row_symbol.tolist()
     signs = book.sign.tolist()
     edges = [*book.wallet_rows.tolist(), len(symbols)]
-    for wallet, (start, end) in enumerate(pairwise(edges)):
-        if end - start > 1 and len(set(symbols[start:end])) > 1 and want in signs[start:end]:
-            starts.append(len(rows))
-            owner.extend([len(wallets)] * (end - start))
-            wallets.append(wallet)
-            rows.extend(range(start, end))
-    chosen = (np.array(values, dtype=np.intp) for values in (rows, starts, wallets, owner))
-    return tuple(chosen)  # type: ignore[return-value]  # four of four
+    for side in (1.0, -1.0):
+        for wallet, (start, end) in enumerate(pairwise(edges)):
+            if end - start > 1 and len(set(symbols[start:end])) > 1 and side in signs[start:end]:
+                starts.append(len(rows))
+                owner.extend([len(wallets)] * (end - start))
+                wallets.append(wallet)
+                sides.append(side)
+                rows.extend(range(start, end))
+    return _no_joint()._replace(
+        rows=np.array(rows, dtype=np.intp),
+        starts=np.array(starts, dtype=np.intp),
+        wallets=np.array(wallets, dtype=np.intp),
+        branch_of=np.array(owner, dtype=np.intp),
+        falling=sides.count(1.0),
+        side=np.array(sides, dtype=np.float64),
+    )
 
 
-def _gather(book: Book, chosen: tuple[Ints, Ints, Ints, Ints]) -> Joint:
-    rows = chosen[0]
-    return Joint(
-        *chosen,
+def _gather(book: Book, chosen: Joint) -> Joint:
+    """Return the branches with the columns of their rows as they are now."""
+    rows = chosen.rows
+    return chosen._replace(
         tier_offset=book.tier_offset[rows],
         bounds=np.ascontiguousarray(book.bounds[:, rows]),
         signed_size=book.signed_size[rows],

@@ -145,6 +145,10 @@ class Engine:
             # Ticks were coalesced: what held at an extreme was a received crossing and counts.
             worst = evaluate_rows(self._book, adverse_prices(self._book, *extremes))
             hit = hit | conditions(self._book, self._limits, worst)
+            if self._book.pairs.first.size:
+                # The ratio and the distance of a hedged pair can be worse at the end that leaves it more cushion.
+                for end in extremes:
+                    hit = hit | conditions(self._book, self._limits, evaluate(self._book, end))
         changed = self._judge(hit, worst, now)
         self._record(changed, now)
 

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from monitor.core.book import Book, Bools, Floats, Ints, Joint
+from monitor.core.book import Book, Bools, Floats, Ints
+
+_BYTE = 127  # the highest count a signed byte holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +77,14 @@ def evaluate_rows(book: Book, price: Floats) -> Readings:
     )  # fmt: skip
 
 
+@np.errstate(divide="ignore", invalid="ignore", over="ignore")
 def adverse_prices(book: Book, low: Floats, high: Floats) -> Floats:
     """Return for each row the end of its symbol's range that is worse for its wallet, shape (n,).
 
-    A wallet's cushion and every level condition are worst at an end of the range, never inside it: the cushion
-    is concave in the price and the other symbols do not enter. Legs of a hedged pair get the same end.
+    A wallet's cushion, and with it its room, is lowest at these ends, never inside the range: it is concave in
+    each price, and the prices do not enter each other's part. So are, in a wallet without hedged pairs, its
+    distances and its margin ratio, the latter once it is above the rates of its brackets. The ratio of a hedged
+    pair may be higher at the other end while its cushion is larger there. Legs of a pair get the same end.
 
     Args:
         book: compiled columns.
@@ -128,7 +133,8 @@ def _maintenance(book: Book, x: Floats) -> tuple[Floats, Ints, Floats]:
 
 def _count(reached: Bools) -> Ints:
     """Return how many thresholds each column reached; summing bytes keeps the pass in cache."""
-    total: Ints = np.add.reduce(reached.view(np.int8), axis=0, dtype=np.int8)
+    wide = np.int8 if len(reached) <= _BYTE else np.int64
+    total: Ints = np.add.reduce(reached.view(np.int8), axis=0, dtype=wide)
     return total
 
 
@@ -168,9 +174,9 @@ def _pair_roots(book: Book, row_cushion: Floats, cushion: Floats, x: Floats, roo
     target = row_cushion[pairs.first] + row_cushion[pairs.second] - cushion[book.row_wallet[pairs.first]]
     lower = ((target - pairs.rising[0]) * pairs.rising[1]).max(axis=0)
     upper = -((target - pairs.falling[0]) * pairs.falling[1]).max(axis=0)
-    above_all = lower > upper  # even at its best the pair is below the target
-    lower[above_all | ~((lower > 0) & (lower < np.inf))] = np.nan
-    upper[above_all | ~((upper > 0) & (upper < np.inf))] = np.nan
+    reached = lower <= upper  # else even at its best the pair is below the target
+    lower[~(reached & (lower > 0) & (lower < np.inf))] = np.nan
+    upper[~(reached & (upper > 0) & (upper < np.inf))] = np.nan
     here = _to_price_of(book, pairs.first, x[pairs.first])
     below = np.abs(here - _to_price_of(book, pairs.first, lower))
     above = np.abs(here - _to_price_of(book, pairs.first, upper))
@@ -181,7 +187,7 @@ def _pair_roots(book: Book, row_cushion: Floats, cushion: Floats, x: Floats, roo
 
 
 def _to_price_of(book: Book, rows: Ints, x: Floats) -> Floats:
-    return np.where(book.inverse[rows], 1.0 / x, x)
+    return np.where(book.inverse[rows], 1.0 / x, x) if book.any_inverse else x
 
 
 def _joint_distance(book: Book, x: Floats, bracket: Ints, cushion: Floats, distance: Floats) -> Floats:
@@ -193,56 +199,64 @@ def _joint_distance(book: Book, x: Floats, bracket: Ints, cushion: Floats, dista
     joint[book.row_wallet] = distance
     if not book.joint_wallets.size:
         return joint
-    several = book.joint_wallets
+    several, group = book.joint_wallets, book.joint
+    factor = _joint_factor(book, x, bracket)
+    if book.any_inverse:
+        flipped = book.inverse[group.rows[group.starts]]
+        factor = np.where(flipped, 1.0 / factor, factor)
+    move = np.abs(1.0 - factor)
+    below, above = group.wallets[: group.falling], group.wallets[group.falling :]
     joint[several] = np.nan
-    for side, group in ((1.0, book.joint_down), (-1.0, book.joint_up)):
-        if group.rows.size:
-            factor = _joint_factor(book, group, x, bracket, side)
-            if book.any_inverse:
-                flipped = book.inverse[group.rows[group.starts]]
-                factor = np.where(flipped, 1.0 / factor, factor)
-            joint[group.wallets] = np.fmin(joint[group.wallets], np.abs(1.0 - factor))
-    joint[several[cushion[several] <= 0]] = 0.0
-    joint[several[np.isnan(cushion[several])]] = np.nan
+    joint[below] = move[: group.falling]
+    joint[above] = np.fmin(joint[above], move[group.falling :])
+    left = cushion[several]
+    joint[several[(left <= 0) & book.exposed[several]]] = 0.0
+    joint[several[np.isnan(left)]] = np.nan
     return joint
 
 
-def _joint_factor(book: Book, group: Joint, x: Floats, bracket: Ints, side: float) -> Floats:
-    """Return the factor on all x of each wallet at which its cushion is zero, NaN if there is none.
+def _joint_factor(book: Book, x: Floats, bracket: Ints) -> Floats:
+    """Return the factor on all x of each branch at which its wallet's cushion is zero, NaN if there is none.
 
-    The cushion is a concave chain of lines in the factor. ``side`` +1 looks for the crossing of a rising line,
-    -1 of a falling one. A line touching the chain lies above it, so its zero never passes the crossing: from
-    there the brackets only move towards it, each at most once through its table, and the last line is exact.
+    The cushion is a concave chain of lines in the factor; a branch looks for the crossing of a rising line (side
+    +1) or of a falling one (-1). A line touching the chain lies above it, so its zero never passes the crossing:
+    from there the brackets only move towards it, each at most once through its table, and the last line is exact.
     """
+    group = book.joint
     here = x[group.rows]
     gain = group.signed_size * here
     notional = group.size * here
     balance = book.wallet_balance[group.wallets]
-    spread = group.wallet_of
+    spread = group.branch_of
+    first_above = len(group.rows) if group.falling == len(group.starts) else int(group.starts[group.falling])
 
     def zero(at: Ints) -> Floats:
         index = group.tier_offset + at
         slope = np.add.reduceat(gain - notional * book.tiers.mmr.take(index), group.starts)
         level = balance + np.add.reduceat(book.tiers.cum.take(index) - group.signed_entry, group.starts)
-        return np.where(slope * side > 0, -level / slope, np.nan)
+        return np.where(slope * group.side > 0, -level / slope, np.nan)
 
     def brackets(factor: Floats) -> Ints:
         return _count(here * factor.take(spread) >= group.bounds)
 
-    # Past the peak the present lines lead the wrong way: begin at that end of the chain instead.
+    def nearer(current: Ints, following: Ints) -> Ints:
+        moved = np.maximum(current, following)
+        np.minimum(current[first_above:], following[first_above:], out=moved[first_above:])
+        return moved
+
     current = bracket[group.rows]
     factor = zero(current)
+    # Past the peak the present lines lead the wrong way: begin at that end of the chain instead.
     wrong_way = np.isnan(factor)
     if wrong_way.any():
-        end = 0 if side > 0 else group.bounds.shape[0]
-        current = np.where(wrong_way.take(spread), end, current)
+        end = np.where(group.side > 0, 0, group.bounds.shape[0]).astype(current.dtype)
+        current = np.where(wrong_way.take(spread), end.take(spread), current)
         factor = zero(current)
-    current = brackets(factor)
-    approach = np.maximum if side > 0 else np.minimum
+    following = brackets(factor)  # may lie on either side of the present ones; from here on it is one way
     for _ in range(group.bounds.size + 1):
-        factor = zero(current)
-        following = approach(current, brackets(factor))
-        if np.array_equal(following, current):
+        if (following == current).all():
             break
         current = following
+        factor = zero(current)
+        following = nearer(current, brackets(factor))
     return np.where(factor > 0, factor, np.nan)
