@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from monitor.binance.pick import RowPicker
 from monitor.core.model import Market, MarkTick, Now, Source
 from monitor.errors import WireError
 
@@ -176,6 +177,7 @@ class MarkDecoder:
         self.last_error: WireError | None = None
         self._where = f"{market} mark"
         self._own = _OWN_MARKET[Market(market)]
+        self._picker = RowPicker(watched)
 
     def decode(self, raw: bytes | str, now: Now) -> Frame:
         """Return the believable marks of one frame, or what it replies to a control message. Never raises.
@@ -227,11 +229,13 @@ class MarkDecoder:
         raise WireError(self._where, WRONG_SHAPE)
 
     def _array(self, raw: bytes, now: Now) -> list[MarkTick]:
-        watched = self.watched
-        try:
-            rows = [row for row in _decode_rows(raw) if row.s in watched]
-        except _UNREADABLE:
-            rows = [row for row in self._one_by_one(raw) if row.s in watched]
+        rows = self._picked(raw)
+        if rows is None:
+            watched = self.watched
+            try:
+                rows = [row for row in _decode_rows(raw) if row.s in watched]
+            except _UNREADABLE:
+                rows = [row for row in self._one_by_one(raw) if row.s in watched]
         ticks = []
         for row in rows:
             try:
@@ -239,6 +243,23 @@ class MarkDecoder:
             except WireError as error:
                 self._reject(error)
         return ticks
+
+    def _picked(self, raw: bytes) -> list[_Row] | None:
+        if self._picker.symbols is not self.watched:
+            self._picker = RowPicker(self.watched)
+        parts = self._picker.pick(raw)
+        if parts is None:
+            return None
+        rows = []
+        for symbol, part in parts:
+            try:
+                row = _decode_row(part)
+            except _UNREADABLE:
+                return None
+            if row.s != symbol or row.e != MARK_EVENT:
+                return None  # not the row but something within one
+            rows.append(row)
+        return rows
 
     def _one_by_one(self, raw: bytes) -> Iterable[_Row]:
         # Slow, for arrays with a bad row only: finds which rows are good.

@@ -1,0 +1,206 @@
+"""From a frame to its decision, and to its commit, with a thousand positions on two hundred symbols.
+
+Bursts come by a timer, whether or not the last one was finished: waiting for the answer would hide every delay
+but the first. Decisions are measured from when the exchange wrote the burst to its socket, which adds the way
+through the kernel and the scheduler; commits from when the feed had the frame, as the promise says.
+"""
+
+import asyncio
+import sqlite3
+import statistics
+import tempfile
+import time  # noqa: TID251 - a benchmark measures real time
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+from typing import NamedTuple
+
+from benchmarks import scenes
+from benchmarks.exchange import Burst, Exchange, Program
+from benchmarks.runs import CHANNELS, engine_for, run_ours, start_ms
+from monitor.app import Daemon, FeedFactory, Plan
+from monitor.binance.streams import MarkFeed
+from monitor.core.events import Ticks
+from monitor.core.incidents import Effects
+from monitor.core.settings import EngineSettings
+from monitor.ports import Feed, Inbox, Message
+from monitor.storage.history import HistorySettings
+from monitor.system_clock import SystemClock
+
+BURST_EVERY_S = 0.05
+CRASH_AFTER_S = 0.3  # of quiet
+AFTER_S = 0.3  # for what the last burst brings besides
+PATIENCE_S = 30.0
+PLAIN_COMMITS = 100
+
+
+class Spread(NamedTuple):
+    """Milliseconds."""
+
+    samples: int
+    p50_ms: float
+    p99_ms: float
+    worst_ms: float
+
+
+class Bursts(NamedTuple):
+    """One frame for each of two hundred symbols at once, nothing crossing."""
+
+    bursts: int
+    frame_to_decision: Spread  # every mark
+    burst_to_decision: Spread  # the last mark of each burst
+    step: Spread  # one evaluation of everything
+    steps_per_burst: float
+
+
+class Commits(NamedTuple):
+    """The daemon as a whole, on a real state.db."""
+
+    bursts: int
+    crossings: int
+    frame_to_commit: Spread  # by transaction, from the oldest frame in it
+
+
+class Crashes(NamedTuple):
+    """The same, when every isolated position crosses at once, in a daemon that had nothing to tell before."""
+
+    crossings: int  # at once
+    frame_to_commit: Spread  # of all of them, by crash
+    burst_to_attempt: Spread  # from the exchange's write to the first message handed to a channel
+
+
+class _Watched(NamedTuple):
+    """What one run of the daemon showed."""
+
+    crossings: int
+    frame_to_commit: dict[str, float]
+    attempts_s: list[float]  # after the last burst was written
+
+
+def spread(seconds: Sequence[float]) -> Spread:
+    """Return the middle and the end of a distribution."""
+    ordered = sorted(value * 1e3 for value in seconds)
+    last = len(ordered) - 1
+    return Spread(len(ordered), statistics.median(ordered), ordered[-(-last * 99 // 100)], ordered[last])
+
+
+async def measure_bursts(exchange: Exchange, count: int) -> Bursts:
+    """Measure decisions through feed, inbox and engine."""
+    accounts = scenes.many_accounts()
+    engine = engine_for(accounts, scenes.tables_of(accounts))
+    warm = 10
+    program = Program(scenes.together(), count + warm, start_ms(), interval_s=BURST_EVERY_S)
+    decided: list[float] = []
+    ended: dict[int, float] = {}
+    steps: list[float] = []
+
+    def watch(event: Ticks, _effects: Effects, step_s: float) -> None:
+        now_s = time.monotonic()
+        bursts = [mark.event_ms - program.start_ms for mark in event.marks]
+        if bursts[-1] < warm:
+            return
+        steps.append(step_s)
+        sent = {burst: exchange.board.sent_s(burst) for burst in set(bursts)}
+        decided.extend(now_s - sent[burst] for burst in bursts)
+        ended.update({burst: now_s - sent[burst] for burst in sent})
+
+    await run_ours(exchange, program, engine, watch=watch)
+    return Bursts(count, spread(decided), spread([*ended.values()]), spread(steps), len(steps) / count)
+
+
+class _Channel:
+    """Accepts everything at once and notes when."""
+
+    name = CHANNELS[0].name
+    format = "text"
+
+    def __init__(self) -> None:
+        self.attempts_s: list[float] = []
+
+    async def send(self, _message: Message) -> None:
+        self.attempts_s.append(time.monotonic())
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+async def measure_commits(exchange: Exchange, count: int, directory: Path | None) -> Commits:
+    """Measure bursts in each of which two or three wallets cross, as a moving market brings them."""
+    bursts, changes = scenes.crossings(count)
+    watched = await _watch_daemon(exchange, bursts, BURST_EVERY_S, changes, directory)
+    commits = watched.frame_to_commit
+    return Commits(
+        count,
+        watched.crossings,
+        Spread(int(commits["samples"]), commits["p50_ms"], commits["p99_ms"], commits["worst_ms"]),
+    )
+
+
+async def measure_crashes(exchange: Exchange, count: int, directory: Path | None) -> Crashes:
+    """Measure the worst moment: all at once, each time in a new daemon."""
+    committed, attempted = [], []
+    for _ in range(count):
+        watched = await _watch_daemon(exchange, scenes.crash(), CRASH_AFTER_S, scenes.MANY_ISOLATED, directory)
+        committed.append(watched.frame_to_commit["worst_ms"] / 1e3)
+        attempted.append(min(watched.attempts_s))
+    return Crashes(scenes.MANY_ISOLATED, spread(committed), spread(attempted))
+
+
+async def _watch_daemon(
+    exchange: Exchange, bursts: Sequence[Burst], every_s: float, crossings: int, directory: Path | None
+) -> _Watched:
+    """Run a daemon until that many levels changed; its databases lie in a folder of their own in ``directory``."""
+    accounts = scenes.many_accounts()
+    program = Program(bursts, len(bursts), start_ms(), interval_s=every_s)
+    channel = _Channel()
+    clock = SystemClock()
+    seen = 0
+    done = asyncio.Event()
+
+    def feed(symbols: Sequence[str], inbox: Inbox) -> Feed:
+        return MarkFeed("bench", symbols, (exchange.base,), inbox=inbox, clock=clock, rng=Random(1))
+
+    def count(effects: Effects) -> None:
+        nonlocal seen
+        seen += len(effects.transitions)
+        if seen >= crossings:
+            done.set()
+
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=directory) as folder:
+        plan = Plan(
+            settings=EngineSettings(channels=CHANNELS, accounts=tuple(account.account for account in accounts)),
+            accounts=accounts,
+            tables=scenes.tables_of(accounts),
+            channels=(channel,),
+            state_dir=Path(folder),
+            history_path=Path(folder) / "history.db",
+            history=HistorySettings(),
+        )
+        daemon = Daemon(plan, FeedFactory(feed, lambda _feed: None), clock, Random(1))
+        daemon.listen(count)
+        exchange.load(program)
+        async with asyncio.timeout(PATIENCE_S + every_s * len(bursts)), asyncio.TaskGroup() as group:
+            group.create_task(daemon.run())
+            await done.wait()
+            await clock.sleep(AFTER_S)
+            daemon.stop()
+        commits = daemon.status().frame_to_commit
+    assert commits is not None
+    last_s = exchange.board.sent_s(len(bursts) - 1)
+    return _Watched(seen, commits, [at_s - last_s for at_s in channel.attempts_s if at_s >= last_s])
+
+
+def measure_plain_commits(directory: Path | None) -> Spread:
+    """Measure what the disk alone takes: one row a transaction, as durable as ours, by the standard library."""
+    times = []
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=directory) as folder:
+        connection = sqlite3.connect(Path(folder) / "plain.db", isolation_level=None)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("CREATE TABLE rows (payload TEXT)")
+        for _ in range(PLAIN_COMMITS):
+            before_s = time.monotonic()
+            connection.execute("INSERT INTO rows VALUES (?)", ("x" * 1000,))
+            times.append(time.monotonic() - before_s)
+        connection.close()
+    return spread(times)
