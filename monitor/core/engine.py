@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from monitor.core import planner, report
-from monitor.core.book import Book, Bools, Ints
+from monitor.core.book import Book, Bools, Floats, Ints
 from monitor.core.compile import compile_book, patch
 from monitor.core.events import (
     DeliveryResult,
@@ -24,7 +24,16 @@ from monitor.core.events import (
 )
 from monitor.core.incidents import Effects, Incidents
 from monitor.core.marks import MarkBoard
-from monitor.core.model import AccountSnapshot, BracketTable, Facts, Level, NoticeKind, Now, SubjectKey
+from monitor.core.model import (
+    AccountSnapshot,
+    BracketTable,
+    Facts,
+    Level,
+    NoticeKind,
+    Now,
+    SubjectKey,
+    SubjectState,
+)
 from monitor.core.outages import FEED_PREFIX, STORE_PREFIX, Outages
 from monitor.core.risk import Readings, adverse_prices, evaluate, evaluate_rows
 from monitor.core.rules import Thresholds, Track, advance, compile_thresholds, conditions, reached
@@ -67,6 +76,8 @@ class Engine:
         self._limits: Thresholds = compile_thresholds(self._book, self._settings)
         self._track = Track.empty(0)
         self._known: Bools = np.zeros(0, dtype=np.bool_)  # wallets whose subject surely has a state
+        self._assumed: Bools = np.zeros(0, dtype=np.bool_)  # wallets judged with an entry price for a mark
+        self._assumed: Bools = np.zeros(0, dtype=np.bool_)  # wallets judged with an entry price for a mark
         self._readings: Readings = evaluate(self._book, self._board.price)
         self._hit: Bools = conditions(self._book, self._limits, self._readings)
         self._sampler = Sampler(0)
@@ -95,7 +106,7 @@ class Engine:
             case SettingsChanged():
                 self._settings_changed(event, now)
             case Restored():
-                self._incidents.restore(event.subjects)
+                self._incidents.restore(event.subjects, event.fates)
             case Subscribed():
                 self._outages.subscribed(event.feed, event.symbols)
                 self._board.expect(event.symbols, event.at_s)
@@ -114,7 +125,10 @@ class Engine:
         return EngineView(
             environment=self._settings.environment,
             wallets=report.wallet_views(self._book, self._readings, levels),
-            positions=report.position_views(self._book, self._readings, levels),
+            positions=tuple(
+                view if marks[view.symbol] is not None else report.without_mark(view)
+                for view in report.position_views(self._book, self._readings, levels)
+            ),
             symbols=tuple(
                 SymbolView(
                     symbol=symbol,
@@ -136,21 +150,45 @@ class Engine:
 
     def _ticks(self, event: Ticks, now: Now) -> None:
         extremes = self._board.take(event.marks)
-        self._readings = evaluate(self._book, self._board.price)
+        prices = self._prices(self._board.price, now.mono_s)
+        self._readings = evaluate_rows(self._book, prices)
         self._hit = conditions(self._book, self._limits, self._readings)
         self.evaluations += 1
         worst = self._readings
         hit = self._hit
         if extremes is not None:
             # Ticks were coalesced: what held at an extreme was a received crossing and counts.
-            worst = evaluate_rows(self._book, adverse_prices(self._book, *extremes))
+            adverse = adverse_prices(self._book, *extremes)
+            worst = evaluate_rows(self._book, np.where(np.isnan(adverse), prices, adverse))
             hit = hit | conditions(self._book, self._limits, worst)
             if self._book.pairs.first.size:
                 # The ratio and the distance of a hedged pair can be worse at the end that leaves it more cushion.
                 for end in extremes:
-                    hit = hit | conditions(self._book, self._limits, evaluate(self._book, end))
+                    readings = evaluate_rows(self._book, self._prices(end, now.mono_s))
+                    hit = hit | conditions(self._book, self._limits, readings)
         changed = self._judge(hit, worst, now)
         self._record(changed, now)
+
+    def _prices(self, marks: Floats, now_s: float) -> Floats:
+        """Return a price for each row: its mark.
+
+        A symbol that has been silent from the start must not hide the fall of another in the same wallet. Once
+        that is blindness, its positions stand in at their entry prices, which is said wherever it is told; a
+        wallet without any mark stays unknown.
+        """
+        book = self._book
+        prices = marks.take(book.row_symbol)
+        missing = np.isnan(prices)
+        self._assumed[:] = False
+        if missing.any():
+            blind = now_s - self._board.heard_s >= self._settings.freshness.blind_after_s
+            seen = np.zeros(len(book.wallets), dtype=np.bool_)
+            seen[book.row_wallet[~missing]] = True
+            stand_in = missing & blind[book.row_symbol] & seen[book.row_wallet]
+            entries = np.array([position.entry_price for position in book.positions])
+            prices = np.where(stand_in, entries, prices)
+            self._assumed[book.row_wallet[stand_in]] = True
+        return prices
 
     def _judge(self, hit: Bools, worst: Readings, now: Now) -> Ints:
         """Let levels follow conditions; return the wallets whose level changed."""
@@ -170,6 +208,13 @@ class Engine:
                 readings = worst if extreme[wallet] else self._readings
                 self._follow(wallet, readings, now)
             self._known[fresh] = True
+        if (used_up := worst.margin_ratio >= 1).any():
+            for wallet in np.flatnonzero(used_up & (level > Level.OK)).tolist():
+                state = self._incidents.get(str(self._book.wallets[wallet].key))
+                if state is not None and not state.breached:
+                    # The level cannot get worse, but the meaning does: by now the exchange has liquidated.
+                    facts = self._facts(wallet, now, worst)
+                    self._incidents.rise(state, state.level, now.wall_ms, facts)
         return changed
 
     def _follow(self, wallet: int, readings: Readings, now: Now) -> None:
@@ -181,9 +226,11 @@ class Engine:
             return
         facts = self._facts(wallet, now, readings)
         if level > state.level:
+            if quiet:
+                facts = msgspec.structs.replace(facts, reason="first seen")
             self._incidents.rise(state, level, now.wall_ms, facts, quiet=quiet)
         else:
-            facts = msgspec.structs.replace(facts, reason="recovered")
+            facts = msgspec.structs.replace(facts, reason=_how_it_ended(state))
             self._incidents.fall(state, level, now.wall_ms, facts)
 
     def _stale(self, now_s: float) -> Bools:
@@ -196,6 +243,7 @@ class Engine:
 
     def _record(self, changed: Ints, now: Now) -> None:
         due = self._sampler.due(self._readings, changed, now.mono_s)
+        due = due[~self._assumed[due]]  # history holds what was, not what was assumed
         if due.size:
             levels = self._track.level.tolist()
             self._incidents.samples.extend(
@@ -214,10 +262,19 @@ class Engine:
             state = self._incidents.begin(str(self._book.wallets[wallet].key), now.wall_ms)
             rule = self._limits.rules[wallet].levels[state.level - 1]
             due = planner.remind(state, rule.reminder_s, self._settings.channels, now.wall_ms)
-            if due:
+            if due and not np.isnan(self._readings.cushion[wallet]):
                 self._incidents.remind(state, due, now.wall_ms, self._facts(wallet, now, self._readings))
-        self._outages.watch_feeds(self._board, self._settings, now)
+        self._outages.watch_feeds(self._board, self._settings, now, self._holders)
         self._outages.remind_stores(self._settings, now)
+
+    def _holders(self, symbols: frozenset[str]) -> tuple[str, ...]:
+        """Return the wallets that hold some of these symbols, each with what is known of it."""
+        levels = self._track.level.tolist()
+        return tuple(
+            f"{view.account}/{view.wallet} ({view.level})"
+            for i, view in enumerate(report.wallet_views(self._book, self._readings, levels))
+            if any(self._book.positions[row].symbol in symbols for row in self._book.rows_of(i))
+        )
 
     # Accounts and settings
 
@@ -250,6 +307,7 @@ class Engine:
         self._board.watch(book.symbols, now.mono_s)
         self._track = Track.empty(len(book.wallets))
         self._known = np.zeros(len(book.wallets), dtype=np.bool_)
+        self._assumed = np.zeros(len(book.wallets), dtype=np.bool_)
         self._sampler = Sampler(len(book.wallets))
         for i, info in enumerate(book.wallets):
             j = old.wallet_index.get(info.key)
@@ -284,7 +342,7 @@ class Engine:
                 self._incidents.vanish(subject, now.wall_ms, facts)
 
     def _reassess(self, now: Now) -> None:
-        self._readings = evaluate(self._book, self._board.price)
+        self._readings = evaluate_rows(self._book, self._prices(self._board.price, now.mono_s))
         self._hit = conditions(self._book, self._limits, self._readings)
         self._record(self._judge(self._hit, self._readings, now), now)
 
@@ -310,9 +368,16 @@ class Engine:
             facts = Facts(environment=environment, account=account, wallet=name, reason="gone")
             return facts, NoticeKind.CLOSED
         facts = self._facts(wallet, now, self._readings)
-        return msgspec.structs.replace(facts, reason="recovered"), NoticeKind.CLOSED
+        state = self._incidents.get(subject)
+        reason = "recovered" if state is None else _how_it_ended(state)
+        return msgspec.structs.replace(facts, reason=reason), NoticeKind.CLOSED
 
     def _facts(self, wallet: int, now: Now, readings: Readings) -> Facts:
         return report.wallet_facts(
             self._book, readings, self._board, wallet, now_s=now.mono_s, environment=self._settings.environment
         )
+
+
+def _how_it_ended(state: SubjectState) -> str:
+    """Return why a level fell; after the margin was used up, better prices are no recovery."""
+    return "passed" if state.breached else "recovered"

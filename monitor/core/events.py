@@ -2,7 +2,7 @@
 
 import msgspec
 
-from monitor.core.model import AccountSnapshot, BracketTable, MarkRange, SubjectState
+from monitor.core.model import AccountSnapshot, BracketTable, Fate, MarkRange, SubjectState
 from monitor.core.settings import EngineSettings
 
 
@@ -17,6 +17,7 @@ class Restored(msgspec.Struct, frozen=True, tag=True):
     """What an earlier run left in the state database."""
 
     subjects: tuple[SubjectState, ...]
+    fates: tuple[Fate, ...] = ()  # an outcome may have been recorded and not have reached the state
 
 
 class Snapshot(msgspec.Struct, frozen=True, tag=True):

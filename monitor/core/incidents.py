@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from monitor.core import planner
-from monitor.core.model import Facts, Level, Notice, NoticeKind, Sample, SubjectState, Transition
+from monitor.core.model import Facts, Fate, Level, Notice, NoticeKind, Sample, SubjectState, Transition
 from monitor.core.settings import ChannelRule
 
 
@@ -45,9 +45,17 @@ class Incidents:
         self._clear()
         return effects
 
-    def restore(self, states: Iterable[SubjectState]) -> None:
-        """Take what an earlier run left."""
-        self._states.update({state.subject: state for state in states})
+    def restore(self, states: Iterable[SubjectState], fates: Iterable[Fate] = ()) -> None:
+        """Take what an earlier run left, and what its outbox knows of the outcomes."""
+        by_subject: dict[str, dict[str, Fate]] = {}
+        for fate in fates:
+            by_subject.setdefault(fate.subject, {})[fate.channel] = fate
+        for state in states:
+            after = planner.reconcile(state, by_subject.get(state.subject, {}))
+            if after == state:
+                self._states[state.subject] = state
+            else:
+                self._save(after)
 
     def get(self, subject: str) -> SubjectState | None:
         """Return the state of a subject, None if it was never seen."""
@@ -65,12 +73,26 @@ class Incidents:
             self._save(state)
         return state
 
+    def audience(self, level: Level) -> tuple[ChannelRule, ...]:
+        """Return the channels for trouble that is not about one wallet, as if each asked for its level.
+
+        Those that ask for ``level``; where none does, those that ask for the least: somebody has to hear.
+        """
+        least = min((channel.min_level for channel in self.channels), default=level)
+        limit = max(level, least)
+        return tuple(
+            ChannelRule(channel.name, min(level, channel.min_level))
+            for channel in self.channels
+            if channel.min_level <= limit
+        )
+
     def rise(
         self, state: SubjectState, level: Level, at_ms: int, facts: Facts, *,
-        kind: NoticeKind = NoticeKind.ALERT, quiet: bool = False,
+        kind: NoticeKind = NoticeKind.ALERT, quiet: bool = False, channels: Sequence[ChannelRule] | None = None,
     ) -> None:  # fmt: skip
-        """Tell that a level was reached, or that the same trouble grew."""
-        plan = planner.rise(state, level, self.channels, at_ms, facts, kind=kind, quiet=quiet)
+        """Tell that a level was reached, or that the same trouble grew; by default to all that asked for it."""
+        asked = self.channels if channels is None else channels
+        plan = planner.rise(state, level, asked, at_ms, facts, kind=kind, quiet=quiet)
         if level is not state.level:
             self._moved(state, level, at_ms, plan.state.incident, facts)
         self._apply(plan)

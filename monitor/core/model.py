@@ -198,6 +198,8 @@ class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
     mark_source: str = ""
     brackets: str = ""  # label of the tier table, such as "shipped 2026-09-29"
     symbols: tuple[str, ...] = ()  # of a feed notice
+    wallets: tuple[str, ...] = ()  # that a blind feed leaves unjudged or judged on old marks
+    assumed: tuple[str, ...] = ()  # symbols without any mark, whose entry prices stand in
     reason: str = ""  # a short constant: how an incident ended, why a feed is blind
     detail: str = ""
 
@@ -233,6 +235,16 @@ class Told(msgspec.Struct, frozen=True):
     level: Level
     at_ms: int
     delivered: bool = False
+    refused: bool = False  # the newest notice to it was refused for good; it is told again later
+
+
+class Fate(msgspec.Struct, frozen=True):
+    """What became of the newest notice of a subject on a channel, as the outbox knows it."""
+
+    subject: str
+    channel: str
+    state: str  # pending, accepted, refused, superseded or resolved
+    decided_ms: int
 
 
 class SubjectState(msgspec.Struct, frozen=True):
@@ -245,6 +257,7 @@ class SubjectState(msgspec.Struct, frozen=True):
     peak: Level
     sequence: int = 0  # notices decided so far; makes keys unique
     quiet: bool = False  # opened inside its level: told once, no reminders until it worsens
+    breached: bool = False  # the margin was used up in this incident: what follows is no recovery
     told: dict[str, Told] = {}  # by channel; entries outlive the incident until their fate is known
 
 

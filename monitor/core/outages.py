@@ -1,10 +1,12 @@
 """Trouble that is not about one wallet: feeds that went blind, databases that do not take writes."""
 
+from collections.abc import Callable
+
 from monitor.core import planner
 from monitor.core.events import StoreState
 from monitor.core.incidents import Incidents
 from monitor.core.marks import MarkBoard
-from monitor.core.model import DataState, Facts, Level, NoticeKind, Now
+from monitor.core.model import DataState, Facts, Level, NoticeKind, Now, SubjectState
 from monitor.core.settings import EngineSettings
 
 # A severity decides which channels hear of it, the interval how often it is repeated.
@@ -29,8 +31,17 @@ class Outages:
         """Learn which symbols a feed is responsible for, besides those it asked for before."""
         self._feeds[feed] = self._feeds.get(feed, frozenset()).union(symbols)
 
-    def watch_feeds(self, board: MarkBoard, settings: EngineSettings, now: Now) -> None:
-        """Tell blindness by symbol and its end; symbols that no feed asked for yet are judged as one."""
+    def watch_feeds(
+        self,
+        board: MarkBoard,
+        settings: EngineSettings,
+        now: Now,
+        holders: Callable[[frozenset[str]], tuple[str, ...]],
+    ) -> None:
+        """Tell blindness by symbol and its end; symbols that no feed asked for yet are judged as one.
+
+        ``holders`` names the wallets that hold some of these symbols, for people.
+        """
         feeds = dict(self._feeds)
         unclaimed = frozenset(board.symbols).difference(*feeds.values())
         state = self._incidents.get(f"{FEED_PREFIX}{UNCLAIMED}")
@@ -40,32 +51,38 @@ class Outages:
         feeds[UNCLAIMED] = feeds.get(UNCLAIMED, frozenset()) | unclaimed
         for feed, symbols in feeds.items():
             watched = tuple(symbol for symbol in board.symbols if symbol in symbols)
-            self._watch_feed(feed, watched, board, settings, now)
+            subject = f"{FEED_PREFIX}{feed}"
+            state = self._incidents.get(subject) or planner.begin(subject, now.wall_ms)
+            states = {symbol: board.state(symbol, now.mono_s, settings.freshness) for symbol in watched}
+            blind = frozenset(symbol for symbol, data in states.items() if data is DataState.BLIND)
+            if not blind and state.level is Level.OK:
+                continue
+            seeing = all(data is DataState.FRESH and board.newest(symbol) for symbol, data in states.items())
+            marks = [mark for symbol in blind if (mark := board.newest(symbol)) is not None]
+            facts = Facts(
+                environment=settings.environment,
+                symbols=tuple(sorted(blind or self._named.get(feed, frozenset()) or watched)),
+                wallets=holders(blind),
+                mark_age_s=max((board.silence_s(symbol, now.mono_s) for symbol in blind), default=None),
+                event_ms=min((mark.event_ms for mark in marks), default=0),
+                reason="no marks" if blind else "marks are back" if watched else "no position needs marks",
+            )
+            self._follow_feed(feed, state, facts, blind, seeing=seeing, now=now)
 
-    def _watch_feed(
-        self, feed: str, watched: tuple[str, ...], board: MarkBoard, settings: EngineSettings, now: Now
-    ) -> None:  # fmt: skip
-        subject = f"{FEED_PREFIX}{feed}"
-        state = self._incidents.get(subject) or planner.begin(subject, now.wall_ms)
-        states = {symbol: board.state(symbol, now.mono_s, settings.freshness) for symbol in watched}
-        blind = frozenset(symbol for symbol, data in states.items() if data is DataState.BLIND)
-        seeing = all(data is DataState.FRESH and board.newest(symbol) for symbol, data in states.items())
+    def _follow_feed(
+        self, feed: str, state: SubjectState, facts: Facts, blind: frozenset[str], *, seeing: bool, now: Now
+    ) -> None:
         named = self._named.get(feed, frozenset())
-        facts = Facts(
-            environment=settings.environment,
-            symbols=tuple(sorted(blind or named or watched)),
-            mark_age_s=max((board.silence_s(symbol, now.mono_s) for symbol in blind), default=None),
-            reason="no marks" if blind else "marks are back" if watched else "no position needs marks",
-        )
+        audience = self._incidents.audience(BLIND_LEVEL)
         if blind - named:
             # More symbols in the same blindness are told too, and are no new incident.
-            self._incidents.rise(state, BLIND_LEVEL, now.wall_ms, facts, kind=NoticeKind.BLIND)
+            self._incidents.rise(state, BLIND_LEVEL, now.wall_ms, facts, kind=NoticeKind.BLIND, channels=audience)
             self._named[feed] = blind | named
         elif state.level > Level.OK and seeing:
             self._incidents.fall(state, Level.OK, now.wall_ms, facts, kind=NoticeKind.SIGHT)
             self._named.pop(feed, None)
         elif blind:
-            due = planner.remind(state, BLIND_REMINDER_S, self._incidents.channels, now.wall_ms)
+            due = planner.remind(state, BLIND_REMINDER_S, audience, now.wall_ms)
             if due:
                 self._incidents.remind(state, due, now.wall_ms, facts, kind=NoticeKind.BLIND)
 
@@ -75,7 +92,10 @@ class Outages:
         state = self._incidents.get(subject) or planner.begin(subject, now.wall_ms)
         facts = Facts(environment=settings.environment, reason=event.reason, detail=event.store)
         if not event.ok and state.level is Level.OK:
-            self._incidents.rise(state, STORAGE_LEVEL, now.wall_ms, facts, kind=NoticeKind.STORAGE)
+            audience = self._incidents.audience(STORAGE_LEVEL)
+            self._incidents.rise(
+                state, STORAGE_LEVEL, now.wall_ms, facts, kind=NoticeKind.STORAGE, channels=audience
+            )
         elif event.ok and state.level > Level.OK:
             self._incidents.fall(state, Level.OK, now.wall_ms, facts, kind=NoticeKind.STORAGE_BACK)
 
@@ -85,7 +105,8 @@ class Outages:
             state = self._incidents.get(subject)
             if state is None or not subject.startswith(STORE_PREFIX):
                 continue
-            due = planner.remind(state, STORAGE_REMINDER_S, self._incidents.channels, now.wall_ms)
+            audience = self._incidents.audience(STORAGE_LEVEL)
+            due = planner.remind(state, STORAGE_REMINDER_S, audience, now.wall_ms)
             if due:
                 store = subject.removeprefix(STORE_PREFIX)
                 facts = Facts(environment=settings.environment, reason="still failing", detail=store)

@@ -8,13 +8,18 @@ withdrawn, and should it have been accepted after all, the closing message follo
 ``OK`` says that the incident is over there, and the entry only waits for the fate of a message in flight.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 
-from monitor.core.model import Facts, Level, Notice, NoticeKind, SubjectState, Told
+from monitor.core.model import Facts, Fate, Level, Notice, NoticeKind, SubjectState, Told
 from monitor.core.settings import ChannelRule
+
+# How soon a channel that refused a notice for good is tried again: addresses get mended while it runs.
+REFUSED_S = 900.0
+# A wall clock set back further than this would put reminders off for as long.
+_CLOCK_STEP_MS = 60_000
 
 
 class Plan(NamedTuple):
@@ -70,6 +75,7 @@ def rise(
         peak=level if opening else max(level, state.peak),
         sequence=state.sequence + 1,
         quiet=quiet,
+        breached=facts.liquidatable or (state.breached and not opening),
         told=told,
     )
     return Plan(after, tuple(_notice(after, name, kind, state.level, at_ms=at_ms, facts=facts) for name in asking))
@@ -113,30 +119,76 @@ def remind(
     channels: Sequence[ChannelRule],
     at_ms: int,
 ) -> tuple[str, ...]:
-    """Return the channels that are due to be told again.
+    """Return the channels that are due to be told, again or, where one came later, at all.
 
-    A channel whose alert is still being retried is not: the alert itself will arrive.
+    A channel whose alert is still being retried is not due: the alert itself will arrive.
     """
-    if reminder_s is None or state.quiet or state.level is Level.OK:
+    if state.level is Level.OK:
         return ()
     return tuple(
         channel.name
         for channel in channels
-        if channel.min_level <= state.level
-        and (told := state.told.get(channel.name)) is not None
-        and told.delivered
-        and told.level >= state.level
-        and at_ms - told.at_ms >= reminder_s * 1000
+        if channel.min_level <= state.level and _is_due(state, state.told.get(channel.name), reminder_s, at_ms)
     )
+
+
+def _is_due(state: SubjectState, told: Told | None, reminder_s: float | None, at_ms: int) -> bool:
+    if told is None:
+        return True  # it was configured after the others were told
+    if told.level is Level.OK:
+        return False
+    if told.refused:
+        interval_s = REFUSED_S if reminder_s is None else min(reminder_s, REFUSED_S)
+    elif reminder_s is None or state.quiet or not told.delivered or told.level < state.level:
+        return False
+    else:
+        interval_s = reminder_s
+    elapsed_ms = at_ms - told.at_ms
+    return elapsed_ms >= interval_s * 1000 or elapsed_ms < -_CLOCK_STEP_MS
 
 
 def reminders(
     state: SubjectState, due: Sequence[str], at_ms: int, facts: Facts, *, kind: NoticeKind = NoticeKind.REMINDER
 ) -> Plan:
-    """Tell the ``due`` channels that the level still holds."""
-    told = {**state.told, **dict.fromkeys(due, Told(state.level, at_ms, delivered=True))}
+    """Tell the ``due`` channels that the level still holds; for one that never heard of it, it is an alert."""
+    told = dict(state.told)
+    kinds = {}
+    for name in due:
+        before = told.get(name)
+        heard = before is not None and before.delivered and before.level >= state.level
+        kinds[name] = kind if heard or kind is not NoticeKind.REMINDER else NoticeKind.ALERT
+        known = before.level if before is not None and before.delivered else state.level
+        told[name] = Told(known, at_ms, before is not None and before.delivered)
     after = msgspec.structs.replace(state, sequence=state.sequence + 1, told=told)
-    return Plan(after, tuple(_notice(after, name, kind, state.level, at_ms=at_ms, facts=facts) for name in due))
+    notices = (_notice(after, name, kinds[name], state.level, at_ms=at_ms, facts=facts) for name in due)
+    return Plan(after, tuple(notices))
+
+
+def reconcile(state: SubjectState, fates: Mapping[str, Fate]) -> SubjectState:
+    """Return a restored state with what the outbox knows better.
+
+    A crash can fall between recording an outcome in the outbox and in the state. A channel whose notice is in
+    no table any more is forgotten, so that it is told; one that refused is due at once: a restart is when
+    addresses have been mended.
+
+    Args:
+        state: as stored.
+        fates: by channel, of the newest notice of this subject.
+    """
+    told = dict(state.told)
+    for name, before in state.told.items():
+        fate = fates.get(name)
+        current = fate is not None and fate.decided_ms >= before.at_ms
+        if before.level is Level.OK:
+            if current and fate is not None and fate.state != "pending" and before.delivered:
+                del told[name]  # the closing message met its fate
+        elif current and fate is not None and fate.state == "accepted":
+            told[name] = Told(state.level, before.at_ms, delivered=True)
+        elif before.refused or (current and fate is not None and fate.state == "refused"):
+            told[name] = Told(before.level, 0, before.delivered, refused=True)
+        elif not before.delivered and not (current and fate is not None and fate.state == "pending"):
+            del told[name]
+    return msgspec.structs.replace(state, told=told)
 
 
 def settle(
@@ -150,6 +202,8 @@ def settle(
     if before.level is not Level.OK:
         if accepted:
             told[channel] = Told(state.level, before.at_ms, delivered=True)
+        else:
+            told[channel] = Told(before.level, at_ms, before.delivered, refused=True)
         return Plan(msgspec.structs.replace(state, told=told))
     if before.delivered or not accepted:
         del told[channel]  # the closing message met its fate, or the withdrawn alert never arrived

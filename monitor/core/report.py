@@ -49,6 +49,9 @@ class PositionView(msgspec.Struct, frozen=True):
     level: str
 
 
+UNKNOWN = "unknown"  # in place of a level: never judged, for want of marks
+
+
 def wallet_views(book: Book, readings: Readings, levels: Sequence[int]) -> tuple[WalletView, ...]:
     """Return all wallets, in the book's order; ``levels`` by wallet."""
     views = []
@@ -68,7 +71,7 @@ def wallet_views(book: Book, readings: Readings, levels: Sequence[int]) -> tuple
                 room=number(readings.room[i]),
                 joint_distance=number(readings.joint_distance[i]),
                 moves_left=None,
-                level=Level(levels[i]).label,
+                level=_level(readings, i, levels),
                 liquidatable=True if ratio == math.inf else msgspec.UNSET,
             )
         )
@@ -94,10 +97,25 @@ def position_views(book: Book, readings: Readings, levels: Sequence[int]) -> tup
                 maintenance_margin=number(readings.position_maintenance[row]),
                 liquidation_price=number(readings.liquidation_price[row]),
                 distance=number(readings.distance[row]),
-                level=Level(levels[wallet]).label,
+                level=_level(readings, wallet, levels),
             )
         )
     return tuple(views)
+
+
+def without_mark(view: PositionView) -> PositionView:
+    """Return a position whose symbol has no mark; figures made with an assumed one are not shown as its own."""
+    return msgspec.structs.replace(
+        view, mark_price=None, notional=None, unrealized_pnl=None, maintenance_margin=None,
+        liquidation_price=None, distance=None,
+    )  # fmt: skip
+
+
+def _level(readings: Readings, wallet: int, levels: Sequence[int]) -> str:
+    """Return a wallet's level; what cannot be judged is not ok, but keeps a level it reached before."""
+    if levels[wallet] == Level.OK and math.isnan(readings.cushion[wallet]):
+        return UNKNOWN
+    return Level(levels[wallet]).label
 
 
 def worst_row(book: Book, readings: Readings, wallet: int) -> int | None:
@@ -143,6 +161,9 @@ def wallet_facts(
         mark_age_s=None if oldest is None else max(0.0, now_s - oldest.seen_s),
         mark_source="" if oldest is None else oldest.source.value,
         brackets="" if row is None else book.brackets_label(row),
+        assumed=tuple(
+            sorted({s for r in book.rows_of(wallet) if board.newest(s := book.positions[r].symbol) is None})
+        ),
     )
 
 

@@ -63,10 +63,13 @@ class ChannelRule(msgspec.Struct, frozen=True):
 
 
 class FreshnessRules(msgspec.Struct, frozen=True):
-    """Ages of a symbol's newest mark, in seconds, counted from the subscription or the last data frame."""
+    """Ages of a symbol's newest mark, in seconds, counted from the subscription or the last data frame.
+
+    Blindness is promised to be told within 15 s; the heartbeat that notices it comes once a second.
+    """
 
     suspect_after_s: float = 3.0
-    blind_after_s: float = 15.0
+    blind_after_s: float = 13.5
 
 
 class EngineSettings(msgspec.Struct, frozen=True):

@@ -22,6 +22,7 @@ _LATE_S = 10.0
 _OTHER_DAY_S = 43_200.0  # from here on the time of day alone would mislead
 _TITLE_SYMBOLS = 3
 _BODY_SYMBOLS = 20
+_BODY_WALLETS = 5
 
 
 class _Line(NamedTuple):
@@ -109,6 +110,11 @@ _GONE = _Ending("POSITION GONE", "not an all-clear: check the exchange", Level.W
 _ENDINGS = {
     "recovered": _Ending("RECOVERED", "", Level.OK),
     "gone": _GONE,
+    "passed": _Ending(
+        "NOT A RECOVERY",
+        "the mark passed the liquidation price: probably liquidated, check the exchange",
+        Level.CRITICAL,
+    ),
     "closed_by_hand": _Ending("CLOSED BY HAND", "no position left", Level.NOTICE),
     "reduced": _Ending("REDUCED BY LIQUIDATION", "check the exchange", Level.WARNING),
     "liquidated": _Ending("LIQUIDATED", "check the exchange", Level.CRITICAL),
@@ -221,6 +227,12 @@ def _caveats(notice: Notice, now_ms: int, *, unrecorded: bool) -> Iterator[_Line
 
 def _wallet_lines(facts: Facts, tz: tzinfo) -> Iterator[_Line]:
     yield _Line("Account", _account(facts))
+    if facts.reason == "first seen":
+        yield _Line("Reminders", "none until it worsens: it was like this when first seen")
+    if facts.reason == "passed":
+        yield _Line(
+            "Meaning", "prices came back, but the exchange liquidates at that price; mend the configuration"
+        )
     yield _Line("Mark", price(facts.mark) + (f" ({facts.mark_source})" if facts.mark_source == "rest" else ""))
     yield _Line("Liquidation price", price(facts.liquidation_price, "none" if facts.mark else UNKNOWN))
     yield _Line("Distance", _distances(facts))
@@ -232,7 +244,7 @@ def _wallet_lines(facts: Facts, tz: tzinfo) -> Iterator[_Line]:
     yield _Line("Wallet", f"balance {balance}, maintenance {maintenance}, cushion {money(facts.cushion, asset)}")
     if facts.brackets and not facts.brackets.startswith("exchange"):
         yield _Line("Brackets", _clean(facts.brackets))
-    yield _Line("Tick", _tick(facts, tz))
+    yield _Line("Tick", _tick(facts, tz) + _assumption(facts))
 
 
 def _closed_lines(facts: Facts, tz: tzinfo) -> Iterator[_Line]:
@@ -255,7 +267,11 @@ def _feed_lines(facts: Facts, tz: tzinfo) -> Iterator[_Line]:
 
 def _blind_lines(facts: Facts, tz: tzinfo) -> Iterator[_Line]:
     yield from _feed_lines(facts, tz)
-    yield _Line("Meaning", "until marks return, levels of these symbols may rise but cannot fall")
+    if facts.wallets:
+        more = len(facts.wallets) - _BODY_WALLETS
+        names = ", ".join(_clean(wallet) for wallet in facts.wallets[:_BODY_WALLETS])
+        yield _Line("Wallets", names + (f" +{more} more" if more > 0 else ""))
+    yield _Line("Meaning", "until marks return, levels of these wallets may rise but cannot fall")
 
 
 def _plain_lines(facts: Facts, tz: tzinfo) -> Iterator[_Line]:  # noqa: ARG001 - one signature for every body
@@ -274,6 +290,13 @@ def _distances(facts: Facts) -> str:
     if facts.joint_distance is None or facts.positions <= 1:
         return alone
     return f"{alone}, all marks together {percent(facts.joint_distance)}"
+
+
+def _assumption(facts: Facts) -> str:
+    if not facts.assumed:
+        return ""
+    names = ", ".join(_clean(symbol) for symbol in facts.assumed[:_TITLE_SYMBOLS])
+    return f"; no mark of {names} yet, entry prices stand in: the truth may be worse"
 
 
 def _tick(facts: Facts, tz: tzinfo) -> str:

@@ -24,7 +24,7 @@ from monitor.core.events import (
     Ticks,
 )
 from monitor.core.incidents import Effects
-from monitor.core.model import Level, MarkRange, Notice, NoticeKind, Now, Position, Side
+from monitor.core.model import Fate, Level, MarkRange, Notice, NoticeKind, Now, Position, Side
 from monitor.core.settings import AlertRules, ChannelRule, EngineSettings, LevelRule, RulesOverride
 from monitor.errors import BracketError
 from tests.core.builders import (
@@ -332,15 +332,15 @@ def test_a_reminder_has_the_figures_of_now() -> None:
     assert desk.notices[-1].facts.room == pytest.approx(0.08)
 
 
-def test_an_undelivered_alert_is_not_reminded_of() -> None:
-    """It is still being tried; and a refused one was never heard."""
+def test_an_undelivered_alert_is_not_reminded_of_and_a_refused_one_is_told_again() -> None:
+    """The first is still being tried; the second was never heard, and the address may have been mended."""
     desk = at_ease(Desk(channels=CHANNELS, deliver=False))
     (quiet, phone, siren) = desk.room(0.09).notices
     desk.result(phone)
     desk.result(siren, accepted=False)
     assert quiet.channel == "quiet"
     desk.stay(901, 0.09)
-    assert [(n.channel, n.kind) for n in desk.notices[3:]] == [("phone", REMINDER)]
+    assert [(n.channel, n.kind) for n in desk.notices[3:]] == [("phone", REMINDER), ("siren", ALERT)]
 
 
 def test_reminders_keep_their_time_across_a_restart() -> None:
@@ -710,12 +710,123 @@ def test_the_view_tells_everything_as_it_stands() -> None:
     ]
     assert {wallet.wallet: wallet.level for wallet in view.wallets} == {
         "isolated:BTCUSDT:LONG": "critical",
-        "isolated:ETHUSDT:LONG": "ok",
+        "isolated:ETHUSDT:LONG": "unknown",
     }
     assert view.brackets == {BTC: "shipped 2026-09-29", ETH: "shipped 2026-09-29"}
     assert view.evaluations == 1
     desk.wait(20.0)
     assert {s.data for s in desk.engine.view(desk.now()).symbols} == {"blind"}
+
+
+def test_a_symbol_that_never_delivers_does_not_hide_the_fall_of_another() -> None:
+    """Once it is blind, its entry price stands in, which is said; its own figures and the history stay empty."""
+    desk = Desk()
+    desk.hold(cross(BTC), cross(ETH), usdt=12.0)
+    for _ in range(16):
+        desk.beat()
+        desk.marks(BTCUSDT=100.0)
+    assert {w.wallet: w.level for w in desk.engine.view(desk.now()).wallets} == {"cross:USDT": "ok"}
+    (blind,) = desk.notices
+    assert blind.facts.wallets == ("main/cross:USDT (unknown)",)
+    desk.marks(BTCUSDT=90.8)
+    (notice,) = desk.notices[1:]
+    assert (notice.level, notice.facts.assumed) == (Level.CRITICAL, (ETH,))
+    bitcoin, ether = desk.engine.view(desk.now()).positions
+    assert (bitcoin.mark_price, ether.mark_price, ether.notional) == (90.8, None, None)
+    assert desk.samples == []
+    desk.marks(BTCUSDT=110.0)
+    desk.beat(1000)
+    assert desk.levels()[-1] == "critical"  # what is assumed may raise a level and never lowers one
+
+
+def test_a_wallet_without_any_mark_is_unknown_and_not_ok() -> None:
+    """However long it lasts."""
+    desk = Desk()
+    desk.hold(isolated())
+    desk.beat(60)
+    assert [w.level for w in desk.engine.view(desk.now()).wallets] == ["unknown"]
+
+
+def test_better_prices_after_the_margin_was_used_up_are_no_recovery() -> None:
+    """By then the exchange has liquidated: told once more at once, and the end is no all-clear."""
+    desk = at_ease()
+    desk.room(0.06)
+    desk.room(-0.1)
+    desk.room(-0.2)
+    assert [n.facts.liquidatable for n in desk.notices] == [False, True]
+    desk.stay(700, 1.0)
+    assert desk.notices[-1].kind is NoticeKind.CLOSED
+    assert desk.notices[-1].facts.reason == "passed"
+    desk.room(0.09)
+    desk.stay(700, 1.0)
+    assert desk.notices[-1].facts.reason == "recovered"  # of the next incident
+
+
+def test_a_refused_alert_is_told_again_even_where_there_are_no_reminders() -> None:
+    """A quarter of an hour later, or at once after a restart; never heard, so still an alert."""
+    desk = at_ease(Desk(deliver=False))
+    (first,) = desk.room(0.4).notices
+    desk.result(first, accepted=False)
+    desk.stay(899, 0.4)
+    assert len(desk.notices) == 1
+    desk.stay(1, 0.4)
+    assert [(n.kind, n.level) for n in desk.notices[1:]] == [(ALERT, Level.NOTICE)]
+    desk.result(desk.notices[-1], accepted=False)
+    after = desk.restarted()
+    after.hold(isolated())
+    after.stay(1, 0.4)
+    assert [n.kind for n in after.notices] == [ALERT]
+
+
+def test_a_channel_that_came_later_is_told_of_an_open_incident() -> None:
+    """Once its figures are known; renaming a channel must not silence it."""
+    desk = at_ease()
+    desk.room(0.09)
+    after = desk.restarted()
+    after.configure(msgspec.structs.replace(after.settings, channels=(ChannelRule("mail"),)))
+    after.hold(isolated())
+    after.beat(2)
+    assert after.told("mail") == []
+    after.stay(2, 0.09)
+    assert after.told("mail") == [(ALERT, "critical")]
+
+
+@pytest.mark.parametrize(
+    ("fate", "expected"),
+    [("accepted", []), ("pending", []), ("refused", [ALERT]), ("resolved", [ALERT]), (None, [ALERT])],
+)
+def test_what_the_outbox_knows_better_counts_after_a_crash(fate: str | None, expected: list[NoticeKind]) -> None:
+    """The state says undelivered; only what is neither accepted nor still due is told again."""
+    desk = at_ease(Desk(deliver=False))
+    (notice,) = desk.room(0.09).notices
+    fates = () if fate is None else (Fate(notice.subject, "phone", fate, notice.decided_ms),)
+    after = Desk(deliver=False)
+    after.wall_ms = desk.wall_ms
+    after.configure(desk.settings)
+    after.step(Restored(tuple(desk.rows.values()), fates))
+    after.hold(isolated())
+    after.stay(2, 0.09)
+    assert [n.kind for n in after.notices] == expected
+    if fate == "accepted":
+        after.stay(900, 0.09)
+        assert [n.kind for n in after.notices] == [REMINDER]
+
+
+def test_a_wall_clock_set_back_does_not_put_reminders_off() -> None:
+    """Six hours back: reminders go on from there."""
+    desk = at_ease()
+    desk.room(0.09)
+    desk.wall_ms -= 6 * 3_600_000
+    desk.stay(1 + 900, 0.09)
+    assert [n.kind for n in desk.notices[1:]] == [REMINDER, REMINDER]
+
+
+def test_a_position_first_seen_inside_a_level_says_that_there_will_be_no_reminders() -> None:
+    """The message is the only one until it worsens."""
+    desk = Desk()
+    desk.hold(isolated())
+    desk.room(0.09)
+    assert [n.facts.reason for n in desk.notices] == ["first seen"]
 
 
 def test_an_engine_that_was_told_nothing_takes_anything() -> None:

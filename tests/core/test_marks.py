@@ -75,10 +75,10 @@ def test_watching_others_keeps_what_is_known() -> None:
 
 
 def test_silence_has_two_stages() -> None:
-    """Suspect from 3 s, blind from 15 s, fresh with the next mark."""
+    """Suspect from 3 s, blind from 13.5 s, fresh with the next mark."""
     made = board("A")
     made.take([new("A", 5.0, at_s=200.0)])
-    ages = {0.0: "fresh", 2.999: "fresh", 3.0: "suspect", 14.999: "suspect", 15.0: "blind", 1e6: "blind"}
+    ages = {0.0: "fresh", 2.999: "fresh", 3.0: "suspect", 13.499: "suspect", 13.5: "blind", 1e6: "blind"}
     assert {age: made.state("A", 200.0 + age, RULES).value for age in ages} == ages
     made.take([new("A", 5.0, at_s=2e6)])
     assert made.state("A", 2e6, RULES) is DataState.FRESH

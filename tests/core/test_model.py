@@ -26,6 +26,7 @@ from monitor.core.model import (
     BracketTable,
     DataState,
     Facts,
+    Fate,
     Level,
     MarginMode,
     MarkRange,
@@ -61,7 +62,15 @@ def test_every_value_is_frozen(module: ModuleType) -> None:
 
 
 STATE = SubjectState(
-    "main/cross:USDT", Level.WARNING, 5, 2, Level.CRITICAL, 7, True, {"phone": Told(Level.WARNING, 4, True)}
+    "main/cross:USDT",
+    Level.WARNING,
+    5,
+    2,
+    Level.CRITICAL,
+    7,
+    True,
+    True,
+    {"phone": Told(Level.WARNING, 4, True, True)},
 )
 FACTS = Facts("testnet", "main", "cross:USDT", symbol="1000PEPEUSDT", mark=1e-7, symbols=("BTCUSDT",))
 EVENTS: list[Any] = [
@@ -73,7 +82,7 @@ EVENTS: list[Any] = [
         ),
         (table(),),
     ),
-    Restored((STATE,)),
+    Restored((STATE,), (Fate("main/cross:USDT", "phone", "refused", 4),)),
     Snapshot(account(isolated(), cross(ETH, side=Side.SHORT), usdt=0.1)),
     Ticks((MarkRange("BTCUSDT", 1e5, 99_999.999999, 100_000.1, 1, 2.5, Source.REST),)),
     Subscribed("usdm", ("BTCUSDT",), 1.25),

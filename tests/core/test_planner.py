@@ -233,7 +233,7 @@ def test_an_alert_that_is_still_on_its_way_is_not_reminded_of() -> None:
     assert due(state, 10**9) == ()
     state = rise(delivered(state, "phone"), Level.CRITICAL, 2000).state
     assert due(state, 10**9) == ()
-    assert due(settle(state, "phone", accepted=False).state, 10**9) == ()
+    assert due(settle(state, "phone", accepted=False).state, 10**9) == ("phone",)  # refused: told again
     assert due(delivered(state, "phone"), 10**9) == ("phone",)
 
 

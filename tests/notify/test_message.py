@@ -180,7 +180,7 @@ def test_blind_names_the_symbols_and_the_silence() -> None:
         "Symbols: BTCUSDT, ETHUSDT",
         "Reason: silent",
         "Tick: 15 s old when decided, exchange time 2026-05-28T20:26:40Z",
-        "Meaning: until marks return, levels of these symbols may rise but cannot fall",
+        "Meaning: until marks return, levels of these wallets may rise but cannot fall",
     ]
 
 
@@ -357,3 +357,31 @@ def test_a_cut_takes_whole_lines_from_the_end() -> None:
     assert lines[1].startswith("<b>Unrecorded:</b>")
     assert "Note" not in message.body
     assert not re.search(r"&[a-z]*$", message.body)
+
+
+def test_blind_names_the_wallets_and_what_is_known_of_them() -> None:
+    """Five at most, and how many more; an unjudged wallet must not pass for a calm one."""
+    facts = some_facts(
+        symbols=("ETHUSDT",), wallets=("main/cross:USDT (unknown)", *(f"w{i} (ok)" for i in range(6)))
+    )
+    body = render(a_notice(kind=NoticeKind.BLIND, facts=facts), fmt="text", now_ms=0).body
+    assert "Wallets: main/cross:USDT (unknown), w0 (ok), w1 (ok), w2 (ok), w3 (ok) +2 more" in body
+
+
+def test_prices_that_came_back_after_liquidation_are_no_recovery() -> None:
+    """The title says so, and it looks like the trouble it is."""
+    notice = a_notice(kind=NoticeKind.CLOSED, level=Level.OK, facts=some_facts(reason="passed"))
+    message = render(notice, fmt="text", now_ms=notice.decided_ms)
+    assert message.title.startswith("NOT A RECOVERY - ")
+    assert "probably liquidated" in message.title
+    assert message.level is Level.CRITICAL
+    assert "mend the configuration" in message.body
+
+
+def test_what_was_assumed_and_what_will_not_come_is_said() -> None:
+    """A stand-in for a missing mark, and that this message is the only one until it worsens."""
+    facts = some_facts(assumed=("ETHUSDT",), reason="first seen")
+    body = render(a_notice(facts=facts), fmt="text", now_ms=0).body
+    assert "no mark of ETHUSDT yet, entry prices stand in" in body
+    assert "Reminders: none until it worsens" in body
+    assert len(body.splitlines()) <= 12
