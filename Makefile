@@ -9,7 +9,7 @@ PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
-demo: $(VENV)/.run ## a scripted fall into danger and back, on a local exchange (about a minute)
+demo: $(VENV)/.run ## a scripted fall into danger and back, on a local exchange (45 seconds; the first time also sets up .venv)
 	$(VENV)/bin/python -m monitor demo
 
 test: $(VENV)/.dev ## all tests

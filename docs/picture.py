@@ -14,6 +14,7 @@ from monitor.core.model import Level, Transition
 
 TARGET = Path(__file__).with_name("demo.svg")
 WIDTH, HEIGHT = 132, 26
+_RANKS = {level.label: int(level) for level in Level}  # a wallet that was never judged has none
 DARK = TerminalTheme(
     (24, 26, 31), (220, 223, 228),
     [(40, 44, 52), (224, 108, 117), (152, 195, 121), (229, 192, 123), (97, 175, 239), (198, 120, 221),
@@ -36,7 +37,7 @@ class Recorder:
 
     def picture(self, frame: Frame) -> None:
         """Keep the worst moment."""
-        danger = sum(Level[wallet.level.upper()] for wallet in frame.status.engine.wallets)
+        danger = sum(_RANKS.get(wallet.level, 0) for wallet in frame.status.engine.wallets)
         if danger > self._most:
             self._most, self.best = danger, frame._replace(alerts=tuple(frame.alerts))
 

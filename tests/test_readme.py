@@ -17,6 +17,7 @@ LINES = [
     for line in block.splitlines()
 ]
 OURS = [words[1:] for words in LINES if words and words[0] == "position-monitor"]
+(SMALLEST,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
 # Run by tests/test_app.py (run, status, journals) and by CI itself; here only their options are checked.
 ELSEWHERE = {"run", "replay", "status", "history", "test-alert"}
 
@@ -25,11 +26,11 @@ ELSEWHERE = {"run", "replay", "status", "history", "test-alert"}
 def test_offline_commands_work_as_written(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the example configuration in place of the reader's own."""
+    """With the configuration that the README itself shows."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TELEGRAM_URL", "tgram://123456789:not-a-real-token-of-any-bot-000000/1")
-    example = (ROOT / "config.example.toml").read_text(encoding="utf-8")
-    (tmp_path / "config.toml").write_text(example, encoding="utf-8")
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
+    (tmp_path / "config.toml").write_text(SMALLEST, encoding="utf-8")
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.output
 
@@ -61,9 +62,8 @@ def test_files_and_links_exist() -> None:
 def test_the_configuration_shown_is_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The smallest one that is of use."""
     monkeypatch.setenv("TELEGRAM_URL", "tgram://123456789:not-a-real-token-of-any-bot-000000/1")
-    (block,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
     path = tmp_path / "config.toml"
-    path.write_text(block, encoding="utf-8")
+    path.write_text(SMALLEST, encoding="utf-8")
     result = CliRunner().invoke(app, ["check-config", "--config", str(path)])
     assert result.exit_code == 0, result.output
-    assert "1 positions, 1 channels" in result.output
+    assert "1 account, 1 position, 1 channel." in result.output

@@ -233,12 +233,12 @@ class MarkFeed:
     def _take(self, lane: Lane, raw: bytes) -> None:
         now = self._clock.now()
         self._counts["frames"] += 1
-        last_error = self._decoder.last_error
+        before = self._decoder.last_error
         frame = self._decoder.decode(raw, now)
-        error = self._decoder.last_error
-        if error is not None and error is not last_error:
-            lane.rejected = error.reason
-            self._edges.rejected(error.reason)
+        newest = self._decoder.last_error
+        if newest is not None and newest is not before:
+            lane.rejected = newest.reason
+            self._edges.rejected(newest.reason)
         if not isinstance(frame, list):
             if isinstance(frame, Refusal):
                 self._faults[CONTROL_REFUSED] += 1

@@ -168,7 +168,7 @@ class MarkDecoder:
     """Frames of the mark price streams into ticks of the watched symbols.
 
     ``watched`` may be replaced between frames. ``rejected`` counts refused frames and rows by reason, and
-    ``last_error`` is the newest refusal.
+    ``last_error`` is the newest refusal, a new value each time and without its traceback.
     """
 
     def __init__(self, watched: frozenset[str], market: str = Market.USDM) -> None:
@@ -285,7 +285,8 @@ class MarkDecoder:
 
     def _reject(self, error: WireError) -> None:
         self.rejected[error.reason] += 1
-        self.last_error = error
+        # A fresh one: what was raised keeps its traceback, and with it the whole frame, for as long as it lives.
+        self.last_error = WireError(error.where, error.reason, error.detail)
 
 
 def decode_premium_index(

@@ -1,7 +1,6 @@
 """``assess``: positions in the configuration and prices given -> readings, without any network."""
 
 import datetime as dt
-import math
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
@@ -83,14 +82,17 @@ def parse_marks(given: Sequence[str]) -> dict[str, float]:
     Raises:
         ConfigError: an argument has another form or is no price above zero.
     """
+    from monitor.binance.wire import believable_price
+    from monitor.errors import WireError
+
     marks: dict[str, float] = {}
     for text in given:
-        symbol, equals, price = text.partition("=")
+        symbol, _, price = text.partition("=")
         try:
-            value = float(price) if equals else math.nan
-        except ValueError:
-            value = math.nan
-        if not symbol or not (math.isfinite(value) and value > 0):
+            value = believable_price(price, "--mark")
+        except WireError:
+            value = None
+        if not symbol or value is None:
             raise misuse("--mark", repr(text[:60]), "SYMBOL=PRICE with a price above 0", "as in BTCUSDT=61000")
         marks[symbol] = value
     return marks

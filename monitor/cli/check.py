@@ -4,15 +4,19 @@ import os
 
 import typer
 
-from monitor.cli.common import ConfigOption, JsonOption, console, globals_of, guarded, load, print_json
+from monitor.cli.common import ConfigOption, JsonOption, console, counted, globals_of, guarded, load, print_json
+from monitor.errors import ConfigError
 
 
 @guarded
 def check_config(context: typer.Context, config: ConfigOption = None, json: JsonOption = False) -> int:
     """Check the configuration; every mistake at once, each with its key path and the fix."""
-    from monitor.cli.wiring import build_channels
+    from monitor.cli.wiring import build_channels, state_problems
 
     settings = load(context, config)
+    problems = state_problems(settings, os.environ)
+    if problems:
+        raise ConfigError(settings.source, problems)
     built = build_channels(settings, os.environ)
     for channel in built.channels:
         channel.close()
@@ -34,8 +38,9 @@ def check_config(context: typer.Context, config: ConfigOption = None, json: Json
         return 0
     out = console()
     out.print(
-        f"{settings.source}: fine. {settings.exchange.environment}, {len(settings.accounts)} accounts, "
-        f"{positions} positions, {len(settings.channels)} channels.",
+        f"{settings.source}: fine. {settings.exchange.environment}, "
+        f"{counted(len(settings.accounts), 'account')}, {counted(positions, 'position')}, "
+        f"{counted(len(settings.channels), 'channel')}.",
         markup=False,
     )
     if shipped:

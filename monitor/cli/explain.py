@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from monitor.core.risk import Readings
 
 
+_ROUNDING = 1e-12
 FORMULA = "(balance + other PnL - other maintenance + sum cum - sum side q entry) / sum (q mmr - side q)"
 
 
@@ -78,7 +79,7 @@ def explain(
             book.wallets[int(book.row_wallet[row])].key.wallet,
             symbol,
             position.side.value,
-            tuple(_steps(book, readings, row, inputs)),
+            tuple(map(_unsigned_zero, _steps(book, readings, row, inputs))),
         )
         for row, position in enumerate(book.positions)
         if position.symbol == symbol
@@ -208,7 +209,14 @@ def _liquidation_steps(book: "Book", readings: "Readings", row: int) -> Iterator
         )
         name = "liquidation price" if root == chosen else "other root"
         yield Step(name, brackets, root)
-        yield Step("  cushion there", "", float(there.cushion[wallet]), book.wallets[wallet].asset)
+        left = float(there.cushion[wallet])
+        # What the sum is made of; a difference this small beside it is what floats leave behind.
+        scale = abs(float(book.wallet_balance[wallet])) + sum(
+            float(there.notional[r]) for r in book.rows_of(wallet)
+        )
+        yield Step(
+            "  cushion there", "", 0.0 if abs(left) <= _ROUNDING * scale else left, book.wallets[wallet].asset
+        )
     distance = float(readings.distance[row])
     if roots:
         mark = float(readings.marks[row])
@@ -229,8 +237,12 @@ def _bracket_words(book: "Book", tier: int, bracket: int) -> str:
     return f"{_n(floor)} <= notional{above}: mmr {_n(rate)}, cum {_n(amount)}"
 
 
+def _unsigned_zero(step: Step) -> Step:
+    return msgspec.structs.replace(step, value=0.0) if step.value == 0 else step
+
+
 def _n(value: float) -> str:
-    return f"{value:.12g}"
+    return f"{value or 0.0:.12g}"  # never -0
 
 
 def _signed(value: float) -> str:

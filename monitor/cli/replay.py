@@ -1,6 +1,5 @@
 """``replay``: run a journal through the engine again and print what it decided."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from monitor.cli.common import JsonOption, console, globals_of, guarded
+from monitor.cli.common import JsonOption, console, counted, globals_of, guarded, print_json_line
 
 if TYPE_CHECKING:
     from monitor.core.incidents import Effects
-    from monitor.core.model import Now
+    from monitor.core.model import Notice, Now, Transition
 
 
 @guarded
@@ -21,7 +20,11 @@ def replay(
     file: Annotated[Path, typer.Argument(help="A journal written by `run --journal FILE`.")],
     json: JsonOption = False,
 ) -> int:
-    """Run a recorded journal again and print the same transitions and notices."""
+    """Run a recorded journal again and print the same transitions and notices.
+
+    With --json one object a line, in order: {"at_ms": ..., "transition": {...}} or {"at_ms": ..., "notice":
+    {...}}, with levels by name and times as Unix milliseconds.
+    """
     as_json = json or globals_of(context).json
     events = transitions = notices = 0
     out = console()
@@ -29,18 +32,19 @@ def replay(
         events += 1
         transitions += len(effects.transitions)
         notices += len(effects.notices)
-        for change in (*effects.transitions, *effects.notices):
-            if as_json:
+        if as_json:
+            changes: tuple[Transition | Notice, ...] = (*effects.transitions, *effects.notices)
+            for change in changes:
                 kind = type(change).__name__.lower()
-                line = msgspec.json.encode({"at_ms": now.wall_ms, kind: change})
-                sys.stdout.write(line.decode() + "\n")
-        if not as_json:
+                print_json_line({"at_ms": now.wall_ms, kind: _named(change)})
+        else:
             for t in effects.transitions:
                 out.print(f"{_time(now)}  {t.subject}: {t.previous.label} -> {t.level.label}", markup=False)
             for n in effects.notices:
                 out.print(f"{_time(now)}  notice {n.key} -> {n.channel}: {n.kind} {n.level.label}", markup=False)
     if not as_json:
-        out.print(f"{events} events, {transitions} transitions, {notices} notices.", markup=False)
+        told = (counted(events, "event"), counted(transitions, "transition"), counted(notices, "notice"))
+        out.print(f"{', '.join(told)}.", markup=False)
     return 0
 
 
@@ -56,6 +60,12 @@ def replayed(file: Path) -> "Iterator[tuple[Now, Effects]]":
     engine = Engine()
     for entry in read_journal(file):
         yield entry.now, engine.step(entry.event, entry.now)
+
+
+def _named(change: "Transition | Notice") -> dict[str, object]:
+    """Return a change for programs: levels by their names, as in every other document."""
+    document: dict[str, object] = msgspec.to_builtins(change)
+    return document | {"level": change.level.label, "previous": change.previous.label}
 
 
 def _time(now: "Now") -> str:

@@ -27,7 +27,7 @@ def run(
     """Watch the configured positions until told to stop."""
     from monitor import logs
     from monitor.cli.wiring import build_channels, build_daemon
-    from monitor.errors import AlreadyRunningError, SchemaTooNewError
+    from monitor.errors import ControlError, SchemaTooNewError
     from monitor.system_clock import SystemClock
 
     settings = load(context, config)
@@ -40,8 +40,8 @@ def run(
     daemon = build_daemon(settings, channels, clock=SystemClock(), environ=os.environ, journal=journal)
     try:
         asyncio.run(serve(daemon))
-    except (AlreadyRunningError, SchemaTooNewError) as error:
-        # Starting it again cannot help, so a supervisor must not.
+    except (ControlError, SchemaTooNewError) as error:
+        # The state directory cannot be used. Starting it again cannot help, so a supervisor must not.
         complain(str(error))
         return MISUSED
     except ExceptionGroup as group:

@@ -14,7 +14,7 @@ import structlog
 
 from monitor import logs
 from monitor.app import Daemon
-from monitor.cli.common import console
+from monitor.cli.common import console, counted
 from monitor.cli.live import ALERTS_SHOWN, Delivered, Frame, LiveView, PlainLines, Watcher
 from monitor.cli.stage import CHANNELS, DWELL_S, LOG_NAME, TICK_S, compressed, scale_of, write_config
 from monitor.cli.summary import Files, Summary, Worst, summarise
@@ -203,7 +203,8 @@ def left_behind(state: Path) -> str:
     with StateReader(state) as reader:
         above = sum(subject.level > Level.OK for subject in reader.subjects())
         waiting = reader.pending().rows
-    return f"going on with an earlier demo: {above} wallets above ok, {waiting} messages not delivered yet"
+    wallets, messages = counted(above, "wallet"), counted(waiting, "message")
+    return f"going on with an earlier demo: {wallets} above ok, {messages} not delivered yet"
 
 
 def _show(effects: Effects, watcher: Watcher) -> None:

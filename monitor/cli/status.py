@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from monitor.cli.common import ConfigOption, JsonOption, console, globals_of, guarded, load, print_json
+from monitor.cli.common import ConfigOption, JsonOption, console, counted, globals_of, guarded, load, print_json
 from monitor.errors import ConfigError, ControlError, MonitorError, NotRunningError
 
 if TYPE_CHECKING:
@@ -78,10 +78,12 @@ def verdict(found: "Status") -> tuple[int, str]:
     from monitor.notify.numbers import percent
 
     engine = found.engine
-    levels = [Level[wallet.level.upper()] for wallet in engine.wallets]
-    top = max(levels, default=Level.OK)
+    ranks = {level.label: level for level in Level}
+    judged = [(wallet, ranks[wallet.level]) for wallet in engine.wallets if wallet.level in ranks]
+    unjudged = [wallet for wallet in engine.wallets if wallet.level not in ranks]
+    top = max((level for _, level in judged), default=Level.OK)
     worst = min(
-        (wallet for wallet, level in zip(engine.wallets, levels, strict=True) if level is top),
+        (wallet for wallet, level in judged if level is top),
         key=lambda wallet: 1.0 if wallet.room is None else wallet.room,
         default=None,
     )
@@ -93,6 +95,9 @@ def verdict(found: "Status") -> tuple[int, str]:
             f"{worst.account} {wallet_name(worst.wallet)} {worst.level}, ratio {ratio_of(worst)}, "
             f"room {percent(worst.room)}"
         )
+    if unjudged:
+        names = ", ".join(f"{wallet.account} {wallet_name(wallet.wallet)}" for wallet in unjudged)
+        said.append(f"not judged for want of marks: {names}")
     if blind:
         said.append(f"no marks for {', '.join(blind)}")
     if failing:
@@ -101,13 +106,13 @@ def verdict(found: "Status") -> tuple[int, str]:
         said.append("state.db cannot be written")
     if top >= Level.CRITICAL:
         code = CRITICAL
-    elif blind or not engine.wallets:
+    elif blind or unjudged or not engine.wallets:
         code = UNKNOWN
     elif top is Level.WARNING or failing or not found.state_ok:
         code = WARNING
     else:
         code = FINE
-    text = "; ".join(said) or (f"{len(engine.wallets)} wallets" if engine.wallets else "nothing is watched")
+    text = "; ".join(said) or (counted(len(engine.wallets), "wallet") if engine.wallets else "nothing is watched")
     return code, f"{text} | {_performance(found)}"
 
 
@@ -257,6 +262,6 @@ def _ask(context: typer.Context, config: ConfigOption) -> "tuple[Any, dt.tzinfo 
 def _one_line(error: MonitorError) -> str:
     text = str(error)
     if isinstance(error, ConfigError):
-        text = f"{error.source}: {len(error.problems)} problems in the configuration, see check-config"
+        text = f"{error.source}: {counted(len(error.problems), 'problem')} in the configuration, see check-config"
     # A bar would begin the performance data.
     return " ".join(text.replace("|", "/").split())

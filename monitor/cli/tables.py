@@ -20,6 +20,7 @@ STYLES = {
     "warning": "yellow",
     "critical": "bold red",
     "emergency": "bold white on red",
+    UNKNOWN: "magenta",  # never judged, for want of marks
 }
 _BAR_STYLES = STYLES | {"critical": "red", "emergency": "bold red"}
 

@@ -1,5 +1,6 @@
 """From a loaded configuration to a daemon that can run: the only place that knows every adapter."""
 
+import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, tzinfo
 from pathlib import Path
@@ -11,11 +12,13 @@ from monitor.app import Daemon, FeedFactory, Plan
 from monitor.binance.endpoints import endpoints
 from monitor.binance.streams import MarkFeed
 from monitor.config import Settings, resolve_secrets
+from monitor.control import PATH_LIMIT
 from monitor.core.model import Market
 from monitor.errors import ConfigError, Problem
 from monitor.notify.apprise import AppriseChannel, build_channel
 from monitor.ports import Channel, Clock, Feed, Inbox
 from monitor.storage.history import HistorySettings
+from monitor.storage.paths import CONTROL_SOCKET
 
 
 class Channels(NamedTuple):
@@ -46,6 +49,37 @@ def build_channels(settings: Settings, environ: Mapping[str, str]) -> Channels:
             built.close()
         raise ConfigError(settings.source, problems)
     return Channels(tuple(channels), secrets.warnings)
+
+
+def state_problems(settings: Settings, environ: Mapping[str, str]) -> tuple[Problem, ...]:
+    """Return why a daemon could not use its state directory; empty if it could. Makes nothing."""
+    directory = settings.state_directory(environ).absolute()
+    problems = []
+    longest = PATH_LIMIT - len(CONTROL_SOCKET) - 1
+    if (length := len(os.fsencode(directory))) > longest:
+        found = f"a path of {length} bytes, {directory}"
+        hint = "a socket lies in it, and the system allows no longer ones"
+        problems.append(Problem("state.directory", found, f"a path of at most {longest} bytes", hint))
+    reason = _unusable(directory)
+    if reason:
+        allowed = "a directory that can be written, or made where it is"
+        problems.append(Problem("state.directory", reason, allowed))
+    return tuple(problems)
+
+
+def _unusable(directory: Path) -> str:
+    """Return why files cannot be made in a directory, which may have to be made itself; empty if they can."""
+    for place in (directory, *directory.parents):
+        try:
+            is_directory = place.is_dir()
+            there = is_directory or os.path.lexists(place)
+        except OSError as error:
+            return f"{place}: {(error.strerror or 'it cannot be read').lower()}"
+        if there:
+            if not is_directory:
+                return f"{place}, which is no directory"
+            return "" if os.access(place, os.W_OK | os.X_OK) else f"{place}, which cannot be written"
+    return f"{directory}, which cannot be made"
 
 
 def build_daemon(

@@ -48,20 +48,45 @@ def build_rules(
 
 
 def rule_warnings(rules: AlertRules, overrides: Collection[RulesOverride]) -> list[str]:
-    """Return which levels could never be left: room is never above 1, so a dead band must end below that."""
+    """Return which levels could never be left or never be reached; ``overrides`` are complete rules."""
     scopes = {"alerts": rules}
     for override in overrides:
         kind, name = (
             ("accounts", override.account) if override.account is not None else ("symbols", override.symbol)
         )
         scopes[f"alerts.{kind}.{name}"] = override.rules
-    return [
+    # Room is never above 1, so a dead band must end below that.
+    stuck = [
         f"{scope}.{rule.level.label}.room = {rule.room:g} with its dead band of {scoped.dead_band:g} ends at"
         f" {rule.room * (1 + scoped.dead_band):g}, and room is never above 1: once reached, the level stays"
         for scope, scoped in scopes.items()
         for rule in scoped.levels
         if rule.room is not None and rule.room * (1 + scoped.dead_band) >= 1
     ]
+    return stuck + [text for scope, scoped in scopes.items() for text in _never_reached(scope, scoped, rules)]
+
+
+def _never_reached(scope: str, scoped: AlertRules, everywhere: AlertRules) -> list[str]:
+    """Return which levels of a scope have no condition; what it merely inherits is told once, above."""
+    idle = [rule for rule in scoped.levels if _idle(rule)]
+    inherited = {rule.level for rule in everywhere.levels if _idle(rule)} if scoped is not everywhere else set()
+    if not idle or {rule.level for rule in idle} == inherited:
+        return []
+    if len(idle) == len(scoped.levels):
+        whom = "positions" if scoped is everywhere else "these positions"
+        where = ", except where an account or a symbol has rules of its own" if scoped is everywhere else ""
+        return [f"{scope}: all conditions of all levels are off: no alert about {whom} is ever sent{where}"]
+    return [
+        f"{scope}.{rule.level.label}: all its conditions are off"
+        f"{' but moves_left, which this version does not compute yet' if rule.moves_left is not None else ''}:"
+        " it can never be reached"
+        for rule in idle
+        if rule.level not in inherited
+    ]
+
+
+def _idle(rule: LevelRule) -> bool:
+    return rule.room is rule.margin_ratio is rule.distance is rule.joint_distance is None
 
 
 def _tables(raw: Mapping[str, Any], key: str) -> list[tuple[str, Any]]:

@@ -10,6 +10,7 @@ from monitor.config.values import symbol_name
 from monitor.core.brackets import table_faults, validate_table
 from monitor.core.model import BracketTable
 
+_HIGH_RATE = 0.5  # no exchange asks for more; above, percent were written instead of a fraction
 ROWS_SHAPE = "rows = [[floor, cap, mmr, cum], ...]"
 ROWS_RULE = (
     "rows that join: floors from 0, each the cap of the row before; mmr a rising fraction;"
@@ -72,6 +73,12 @@ def table_warnings(
             suggestion = nearest(name, [s for s in held if s not in own])
             text = f"brackets.{key_path((name,))} is not used: no position holds {name}"
             warnings.append(f"{text} ({suggestion})" if suggestion else text)
+        warnings += [
+            f"brackets.{key_path((name,))}.rows[{index}]: a maintenance margin rate of {row.mmr:g} is"
+            f" {row.mmr * 100:g} % of the notional; if {row.mmr:g} % is meant, write {row.mmr / 100:g}"
+            for index, row in enumerate(own[name].brackets)
+            if row.mmr > _HIGH_RATE
+        ]
     shipped = [table for table in tables if table.origin == "shipped"]
     if shipped and environment == "testnet":
         names = ", ".join(table.symbol for table in shipped)

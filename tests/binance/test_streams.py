@@ -1,5 +1,7 @@
 import asyncio
+import gc
 import random
+import sys
 from collections.abc import AsyncIterator, Callable
 
 import msgspec
@@ -567,3 +569,20 @@ async def test_cancelling_closes_the_socket(make: Make, first: StandIn, clock: M
         await session.send(mark(clock))
     await until(lambda: session.closed)
     assert session.connection.close_code == 1000
+
+
+def test_a_feed_holds_on_to_no_refused_frame(make: Make, first: StandIn) -> None:
+    """However long the exchange sends what cannot be believed, memory stays flat."""
+    feed = make(first)
+    frames = [b"[" * 20_000, b'{"e": 5}', b'{"e":"markPriceUpdate","s":"BTCUSDT","E":1,"p":"-1"}']
+    gc.collect()
+    gc.disable()
+    try:
+        for text in frames * 2:
+            raw = bytes(bytearray(text))
+            held = sys.getrefcount(raw)
+            feed._take(feed._lanes[0], raw)
+            assert sys.getrefcount(raw) == held
+    finally:
+        gc.enable()
+    assert feed.stats().rejected == {"wrong_shape": 4, "absurd_time": 2}

@@ -1,6 +1,9 @@
 import contextlib
+import gc
 import json
 import math
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -375,3 +378,54 @@ def test_reasons_are_short_constants() -> None:
     assert reasons <= spelled
     assert all(reason.isidentifier() for reason in reasons)
     assert msgspec.json.encode(sorted(reasons))
+
+
+NESTED = b"[" * 100_000
+REFUSED_FRAMES = [
+    b"{",
+    b'{"e": 5}',
+    NESTED,
+    pack(row(p="NaN")),
+    pack(row(E=1)),
+    pack({"stream": "btcusdt@markPrice@1s", "data": {"data": 1}}),
+    pack({"stream": "btcusdt@markPrice@1s", "data": row(p="-1")}),
+    pack([row(p="0"), row(E="soon"), BTC]),
+    b"[" + pack(BTC) + b",",
+]
+
+
+@pytest.mark.parametrize("raw", REFUSED_FRAMES, ids=range(len(REFUSED_FRAMES)))
+def test_a_refused_frame_is_freed(raw: bytes) -> None:
+    """Nothing holds on to the bytes once they are judged, not even the newest refusal, and no cycle does."""
+    decoder = MarkDecoder(WATCHED)
+    frame = bytearray(raw)
+    with without_collection():
+        for _ in range(3):
+            copy = bytes(frame)
+            held = sys.getrefcount(copy)
+            decoder.decode(copy, NOW)
+            assert sys.getrefcount(copy) == held
+    error = decoder.last_error
+    assert error is not None
+    assert (error.__traceback__, error.__context__, error.__cause__) == (None, None, None)
+
+
+def test_each_refusal_is_a_new_value() -> None:
+    """Whoever compares can tell a second refusal for the same reason from the first."""
+    decoder = MarkDecoder(WATCHED)
+    decoder.decode(b"{", NOW)
+    before = decoder.last_error
+    decoder.decode(b"{", NOW)
+    assert before is not None
+    assert decoder.last_error is not before
+    assert str(decoder.last_error) == str(before) == "usdm mark: truncated"
+
+
+@contextlib.contextmanager
+def without_collection() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

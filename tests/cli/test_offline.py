@@ -11,7 +11,21 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from monitor.cli.channels import in_words
 from monitor.cli.root import app
+from monitor.core.events import Event, Heartbeat, Restored, SettingsChanged, Snapshot, Subscribed, Ticks
+from monitor.core.model import (
+    AccountSnapshot,
+    Bracket,
+    BracketTable,
+    MarginMode,
+    MarkRange,
+    Now,
+    Position,
+    Side,
+)
+from monitor.core.settings import ChannelRule, EngineSettings
+from monitor.journal import JournalWriter
 
 CROSS = """
 [exchange]
@@ -149,6 +163,9 @@ def test_assess_for_people_shows_the_same(tmp_path: Path) -> None:
         (("--mark", "BTCUSDT=nan"), "above 0"),
         (("--mark", "BTCUSDT=-1"), "above 0"),
         (("--mark", "BTCUSDT=much"), "above 0"),
+        (("--mark", "BTCUSDT=1_000"), "above 0"),
+        (("--mark", "=1000"), "above 0"),
+        (("--mark", "BTCUSDT= 1"), "above 0"),
     ],
 )
 def test_wrong_marks_are_named_with_the_fix(tmp_path: Path, marks: tuple[str, ...], words: str) -> None:
@@ -177,10 +194,22 @@ def test_explain_shows_every_line_and_stands_at_the_result(tmp_path: Path) -> No
     assert steps["maintenance margin"]["arithmetic"] == "30500 x 0.004 - 0"
     assert "shipped 2026-09-29" in steps["bracket"]["source"]
     assert steps["liquidation price"]["value"] == pytest.approx(59136.5461847)
-    assert abs(steps["  cushion there"]["value"]) < 1e-9
+    assert steps["  cushion there"]["value"] == 0
     text = call("explain", "BTCUSDT", "--config", config, "--mark", "BTCUSDT=61000").stdout
     for name in ("notional", "margin ratio", "room", "formula", "liquidation price", "distance"):
         assert name in text
+
+
+def test_explain_has_no_negative_zero(tmp_path: Path) -> None:
+    """At its entry price a short has made nothing, which has no sign."""
+    text = DESIGN.replace('"LONG"', '"SHORT"')
+    words = ("explain", "BTCUSDT", "--config", written(tmp_path, text), "--mark", "BTCUSDT=62000")
+    document = call(*words, "--json").stdout
+    assert "-0.0," not in document
+    assert "-0 " not in call(*words).stdout
+    steps = {step["name"]: step["value"] for step in json.loads(document)[0]["steps"]}
+    assert str(steps["unrealized PnL"]) == "0.0"
+    assert steps["  cushion there"] == 0
 
 
 HEDGE = (
@@ -219,7 +248,7 @@ def test_check_config_says_what_it_found(tmp_path: Path) -> None:
     """Fine is one line; warnings follow."""
     result = call("check-config", "--config", written(tmp_path, DESIGN))
     assert result.exit_code == 0
-    assert "1 positions, 0 channels" in result.stdout
+    assert "1 account, 1 position, 0 channels." in result.stdout
     assert "warning:" in result.stdout
     document = json.loads(call("--json", "check-config", "--config", written(tmp_path, DESIGN)).stdout)
     assert document["brackets"] == {"BTCUSDT": "shipped 2026-09-29"}
@@ -276,9 +305,33 @@ def test_test_alert_says_what_each_channel_answered(tmp_path: Path) -> None:
         thread.join()
     assert result.exit_code == 1
     assert "good: accepted" in result.stdout
-    assert "bad: refused" in result.stdout
+    assert "bad: connection refused" in result.stdout
     assert json.loads(alone.stdout) == {"good": "accepted"}
     assert "TEST" in Receiver.bodies[0]["title"].upper()
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("timeout", "timed out"),
+        ("dns", "the name of the service cannot be found"),
+        ("http-500", "the service refused the message: HTTP 500"),
+        ("http-403", "the service refused the message: HTTP 403, the token or recipient is not allowed"),
+        ("smtp-535", "the mail server refused the message: SMTP 535"),
+        ("something-new", "something-new"),
+    ],
+)
+def test_reasons_are_told_in_words(reason: str, words: str) -> None:
+    """Programs get the constant; a person need not know it."""
+    assert in_words(reason) == words
+
+
+def test_test_alert_keeps_constants_for_programs(tmp_path: Path) -> None:
+    """A refused connection is the constant in JSON."""
+    text = DESIGN + channel(tmp_path, "bad", "json://127.0.0.1:9/")
+    result = call("test-alert", "--config", written(tmp_path, text), "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout) == {"bad": "refused"}
 
 
 def test_test_alert_needs_a_channel(tmp_path: Path) -> None:
@@ -286,6 +339,38 @@ def test_test_alert_needs_a_channel(tmp_path: Path) -> None:
     config = written(tmp_path, DESIGN)
     assert call("test-alert", "--config", config).exit_code == 2
     assert call("test-alert", "--config", config, "--channel", "x").exit_code == 2
+
+
+def journal(path: Path) -> str:
+    """A minute in which a wallet falls, and a level is reached."""
+    leg = Position("BTCUSDT", Side.LONG, 0.5, 62000.0, MarginMode.ISOLATED, "USDT", 1550.0)
+    brackets = (Bracket(0.0, 1e9, 0.004, 0.0),)
+    settings = EngineSettings(channels=(ChannelRule("tg"),), accounts=("a",))
+    events: list[Event] = [SettingsChanged(settings, (BracketTable("BTCUSDT", brackets),)), Restored(())]
+    events += [Snapshot(AccountSnapshot("a", {}, (leg,))), Subscribed("usdm", ("BTCUSDT",), 100.0)]
+    for second, price in enumerate((61900.0, 61900.0, 59200.0, 59200.0)):
+        at_ms = 1_780_000_000_000 + second * 1000
+        mark = MarkRange("BTCUSDT", price, price, price, at_ms, 100.0 + second)
+        events += [Ticks((mark,)), Heartbeat()]
+    writer = JournalWriter(path, "test")
+    for number, event in enumerate(events):
+        writer.record(event, Now(1_780_000_000_000 + number * 500, 100.0 + number / 2))
+    writer.close()
+    return str(path)
+
+
+def test_replay_prints_levels_by_name(tmp_path: Path) -> None:
+    """One object a line, in order; every level is the word that other documents use."""
+    path = journal(tmp_path / "j.jsonl")
+    result = call("replay", path, "--json")
+    assert result.exit_code == 0, result.output
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    changes = [line.get("transition") or line["notice"] for line in lines]
+    assert {"transition", "notice", "at_ms"} == {key for line in lines for key in line}
+    assert (changes[-1]["level"], changes[-1]["previous"]) == ("emergency", "ok")
+    text = call("replay", path).stdout
+    assert "ok -> emergency" in text
+    assert text.splitlines()[-1] == "12 events, 1 transition, 1 notice."
 
 
 def test_replay_of_something_else_is_a_clear_error(tmp_path: Path) -> None:

@@ -70,15 +70,26 @@ def test_the_verdict_names_the_worst_wallet_and_its_figures() -> None:
     )
 
 
+def test_a_wallet_that_was_never_judged_is_not_ok() -> None:
+    """It counts as not known, behind critical only, and is named."""
+    blank = wallet(account="b", level="unknown", room=None, margin_ratio=None)
+    code, text = verdict(state(engine=engine(wallets=(wallet(level="ok"), blank))))
+    assert code == UNKNOWN
+    assert text.startswith("not judged for want of marks: b isolated BTCUSDT LONG |")
+    assert verdict(state(engine=engine(wallets=(wallet(level="warning"), blank))))[0] == UNKNOWN
+    assert verdict(state(engine=engine(wallets=(wallet(level="critical"), blank))))[0] == CRITICAL
+    assert "unknown" in printed(state(engine=engine(wallets=(blank,), positions=(position(level="unknown"),))))
+
+
 def test_a_calm_verdict_is_short() -> None:
     """Without trouble the number of wallets is all there is to say; unknown figures are left out."""
-    assert verdict(at("ok"))[1].startswith("1 wallets | ")
+    assert verdict(at("ok"))[1].startswith("1 wallet | ")
     calm = engine(
         wallets=(wallet(level="ok", room=None, margin_ratio=None),),
         positions=(position(distance=None),),
         symbols=(symbol(age_s=None),),
     )
-    assert verdict(state(engine=calm))[1] == "1 wallets | pending=0"
+    assert verdict(state(engine=calm))[1] == "1 wallet | pending=0"
     assert verdict(state(engine=engine(wallets=(), positions=(), symbols=())))[1].startswith(
         "nothing is watched | "
     )

@@ -78,6 +78,14 @@ def test_what_is_not_known_is_said() -> None:
     assert "-" in safe
 
 
+def test_a_wallet_that_was_never_judged_says_so() -> None:
+    """Its level is unknown in both tables, and nothing is drawn as if it were calm."""
+    blank = wallet(level="unknown", margin_ratio=None, room=None, cushion=None, joint_distance=None)
+    assert shown(wallet_table([blank]), 160)[1].endswith("unknown")
+    leg = position(level="unknown", mark_price=None, liquidation_price=None, distance=None)
+    assert shown(position_table([leg], [blank]), 160)[1].endswith("unknown")
+
+
 def test_a_used_up_balance_is_no_ratio() -> None:
     """A wallet whose balance is used up says so and fills the bar."""
     gone = wallet(margin_ratio=None, liquidatable=True, level="emergency", room=0.0)
@@ -132,6 +140,7 @@ def test_levels_have_their_own_colours() -> None:
     """Each level looks different; a word nobody knows is shown as it is."""
     styles = {str(level_text(level).style) for level in ("ok", "notice", "warning", "critical", "emergency")}
     assert len(styles) == 5
+    assert str(level_text("unknown").style) not in styles
     assert level_text("odd") == Text("odd")
 
 

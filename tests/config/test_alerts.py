@@ -135,6 +135,41 @@ def test_a_level_that_could_never_be_left_is_warned_about() -> None:
     assert stuck == ["alerts.notice.room", "alerts.accounts.main.notice.room"]
 
 
+OFF = "".join(
+    f"[alerts.{level}]\nroom = false\nmargin_ratio = false\n"
+    for level in ("notice", "warning", "critical", "emergency")
+)
+
+
+def unreached(alerts: str) -> list[str]:
+    return [text for text in loaded(alerts).warnings if "are off" in text]
+
+
+def test_a_level_without_conditions_is_warned_about() -> None:
+    """It can never be reached; a condition that nothing computes yet does not count."""
+    assert unreached("[alerts.notice]\nroom = false\n") == [
+        "alerts.notice: all its conditions are off: it can never be reached"
+    ]
+    (warning,) = unreached("[alerts.warning]\nroom = false\nmargin_ratio = false\n")
+    assert warning.startswith("alerts.warning: all its conditions are off but moves_left")
+    assert unreached("[alerts.notice]\nroom = false\ndistance = 0.1\n") == []
+
+
+def test_rules_without_any_condition_are_warned_about() -> None:
+    """No position could ever cause an alert; that is said once, and once for an override of its own."""
+    (warning,) = unreached(OFF + "[alerts.accounts.main]\ndead_band = 0.1\n")
+    assert warning == (
+        "alerts: all conditions of all levels are off: no alert about positions is ever sent, except where an"
+        " account or a symbol has rules of its own"
+    )
+    mine = OFF.replace("[alerts.", "[alerts.symbols.BTCUSDT.")
+    (warning,) = unreached(mine)
+    assert warning.startswith("alerts.symbols.BTCUSDT: all conditions of all levels are off")
+    inherited = unreached("[alerts.notice]\nroom = false\n[alerts.accounts.main.critical]\nroom = false\n"
+                          "margin_ratio = false\n")  # fmt: skip
+    assert [text.split(":")[0] for text in inherited] == ["alerts.notice", "alerts.accounts.main.critical"]
+
+
 def test_overrides_that_are_no_tables_are_refused() -> None:
     """Each where it stands, and the others are still read."""
     assert paths("[alerts]\nsymbols = 3\n[alerts.accounts]\nmain = 3\n") == [

@@ -61,6 +61,16 @@ def test_a_table_nobody_uses_is_warned_about() -> None:
     ]
 
 
+def test_a_rate_that_looks_like_percent_is_warned_about() -> None:
+    """Between a half and one it is a fraction that no exchange asks for; above one it is refused elsewhere."""
+    settings = loaded("XXXUSDT", "[brackets.XXXUSDT]\nrows = [[0, 1000, 0.4, 0], [1000, 2000, 0.65, 250]]\n")
+    (warning,) = (text for text in settings.warnings if "maintenance margin rate" in text)
+    assert warning == (
+        "brackets.XXXUSDT.rows[1]: a maintenance margin rate of 0.65 is 65 % of the notional; if 0.65 % is meant,"
+        " write 0.0065"
+    )
+
+
 def test_a_symbol_nobody_knows_is_told_both_ways_out() -> None:
     """The place, the way to give a table, and the shipped ones; no suggestion where nothing is near."""
     with pytest.raises(ConfigError) as caught:

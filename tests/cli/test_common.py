@@ -1,0 +1,217 @@
+"""What every command shares: documents of errors, output that cannot be written, consoles."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+import typer
+from rich.text import Text
+from typer.testing import CliRunner
+
+from monitor.cli.chart import Point, TimeChart
+from monitor.cli.common import WIDE, console, counted, guarded, print_json_line, soften
+from monitor.cli.root import app
+from monitor.cli.tables import Bar
+
+CONFIG = """
+[[accounts]]
+name = "by-hand"
+[[accounts.positions]]
+symbol = "BTCUSDT"
+side = "LONG"
+quantity = 0.5
+entry_price = 62000.0
+margin_mode = "isolated"
+margin = 1550.0
+"""
+
+
+def written(tmp_path: Path, text: str = CONFIG) -> str:
+    path = tmp_path / "config.toml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_problems_are_a_document_too(tmp_path: Path, before: bool) -> None:  # noqa: FBT001
+    """With --json, wherever it stands, a program gets the problems; people still get their text."""
+    config = written(tmp_path, 'x = 1\n[[accounts]]\nname = "a b"\n')
+    words = ["check-config", "--config", config]
+    result = CliRunner().invoke(app, ["--json", *words] if before else [*words, "--json"])
+    assert result.exit_code == 2
+    document = json.loads(result.stdout)
+    assert document["error"] == f"{config}: 2 problems"
+    assert [one["path"] for one in document["problems"]] == ["x", "accounts[0].name"]
+    assert set(document["problems"][0]) == {"path", "found", "allowed", "hint"}
+    assert "accounts[0].name" in result.stderr
+
+
+def test_other_errors_are_the_same_document(tmp_path: Path) -> None:
+    """No daemon is running: nothing is wrong with the configuration, so the list is empty."""
+    config = written(tmp_path, f'[state]\ndirectory = "{tmp_path / "s"}"\n{CONFIG}')
+    result = CliRunner().invoke(app, ["status", "--config", config, "--json"])
+    assert result.exit_code == 1
+    document = json.loads(result.stdout)
+    assert "no daemon is running" in document["error"]
+    assert document["problems"] == []
+
+
+def test_without_json_errors_are_text_alone(tmp_path: Path) -> None:
+    """Standard output stays empty."""
+    result = CliRunner().invoke(app, ["check-config", "--config", written(tmp_path, "x = 1\n")])
+    assert result.exit_code == 2
+    assert result.stdout == ""
+
+
+def program(*words: str, stdout: int, **environ: str) -> "subprocess.CompletedProcess[bytes]":
+    return subprocess.run(
+        [sys.executable, "-m", "monitor", *words],
+        stdout=stdout, stderr=subprocess.PIPE, env={**os.environ, **environ}, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no full device")
+@pytest.mark.parametrize("extra", [(), ("--json",)])
+def test_output_that_cannot_be_written_is_one_line(tmp_path: Path, extra: tuple[str, ...]) -> None:
+    """A full disk behind a redirection: exit code 1 and no traceback, at the end of the process either."""
+    mark = ("--mark", "BTCUSDT=61000")
+    with Path("/dev/full").open("wb") as full:
+        result = program("explain", "BTCUSDT", "--config", written(tmp_path), *mark, *extra, stdout=full.fileno())
+    assert result.returncode == 1
+    assert result.stderr.decode() == ("position-monitor: the output cannot be written: No space left on device\n")
+
+
+class Broken(io.RawIOBase):
+    """Where nothing can be written."""
+
+    def __init__(self, error: OSError) -> None:
+        self.error = error
+        self.file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with this
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self.file.fileno()
+
+    def write(self, _data: object) -> int:
+        """Fail until the descriptor leads elsewhere."""
+        if os.fstat(self.fileno()).st_rdev == Path(os.devnull).stat().st_rdev:
+            return len(memoryview(_data))  # type: ignore[arg-type]
+        raise self.error
+
+    def close(self) -> None:
+        super().close()
+        self.file.close()
+
+
+def said(error: OSError, monkeypatch: pytest.MonkeyPatch) -> int:
+    stream = io.TextIOWrapper(io.BufferedWriter(Broken(error)), encoding="utf-8")
+    monkeypatch.setattr(sys, "stdout", stream)
+
+    @guarded
+    def speak() -> None:
+        print_json_line({"a": 1})
+
+    try:
+        with pytest.raises(typer.Exit) as caught:
+            speak()
+    finally:
+        stream.close()
+    return caught.value.exit_code
+
+
+def test_a_reader_who_had_enough_is_no_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As in `history | head`; a disk that is full is one, and closing fails on neither again."""
+    assert said(BrokenPipeError(32, "Broken pipe"), monkeypatch) == 0
+    assert capsys.readouterr().err == ""
+    assert said(OSError(28, "No space left on device"), monkeypatch) == 1
+    assert capsys.readouterr().err == ("position-monitor: the output cannot be written: No space left on device\n")
+
+
+def test_other_failures_of_the_system_are_not_taken_for_output() -> None:
+    """A file that is named is not the output."""
+
+    @guarded
+    def fail() -> None:
+        raise OSError(28, "No space left on device", "/some/file")
+
+    with pytest.raises(OSError, match="/some/file"):
+        fail()
+
+
+def test_bars_are_ascii_where_the_locale_has_nothing_else(tmp_path: Path) -> None:
+    """No question marks: each character has a look-alike."""
+    words = ("assess", "--config", written(tmp_path), "--mark", "BTCUSDT=60000")
+    result = program(*words, stdout=subprocess.PIPE, PYTHONIOENCODING="ascii")
+    assert result.returncode == 0
+    text = result.stdout.decode("ascii")
+    assert "===" in text
+    assert "..." in text
+    assert "?" not in text
+
+
+def ascii_stream(monkeypatch: pytest.MonkeyPatch) -> io.BytesIO:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii", write_through=True))
+    return raw
+
+
+def test_charts_are_ascii_where_the_locale_has_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dots in the upper half of a line, in the lower one and in both differ."""
+    raw = ascii_stream(monkeypatch)
+    points = [Point(second * 1000, second % 7 / 10) for second in range(60)]
+    out = console()
+    out.print(TimeChart("ratio", points, zone=None))
+    out.print(Bar(0.5, "ok").text)
+    cut = Text("x" * 500)
+    cut.truncate(40, overflow="ellipsis")
+    out.print(cut)
+    text = raw.getvalue().decode("ascii")
+    assert "?" not in text
+    assert {":", "'", ".", "|", "+", "-", "=", "~"} <= set(text)
+
+
+def test_what_has_no_look_alike_is_a_question_mark(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Text for people is never a reason to fail; in JSON it stays the same value."""
+    raw = ascii_stream(monkeypatch)
+    console().print("龙虾USDC")
+    print_json_line({"symbol": "龙虾USDC 😀"})
+    first, second = raw.getvalue().decode("ascii").splitlines()
+    assert first == "??USDC"
+    assert json.loads(second) == {"symbol": "龙虾USDC 😀"}
+
+
+def test_only_encoding_is_softened() -> None:
+    """Bytes that cannot be read are another matter."""
+    soften(io.StringIO())
+    stream = io.TextIOWrapper(io.BytesIO(b"\xff"), encoding="ascii")
+    soften(stream)
+    with pytest.raises(UnicodeDecodeError):
+        stream.read()
+
+
+@pytest.mark.parametrize(
+    ("columns", "width"), [(None, WIDE), ("70", 70), ("", WIDE), ("wide", WIDE), ("0", WIDE), ("9" * 30, WIDE)]
+)
+def test_without_a_terminal_columns_decide(
+    monkeypatch: pytest.MonkeyPatch, columns: str | None, width: int
+) -> None:
+    """Piped output is as wide as COLUMNS says, else wide enough for every table."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+    if columns is not None:
+        monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    assert console().width == width
+
+
+def test_one_is_singular() -> None:
+    """Nouns of the program's own sentences."""
+    assert [counted(number, "wallet") for number in (0, 1, 2)] == ["0 wallets", "1 wallet", "2 wallets"]
