@@ -1,7 +1,7 @@
 """Wiring: builds the parts, runs them in the one TaskGroup, and drains them in order when told to stop.
 
-Inputs end first, then the engine takes what is left, then decisions are committed, messages sent and history
-written, each with a deadline; databases close last.
+Inputs end first, then the engine takes what is left, then decisions are committed, messages sent, their outcomes
+committed and history written, each with a deadline; databases close last.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from monitor.core.events import Event, Heartbeat, Restored, SettingsChanged, Sna
 from monitor.core.incidents import Effects
 from monitor.core.model import AccountSnapshot, BracketTable, Transition
 from monitor.core.settings import EngineSettings
-from monitor.errors import StoreError
+from monitor.errors import ControlError, StoreError
 from monitor.inbox import EngineInbox
 from monitor.journal import JournalWriter
 from monitor.notify.delivery import Delivery
@@ -36,9 +36,11 @@ from monitor.supervise import supervise
 log = structlog.get_logger()
 
 HEARTBEAT_S = 1.0
-# Together below the five seconds in which a stop must be over.
-DRAIN_SEND_S = 1.5
-DRAIN_WRITE_S = 1.5
+# Together below the five seconds in which a stop must be over; decisions are committed before and after sending.
+DRAIN_INPUT_S = 0.5
+DRAIN_COMMIT_S = 1.0
+DRAIN_SEND_S = 1.2
+DRAIN_HISTORY_S = 1.0
 
 
 class FeedFactory(NamedTuple):
@@ -133,10 +135,10 @@ class Daemon:
 
         Raises:
             AlreadyRunningError: another daemon uses the state directory.
-            ControlError: the local socket cannot be made.
+            ControlError: the state directory or the local socket in it cannot be made.
             JobGaveUpError: in an ExceptionGroup; a job kept dying.
         """
-        self._plan.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _make_directory(self._plan.state_dir)
         with Lock(self._plan.state_dir / LOCK_FILE):
             control = ControlServer(self._plan.state_dir / CONTROL_SOCKET, {"status": self._status})
             try:
@@ -153,7 +155,7 @@ class Daemon:
         stored = await self._open_state()
         await self._open_history()
         self._take(SettingsChanged(self._plan.settings, self._plan.tables))
-        self._take(Restored(stored.subjects))
+        self._take(Restored(stored.subjects, stored.fates))
         for account in self._plan.accounts:
             self._take(Snapshot(account))
         self._delivery.offer(stored.pending, recorded=True)
@@ -205,16 +207,30 @@ class Daemon:
             inputs = self._start(group, [*self._feed.jobs(), Job("heartbeat", self._beat)])
             await self._stop.wait()
             log.info("daemon.stopping")
-            await _cancel(inputs)
-            await _cancel(deciding)
-            for event in self._inbox.drain():
-                self._take(event)
-            self._committer.finish()
-            await _finish(committing, DRAIN_WRITE_S)
+            await _cancel([*inputs, *deciding], DRAIN_INPUT_S)
+            self._take_rest()
+            await self._flush()
             self._delivery.finish(DRAIN_SEND_S)
             await _finish(sending, DRAIN_SEND_S)
+            # What became of the last messages is known by now, and the next run must know it too.
+            self._take_rest()
+            self._committer.finish()
+            await _finish(committing, DRAIN_COMMIT_S)
             self._history.finish()
-            await _finish(writing, DRAIN_WRITE_S)
+            await _finish(writing, DRAIN_HISTORY_S)
+
+    def _take_rest(self) -> None:
+        for event in self._inbox.drain():
+            self._take(event)
+
+    async def _flush(self) -> None:
+        """Have everything decided committed; what that takes too long for is sent without."""
+        try:
+            async with asyncio.timeout(DRAIN_COMMIT_S):
+                await self._committer.flushed()
+        except TimeoutError:
+            log.warning("drain.late", job="commit")
+            self._committer.hand_on()
 
     def _start(self, group: asyncio.TaskGroup, jobs: Sequence[Job]) -> list[asyncio.Task[None]]:
         return [group.create_task(supervise(job, self._clock, self._died)(), name=job.name) for job in jobs]
@@ -310,11 +326,24 @@ def _log_transitions(transitions: Sequence[Transition]) -> None:
         )  # fmt: skip
 
 
-async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
+def _make_directory(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ControlError(
+            f"{path}: {error.strerror}. The state directory cannot be made; make it, owned by the user of the "
+            "service, or name another one in [state] directory"
+        ) from error
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[None]], deadline_s: float) -> None:
+    """Cancel tasks and wait for their end, not longer than ``deadline_s``."""
     for task in tasks:
         task.cancel()
     if tasks:
-        await asyncio.wait(tasks, timeout=DRAIN_SEND_S)
+        _, late = await asyncio.wait(tasks, timeout=deadline_s)
+        for task in late:
+            log.warning("drain.late", job=task.get_name())
 
 
 async def _finish(tasks: Sequence[asyncio.Task[None]], deadline_s: float) -> None:

@@ -7,7 +7,7 @@ reported, and the rows are written again until the store takes them.
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -21,7 +21,7 @@ from monitor.ports import Clock, Inbox, StateStore
 
 log = structlog.get_logger()
 
-COMMIT_TIMEOUT_S = 2.0
+COMMIT_TIMEOUT_S = 0.9  # below what a drain allows for commits, so that it sees them fail and sends all the same
 RETRY_S = 5.0
 LATENCIES_KEPT = 4096
 
@@ -49,7 +49,7 @@ class _Batch:
     subjects: dict[str, SubjectState] = field(default_factory=dict)
     gone: dict[str, None] = field(default_factory=dict)
     notices: list[Notice] = field(default_factory=list)
-    withdrawn: list[tuple[str, str]] = field(default_factory=list)
+    over: dict[tuple[str, str], None] = field(default_factory=dict)  # resolved before the notices are added
     seen_s: float | None = None  # when the oldest cause of it was received
 
     def add(self, effects: Effects) -> None:
@@ -59,13 +59,11 @@ class _Batch:
         for state in effects.subjects:
             self.subjects[state.subject] = state
             self.gone.pop(state.subject, None)
-        over = set(effects.withdrawn)
-        self.notices = [n for n in self.notices if (n.subject, n.channel) not in over]
-        self.withdrawn.extend(effects.withdrawn)
+        self.notices = _without(self.notices, effects.withdrawn)
         self.notices.extend(effects.notices)
 
     def __bool__(self) -> bool:
-        return bool(self.subjects or self.gone or self.notices or self.withdrawn)
+        return bool(self.subjects or self.gone or self.notices or self.over)
 
 
 class Latencies(NamedTuple):
@@ -86,9 +84,13 @@ class Committer:
         self._inbox = inbox
         self._clock = clock
         self._batch = _Batch()
+        self._sending: list[Notice] = []  # of the commit under way, offered once it is over
+        self._handed: set[tuple[str, str]] = set()  # offered before their commit was tried
         self._failed: _Batch | None = None
         self._failed_at_s = 0.0
         self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._finishing = False
         self._latencies: deque[float] = deque(maxlen=LATENCIES_KEPT)
         self.commits = 0
@@ -96,10 +98,18 @@ class Committer:
 
     def submit(self, effects: Effects, seen_s: float | None = None) -> None:
         """Take the effects of one step; ``seen_s`` is when the frame behind them was received."""
+        for ended in effects.withdrawn:
+            # What is in flight cannot be called back: its row stays until delivery knows what became of it.
+            idle = self._outbox.withdraw(*ended)
+            kept = _without(self._sending, [ended])
+            if idle or len(kept) < len(self._sending):
+                self._batch.over[ended] = None
+            self._sending = kept
         self._batch.add(effects)
         if effects.notices and seen_s is not None:
             self._batch.seen_s = seen_s if self._batch.seen_s is None else min(seen_s, self._batch.seen_s)
         if self._batch:
+            self._idle.clear()
             self._wake.set()
 
     def nudge(self) -> None:
@@ -107,8 +117,19 @@ class Committer:
         if self._failed is not None and self._clock.mono_s() - self._failed_at_s >= RETRY_S:
             self._wake.set()
 
+    async def flushed(self) -> None:
+        """Return once all that was submitted is written, or its notices were handed on without that."""
+        await self._idle.wait()
+
+    def hand_on(self) -> None:
+        """Offer what waits for a commit, unrecorded: there is no time left to wait for it."""
+        waiting = [*self._sending, *self._batch.notices]
+        self._sending = []
+        self._handed.update((notice.key, notice.channel) for notice in self._batch.notices)
+        self._outbox.offer(waiting, recorded=False)
+
     def finish(self) -> None:
-        """Write what is left and end."""
+        """Write what is left, try once more what failed, and end."""
         self._finishing = True
         self._wake.set()
 
@@ -122,53 +143,93 @@ class Committer:
 
     async def run(self) -> None:
         """Write until ``finish``."""
-        while not (self._finishing and not self._batch):
-            await self._wake.wait()
-            self._wake.clear()
-            await self._write()
+        try:
+            last = False
+            while not (last and not self._batch):
+                await self._wake.wait()
+                self._wake.clear()
+                last = self._finishing
+                await self._write()
+                if not self._batch:
+                    self._idle.set()
+        finally:
+            if self._finishing:
+                self._tell_unwritten()
 
     async def _write(self) -> None:
         batch, self._batch = self._batch, _Batch()
-        if not batch and self._failed is None:
-            return
         retried = self._failed
-        over = [key for key in batch.withdrawn if self._outbox.withdraw(*key)]
+        if not batch and retried is None:
+            return
+        self._sending = [n for n in batch.notices if (n.key, n.channel) not in self._handed]
+        rows = self._joined(retried, batch)
         try:
             async with asyncio.timeout(COMMIT_TIMEOUT_S):
                 if self.must_open:
                     stored = await self._store.open()
                     self.must_open = False
-                    self._outbox.offer(stored.pending, recorded=True)
-                if retried is not None:
-                    # What was delivered meanwhile must not come back as pending after a restart.
-                    waiting = [n for n in retried.notices if self._outbox.is_pending(n.key, n.channel)]
-                    await self._store.commit(tuple(retried.subjects.values()), tuple(retried.gone), waiting)
-                    over = [*retried.withdrawn, *over]
-                    self._failed = None
-                await self._store.commit(tuple(batch.subjects.values()), tuple(batch.gone), batch.notices)
-                for subject, channel in over:
-                    await self._store.resolve(subject, channel)
+                    self._outbox.offer(_without(stored.pending, rows.over), recorded=True)
+                await self._store.commit(
+                    tuple(rows.subjects.values()), tuple(rows.gone), tuple(rows.notices), tuple(rows.over)
+                )
         except (StoreError, TimeoutError) as error:
-            self._keep(batch, over, error)
-            self._outbox.offer(batch.notices, recorded=False)
+            self._keep(rows, error)
+            self._outbox.offer(self._sent(), recorded=False)
+        except BaseException:
+            # Cancelled, or a fault of ours: neither may swallow an alert.
+            self._failed = rows
+            self._failed_at_s = self._clock.mono_s()
+            self._outbox.offer(self._sent(), recorded=False)
+            raise
         else:
+            self._failed = None
             self.commits += 1
             if retried is not None:
                 log.info("state.back")
                 self._inbox.post(StoreState("state", ok=True))
             if batch.notices and batch.seen_s is not None:
                 self._latencies.append(self._clock.mono_s() - batch.seen_s)
-            self._outbox.offer(batch.notices, recorded=True)
+            self._outbox.offer(self._sent(), recorded=True)
 
-    def _keep(self, batch: _Batch, over: list[tuple[str, str]], error: Exception) -> None:
-        """Remember what a failed commit held, newest state of each subject."""
+    def _joined(self, retried: _Batch | None, batch: _Batch) -> _Batch:
+        """Return the rows of one transaction: what failed before and what is new, newest state of each subject.
+
+        All withdrawals come before all notices. None of them meets a newer alert: what was withdrawn after it
+        was decided is not among the notices any more.
+        """
+        rows = _Batch()
+        for part in (retried, batch):
+            if part is not None:
+                rows.add(Effects(tuple(part.subjects.values()), tuple(part.gone)))
+                rows.over |= part.over
+        # What was delivered meanwhile must not come back as pending after a restart.
+        tried = [*(retried.notices if retried is not None else ()), *batch.notices]
+        new = {(n.key, n.channel) for n in self._sending}
+        rows.notices = [n for n in tried if (n.key, n.channel) in new or self._outbox.is_pending(n.key, n.channel)]
+        return rows
+
+    def _sent(self) -> list[Notice]:
+        notices, self._sending = self._sending, []
+        return notices
+
+    def _keep(self, rows: _Batch, error: Exception) -> None:
+        """Remember what a failed commit held."""
         reason = error.cause if isinstance(error, StoreError) else "timed out"
         if self._failed is None:
             log.error("state.failed", reason=reason)
-            self._failed = _Batch()
-        self._failed.add(Effects(tuple(batch.subjects.values()), tuple(batch.gone)))
-        self._failed.withdrawn = list({*self._failed.withdrawn, *over})
-        kept = [n for n in self._failed.notices if self._outbox.is_pending(n.key, n.channel)]
-        self._failed.notices = [*kept, *batch.notices]
+        self._failed = rows
         self._failed_at_s = self._clock.mono_s()
         self._inbox.post(StoreState("state", ok=False, reason=reason))
+
+    def _tell_unwritten(self) -> None:
+        """What ends with this process and stands in no database is at least in the log."""
+        parts = [part for part in (self._failed, self._batch) if part]
+        if parts:
+            notices = [f"{n.key} {n.channel}" for part in parts for n in part.notices]
+            subjects = {subject for part in parts for subject in (*part.subjects, *part.gone)}
+            log.error("state.unwritten", subjects=len(subjects), notices=notices)
+
+
+def _without(notices: Iterable[Notice], over: Iterable[tuple[str, str]]) -> list[Notice]:
+    ended = set(over)
+    return [notice for notice in notices if (notice.subject, notice.channel) not in ended]

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from monitor.core.events import Event
-from monitor.core.model import Level, MarkTick, Notice, Now, Sample, SubjectState
+from monitor.core.model import Fate, Level, MarkTick, Notice, Now, Sample, SubjectState
 
 
 class Clock(Protocol):
@@ -59,6 +59,7 @@ class Stored(NamedTuple):
 
     subjects: tuple[SubjectState, ...]
     pending: tuple[Notice, ...]  # decided, not yet accepted, oldest first
+    fates: tuple[Fate, ...] = ()  # of the newest notice of each stored subject and channel
 
 
 class StateStore(Protocol):
@@ -69,17 +70,18 @@ class StateStore(Protocol):
         ...
 
     async def commit(
-        self, subjects: Sequence[SubjectState], gone: Sequence[str], notices: Sequence[Notice]
+        self,
+        subjects: Sequence[SubjectState],
+        gone: Sequence[str],
+        notices: Sequence[Notice],
+        over: Sequence[tuple[str, str]] = (),
     ) -> None:
         """Write all of it in one durable transaction.
 
-        A notice supersedes the pending ones of the same subject and channel. A ``gone`` subject loses its row;
-        its pending notices stay.
+        ``over`` comes first: the incident of a (subject, channel) ended before a notice was accepted, so what is
+        pending there now is resolved. Then a notice supersedes the pending ones of the same subject and channel.
+        A ``gone`` subject loses its row; its pending notices stay.
         """
-        ...
-
-    async def resolve(self, subject: str, channel: str) -> None:
-        """Give up pending notices of a subject on a channel: the incident ended before one was accepted."""
         ...
 
     async def attempted(self, key: str, channel: str, at_ms: int, reason: str) -> None:

@@ -3,15 +3,17 @@
 import asyncio
 import os
 import signal
+import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing, suppress
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
-from monitor.app import Daemon
+from monitor.app import DRAIN_COMMIT_S, DRAIN_HISTORY_S, DRAIN_INPUT_S, DRAIN_SEND_S, Daemon
 from monitor.cli.replay import replayed
 from monitor.cli.wiring import build_daemon
 from monitor.config import Settings, load_text
@@ -23,7 +25,7 @@ from monitor.emulator.prices import PricePath
 from monitor.emulator.scenario import Scenario
 from monitor.emulator.server import Emulator
 from monitor.emulator.settings import EmulatorSettings
-from monitor.errors import AlreadyRunningError, DeliveryError, StoreError
+from monitor.errors import AlreadyRunningError, ControlError, DeliveryError, StoreError
 from monitor.storage.history_reader import HistoryReader
 from monitor.storage.state import StateReader
 from monitor.system_clock import SystemClock
@@ -188,6 +190,93 @@ async def test_levels_and_undelivered_notices_survive_a_restart(tmp_path: Path) 
         async with running(settings, accepting) as watch:
             await until(lambda: watch.daemon.ticks > 3)
         assert len(accepting.accepted) == 1
+
+
+async def test_an_alert_accepted_during_the_drain_is_known_as_delivered(tmp_path: Path) -> None:
+    """The stop comes while it is being sent; its outcome still reaches the level that the next run starts from."""
+    channel = FakeChannel()
+    channel.hold()
+    state = tmp_path / "s"
+    async with exchange("59300") as market:
+        settings = settings_of(market.config(state))
+        with capture_logs() as logs:
+            async with running(settings, channel) as watch:
+                await until(lambda: bool(channel.tried))
+                asyncio.get_running_loop().call_later(0.3, channel.release)
+        assert len(channel.accepted) == 1
+        assert "drain.late" not in [entry["event"] for entry in logs]
+        with StateReader(state / "state.db") as reader:
+            (row,) = reader.alerts(10)
+            wallet = next(subject for subject in reader.subjects() if subject.subject == row.subject)
+        assert (row.state, wallet.told["tg"].delivered) == ("accepted", True)
+        async with running(settings, channel) as watch:
+            await until(lambda: watch.daemon.ticks > 3)
+        assert len(channel.accepted) == 1
+
+
+async def test_an_alert_whose_commit_hangs_in_the_drain_is_sent_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes out unrecorded within the deadline, and what could not be written is in the log."""
+    channel = FakeChannel()
+    async with exchange() as market:
+        with capture_logs() as logs:
+            async with running(settings_of(market.config(tmp_path / "s")), channel) as watch:
+                await until(lambda: watch.level() == "ok")
+                hanging = asyncio.Event()
+
+                async def commit(*_: object) -> None:
+                    hanging.set()
+                    for _tries in range(300):  # gives no way to a cancellation
+                        with suppress(asyncio.CancelledError):
+                            await SystemClock().sleep(0.01)
+                        if watch.daemon.status().channels[0]["sent"]:
+                            break
+                    raise StoreError("state.db", "commit", "disk I/O error")
+
+                monkeypatch.setattr(watch.daemon._store, "commit", commit)
+                market.price("59300")
+                await hanging.wait()
+    assert len(channel.accepted) == 1
+    assert {"drain.late", "state.unwritten"} <= {entry["event"] for entry in logs}
+
+
+def is_locked_by(other: sqlite3.Connection) -> bool:
+    """Take the write lock; never wait for it, for the daemon under test lives in the same thread."""
+    try:
+        other.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError:
+        return False
+    return True
+
+
+async def test_a_lock_held_by_another_program_does_not_hold_up_the_stop(tmp_path: Path) -> None:
+    """All deadlines together stay below five seconds, and alerts go out."""
+    assert DRAIN_INPUT_S + 2 * DRAIN_COMMIT_S + DRAIN_SEND_S + DRAIN_HISTORY_S < 5.0
+    channel = FakeChannel()
+    state = tmp_path / "s"
+    async with exchange() as market:
+        held = sqlite3.connect(state.parent / "none", timeout=0, isolation_level=None)
+        with capture_logs() as logs, closing(held):
+            async with running(settings_of(market.config(state)), channel) as watch:
+                await until(lambda: watch.level() == "ok")
+                held.execute("ATTACH ? AS held", (str(state / "state.db"),))
+                await until(lambda: is_locked_by(held))
+                market.price("59300")
+                await until(lambda: watch.level() == "emergency")
+    assert len(channel.accepted) >= 1
+    assert "state.unwritten" in [entry["event"] for entry in logs]
+
+
+async def test_a_state_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    """The operator reads what to do, not where the program stopped."""
+    (tmp_path / "file").touch()
+    async with exchange() as market:
+        daemon = build_daemon(
+            settings_of(market.config(tmp_path / "file" / "s")), [], clock=SystemClock(), environ=os.environ
+        )
+        with pytest.raises(ControlError, match=r"file/s: Not a directory\. The state directory cannot be made"):
+            await daemon.run()
 
 
 async def test_a_broken_state_database_does_not_silence_alerts(tmp_path: Path) -> None:

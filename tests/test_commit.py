@@ -2,9 +2,12 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
+from monitor.app import DRAIN_COMMIT_S
 from monitor.commit import COMMIT_TIMEOUT_S, RETRY_S, Committer
 from monitor.core.events import Event, StoreState
 from monitor.core.incidents import Effects
@@ -22,6 +25,7 @@ class RecordingOutbox:
         self.offered: list[tuple[str, bool, bool]] = []  # key, recorded, was in the store by then
         self.waiting: set[tuple[str, str]] = set()
         self.withdrawn: list[tuple[str, str]] = []
+        self.in_flight: set[str] = set()  # subjects
 
     def offer(self, notices: Sequence[Notice], *, recorded: bool) -> None:
         for notice in notices:
@@ -31,7 +35,8 @@ class RecordingOutbox:
 
     def withdraw(self, subject: str, channel: str) -> bool:
         self.withdrawn.append((subject, channel))
-        return True
+        self.waiting = {key for key in self.waiting if not key[0].startswith(subject)}
+        return subject not in self.in_flight
 
     def is_pending(self, key: str, channel: str) -> bool:
         return (key, channel) in self.waiting
@@ -158,7 +163,7 @@ async def test_a_store_that_hangs_delays_an_alert_by_the_timeout_only(
 
     monkeypatch.setattr(rig.store, "commit", commit)
     monkeypatch.setattr("monitor.commit.COMMIT_TIMEOUT_S", 0.01)
-    assert COMMIT_TIMEOUT_S == 2.0
+    assert COMMIT_TIMEOUT_S < DRAIN_COMMIT_S  # a drain sees the failure, and sends all the same
     await rig.run(Effects(notices=(notice(1),)))
     assert hanging.is_set()
     assert rig.outbox.offered == [("a/w#1.1", False, False)]
@@ -191,6 +196,190 @@ async def test_an_alert_overtaken_by_the_end_of_its_incident_is_not_sent(rig: Ri
     )
     assert [key for key, _, _ in rig.outbox.offered] == ["a/w#1.3"]
     assert rig.outbox.withdrawn == [("a/w", "phone")]
+
+
+def states_of(store: MemoryState) -> dict[str, str]:
+    return {key: row.state.value for (key, _), row in store.outbox.items()}
+
+
+ENDED = Effects(subjects=(state(2),), withdrawn=(("a/w", "phone"),))
+WORSE = Effects(subjects=(state(3),), notices=(notice(3),))
+
+
+async def test_the_end_of_an_incident_resolves_its_alert_together_with_its_level(rig: Rig) -> None:
+    """One transaction: a crash cannot leave an ended incident with an alert that is still due."""
+    await rig.write(Effects(subjects=(state(1),), notices=(notice(1),)))
+    await rig.run(ENDED)
+    assert rig.store.commits == 2
+    assert states_of(rig.store) == {"a/w#1.1": "resolved"}
+    assert rig.store.subjects["a/w"].sequence == 2
+
+
+async def test_an_incident_that_begins_in_the_batch_in_which_another_ends_is_due(rig: Rig) -> None:
+    """The withdrawal meets the old alert only."""
+    await rig.write(Effects(subjects=(state(1),), notices=(notice(1),)))
+    await rig.run(ENDED, WORSE)
+    assert states_of(rig.store) == {"a/w#1.1": "resolved", "a/w#1.3": "pending"}
+
+
+@pytest.mark.parametrize("together", [True, False])
+async def test_a_withdrawal_that_could_not_be_written_spares_the_next_incident(
+    rig: Rig,
+    together: bool,  # noqa: FBT001 - a parameter of the case
+) -> None:
+    """It is kept and comes first when the store is back, whether the new alert failed with it or not."""
+    await rig.write(Effects(subjects=(state(1),), notices=(notice(1),)))
+    rig.store.failing = StoreError("state.db", "commit", "database or disk is full")
+    await rig.write(ENDED)
+    if together:
+        await rig.write(WORSE)
+        assert rig.outbox.offered[-1] == ("a/w#1.3", False, False)
+    rig.store.failing = None
+    await rig.run(*(() if together else (WORSE,)))
+    assert states_of(rig.store) == {"a/w#1.1": "resolved", "a/w#1.3": "pending"}
+    assert rig.store.subjects["a/w"].sequence == 3
+
+
+async def test_a_commit_that_succeeded_although_it_was_given_up_is_repeated_without_harm(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its withdrawal does not meet its own alert the second time."""
+    await rig.write(Effects(subjects=(state(1),), notices=(notice(1),)))
+    commit = rig.store.commit
+
+    async def unseen(*rows: Any) -> None:  # noqa: ANN401 - passed through
+        await commit(*rows)
+        raise StoreError("state.db", "commit", "timed out")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rig.store, "commit", unseen)
+        await rig.write(ENDED, WORSE)
+    await rig.run()
+    assert rig.store.commits == 3
+    assert states_of(rig.store) == {"a/w#1.1": "resolved", "a/w#1.3": "pending"}
+
+
+async def test_an_alert_in_flight_keeps_its_row_until_its_fate_is_known(rig: Rig) -> None:
+    """It cannot be called back; somebody may read it, and then the end is told too."""
+    await rig.write(Effects(notices=(notice(1),)))
+    rig.outbox.in_flight.add("a/w")
+    await rig.run(ENDED)
+    assert states_of(rig.store) == {"a/w#1.1": "pending"}
+
+
+async def test_an_alert_withdrawn_while_it_is_committed_is_not_sent(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its row is resolved by the next commit, also if an older message of its subject is in flight."""
+    rig.outbox.in_flight.add("a/w")
+    commit = rig.store.commit
+
+    async def meanwhile(*rows: Any) -> None:  # noqa: ANN401 - passed through
+        monkeypatch.setattr(rig.store, "commit", commit)
+        rig.committer.submit(ENDED)
+        await commit(*rows)
+
+    monkeypatch.setattr(rig.store, "commit", meanwhile)
+    await rig.run(Effects(notices=(notice(1),)))
+    assert rig.outbox.offered == []
+    assert states_of(rig.store) == {"a/w#1.1": "resolved"}
+
+
+async def test_what_an_earlier_run_left_is_not_sent_once_withdrawn(rig: Rig) -> None:
+    """A store that opens late brings back no alert of an incident that ended meanwhile."""
+    await rig.store.commit((), (), (notice(1), notice(1, "b/w")))
+    rig.committer.must_open = True
+    await rig.run(ENDED)
+    assert [key for key, _, _ in rig.outbox.offered] == ["b/w#1.1"]
+
+
+async def test_flushed_waits_until_everything_is_written(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is submitted during a commit counts, and a commit that failed has handed its notices on."""
+    await rig.committer.flushed()
+    gate = asyncio.Event()
+    commit = rig.store.commit
+
+    async def slow(*rows: Any) -> None:  # noqa: ANN401 - passed through
+        await gate.wait()
+        await commit(*rows)
+
+    monkeypatch.setattr(rig.store, "commit", slow)
+    async with asyncio.TaskGroup() as group:
+        job = group.create_task(rig.committer.run())
+        rig.committer.submit(Effects(notices=(notice(1),)))
+        flushed = group.create_task(rig.committer.flushed())
+        await settle()
+        rig.committer.submit(Effects(notices=(notice(1, "b/w"),)))
+        assert not flushed.done()
+        gate.set()
+        await flushed
+        assert len(rig.outbox.offered) == 2
+        rig.store.failing = StoreError("state.db", "commit", "locked")
+        rig.committer.submit(Effects(notices=(notice(1, "c/w"),)))
+        await rig.committer.flushed()
+        assert rig.outbox.offered[-1] == ("c/w#1.1", False, False)
+        job.cancel()
+
+
+async def test_alerts_whose_commit_hangs_can_be_handed_on_once(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no time left to wait: they go out unrecorded, and are written if the store comes back."""
+    gate = asyncio.Event()
+    commit = rig.store.commit
+
+    async def slow(*rows: Any) -> None:  # noqa: ANN401 - passed through
+        await gate.wait()
+        await commit(*rows)
+
+    monkeypatch.setattr(rig.store, "commit", slow)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(rig.committer.run())
+        rig.committer.submit(Effects(notices=(notice(1),)))
+        await settle()
+        rig.committer.submit(Effects(notices=(notice(1, "b/w"), notice(1, "c/w"))))
+        rig.committer.hand_on()
+        handed = [("a/w#1.1", False, False), ("b/w#1.1", False, False), ("c/w#1.1", False, False)]
+        assert rig.outbox.offered == handed
+        rig.outbox.waiting.discard(("c/w#1.1", "phone"))  # was delivered meanwhile
+        gate.set()
+        rig.committer.finish()
+    assert rig.outbox.offered == handed
+    assert set(states_of(rig.store)) == {"a/w#1.1", "b/w#1.1"}
+
+
+async def test_what_failed_is_tried_once_more_at_the_end(rig: Rig) -> None:
+    """Without waiting for its pause: there is no later."""
+    rig.store.failing = StoreError("state.db", "commit", "locked")
+    await rig.write(Effects(subjects=(state(1),), notices=(notice(1),)))
+    rig.store.failing = None
+    with capture_logs() as logs:
+        await rig.run()
+    assert states_of(rig.store) == {"a/w#1.1": "pending"}
+    assert [entry["event"] for entry in logs] == ["state.back"]
+
+
+async def test_what_ends_unwritten_is_in_the_log(rig: Rig) -> None:
+    """Nothing that was decided vanishes without a trace."""
+    rig.store.failing = StoreError("state.db", "commit", "locked")
+    with capture_logs() as logs:
+        await rig.run(WORSE)
+    unwritten = logs[-1]
+    assert unwritten["event"] == "state.unwritten"
+    assert (unwritten["subjects"], unwritten["notices"]) == (1, ["a/w#1.3 phone"])
+
+
+async def test_a_job_that_dies_in_a_commit_hands_its_alerts_on(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault of ours does not swallow an alert, and its rows are written by the job started anew."""
+
+    async def faulty(*_: object) -> None:
+        raise RuntimeError("a fault")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rig.store, "commit", faulty)
+        with pytest.raises(RuntimeError, match="a fault"):
+            await rig.run(WORSE)
+    assert rig.outbox.offered == [("a/w#1.3", False, False)]
+    await rig.run()
+    assert states_of(rig.store) == {"a/w#1.3": "pending"}
 
 
 async def test_latency_is_measured_from_the_frame_to_the_commit(rig: Rig) -> None:

@@ -77,7 +77,6 @@ class Engine:
         self._track = Track.empty(0)
         self._known: Bools = np.zeros(0, dtype=np.bool_)  # wallets whose subject surely has a state
         self._assumed: Bools = np.zeros(0, dtype=np.bool_)  # wallets judged with an entry price for a mark
-        self._assumed: Bools = np.zeros(0, dtype=np.bool_)  # wallets judged with an entry price for a mark
         self._readings: Readings = evaluate(self._book, self._board.price)
         self._hit: Bools = conditions(self._book, self._limits, self._readings)
         self._sampler = Sampler(0)

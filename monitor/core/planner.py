@@ -180,8 +180,9 @@ def reconcile(state: SubjectState, fates: Mapping[str, Fate]) -> SubjectState:
         fate = fates.get(name)
         current = fate is not None and fate.decided_ms >= before.at_ms
         if before.level is Level.OK:
-            if current and fate is not None and fate.state != "pending" and before.delivered:
-                del told[name]  # the closing message met its fate
+            settled = current and fate is not None and fate.state != "pending"
+            if settled and (before.delivered or fate is None or fate.state != "accepted"):
+                del told[name]  # the closing message met its fate, or the withdrawn alert never arrived
         elif current and fate is not None and fate.state == "accepted":
             told[name] = Told(state.level, before.at_ms, delivered=True)
         elif before.refused or (current and fate is not None and fate.state == "refused"):

@@ -78,9 +78,11 @@ class Delivery:
     def offer(self, notices: Sequence[Notice], *, recorded: bool) -> None:
         """Take notices without blocking; ``recorded`` says whether their commit succeeded.
 
-        After ``finish`` nothing is taken: what was recorded is delivered by the next run.
+        After ``finish`` nothing is taken: what was recorded is delivered by the next run, what was not is lost.
         """
         if self._finishing:
+            for notice in () if recorded else notices:
+                log.error("delivery.lost", channel=notice.channel, key=notice.key)
             return
         for notice in notices:
             lane = self._lanes.get(notice.channel)

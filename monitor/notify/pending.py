@@ -61,12 +61,15 @@ class Pending:
         self._waiting[notice.subject] = entry
 
     def withdraw(self, subject: str) -> bool:
-        """Drop what waits for ``subject``; return False if one is in flight, which cannot be called back."""
-        self._waiting.pop(subject, None)
+        """Drop what waits for ``subject``; return whether its row can be given up.
+
+        One in flight cannot be called back, and its row waits for its fate, unless a newer one took its place.
+        """
+        dropped = self._waiting.pop(subject, None) is not None
         if self._flying is None or self._flying.notice.subject != subject:
             return True
         self._flying.withdrawn = True
-        return False
+        return dropped
 
     def holds(self, key: str) -> bool:
         """Return whether the notice with this key waits or is in flight."""

@@ -11,7 +11,7 @@ import errno
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -101,16 +101,25 @@ class Database:
             in a crash of the process.
         check: look through the whole file when opening it; for small files.
         busy_s: how long to wait for another program's lock.
+        write_busy_s: how long a transaction waits for it, once the file is open; as long if not given.
     """
 
     def __init__(
-        self, path: Path, schema: Schema, *, synchronous: str, check: bool = False, busy_s: float = BUSY_S
+        self,
+        path: Path,
+        schema: Schema,
+        *,
+        synchronous: str,
+        check: bool = False,
+        busy_s: float = BUSY_S,
+        write_busy_s: float | None = None,
     ) -> None:
         self.path = path
         self._schema = schema
         self._synchronous = synchronous
         self._check = check
         self._busy_s = busy_s
+        self._write_busy_s = busy_s if write_busy_s is None else write_busy_s
         self._lock = asyncio.Lock()
         self._connection: aiosqlite.Connection | None = None
 
@@ -167,6 +176,7 @@ class Database:
             [(verdict,), *_] = await connection.execute_fetchall("PRAGMA quick_check(1)")
             if verdict != "ok":
                 raise StoreError(str(self.path), "check", " ".join(str(verdict).split()), _DAMAGED)
+        await connection.execute(f"PRAGMA busy_timeout = {round(self._write_busy_s * 1000):d}")
 
     async def _migrate(self, connection: aiosqlite.Connection) -> None:
         [header] = await connection.execute_fetchall(HEADER_SQL)
@@ -231,6 +241,12 @@ async def _transaction(connection: aiosqlite.Connection) -> AsyncIterator[None]:
         await connection.execute("BEGIN IMMEDIATE")
         yield
         await connection.commit()
+    except asyncio.CancelledError:
+        # Whoever gave up must not wait for a disk that hangs: once queued, the ROLLBACK needs no waiting for.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0):
+                await connection.rollback()
+        raise
     except BaseException:
         # Does nothing after a COMMIT that went through, so a cancelled commit is never half undone.
         await connection.rollback()

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 import structlog
 
-from monitor.core.model import Notice, SubjectState
+from monitor.core.model import Fate, Notice, SubjectState
 from monitor.errors import StoreError
 from monitor.ports import Clock, Stored
 from monitor.storage.outbox import (
@@ -31,6 +31,8 @@ from monitor.storage.sqlite import BUSY_S, Database, Reader, Row
 log = structlog.get_logger()
 
 KEEP_SETTLED_DAYS: Final = 90
+# An alert waits for a commit: it gives up, and says why, before the committer goes on without it.
+WRITE_BUSY_S: Final = 0.7
 _DAY_MS: Final = 86_400_000
 
 STATE_SCHEMA: Final = Schema(
@@ -88,8 +90,15 @@ WHERE state = 'pending' AND EXISTS (
       AND newer.rowid > outbox.rowid
 )
 """
+# Spares the notices of its own commit, so that one repeated because nobody saw it succeed cannot resolve them.
 _RESOLVE: Final = """
-UPDATE outbox SET state = 'resolved', settled_ms = ? WHERE subject = ? AND channel = ? AND state = 'pending'
+UPDATE outbox SET state = 'resolved', settled_ms = ?
+WHERE subject = ? AND channel = ? AND state = 'pending' AND key NOT IN (SELECT value FROM json_each(?))
+"""
+_FATES: Final = """
+SELECT subject, channel, state, decided_ms FROM outbox
+WHERE rowid IN (SELECT max(rowid) FROM outbox GROUP BY subject, channel)
+ORDER BY subject, channel
 """
 _ATTEMPTED: Final = """
 UPDATE outbox SET attempts = attempts + 1, first_attempt_ms = coalesce(first_attempt_ms, :at_ms),
@@ -113,16 +122,25 @@ class SqliteState:
         path: the file, ``state.db``.
         clock: dates what is superseded or resolved, and the retention.
         keep_settled_days: rows of the outbox that need nothing any more are removed after this, when opening.
-        busy_s: how long to wait for another program's lock.
+        busy_s: how long to wait for another program's lock when opening.
+        write_busy_s: how long a commit or a mark waits for it.
 
     Attributes:
         unreadable: rows found when opening whose content could not be understood. They are left in the file.
     """
 
     def __init__(
-        self, path: Path, clock: Clock, *, keep_settled_days: float = KEEP_SETTLED_DAYS, busy_s: float = BUSY_S
+        self,
+        path: Path,
+        clock: Clock,
+        *,
+        keep_settled_days: float = KEEP_SETTLED_DAYS,
+        busy_s: float = BUSY_S,
+        write_busy_s: float = WRITE_BUSY_S,
     ) -> None:
-        self._db = Database(path, STATE_SCHEMA, synchronous="FULL", check=True, busy_s=busy_s)
+        self._db = Database(
+            path, STATE_SCHEMA, synchronous="FULL", check=True, busy_s=busy_s, write_busy_s=write_busy_s
+        )
         self._clock = clock
         self._keep_ms = round(keep_settled_days * _DAY_MS)
         self.unreadable = 0
@@ -141,10 +159,14 @@ class SqliteState:
             "read outbox",
             "SELECT key, payload FROM outbox WHERE state = 'pending' ORDER BY decided_ms, rowid",
         )
+        newest = await self._db.rows("read outbox", _FATES)
         self.unreadable = 0
+        states = tuple(state for row in subjects if (state := self._subject(row)) is not None)
+        known = {state.subject for state in states}
         return Stored(
-            subjects=tuple(state for row in subjects if (state := self._subject(row)) is not None),
+            subjects=states,
             pending=tuple(notice for row in notices if (notice := self._notice(row)) is not None),
+            fates=tuple(Fate(*row) for row in newest if row[0] in known),
         )
 
     async def _prune(self) -> None:
@@ -175,19 +197,27 @@ class SqliteState:
         log.error("state.row_unreadable", path=str(self._db.path), table=table, row=row[0])
 
     async def commit(
-        self, subjects: Sequence[SubjectState], gone: Sequence[str], notices: Sequence[Notice]
+        self,
+        subjects: Sequence[SubjectState],
+        gone: Sequence[str],
+        notices: Sequence[Notice],
+        over: Sequence[tuple[str, str]] = (),
     ) -> None:
         """Write all of it in one durable transaction; nothing at all if it raises.
 
-        A notice supersedes the pending ones of the same subject and channel; one that is already there is not
-        added again, whatever became of it. A ``gone`` subject loses its row; its pending notices stay.
+        What is pending for a (subject, channel) in ``over`` is resolved first, save for ``notices`` themselves.
+        Then a notice supersedes the pending ones of the same subject and channel; one that is already there is
+        not added again, whatever became of it. A ``gone`` subject loses its row; its pending notices stay.
 
         Raises:
             StoreError: nothing was written.
         """
-        if not (subjects or gone or notices):
+        if not (subjects or gone or notices or over):
             return
         async with self._db.transaction("commit") as connection:
+            if over:
+                at_ms, own = self._clock.wall_ms(), json.dumps([notice.key for notice in notices])
+                await connection.executemany(_RESOLVE, [(at_ms, *pair, own) for pair in over])
             if subjects:
                 rows = [(s.subject, int(s.level), s.since_ms, to_payload(s)) for s in subjects]
                 await connection.executemany(_PUT_SUBJECT, rows)
@@ -196,15 +226,6 @@ class SqliteState:
             if notices:
                 await connection.executemany(_PUT_NOTICE, [_notice_row(notice) for notice in notices])
                 await connection.execute(_SUPERSEDE, (self._clock.wall_ms(),))
-
-    async def resolve(self, subject: str, channel: str) -> None:
-        """Give up pending notices of a subject on a channel: the incident ended before one was accepted.
-
-        Raises:
-            StoreError: nothing was written.
-        """
-        async with self._db.transaction("resolve") as connection:
-            await connection.execute(_RESOLVE, (self._clock.wall_ms(), subject, channel))
 
     async def attempted(self, key: str, channel: str, at_ms: int, reason: str) -> None:
         """Record a failed attempt; the row stays due. A notice that was never committed is passed over.

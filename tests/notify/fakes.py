@@ -89,12 +89,13 @@ class FakeStateStore:
         return Stored((), ())
 
     async def commit(
-        self, subjects: Sequence[SubjectState], gone: Sequence[str], notices: Sequence[Notice]
+        self,
+        subjects: Sequence[SubjectState],
+        gone: Sequence[str],
+        notices: Sequence[Notice],
+        over: Sequence[tuple[str, str]] = (),
     ) -> None:
         self._mark("commit", "", "")
-
-    async def resolve(self, subject: str, channel: str) -> None:
-        self._mark("resolve", subject, channel)
 
     async def attempted(self, key: str, channel: str, at_ms: int, reason: str) -> None:
         self._mark(f"attempted:{reason}", key, channel)

@@ -320,6 +320,18 @@ async def test_an_idle_channel_finishes_at_once(clock: ManualClock) -> None:
         assert tg.tried == []
 
 
+async def test_an_unrecorded_notice_that_comes_too_late_is_in_the_log(clock: ManualClock) -> None:
+    """No database holds it and nobody sends it. A recorded one is delivered by the next run."""
+    async with running(clock, FakeChannel()) as rig:
+        rig.delivery.finish(5.0)
+        with capture_logs() as logs:
+            rig.delivery.offer([a_notice("a", "k1")], recorded=True)
+            rig.delivery.offer([a_notice("b", "k2")], recorded=False)
+        assert [(entry["event"], entry["channel"], entry["key"]) for entry in logs] == [
+            ("delivery.lost", "tg", "k2")
+        ]
+
+
 async def test_finishing_tries_once_what_is_due(clock: ManualClock) -> None:
     """What is due gets its attempt in order, what pauses or fails stays in the database, and the job ends."""
     tg = FakeChannel(script=[DOWN, DOWN])

@@ -93,6 +93,19 @@ def test_what_fails_after_something_newer_came_is_forgotten() -> None:
         assert pending.next_due_s() == due_s
 
 
+def test_withdrawing_gives_up_the_row_of_a_newer_notice_behind_one_in_flight() -> None:
+    """Or it would be sent after a restart; the one in flight was superseded by it in the database."""
+    pending = Pending()
+    pending.offer(a_notice("s", "k1"), recorded=True, now_s=0.0)
+    entry = pending.peek(0.0)
+    assert entry is not None
+    pending.depart(entry)
+    pending.offer(a_notice("s", "k2"), recorded=True, now_s=0.0)
+    assert pending.withdraw("s")
+    assert not pending.holds("k2")
+    assert not pending.returned(1.0)
+
+
 def test_withdrawing_drops_what_waits_and_stops_repeats_of_what_flies() -> None:
     """An incident that ended before anybody heard of it needs no message; one in flight is not repeated."""
     pending = Pending()

@@ -1,10 +1,10 @@
 """Stores in memory that behave as the real ones do; the contract suite runs against both."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
-from monitor.core.model import Notice, Sample, SubjectState
+from monitor.core.model import Fate, Notice, Sample, SubjectState
 from monitor.errors import StoreError
 from monitor.ports import Clock, Stored
 from monitor.storage.outbox import TRANSITIONS, OutboxCount, OutboxRow, OutboxState, Pending, pending_of
@@ -30,18 +30,27 @@ class MemoryState:
         self._is_open = True
         waiting = [row for row in self.outbox.values() if row.state is OutboxState.PENDING]
         waiting.sort(key=lambda row: row.decided_ms)
+        newest = {(row.subject, row.channel): row for row in self.outbox.values() if row.subject in self.subjects}
         return Stored(
             tuple(self.subjects[name] for name in sorted(self.subjects)),
             tuple(row.notice for row in waiting if row.notice is not None),
+            tuple(Fate(*pair, row.state.value, row.decided_ms) for pair, row in sorted(newest.items())),
         )
 
     async def commit(
-        self, subjects: Sequence[SubjectState], gone: Sequence[str], notices: Sequence[Notice]
+        self,
+        subjects: Sequence[SubjectState],
+        gone: Sequence[str],
+        notices: Sequence[Notice],
+        over: Sequence[tuple[str, str]] = (),
     ) -> None:
-        if not (subjects or gone or notices):
+        if not (subjects or gone or notices or over):
             return
         self._check("commit")
         self.commits += 1
+        own = {notice.key for notice in notices}
+        for subject, channel in over:
+            self._give_up(subject, channel, OutboxState.RESOLVED, spared=own)
         self.subjects.update({state.subject: state for state in subjects})
         for name in gone:
             self.subjects.pop(name, None)
@@ -58,10 +67,6 @@ class MemoryState:
                 decided_ms=notice.decided_ms,
                 notice=notice,
             )
-
-    async def resolve(self, subject: str, channel: str) -> None:
-        self._check("resolve")
-        self._give_up(subject, channel, OutboxState.RESOLVED)
 
     async def attempted(self, key: str, channel: str, at_ms: int, reason: str) -> None:
         self._check("record an attempt")
@@ -116,9 +121,10 @@ class MemoryState:
             row, attempts=row.attempts + 1, first_attempt_ms=first, last_attempt_ms=at_ms
         )
 
-    def _give_up(self, subject: str, channel: str, state: OutboxState) -> None:
+    def _give_up(self, subject: str, channel: str, state: OutboxState, spared: Collection[str] = ()) -> None:
         for row in list(self.outbox.values()):
-            if (row.subject, row.channel, row.state) == (subject, channel, OutboxState.PENDING):
+            pending = (row.subject, row.channel, row.state) == (subject, channel, OutboxState.PENDING)
+            if pending and row.key not in spared:
                 self._put(row, state=state, settled_ms=self._clock.wall_ms())
 
     def _put(self, row: OutboxRow, **changes: object) -> None:

@@ -10,11 +10,12 @@ import aiosqlite
 import pytest
 from structlog.testing import capture_logs
 
-from monitor.core.model import Facts, Level, Notice, NoticeKind, SubjectState
+from monitor.commit import COMMIT_TIMEOUT_S
+from monitor.core.model import Facts, Fate, Level, Notice, NoticeKind, SubjectState
 from monitor.errors import SchemaTooNewError, StoreError
 from monitor.ports import StateStore
 from monitor.storage.outbox import OutboxState, Pending
-from monitor.storage.state import STATE_SCHEMA, SqliteState, StateReader
+from monitor.storage.state import STATE_SCHEMA, WRITE_BUSY_S, SqliteState, StateReader
 from tests.conftest import ManualClock
 from tests.storage.damage import content_of, execute, forbidden_directory, mode_of, put, scribble
 from tests.storage.fakes import MemoryState
@@ -47,7 +48,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def store(path: Path, clock: ManualClock) -> AsyncIterator[SqliteState]:
-    made = SqliteState(path, clock, busy_s=0.05)
+    made = SqliteState(path, clock, busy_s=0.05, write_busy_s=0.05)
     await made.open()
     yield made
     await made.close()
@@ -80,6 +81,15 @@ async def test_commits_are_synchronous(store: SqliteState) -> None:
     """A commit that returned survives a loss of power."""
     assert await store._db.rows("t", "PRAGMA synchronous") == [(2,)]
     assert await store._db.rows("t", "PRAGMA journal_mode") == [("wal",)]
+
+
+async def test_commits_wait_less_for_a_lock_than_opening_does(path: Path, clock: ManualClock) -> None:
+    """Levels are worth waiting for at the start; later an alert waits, and the committer is not kept longer."""
+    store = SqliteState(path, clock)
+    await store.open()
+    assert await store._db.rows("t", "PRAGMA busy_timeout") == [(700,)]
+    await store.close()
+    assert WRITE_BUSY_S < COMMIT_TIMEOUT_S
 
 
 async def test_the_file_tells_what_it_is(store: SqliteState, path: Path) -> None:
@@ -149,6 +159,23 @@ async def test_a_cancelled_commit_is_all_or_nothing_and_the_next_one_works(
         outcomes.append((tasks[-1].cancelled(), name in keys))
     steps = [(True, False)] * 5 + [(True, True), (False, True)]
     assert outcomes == steps
+
+
+async def test_whoever_gives_up_does_not_wait_for_a_disk_that_hangs(path: Path, clock: ManualClock) -> None:
+    """A commit cancelled behind another program's lock ends at once, so that its alert can be sent without it."""
+    store = SqliteState(path, clock, write_busy_s=120.0)
+    await store.open()
+    async with aiosqlite.connect(path) as other, asyncio.TaskGroup() as group:
+        await other.execute("BEGIN IMMEDIATE")
+        hanging = group.create_task(store.commit((level_of("s"),), (), ()))
+        await asyncio.wait([hanging], timeout=0.05)
+        hanging.cancel()
+        done, _ = await asyncio.wait([hanging], timeout=10)
+        await other.rollback()
+        assert done
+    await store.commit((level_of("t"),), (), ())
+    assert [row[0] for row in await store._db.rows("t", "SELECT subject FROM subjects")] == ["t"]
+    await store.close()
 
 
 async def test_a_caller_that_waits_for_its_turn_can_be_cancelled(store: SqliteState) -> None:
@@ -280,7 +307,7 @@ async def test_a_database_that_cannot_be_written_still_gives_what_it_holds(
         await other.execute("BEGIN IMMEDIATE")
         with capture_logs() as logs:
             stored = await store.open()
-    assert stored == ((level_of("s"),), (notice("k", "s"),))
+    assert stored == ((level_of("s"),), (notice("k", "s"),), (Fate("s", "phone", "pending", 100),))
     assert [entry["event"] for entry in logs] == ["state.prune_failed"]
 
 
@@ -295,7 +322,7 @@ async def test_a_row_that_cannot_be_read_costs_no_other(store: SqliteState, path
     )
     with capture_logs() as logs:
         stored = await store.open()
-    assert stored == ((level_of("good"),), (notice("k2", "good"),))
+    assert stored == ((level_of("good"),), (notice("k2", "good"),), (Fate("good", "phone", "pending", 100),))
     assert store.unreadable == 2
     assert [(entry["table"], entry["row"]) for entry in logs] == [("subjects", "bad"), ("outbox", "k1")]
     assert {row.key: row.notice is None for row in await store.alerts()} == {"k1": True, "k2": False}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.core.model import Facts, Level, Notice, NoticeKind, SubjectState, Told
+from monitor.core.model import Facts, Fate, Level, Notice, NoticeKind, SubjectState, Told
 from monitor.errors import StoreError
 from monitor.ports import Stored
 from monitor.storage.outbox import OutboxCount, OutboxRow, OutboxState, Pending
@@ -15,6 +15,7 @@ from tests.conftest import ManualClock
 from tests.storage.fakes import MemoryState
 
 Store = SqliteState | MemoryState
+OVER = (("a/cross:USDT", "phone"),)
 
 
 def notice(key: str, *, channel: str = "phone", subject: str = "a/cross:USDT", decided_ms: int = 100) -> Notice:
@@ -58,7 +59,11 @@ async def test_what_was_committed_is_there_when_opened_again(store: Store) -> No
     levels = (level_of("a/cross:USDT"), level_of("b/isolated:BTCUSDT:LONG", Level.EMERGENCY))
     late, early = notice("k2", decided_ms=200), notice("k1", subject="b/isolated:BTCUSDT:LONG")
     await store.commit(levels, (), (late, early))
-    assert await reopen(store) == Stored(levels, (early, late))
+    fates = (
+        Fate("a/cross:USDT", "phone", "pending", 200),
+        Fate("b/isolated:BTCUSDT:LONG", "phone", "pending", 100),
+    )
+    assert await reopen(store) == Stored(levels, (early, late), fates)
 
 
 async def test_notices_of_one_moment_keep_the_order_of_their_commit(store: Store) -> None:
@@ -156,7 +161,7 @@ async def test_resolving_gives_up_pending_notices_of_a_subject_on_a_channel(
 ) -> None:
     """An incident that ended before anybody was told leaves nothing to send."""
     await store.commit((), (), (notice("k1"), notice("k1", channel="mail"), notice("k2", subject="s2")))
-    await store.resolve("a/cross:USDT", "phone")
+    await store.commit((), (), (), OVER)
     rows = {(row.key, row.channel): row for row in await store.alerts()}
     assert rows["k1", "phone"].state is OutboxState.RESOLVED
     assert rows["k1", "phone"].settled_ms == clock.wall_ms()
@@ -164,12 +169,46 @@ async def test_resolving_gives_up_pending_notices_of_a_subject_on_a_channel(
     assert rows["k2", "phone"].state is OutboxState.PENDING
 
 
+async def test_an_alert_committed_with_the_end_of_the_incident_before_it_stays_due(store: Store) -> None:
+    """One incident ends and the next begins in one commit: resolving comes first, and superseding after it."""
+    await store.commit((), (), (notice("k1"),))
+    await store.commit((level_of("a/cross:USDT"),), (), (notice("k2", decided_ms=200),), OVER)
+    rows = await by_key(store)
+    assert (rows["k1"].state, rows["k2"].state) == (OutboxState.RESOLVED, OutboxState.PENDING)
+    assert (await reopen(store)).pending == (notice("k2", decided_ms=200),)
+
+
+async def test_the_same_commit_again_resolves_none_of_its_own_notices(store: Store) -> None:
+    """A commit that was given up may have succeeded all the same; repeating it takes nothing back."""
+    rows = ((level_of("a/cross:USDT"),), (), (notice("k1"),), OVER)
+    await store.commit(*rows)
+    await store.commit(*rows)
+    assert (await reopen(store)).pending == (notice("k1"),)
+
+
+async def test_what_became_of_the_newest_notice_is_known_when_opened_again(
+    store: Store, clock: ManualClock
+) -> None:
+    """A crash between the mark of a delivery and the level's next commit leaves the outcome in the outbox."""
+    subjects = {"a": "accepted", "b": "refused", "c": "resolved", "d": "pending"}
+    levels = tuple(level_of(name) for name in (*subjects, "silent"))
+    await store.commit(levels, (), [notice(f"{name}1", subject=name) for name in (*subjects, "gone")])
+    newer = [notice(f"{name}2", subject=name, decided_ms=200) for name in subjects]
+    await store.commit((), (), [*newer, notice("a1", subject="a", channel="mail", decided_ms=50)])
+    await store.accepted("a1", "phone", clock.wall_ms())  # an older one that was under way
+    await store.accepted("a2", "phone", clock.wall_ms())
+    await store.refused("b2", "phone", clock.wall_ms(), "unknown chat")
+    await store.commit((), (), (), (("c", "phone"),))
+    expected = [Fate(name, "phone", state, 200) for name, state in subjects.items()]
+    assert (await reopen(store)).fates == (Fate("a", "mail", "pending", 50), *expected)
+
+
 @pytest.mark.parametrize("way", ["superseded", "resolved"])
 async def test_an_acceptance_that_comes_late_is_recorded(store: Store, way: str) -> None:
     """The message was under way when its row was given up: somebody has read it."""
     await store.commit((), (), (notice("k1"),))
     if way == "resolved":
-        await store.resolve("a/cross:USDT", "phone")
+        await store.commit((), (), (), OVER)
     else:
         await store.commit((), (), (notice("k2"),))
     await store.refused("k1", "phone", 900, "gone")
@@ -187,7 +226,7 @@ async def test_what_the_service_said_is_final(store: Store) -> None:
     await store.accepted("yes", "phone", 2)
     await store.refused("yes", "phone", 3, "late")
     await store.accepted("no", "phone", 4)
-    await store.resolve("a/cross:USDT", "phone")
+    await store.commit((), (), (), OVER)
     assert await by_key(store) == before
 
 
@@ -196,7 +235,7 @@ async def test_fates_of_notices_that_were_never_committed_are_passed_over(store:
     await store.attempted("k", "phone", 1, "x")
     await store.accepted("k", "phone", 1)
     await store.refused("k", "phone", 1, "x")
-    await store.resolve("s", "phone")
+    await store.commit((), (), (), (("s", "phone"),))
     assert await store.alerts() == []
 
 
