@@ -140,9 +140,15 @@ def measure(count: int, budget_s: float) -> Row:
 
 
 def _shifted(accounts: Sequence[AccountSnapshot], *, only_first: bool) -> list[AccountSnapshot]:
-    """Return the accounts with one or with every quantity changed by one in a thousand."""
+    """Return the accounts with one or with every quantity changed by one in a thousand.
+
+    Accounts that do not change stay the same objects, as they do in the engine.
+    """
     result: list[AccountSnapshot] = []
     for i, account in enumerate(accounts):
+        if only_first and i:
+            result.append(account)
+            continue
         legs = list(account.positions)
         for j, leg in enumerate(legs):
             if only_first and (i or j):

@@ -21,7 +21,7 @@ from monitor.control import ControlServer, Lock
 from monitor.core.engine import Engine, EngineView
 from monitor.core.events import Event, Heartbeat, Restored, SettingsChanged, Snapshot, StoreState, Ticks
 from monitor.core.incidents import Effects
-from monitor.core.model import AccountSnapshot, BracketTable, Transition
+from monitor.core.model import AccountSnapshot, BracketTable
 from monitor.core.settings import EngineSettings
 from monitor.errors import ControlError, StoreError
 from monitor.inbox import EngineInbox
@@ -266,9 +266,6 @@ class Daemon:
         self._committer.submit(effects, seen_s)
         if effects.samples:
             self._history.record(effects.samples)
-        if effects.transitions:
-            # A fall that hits everything makes many lines: the commit, woken just now, goes first.
-            asyncio.get_running_loop().call_soon(_log_transitions, effects.transitions)
         for listener in self._listeners:
             listener(effects)
 
@@ -315,15 +312,6 @@ def _as_ms(latencies: Latencies) -> dict[str, float]:
         "p99_ms": round(latencies.p99_s * 1000, 3),
         "worst_ms": round(latencies.worst_s * 1000, 3),
     }
-
-
-def _log_transitions(transitions: Sequence[Transition]) -> None:
-    for transition in transitions:
-        log.info(
-            "level.changed", subject=transition.subject, new=transition.level.label,
-            previous=transition.previous.label, margin_ratio=transition.facts.margin_ratio,
-            room=transition.facts.room, distance=transition.facts.distance, mark=transition.facts.mark,
-        )  # fmt: skip
 
 
 def _make_directory(path: Path) -> None:

@@ -15,7 +15,7 @@ import structlog
 
 from monitor.core.events import StoreState
 from monitor.core.incidents import Effects
-from monitor.core.model import Notice, SubjectState
+from monitor.core.model import Notice, SubjectState, Transition
 from monitor.errors import StoreError
 from monitor.ports import Clock, Inbox, StateStore
 
@@ -50,6 +50,7 @@ class _Batch:
     gone: dict[str, None] = field(default_factory=dict)
     notices: list[Notice] = field(default_factory=list)
     over: dict[tuple[str, str], None] = field(default_factory=dict)  # resolved before the notices are added
+    transitions: list[Transition] = field(default_factory=list)  # logged once their notices are on their way
     seen_s: float | None = None  # when the oldest cause of it was received
 
     def add(self, effects: Effects) -> None:
@@ -61,6 +62,7 @@ class _Batch:
             self.gone.pop(state.subject, None)
         self.notices = _without(self.notices, effects.withdrawn)
         self.notices.extend(effects.notices)
+        self.transitions.extend(effects.transitions)
 
     def __bool__(self) -> bool:
         return bool(self.subjects or self.gone or self.notices or self.over)
@@ -190,6 +192,8 @@ class Committer:
             if batch.notices and batch.seen_s is not None:
                 self._latencies.append(self._clock.mono_s() - batch.seen_s)
             self._outbox.offer(self._sent(), recorded=True)
+        finally:
+            _log_transitions(batch.transitions)
 
     def _joined(self, retried: _Batch | None, batch: _Batch) -> _Batch:
         """Return the rows of one transaction: what failed before and what is new, newest state of each subject.
@@ -233,3 +237,12 @@ class Committer:
 def _without(notices: Iterable[Notice], over: Iterable[tuple[str, str]]) -> list[Notice]:
     ended = set(over)
     return [notice for notice in notices if (notice.subject, notice.channel) not in ended]
+
+
+def _log_transitions(transitions: Iterable[Transition]) -> None:
+    for transition in transitions:
+        log.info(
+            "level.changed", subject=transition.subject, new=transition.level.label,
+            previous=transition.previous.label, margin_ratio=transition.facts.margin_ratio,
+            room=transition.facts.room, distance=transition.facts.distance, mark=transition.facts.mark,
+        )  # fmt: skip

@@ -121,8 +121,8 @@ def _level(readings: Readings, wallet: int, levels: Sequence[int]) -> str:
 def worst_row(book: Book, readings: Readings, wallet: int) -> int | None:
     """Return the row of a wallet that is nearest to its liquidation price, else the one that requires most."""
     rows = book.rows_of(wallet)
-    if not rows:
-        return None
+    if len(rows) <= 1:
+        return rows.start if rows else None
     distance = readings.distance[rows.start : rows.stop]
     if np.isnan(distance).all() or not np.nanmax(distance) > 0:
         return rows.start + int(np.argmax(np.nan_to_num(readings.position_maintenance[rows.start : rows.stop])))

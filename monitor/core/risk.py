@@ -120,7 +120,7 @@ def _to_x(book: Book, price: Floats) -> Floats:
     """Return the variable cushions are linear in; the same function turns it back into a price."""
     if book.any_inverse:
         return np.where(book.inverse, 1.0 / price, price)
-    return price.copy()
+    return price
 
 
 def _maintenance(book: Book, x: Floats) -> tuple[Floats, Ints, Floats]:
@@ -172,18 +172,17 @@ def _pair_roots(book: Book, row_cushion: Floats, cushion: Floats, x: Floats, roo
     if not pairs.first.size:
         return np.zeros((2, 0))
     target = row_cushion[pairs.first] + row_cushion[pairs.second] - cushion[book.row_wallet[pairs.first]]
-    lower = ((target - pairs.rising[0]) * pairs.rising[1]).max(axis=0)
-    upper = -((target - pairs.falling[0]) * pairs.falling[1]).max(axis=0)
-    reached = lower <= upper  # else even at its best the pair is below the target
-    lower[~(reached & (lower > 0) & (lower < np.inf))] = np.nan
-    upper[~(reached & (upper > 0) & (upper < np.inf))] = np.nan
+    roots = np.empty((2, len(target)))
+    ((target - pairs.rising[0]) * pairs.rising[1]).max(axis=0, out=roots[0])
+    np.negative(((target - pairs.falling[0]) * pairs.falling[1]).max(axis=0), out=roots[1])
+    # Where the lower one lies above the upper, even the pair's best is below the target.
+    roots[~((roots > 0) & (roots < np.inf) & (roots[0] <= roots[1]))] = np.nan
     here = _to_price_of(book, pairs.first, x[pairs.first])
-    below = np.abs(here - _to_price_of(book, pairs.first, lower))
-    above = np.abs(here - _to_price_of(book, pairs.first, upper))
-    nearest = np.where(np.isnan(upper) | (below <= above), lower, upper)
+    away = np.abs(here - _to_price_of(book, pairs.first, roots))
+    nearest = np.where(np.isnan(roots[1]) | (away[0] <= away[1]), roots[0], roots[1])
     root[pairs.first] = nearest
     root[pairs.second] = nearest
-    return np.stack([lower, upper])
+    return roots
 
 
 def _to_price_of(book: Book, rows: Ints, x: Floats) -> Floats:
@@ -211,7 +210,6 @@ def _joint_distance(book: Book, x: Floats, bracket: Ints, cushion: Floats, dista
     joint[above] = np.fmin(joint[above], move[group.falling :])
     left = cushion[several]
     joint[several[(left <= 0) & book.exposed[several]]] = 0.0
-    joint[several[np.isnan(left)]] = np.nan
     return joint
 
 
@@ -223,10 +221,10 @@ def _joint_factor(book: Book, x: Floats, bracket: Ints) -> Floats:
     from there the brackets only move towards it, each at most once through its table, and the last line is exact.
     """
     group = book.joint
-    here = x[group.rows]
+    here = x.take(group.rows)
     gain = group.signed_size * here
     notional = group.size * here
-    balance = book.wallet_balance[group.wallets]
+    balance = book.wallet_balance.take(group.wallets)
     spread = group.branch_of
     first_above = len(group.rows) if group.falling == len(group.starts) else int(group.starts[group.falling])
 
@@ -244,7 +242,7 @@ def _joint_factor(book: Book, x: Floats, bracket: Ints) -> Floats:
         np.minimum(current[first_above:], following[first_above:], out=moved[first_above:])
         return moved
 
-    current = bracket[group.rows]
+    current = bracket.take(group.rows)
     factor = zero(current)
     # Past the peak the present lines lead the wrong way: begin at that end of the chain instead.
     wrong_way = np.isnan(factor)
