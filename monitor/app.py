@@ -152,6 +152,8 @@ class Daemon:
     async def _open(self) -> None:
         if self._plan.journal is not None:
             self._journal = JournalWriter(self._plan.journal, monitor.__version__)
+            if self._journal.kept is not None:
+                log.info("journal.kept", earlier=str(self._journal.kept))
         stored = await self._open_state()
         await self._open_history()
         self._take(SettingsChanged(self._plan.settings, self._plan.tables))

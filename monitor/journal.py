@@ -6,6 +6,7 @@ The first line names the format. Events hold positions and prices, no secret; th
 import contextlib
 import os
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
@@ -38,7 +39,12 @@ class JournalWriter:
     def __init__(self, path: Path, version: str) -> None:
         self._path = path
         self._encoder = msgspec.json.Encoder()
+        self.kept: Path | None = None  # where an earlier journal of this name was moved
         try:
+            if path.is_file() and path.stat().st_size > 0:
+                # The one before may explain why there is a new one: it is never overwritten.
+                self.kept = next(p for n in count(1) if not (p := path.with_name(f"{path.name}.{n}")).exists())
+                path.rename(self.kept)
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             self._file: BinaryIO | None = os.fdopen(descriptor, "wb")
         except OSError as error:

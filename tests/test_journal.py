@@ -116,3 +116,15 @@ def test_a_full_disk_ends_the_journal_once() -> None:
     writer.record(Heartbeat(), Now(2, 2.0))
     writer.flush()
     writer.close()
+
+
+def test_an_earlier_journal_of_the_same_name_is_kept(tmp_path: Path) -> None:
+    """It may hold the reason why the program was started again."""
+    path = tmp_path / "j"
+    first = write(path)
+    write(path)
+    third = JournalWriter(path, "1")
+    third.close()
+    assert third.kept == tmp_path / "j.2"
+    assert list(read_journal(tmp_path / "j.1")) == first
+    assert list(read_journal(path)) == []

@@ -21,7 +21,11 @@ def run(
     config: ConfigOption = None,
     journal: Annotated[
         Path | None,
-        typer.Option("--journal", metavar="FILE", help="Record every event that enters the engine, for `replay`."),
+        typer.Option(
+            "--journal",
+            metavar="FILE",
+            help="Record what enters the engine, for `replay`; an earlier file of this name is kept.",
+        ),
     ] = None,
 ) -> int:
     """Watch the configured positions until told to stop."""

@@ -119,7 +119,15 @@ def verdict(found: "Status") -> tuple[int, str]:
 def _performance(found: "Status") -> str:
     engine = found.engine
     figures = {
-        "margin_ratio": max((w.margin_ratio for w in engine.wallets if w.margin_ratio is not None), default=None),
+        # A used-up balance has no ratio; a graph must not dip to the next wallet's just then.
+        "margin_ratio": max(
+            (
+                1.0 if w.margin_ratio is None else w.margin_ratio
+                for w in engine.wallets
+                if w.margin_ratio is not None or w.liquidatable is True
+            ),
+            default=None,
+        ),
         "room": min((w.room for w in engine.wallets if w.room is not None), default=None),
         "distance": min((p.distance for p in engine.positions if p.distance is not None), default=None),
     }

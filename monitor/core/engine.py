@@ -208,7 +208,7 @@ class Engine:
                 self._follow(wallet, readings, now)
             self._known[fresh] = True
         if (used_up := worst.margin_ratio >= 1).any():
-            for wallet in np.flatnonzero(used_up & (level > Level.OK)).tolist():
+            for wallet in np.flatnonzero(used_up & (level > Level.OK) & ~self._assumed).tolist():
                 state = self._incidents.get(str(self._book.wallets[wallet].key))
                 if state is not None and not state.breached:
                     # The level cannot get worse, but the meaning does: by now the exchange has liquidated.
@@ -265,6 +265,9 @@ class Engine:
                 self._incidents.remind(state, due, now.wall_ms, self._facts(wallet, now, self._readings))
         self._outages.watch_feeds(self._board, self._settings, now, self._holders)
         self._outages.remind_stores(self._settings, now)
+        for subject in self._incidents.owed():
+            facts, kind = self._closing(subject, now)
+            self._incidents.close_again(subject, now.wall_ms, facts, kind)
 
     def _holders(self, symbols: frozenset[str]) -> tuple[str, ...]:
         """Return the wallets that hold some of these symbols, each with what is known of it."""

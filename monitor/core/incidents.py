@@ -111,6 +111,21 @@ class Incidents:
         """Tell these channels again."""
         self._apply(planner.reminders(state, channels, at_ms, facts, kind=kind))
 
+    def owed(self) -> tuple[str, ...]:
+        """Return the subjects whose end a channel refused."""
+        return tuple(
+            subject
+            for subject, state in self._states.items()
+            if any(told.refused and told.level is Level.OK for told in state.told.values())
+        )
+
+    def close_again(self, subject: str, at_ms: int, facts: Facts, kind: NoticeKind) -> None:
+        """Tell the end of an incident again where it was refused, once that is due."""
+        state = self._states[subject]
+        due = planner.owed(state, at_ms)
+        if due:
+            self._apply(planner.close_again(state, due, at_ms, facts, kind=kind))
+
     def vanish(self, subject: str, at_ms: int, facts: Facts) -> None:
         """Forget a subject; an open incident is closed, and that is never an all-clear."""
         state = self._states.pop(subject)

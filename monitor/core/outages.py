@@ -12,6 +12,7 @@ from monitor.core.settings import EngineSettings
 # A severity decides which channels hear of it, the interval how often it is repeated.
 BLIND_LEVEL = Level.CRITICAL
 BLIND_REMINDER_S = 900.0
+AGAIN_S = 60.0  # at most once in so long for one symbol that comes and goes
 STORAGE_LEVEL = Level.WARNING
 STORAGE_REMINDER_S = 7200.0
 FEED_PREFIX = "/feed:"
@@ -25,7 +26,8 @@ class Outages:
     def __init__(self, incidents: Incidents) -> None:
         self._incidents = incidents
         self._feeds: dict[str, frozenset[str]] = {}  # symbols by feed
-        self._named: dict[str, frozenset[str]] = {}  # symbols told in the present blindness, by feed
+        self._named: dict[str, dict[str, float]] = {}  # symbols told in the present blindness and when, by feed
+        self._returned: dict[str, set[str]] = {}  # those of them that came back since
 
     def subscribed(self, feed: str, symbols: tuple[str, ...]) -> None:
         """Learn which symbols a feed is responsible for, besides those it asked for before."""
@@ -47,7 +49,7 @@ class Outages:
         state = self._incidents.get(f"{FEED_PREFIX}{UNCLAIMED}")
         if state is not None and state.level > Level.OK:
             # Connecting took so long that it was told before a feed had asked: what it named has to come back.
-            unclaimed |= self._named.get(UNCLAIMED, frozenset(board.symbols))
+            unclaimed |= self._named.get(UNCLAIMED, dict.fromkeys(board.symbols, 0.0)).keys()
         feeds[UNCLAIMED] = feeds.get(UNCLAIMED, frozenset()) | unclaimed
         for feed, symbols in feeds.items():
             watched = tuple(symbol for symbol in board.symbols if symbol in symbols)
@@ -61,26 +63,38 @@ class Outages:
             marks = [mark for symbol in blind if (mark := board.newest(symbol)) is not None]
             facts = Facts(
                 environment=settings.environment,
-                symbols=tuple(sorted(blind or self._named.get(feed, frozenset()) or watched)),
+                symbols=tuple(sorted(blind or list(self._named.get(feed, {})) or watched)),
                 wallets=holders(blind),
                 mark_age_s=max((board.silence_s(symbol, now.mono_s) for symbol in blind), default=None),
                 event_ms=min((mark.event_ms for mark in marks), default=0),
                 reason="no marks" if blind else "marks are back" if watched else "no position needs marks",
+            )
+            self._returned.setdefault(feed, set()).update(
+                s for s, data in states.items() if data is DataState.FRESH
             )
             self._follow_feed(feed, state, facts, blind, seeing=seeing, now=now)
 
     def _follow_feed(
         self, feed: str, state: SubjectState, facts: Facts, blind: frozenset[str], *, seeing: bool, now: Now
     ) -> None:
-        named = self._named.get(feed, frozenset())
+        named = self._named.setdefault(feed, {})
+        returned = self._returned[feed]
         audience = self._incidents.audience(BLIND_LEVEL)
-        if blind - named:
+        # A symbol that came back and went again is news, however blind others still are.
+        news = {
+            symbol
+            for symbol in blind
+            if symbol not in named or (symbol in returned and now.mono_s - named[symbol] >= AGAIN_S)
+        }
+        if news:
             # More symbols in the same blindness are told too, and are no new incident.
             self._incidents.rise(state, BLIND_LEVEL, now.wall_ms, facts, kind=NoticeKind.BLIND, channels=audience)
-            self._named[feed] = blind | named
+            named.update(dict.fromkeys(news, now.mono_s))
+            returned -= blind
         elif state.level > Level.OK and seeing:
             self._incidents.fall(state, Level.OK, now.wall_ms, facts, kind=NoticeKind.SIGHT)
-            self._named.pop(feed, None)
+            del self._named[feed]
+            del self._returned[feed]
         elif blind:
             due = planner.remind(state, BLIND_REMINDER_S, audience, now.wall_ms)
             if due:

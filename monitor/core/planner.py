@@ -75,7 +75,7 @@ def rise(
         peak=level if opening else max(level, state.peak),
         sequence=state.sequence + 1,
         quiet=quiet,
-        breached=facts.liquidatable or (state.breached and not opening),
+        breached=(facts.liquidatable and not facts.assumed) or (state.breached and not opening),
         told=told,
     )
     return Plan(after, tuple(_notice(after, name, kind, state.level, at_ms=at_ms, facts=facts) for name in asking))
@@ -101,7 +101,7 @@ def fall(
         if name not in asked:
             del told[name]  # the channel was taken out of the configuration
         elif level is not Level.OK and level >= asked[name]:
-            told[name] = Told(min(level, before.level), before.at_ms, before.delivered)
+            told[name] = Told(min(level, before.level), before.at_ms, before.delivered, before.refused)
         else:
             told[name] = Told(Level.OK, at_ms, before.delivered)
             (closed if before.delivered else withdrawn).append(name)
@@ -180,6 +180,9 @@ def reconcile(state: SubjectState, fates: Mapping[str, Fate]) -> SubjectState:
         fate = fates.get(name)
         current = fate is not None and fate.decided_ms >= before.at_ms
         if before.level is Level.OK:
+            if before.refused or (current and fate is not None and fate.state == "refused" and before.delivered):
+                told[name] = Told(Level.OK, 0, before.delivered, refused=True)
+                continue
             settled = current and fate is not None and fate.state != "pending"
             if settled and (before.delivered or fate is None or fate.state != "accepted"):
                 del told[name]  # the closing message met its fate, or the withdrawn alert never arrived
@@ -206,13 +209,37 @@ def settle(
         else:
             told[channel] = Told(before.level, at_ms, before.delivered, refused=True)
         return Plan(msgspec.structs.replace(state, told=told))
+    if before.delivered and not accepted:
+        told[channel] = Told(
+            Level.OK, at_ms, delivered=True, refused=True
+        )  # whoever believes in it is owed the end
+        return Plan(msgspec.structs.replace(state, told=told))
     if before.delivered or not accepted:
-        del told[channel]  # the closing message met its fate, or the withdrawn alert never arrived
+        del told[channel]  # the closing message arrived, or the withdrawn alert never did
         return Plan(msgspec.structs.replace(state, told=told))
     # The incident ended while this alert was in flight: whoever got it must hear the end too.
     told[channel] = Told(Level.OK, at_ms, delivered=True)
     after = msgspec.structs.replace(state, told=told, sequence=state.sequence + 1)
     return Plan(after, (_notice(after, channel, kind, state.peak, at_ms=at_ms, facts=facts),))
+
+
+def owed(state: SubjectState, at_ms: int) -> tuple[str, ...]:
+    """Return the channels that refused the end of an incident and are due to be told it again."""
+    return tuple(
+        name
+        for name, told in state.told.items()
+        if told.level is Level.OK and told.refused and not 0 <= at_ms - told.at_ms < REFUSED_S * 1000
+    )
+
+
+def close_again(
+    state: SubjectState, channels: Sequence[str], at_ms: int, facts: Facts, *, kind: NoticeKind
+) -> Plan:
+    """Tell these channels once more that the incident is over."""
+    told = {**state.told, **dict.fromkeys(channels, Told(Level.OK, at_ms, delivered=True))}
+    after = msgspec.structs.replace(state, sequence=state.sequence + 1, told=told)
+    notices = (_notice(after, name, kind, state.peak, at_ms=at_ms, facts=facts) for name in channels)
+    return Plan(after, tuple(notices))
 
 
 def _notice(

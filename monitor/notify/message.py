@@ -112,7 +112,7 @@ _ENDINGS = {
     "gone": _GONE,
     "passed": _Ending(
         "NOT A RECOVERY",
-        "the mark passed the liquidation price: probably liquidated, check the exchange",
+        "the margin was used up meanwhile: probably liquidated, check the exchange",
         Level.CRITICAL,
     ),
     "closed_by_hand": _Ending("CLOSED BY HAND", "no position left", Level.NOTICE),
@@ -231,7 +231,8 @@ def _wallet_lines(facts: Facts, tz: tzinfo) -> Iterator[_Line]:
         yield _Line("Reminders", "none until it worsens: it was like this when first seen")
     if facts.reason == "passed":
         yield _Line(
-            "Meaning", "prices came back, but the exchange liquidates at that price; mend the configuration"
+            "Meaning",
+            "better figures again, but the exchange liquidates once the margin is used up; check it",
         )
     yield _Line("Mark", price(facts.mark) + (f" ({facts.mark_source})" if facts.mark_source == "rest" else ""))
     yield _Line("Liquidation price", price(facts.liquidation_price, "none" if facts.mark else UNKNOWN))
@@ -296,7 +297,7 @@ def _assumption(facts: Facts) -> str:
     if not facts.assumed:
         return ""
     names = ", ".join(_clean(symbol) for symbol in facts.assumed[:_TITLE_SYMBOLS])
-    return f"; no mark of {names} yet, entry prices stand in: the truth may be worse"
+    return f"; no mark of {names} yet, entry prices stand in: the truth may be better or worse"
 
 
 def _tick(facts: Facts, tz: tzinfo) -> str:

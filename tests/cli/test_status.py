@@ -70,6 +70,15 @@ def test_the_verdict_names_the_worst_wallet_and_its_figures() -> None:
     )
 
 
+def test_a_used_up_balance_counts_as_liquidation_in_the_figures() -> None:
+    """It has no ratio, and a graph must not dip to the safest wallet's at that moment."""
+    used_up = wallet(level="emergency", margin_ratio=None, liquidatable=True, room=-0.2)
+    calm = wallet(account="b", level="ok", margin_ratio=0.08, room=1.0)
+    code, line = verdict(state(engine=engine(wallets=(used_up, calm))))
+    assert code == 2
+    assert "margin_ratio=1.0000 room=-0.2000" in line
+
+
 def test_a_wallet_that_was_never_judged_is_not_ok() -> None:
     """It counts as not known, behind critical only, and is named."""
     blank = wallet(account="b", level="unknown", room=None, margin_ratio=None)

@@ -812,6 +812,57 @@ def test_what_the_outbox_knows_better_counts_after_a_crash(fate: str | None, exp
         assert [n.kind for n in after.notices] == [REMINDER]
 
 
+def test_a_partial_fall_does_not_forget_that_a_channel_refused() -> None:
+    """It is still due to be told, of the level that holds then."""
+    desk = at_ease(Desk(deliver=False))
+    (first,) = desk.room(0.09).notices
+    desk.result(first, accepted=False)
+    desk.stay(310, 0.19)
+    assert desk.levels()[-1] == "warning"
+    desk.stay(600, 0.19)
+    assert [(n.kind, n.level) for n in desk.notices[1:]] == [(ALERT, Level.WARNING)]
+
+
+def test_an_end_that_was_refused_is_told_again() -> None:
+    """Whoever was told of the trouble believes in it until then; after a restart at once."""
+    desk = at_ease(Desk(deliver=False))
+    desk.result(desk.room(0.09).notices[0])
+    desk.stay(310, 1.0)
+    closing = desk.notices[-1]
+    assert closing.kind is NoticeKind.CLOSED
+    desk.result(closing, accepted=False)
+    desk.stay(899, 1.0)
+    assert desk.notices[-1] is closing
+    after = desk.restarted()
+    after.hold(isolated())
+    after.stay(2, 1.0)
+    assert [n.kind for n in after.notices] == [NoticeKind.CLOSED]
+    desk.stay(2, 1.0)
+    assert desk.notices[-1] is not closing
+    assert (desk.notices[-1].kind, desk.notices[-1].facts.reason) == (NoticeKind.CLOSED, "recovered")
+    desk.result(desk.notices[-1])
+    count = len(desk.notices)
+    desk.stay(1000, 1.0)
+    assert len(desk.notices) == count
+
+
+def test_what_only_assumed_prices_say_is_no_liquidation() -> None:
+    """The truth may be better: the end of it is an ordinary one."""
+    desk = Desk()
+    desk.hold(cross(BTC), cross(ETH), usdt=12.0)
+    for _ in range(16):
+        desk.beat()
+        desk.marks(BTCUSDT=100.0)
+    desk.marks(BTCUSDT=80.0)
+    desk.beat(3)
+    assert [n.facts.liquidatable for n in desk.notices[1:]] == [True]
+    for _ in range(400):
+        desk.wait(1.0)
+        desk.marks(BTCUSDT=80.0, ETHUSDT=130.0)
+        desk.step(Heartbeat())
+    assert [n.facts.reason for n in desk.notices if n.kind is NoticeKind.CLOSED] == ["recovered"]
+
+
 def test_a_wall_clock_set_back_does_not_put_reminders_off() -> None:
     """Six hours back: reminders go on from there."""
     desk = at_ease()

@@ -391,3 +391,20 @@ def test_outages_go_to_those_that_ask_for_their_level_where_there_are_any() -> N
     tick(desk, BTC)
     desk.beat(14)
     assert [n.channel for n in desk.notices] == ["phone"]
+
+
+def test_a_symbol_that_goes_blind_again_is_told_while_another_never_came_back() -> None:
+    """One dead symbol must not hide the second blindness of another; once a minute is enough."""
+    desk = watching()
+    tick(desk, BTC)
+    desk.beat(14)
+    assert [n.facts.symbols for n in desk.notices] == [(BTC, ETH)]
+    for _ in range(5):
+        tick(desk, BTC)
+        desk.beat()
+    desk.beat(14)
+    assert len(desk.notices) == 1  # within the minute
+    desk.beat(45)
+    assert [n.facts.symbols for n in desk.notices[1:]] == [(BTC, ETH)]
+    desk.beat(61)
+    assert len(desk.notices) == 2  # it did not come back in between

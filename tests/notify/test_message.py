@@ -375,7 +375,7 @@ def test_prices_that_came_back_after_liquidation_are_no_recovery() -> None:
     assert message.title.startswith("NOT A RECOVERY - ")
     assert "probably liquidated" in message.title
     assert message.level is Level.CRITICAL
-    assert "mend the configuration" in message.body
+    assert "the exchange liquidates once the margin is used up" in message.body
 
 
 def test_what_was_assumed_and_what_will_not_come_is_said() -> None:
