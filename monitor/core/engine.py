@@ -27,6 +27,7 @@ from monitor.core.marks import MarkBoard
 from monitor.core.model import (
     AccountSnapshot,
     BracketTable,
+    DataState,
     Facts,
     Level,
     NoticeKind,
@@ -131,7 +132,7 @@ class Engine:
             symbols=tuple(
                 SymbolView(
                     symbol=symbol,
-                    data=self._board.state(symbol, now.mono_s, self._settings.freshness).value,
+                    data=self._data(symbol, now).value,
                     mark=mark.price if mark else None,
                     age_s=max(0.0, now.mono_s - mark.seen_s) if mark else None,
                     source=mark.source.value if mark else "",
@@ -144,6 +145,12 @@ class Engine:
             },
             evaluations=self.evaluations,
         )
+
+    def _data(self, symbol: str, now: Now) -> DataState:
+        state = self._board.state(symbol, now.mono_s, self._settings.freshness)
+        # A symbol that has yet to deliver is in order, but nothing about it is fresh.
+        never = state is DataState.FRESH and self._board.newest(symbol) is None
+        return DataState.SUSPECT if never else state
 
     # Marks and levels
 

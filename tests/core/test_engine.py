@@ -740,9 +740,10 @@ def test_a_symbol_that_never_delivers_does_not_hide_the_fall_of_another() -> Non
 
 
 def test_a_wallet_without_any_mark_is_unknown_and_not_ok() -> None:
-    """However long it lasts."""
+    """However long it lasts; and its symbol is not fresh, however short."""
     desk = Desk()
     desk.hold(isolated())
+    assert [s.data for s in desk.engine.view(desk.now()).symbols] == ["suspect"]
     desk.beat(60)
     assert [w.level for w in desk.engine.view(desk.now()).wallets] == ["unknown"]
 
