@@ -120,7 +120,6 @@ class Daemon:
         self._state_ok = True
         self._listeners: list[Callable[[Effects], None]] = []
         self.ticks = 0
-        self.ready = asyncio.Event()
 
     def stop(self) -> None:
         """Begin the drain; safe to call from a signal handler of the loop."""

@@ -8,7 +8,7 @@ out there proves nothing.
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -110,20 +110,6 @@ def _override(url: str) -> tuple[str, ...]:
 def bare_url(base: str) -> str:
     """Return the address that delivers nothing until a SUBSCRIBE names streams."""
     return f"{base.rstrip('/')}/ws"
-
-
-def raw_url(base: str, streams: Iterable[str]) -> str:
-    """Return the address whose frames are the payloads themselves. Streams are percent-encoded."""
-    return f"{bare_url(base)}/{_path(streams)}"
-
-
-def combined_url(base: str, streams: Iterable[str]) -> str:
-    """Return the address whose frames are wrapped as ``{"stream": ..., "data": ...}``."""
-    return f"{base.rstrip('/')}/stream?streams={_path(streams)}"
-
-
-def _path(streams: Iterable[str]) -> str:
-    return "/".join(quote(stream, safe="@!_") for stream in streams)
 
 
 def host_of(url: str) -> str:

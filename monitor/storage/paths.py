@@ -1,8 +1,7 @@
-"""Names of the files in a state directory."""
+"""Names of the files in a state directory; where history is kept is configured."""
 
 from typing import Final
 
 STATE_DB: Final = "state.db"
-HISTORY_DB: Final = "history.db"
 CONTROL_SOCKET: Final = "control.sock"
 LOCK_FILE: Final = "lock"

@@ -17,12 +17,7 @@ def test_every_stream_address_is_routed(environment: str, market: str) -> None:
         for base in bases:
             assert urlsplit(base).scheme == "wss"
             assert urlsplit(base).path == route
-            for url in (
-                at.bare_url(base),
-                at.raw_url(base, ["btcusdt@markPrice@1s"]),
-                at.combined_url(base, ["btcusdt@markPrice@1s"]),
-            ):
-                assert urlsplit(url).path.startswith((f"{route}/ws", f"{route}/stream"))
+            assert urlsplit(at.bare_url(base)).path == f"{route}/ws"
 
 
 @pytest.mark.parametrize(("environment", "market"), ROWS)
@@ -66,16 +61,11 @@ def test_an_unknown_row_is_a_configuration_error(environment: str, market: str) 
         at.endpoints(environment, market)
 
 
-def test_urls_encode_what_a_subscribe_spells_out() -> None:
-    """Symbols outside ASCII are percent-encoded in an address only; ``@`` and ``!`` stay readable."""
-    stream = at.mark_stream("币安人生USDT")
-    assert stream == "币安人生usdt@markPrice@1s"
-    base = "wss://host.example/market"
-    assert at.raw_url(base, [stream, "!markPrice@arr@1s"]) == (
-        "wss://host.example/market/ws/%E5%B8%81%E5%AE%89%E4%BA%BA%E7%94%9Fusdt@markPrice@1s/!markPrice@arr@1s"
-    )
-    assert at.combined_url(base + "/", ["a", "b"]) == "wss://host.example/market/stream?streams=a/b"
-    assert at.bare_url(base) == "wss://host.example/market/ws"
+def test_streams_keep_symbols_outside_ascii_and_follow_a_bare_address() -> None:
+    """A SUBSCRIBE spells them out, so the address itself names none."""
+    assert at.mark_stream("币安人生USDT") == "币安人生usdt@markPrice@1s"
+    assert at.bare_url("wss://host.example/market") == "wss://host.example/market/ws"
+    assert at.bare_url("wss://host.example/market/") == "wss://host.example/market/ws"
 
 
 def test_a_host_is_shown_without_user_and_password() -> None:
