@@ -208,7 +208,7 @@ class Engine:
         fresh = np.flatnonzero(~unknown & exposed & ~self._known)
         if changed.size or fresh.size:
             # A level that only the extreme reached is told with the figures of the extreme.
-            calm = reached(conditions(self._book, self._limits, self._readings))
+            calm = reached(self._hit)
             extreme = level > np.maximum(calm, before)
             for wallet in np.union1d(changed, fresh).tolist():
                 readings = worst if extreme[wallet] else self._readings
