@@ -54,6 +54,22 @@ class Feed(Protocol):
         ...
 
 
+class AccountSource(Protocol):
+    """An account followed by its key, into an inbox."""
+
+    def jobs(self) -> Sequence[Job]:
+        """Return what must run for this account."""
+        ...
+
+    def refresh_brackets(self, symbol: str) -> None:
+        """Fetch the tiers again soon: the exchange said that those of this symbol changed."""
+        ...
+
+    def stats(self) -> object:
+        """Return what it has done, for ``status``; never with a secret in it."""
+        ...
+
+
 class Stored(NamedTuple):
     """What a state store held when it was opened."""
 

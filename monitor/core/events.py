@@ -2,7 +2,17 @@
 
 import msgspec
 
-from monitor.core.model import AccountSnapshot, BracketTable, Fate, MarkRange, SubjectState
+from monitor.core.model import (
+    AccountSnapshot,
+    BracketTable,
+    ExchangeFigures,
+    Fate,
+    ForcedOrder,
+    MarginCallLeg,
+    MarkRange,
+    Side,
+    SubjectState,
+)
 from monitor.core.settings import EngineSettings
 
 
@@ -24,6 +34,56 @@ class Snapshot(msgspec.Struct, frozen=True, tag=True):
     """An account as a whole; replaces what was known of it."""
 
     account: AccountSnapshot
+    cause: str = ""  # a short constant: reconcile, or what the exchange gave as the reason, such as ORDER
+
+
+class Reconciled(msgspec.Struct, frozen=True, tag=True):
+    """A REST reply with the exchange's own figures, beside the account as that same reply describes it.
+
+    It changes no position: it is what ours are audited with. The same account comes as a Snapshot as well.
+    """
+
+    account: AccountSnapshot
+    figures: ExchangeFigures
+
+
+class TablesChanged(msgspec.Struct, frozen=True, tag=True):
+    """The maintenance tiers of an account as the exchange has them now; all it was asked for."""
+
+    account: str
+    tables: tuple[BracketTable, ...]
+
+
+class OrderForced(msgspec.Struct, frozen=True, tag=True):
+    """The exchange closed a position, or a part of it, by itself."""
+
+    account: str
+    order: str  # its client id; the same order may be told several times
+    symbol: str
+    side: Side  # of the position that shrank
+    kind: ForcedOrder
+    quantity: float  # filled so far
+    price: float  # average; 0 where not known
+    event_ms: int
+
+
+class MarginCall(msgspec.Struct, frozen=True, tag=True):
+    """The exchange's own warning, about positions it says are near liquidation."""
+
+    account: str
+    event_ms: int
+    legs: tuple[MarginCallLeg, ...]
+    cross_balance: float | None = None  # cross wallet balance; None without a cross leg
+
+
+class AccountState(msgspec.Struct, frozen=True, tag=True):
+    """Whether an account can be followed. ``reason`` is a short constant, ``hint`` what to do about it."""
+
+    account: str
+    ok: bool
+    reason: str = ""
+    hint: str = ""
+    fatal: bool = False  # repeating cannot help: somebody has to change something
 
 
 class Ticks(msgspec.Struct, frozen=True, tag=True):
@@ -75,6 +135,11 @@ Event = (
     SettingsChanged
     | Restored
     | Snapshot
+    | Reconciled
+    | TablesChanged
+    | OrderForced
+    | MarginCall
+    | AccountState
     | Ticks
     | Subscribed
     | FeedState

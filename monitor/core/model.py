@@ -72,6 +72,7 @@ class BracketTable(msgspec.Struct, frozen=True):
     brackets: tuple[Bracket, ...]
     origin: str = "config"  # config, shipped or exchange
     as_of: str = ""  # ISO date of the figures, empty if not known
+    account: str = ""  # whose table it is; empty where it serves every account
 
     @property
     def label(self) -> str:
@@ -91,6 +92,8 @@ class Position(msgspec.Struct, frozen=True):
     margin: float = 0.0  # isolated wallet balance in margin_asset; unused with cross
     contract_size: float = 1.0  # quote value of one contract where inverse, else 1
     inverse: bool = False
+    leverage: float | None = None  # as chosen; None where not known. Enters no formula
+    auto_add_margin: bool = False  # the exchange tops its isolated wallet up by itself
 
     @property
     def wallet(self) -> str:
@@ -98,6 +101,20 @@ class Position(msgspec.Struct, frozen=True):
         if self.margin_mode is MarginMode.CROSS:
             return f"cross:{self.margin_asset}"
         return f"isolated:{self.symbol}:{self.side.value}"
+
+
+class AssetRate(msgspec.Struct, frozen=True):
+    """What one unit of an asset counts in US dollars in multi-assets mode.
+
+    ``bid = index * (1 - bid buffer)``, ``ask = index * (1 + ask buffer)``.
+    """
+
+    bid: float  # while the asset is owned; > 0
+    ask: float  # while it is owed, and for what positions require; >= bid
+    fixed: bool = False  # no index moves it: it is at par, or was typed in
+
+
+PAR = AssetRate(1.0, 1.0, fixed=True)
 
 
 class AccountSnapshot(msgspec.Struct, frozen=True):
@@ -109,6 +126,58 @@ class AccountSnapshot(msgspec.Struct, frozen=True):
     market: Market = Market.USDM
     as_of_ms: int = 0  # exchange time of the snapshot; 0 where typed in
     source: Source = Source.GIVEN
+    multi_assets: bool = False  # one wallet for all assets; positions are cross
+    hedge_mode: bool = False
+    rates: dict[str, AssetRate] = {}  # by asset, used in multi-assets mode; an asset without one is at par
+
+
+class PositionFigures(msgspec.Struct, frozen=True):
+    """What the exchange itself says of a position, at its own mark price."""
+
+    symbol: str
+    side: Side
+    mark: float
+    maintenance: float | None  # margin asset; None where the reply does not say
+    liquidation_price: float | None  # None: there is none
+    quotes_liquidation: bool = True  # False where the reply does not say whether there is one
+
+
+class WalletFigures(msgspec.Struct, frozen=True):
+    """What the exchange itself says of a wallet, at the marks of the same reply; in the wallet's asset."""
+
+    wallet: str
+    marks: dict[str, float]  # by symbol, those it was computed at
+    margin_balance: float | None
+    maintenance: float | None
+
+
+class ExchangeFigures(msgspec.Struct, frozen=True):
+    """The exchange's own figures of one account: what ours are compared with."""
+
+    at_ms: int  # exchange time
+    positions: tuple[PositionFigures, ...] = ()
+    wallets: tuple[WalletFigures, ...] = ()
+
+
+class ForcedOrder(StrEnum):
+    """Why the exchange itself closed something."""
+
+    LIQUIDATION = "liquidation"
+    ADL = "adl"  # auto-deleveraged: taken by the exchange to cover somebody else's liquidation
+    SETTLEMENT = "settlement"  # the contract was delisted or delivered
+
+
+class MarginCallLeg(msgspec.Struct, frozen=True):
+    """One position of a margin call."""
+
+    symbol: str
+    side: Side
+    quantity: float
+    margin_mode: MarginMode
+    mark: float
+    maintenance: float  # margin asset
+    unrealized_pnl: float
+    isolated_margin: float = 0.0  # isolated wallet balance
 
 
 class MarkTick(msgspec.Struct, frozen=True, gc=False):
