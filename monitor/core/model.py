@@ -116,6 +116,17 @@ class AssetRate(msgspec.Struct, frozen=True):
 
 PAR = AssetRate(1.0, 1.0, fixed=True)
 
+BID, ASK = "@bid", "@ask"
+
+
+def rate_symbols(asset: str) -> tuple[str, str]:
+    """Return the names under which an asset's bid and ask rate travel as marks, such as ``BTCUSD@bid``.
+
+    The first part is the exchange's name of the asset's index. A rate moves and grows old as a mark does, so it
+    takes the same way; no contract has an ``@`` in its name.
+    """
+    return f"{asset}USD{BID}", f"{asset}USD{ASK}"
+
 
 class AccountSnapshot(msgspec.Struct, frozen=True):
     """One account, whole and consistent."""
