@@ -191,6 +191,60 @@ class MarginCallLeg(msgspec.Struct, frozen=True):
     isolated_margin: float = 0.0  # isolated wallet balance
 
 
+class ChangeKind(StrEnum):
+    """What changed about an account."""
+
+    OPENED = "opened"
+    CLOSED = "closed"
+    INCREASED = "increased"
+    REDUCED = "reduced"
+    FLIPPED = "flipped"  # from LONG to SHORT or back, in one step
+    LEVERAGE = "leverage"
+    MARGIN_MODE = "margin mode"
+    MARGIN = "margin"  # of an isolated wallet, with the same quantity
+    BALANCE = "balance"  # of a cross wallet: transfers, funding, realized profit and fees
+    MULTI_ASSETS = "multi-assets mode"
+    HEDGE_MODE = "hedge mode"
+    FORCED = "forced order"  # liquidated, deleveraged or settled; ``cause`` says which
+
+
+class Change(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One change of an account, as history keeps it and a quiet channel may be told."""
+
+    at_ms: int  # exchange time where it said one, else our wall clock
+    account: str
+    kind: ChangeKind
+    symbol: str = ""
+    side: str = ""  # after the change; of the position that is gone where it is gone
+    asset: str = ""  # of a balance or margin
+    before: float | None = None  # quantity, margin, balance, leverage; a mode is 0 or 1 (isolated, on)
+    after: float | None = None
+    price: float | None = None  # entry price after the change, average price of a forced order
+    cause: str = ""  # a short constant, such as ORDER, FUNDING_FEE, reconcile, liquidation
+
+
+class Figure(StrEnum):
+    """What an audit compares."""
+
+    MAINTENANCE_MARGIN = "maintenance margin"
+    MARGIN_BALANCE = "margin balance"
+    LIQUIDATION_PRICE = "liquidation price"
+
+
+class Compared(msgspec.Struct, frozen=True):
+    """One figure of ours beside the exchange's, at the exchange's own marks and quantities."""
+
+    account: str
+    wallet: str
+    symbol: str  # symbol and side are empty for a wallet's figure
+    side: str
+    figure: Figure
+    ours: float | None  # None: there is none
+    theirs: float | None
+    tolerance: float  # absolute, in the figure's unit
+    agrees: bool
+
+
 class MarkTick(msgspec.Struct, frozen=True, gc=False):
     """One mark price as received."""
 
@@ -249,6 +303,14 @@ class NoticeKind(StrEnum):
     STORAGE = "storage"  # a database cannot be written
     STORAGE_BACK = "storage_back"
     TEST = "test"  # somebody asked for it
+    ACCOUNT = "account"  # an account cannot be followed
+    ACCOUNT_BACK = "account_back"
+    DRIFT = "drift"  # our figures are not the exchange's
+    DRIFT_OVER = "drift_over"
+    MARGIN_CALL = "margin_call"  # the exchange's own warning
+    FORCED = "forced"  # the exchange liquidated, deleveraged or settled something
+    CHANGED = "changed"  # positions, margins or modes of an account changed
+    BRACKETS = "brackets"  # new maintenance tiers moved a liquidation price
 
 
 class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -280,6 +342,12 @@ class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
     symbols: tuple[str, ...] = ()  # of a feed notice
     wallets: tuple[str, ...] = ()  # that a blind feed leaves unjudged or judged on old marks
     assumed: tuple[str, ...] = ()  # symbols without any mark, whose entry prices stand in
+    compared: tuple[Compared, ...] = ()  # of a drift: what does not agree; of a margin call: theirs beside ours
+    changes: tuple[Change, ...] = ()  # of a changed account or a forced order
+    moved: tuple[
+        tuple[str, str, float | None, float | None], ...
+    ] = ()  # symbol, side, liquidation price before, after
+    corrected: bool = False  # the exchange's own, worse figures went in: ours do not agree with it
     reason: str = ""  # a short constant: how an incident ended, why a feed is blind
     detail: str = ""
 
