@@ -1,29 +1,32 @@
 """Configuration: TOML text in, frozen Settings out, or one ConfigError with every mistake in it.
 
 settings = load(None, os.environ)
-secrets = resolve_secrets(settings, os.environ)
+secrets = resolve_secrets(settings, os.environ)  # or accounts=False, where no key is needed
 """
 
-from monitor.config.channels import Secrets, resolve_secrets
 from monitor.config.load import load, load_text
 from monitor.config.locate import find_config
+from monitor.config.resolve import AccountKey, Secrets, gather_secrets, resolve_secrets
 from monitor.config.secret import Secret, SecretRef
 from monitor.config.settings import (
     ChannelSettings,
     DisplaySettings,
     ExchangeSettings,
     HistorySettings,
+    KeyedAccount,
     LogSettings,
     Settings,
     StateSettings,
 )
-from monitor.config.shipped import shipped_tables
+from monitor.config.shipped import shipped_contract_size, shipped_tables
 
 __all__ = [
+    "AccountKey",
     "ChannelSettings",
     "DisplaySettings",
     "ExchangeSettings",
     "HistorySettings",
+    "KeyedAccount",
     "LogSettings",
     "Secret",
     "SecretRef",
@@ -31,8 +34,10 @@ __all__ = [
     "Settings",
     "StateSettings",
     "find_config",
+    "gather_secrets",
     "load",
     "load_text",
     "resolve_secrets",
+    "shipped_contract_size",
     "shipped_tables",
 ]

@@ -1,177 +1,146 @@
-"""[[accounts]] and their positions: what a person typed in becomes snapshots."""
+"""[[accounts]]: what a person typed in becomes snapshots, what is followed by a key stays a reference to it."""
 
-import re
-from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
-from monitor.config.problems import Loc, Problems, fix_of, listed, shown, shown_text, sound_parts
-from monitor.config.schema import AccountSection, PositionSection
+from monitor.config.collateral import Rates
+from monitor.config.positions import Holder, PositionBuilder
+from monitor.config.problems import Loc, Problems, fix_of, shown, shown_text
+from monitor.config.schema import AccountSection
+from monitor.config.secret import SecretRef
+from monitor.config.settings import KeyedAccount
 from monitor.config.values import asset_name
-from monitor.core.model import AccountSnapshot, MarginMode, Market, Position, Side, Source
+from monitor.core.model import AccountSnapshot, AssetRate, Market, Position, Source
 
-SymbolCheck = Callable[[str, Loc], bool]
+KEYS = ("api_key", "api_secret")
 
-# No ending here is the end of another, so their order does not matter.
-_MARGIN_ASSETS = ("USDT", "USDC", "BUSD", "FDUSD", "TUSD", "USD1", "U", "BTC", "ETH", "BNB")
-_DELIVERY = re.compile(r"_[0-9]{6}$")
-
-
-def margin_asset_of(symbol: str) -> str | None:
-    """Return the asset that margins a contract, by the symbol's ending; None if the ending does not tell."""
-    pair = _DELIVERY.sub("", symbol)
-    return next((asset for asset in _MARGIN_ASSETS if pair.endswith(asset) and pair != asset), None)
+# What the exchange says of an account with keys. Typed in as well, one of the two would be wrong.
+_ASKED = ("positions", "balances", "multi_assets")
+_ASKED_HINT = "the exchange tells it; type positions in in an account without keys"
 
 
-def build_accounts(
-    raw_accounts: list[Any], problems: Problems, check_symbol: SymbolCheck
-) -> tuple[AccountSnapshot, ...]:
-    """Return the accounts that could be understood; everything else is recorded.
+class Accounts(NamedTuple):
+    """The accounts that could be understood, each kind in the order of the file."""
+
+    typed: tuple[AccountSnapshot, ...]
+    keyed: tuple[KeyedAccount, ...]
+
+
+def has_keys(raw: object) -> bool:
+    """Return whether an account, as decoded from TOML, is followed by its key."""
+    return isinstance(raw, dict) and any(key in raw for key in KEYS)
+
+
+class AccountBuilder:
+    """Makes accounts of TOML tables; everything wrong with them is recorded.
 
     Args:
-        raw_accounts: as decoded from TOML.
         problems: takes the mistakes.
-        check_symbol: called with each position's symbol and the place it stands at; False if it is unknown.
+        positions: makes positions of theirs.
+        rates: what assets count in multi-assets mode.
     """
-    snapshots: list[AccountSnapshot] = []
-    names: dict[str, int] = {}
-    for index, raw in enumerate(raw_accounts):
-        loc: Loc = ("accounts", index)
-        account = problems.check(AccountSection, raw, loc)
-        if not isinstance(raw, dict):
-            continue
-        _check_name(raw.get("name"), index, names, problems)
-        _check_supported(raw, loc, problems)
-        _check_balances(raw, loc, problems)
-        # Symbols and assets of a coin-margined account follow other rules; it was refused as a whole.
-        positions = () if raw.get("market") == "coinm" else _positions(raw, loc, problems, check_symbol)
-        if account is not None:
-            balances, market = dict(account.balances), Market(account.market)
-            snapshots.append(AccountSnapshot(account.name, balances, positions, market, source=Source.GIVEN))
-    return tuple(snapshots)
 
-
-def _check_supported(raw: dict[str, Any], loc: Loc, problems: Problems) -> None:
-    """Refuse what the shape allows and this version cannot do."""
-    keys = [key for key in ("api_key", "api_secret") if key in raw]
-    for key, other in (("api_key", "api_secret"), ("api_secret", "api_key")):
-        if other in raw and key not in raw:
-            problems.add((*loc, key), "nothing", "api_key and api_secret together")
-    if keys:
-        problems.add(
-            (*loc, keys[0]),
-            "an account with keys",
-            "an account without keys",
-            "accounts with keys are not supported by this version yet: type positions in",
-        )
-    if raw.get("market") == "coinm":
-        hint = "coin-margined accounts are not supported by this version yet"
-        problems.add((*loc, "market"), '"coinm"', '"usdm"', hint)
-    if raw.get("multi_assets") is True:
-        hint = "multi-assets mode is not supported by this version yet"
-        problems.add((*loc, "multi_assets"), "true", "false", hint)
-
-
-def _check_name(name: object, index: int, names: dict[str, int], problems: Problems) -> None:
-    if not isinstance(name, str):
-        return
-    if name in names:
-        first = f"accounts[{names[name]}] has it already"
-        problems.add(("accounts", index, "name"), shown_text(name), "a name no other account has", first)
-    names.setdefault(name, index)
-
-
-def _check_balances(raw: dict[str, Any], loc: Loc, problems: Problems) -> None:
-    for asset in _balances(raw):
-        if (fix := fix_of(asset_name, asset)) is not None:
-            problems.add((*loc, "balances", asset), shown_text(asset), 'an asset in capitals, such as "USDT"', fix)
-
-
-def _balances(raw: dict[str, Any]) -> dict[str, Any]:
-    balances = raw.get("balances")
-    return balances if isinstance(balances, dict) else {}
-
-
-def _positions(
-    raw: dict[str, Any], loc: Loc, problems: Problems, check_symbol: SymbolCheck
-) -> tuple[Position, ...]:
-    items = raw.get("positions")
-    if not isinstance(items, list):
-        return ()
-    legs = _Legs(problems)
-    positions: list[Position] = []
-    unbacked: list[str] = []
-    for index, item in enumerate(items):
-        here: Loc = (*loc, "positions", index)
-        section = problems.check(PositionSection, item, here)
-        parts = sound_parts(PositionSection, item)
-        known = "symbol" in parts and check_symbol(parts["symbol"], (*here, "symbol"))
-        legs.check(parts, index, here)
-        _check_margin(parts, item, here, problems)
-        asset = parts.get("margin_asset") or (margin_asset_of(parts["symbol"]) if known else None)
-        if asset is None:
-            if known:
-                _add_asset_missing(parts["symbol"], here, problems)
-            continue
-        if parts.get("margin_mode") == "cross" and asset not in _balances(raw) and asset not in unbacked:
-            unbacked.append(asset)
-        if section is not None:
-            positions.append(_position(section, asset))
-    for asset in unbacked:
-        problems.add(
-            (*loc, "balances"),
-            f"amounts of {listed(_balances(raw))}" if _balances(raw) else "nothing",
-            "the wallet balance of every asset that backs a cross position",
-            f"add the cross wallet balance in {asset}, such as balances = {{ {asset} = 5000.0 }}",
-        )
-    return tuple(positions)
-
-
-class _Legs:
-    """What positions of one account say about each other."""
-
-    def __init__(self, problems: Problems) -> None:
+    def __init__(self, problems: Problems, positions: PositionBuilder, rates: Rates) -> None:
         self._problems = problems
-        self._sides: dict[tuple[str, str], int] = {}
-        self._modes: dict[str, tuple[int, str]] = {}
+        self._positions = positions
+        self._rates = rates
+        self._names: dict[str, int] = {}
+        self._followed: dict[tuple[SecretRef, Market], int] = {}
 
-    def check(self, parts: dict[str, Any], index: int, here: Loc) -> None:
-        symbol, side, mode = parts.get("symbol"), parts.get("side"), parts.get("margin_mode")
-        if symbol is not None and side is not None:
-            first = self._sides.setdefault((symbol, side), index)
-            if first != index:
-                found = f"a second {side} of {shown_text(symbol)}"
-                hint = f"positions[{first}] is the first: add the two up"
-                self._problems.add((*here, "side"), found, "one position for each symbol and side", hint)
-        if symbol is not None and mode is not None:
-            first, expected = self._modes.setdefault(symbol, (index, mode))
-            if mode != expected:
-                hint = f"the exchange has one margin mode for each symbol; positions[{first}] is {expected}"
-                self._problems.add((*here, "margin_mode"), shown(mode), shown(expected), hint)
+    def build(self, raw_accounts: list[Any]) -> Accounts:
+        """Return the accounts that could be understood."""
+        typed: list[AccountSnapshot | None] = []
+        keyed: list[KeyedAccount | None] = []
+        for index, raw in enumerate(raw_accounts):
+            section = self._problems.check(AccountSection, raw, ("accounts", index))
+            if isinstance(raw, dict):
+                self._check_name(raw.get("name"), index)
+                if has_keys(raw):
+                    keyed.append(self._keyed(raw, section, index))
+                else:
+                    typed.append(self._typed(raw, section, ("accounts", index)))
+        return Accounts(
+            tuple(account for account in typed if account is not None),
+            tuple(account for account in keyed if account is not None),
+        )
+
+    def _check_name(self, name: object, index: int) -> None:
+        if isinstance(name, str) and (first := self._names.setdefault(name, index)) != index:
+            hint = f"accounts[{first}] has it already"
+            self._problems.add(("accounts", index, "name"), shown_text(name), "a name no other account has", hint)
+
+    def _keyed(self, raw: dict[str, Any], section: AccountSection | None, index: int) -> KeyedAccount | None:
+        loc: Loc = ("accounts", index)
+        for key in KEYS:
+            if key not in raw:
+                self._problems.add((*loc, key), "nothing", "api_key and api_secret together")
+        for key in _ASKED:
+            if key in raw:
+                self._problems.add((*loc, key), shown(raw[key]), f"no {key} beside keys", _ASKED_HINT)
+        if section is None or section.api_key is None or section.api_secret is None:
+            return None
+        market = Market(section.market)
+        if (first := self._followed.setdefault((section.api_key, market), index)) != index:
+            hint = f"accounts[{first}] has it already; one key may stand in two accounts, one for each market"
+            allowed = f"a key no other {market.value} account has"
+            self._problems.add((*loc, "api_key"), section.api_key.spoken, allowed, hint)
+        return KeyedAccount(section.name, market, section.api_key, section.api_secret, section.allow_trading_key)
+
+    def _typed(self, raw: dict[str, Any], section: AccountSection | None, loc: Loc) -> AccountSnapshot | None:
+        if isinstance(allowed := raw.get("allow_trading_key"), bool):
+            hint = "this account has no key"
+            self._problems.add(
+                (*loc, "allow_trading_key"), shown(allowed), "it beside api_key and api_secret", hint
+            )
+        balances, items = raw.get("balances"), raw.get("positions")
+        market, multi_assets = self._modes(raw, loc)
+        holder = Holder(market, multi_assets, balances if isinstance(balances, dict) else {})
+        for asset in holder.balances:
+            if (fix := fix_of(asset_name, asset)) is not None:
+                place = (*loc, "balances", asset)
+                self._problems.add(place, shown_text(asset), 'an asset in capitals, such as "USDT"', fix)
+        positions = self._positions.build(items, loc, holder) if isinstance(items, list) else ()
+        rates = self._rates_of(holder, positions, loc) if multi_assets else {}
+        if section is None:
+            return None
+        return AccountSnapshot(
+            section.name,
+            dict(section.balances),
+            positions,
+            market,
+            source=Source.GIVEN,
+            multi_assets=multi_assets,
+            rates=rates,
+        )
+
+    def _modes(self, raw: dict[str, Any], loc: Loc) -> tuple[Market, bool]:
+        market = Market.COINM if raw.get("market") == Market.COINM.value else Market.USDM
+        multi_assets = raw.get("multi_assets") is True
+        if multi_assets and market is Market.COINM:
+            self._problems.add((*loc, "multi_assets"), "true", "false", 'multi-assets mode is for market = "usdm"')
+            return market, False
+        return market, multi_assets
+
+    def _rates_of(self, holder: Holder, positions: tuple[Position, ...], loc: Loc) -> dict[str, AssetRate]:
+        """Return what each asset of an account counts, in the order balances and positions name them."""
+        places: dict[str, Loc] = {
+            asset: (*loc, "balances", asset) for asset in holder.balances if fix_of(asset_name, asset) is None
+        }
+        for position in positions:
+            places.setdefault(position.margin_asset, (*loc, "positions"))
+        counted = {asset: self._rates.of(asset, place) for asset, place in places.items()}
+        return {asset: rate for asset, rate in counted.items() if rate is not None}
 
 
-def _check_margin(parts: dict[str, Any], item: object, here: Loc, problems: Problems) -> None:
-    mode = parts.get("margin_mode")
-    # An unknown key may be a misspelled margin, and has been reported.
-    keys = set(item) if isinstance(item, dict) else set()
-    if mode == "isolated" and "margin" not in keys and keys <= set(PositionSection.model_fields):
-        problems.add((*here, "margin"), "nothing", "the isolated wallet balance, an amount above 0")
-    if mode == "cross" and "margin" in parts:
-        hint = "the account's balances back a cross position; or margin_mode is isolated"
-        problems.add((*here, "margin"), shown(parts["margin"]), "no margin with cross", hint)
-
-
-def _add_asset_missing(symbol: str, here: Loc, problems: Problems) -> None:
-    hint = f"the ending of {shown_text(symbol)} does not tell"
-    problems.add((*here, "margin_asset"), "nothing", 'the asset that margins the contract, such as "USDT"', hint)
-
-
-def _position(section: PositionSection, asset: str) -> Position:
-    return Position(
-        symbol=section.symbol,
-        side=Side(section.side),
-        quantity=section.quantity,
-        entry_price=section.entry_price,
-        margin_mode=MarginMode(section.margin_mode),
-        margin_asset=asset,
-        margin=section.margin or 0.0,
-    )
+def account_warnings(accounts: Accounts, environment: str) -> list[str]:
+    """Return what is allowed about the accounts and perhaps not meant."""
+    idle = [
+        f"account {account.account} has no positions: nothing of it is watched"
+        for account in accounts.typed
+        if not account.positions
+    ]
+    return idle + [
+        f"account {account.name}: allow_trading_key is on: a key that can only read is enough, and one that leaks"
+        " from here could then do no harm"
+        for account in accounts.keyed
+        if account.allow_trading_key and environment == "live"
+    ]

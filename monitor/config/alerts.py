@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
-from monitor.config.problems import Loc, Problems, listed, nearest, shown
-from monitor.config.schema import AlertsSection, LevelSection, OverrideSection
+from monitor.config.problems import Loc, Problems, fix_of, listed, nearest, shown, shown_text
+from monitor.config.schema import SYMBOL_SHAPE, AlertsSection, LevelSection, OverrideSection
+from monitor.config.values import symbol_name
 from monitor.core.model import Level
 from monitor.core.settings import AlertRules, LevelRule, RulesOverride
 
@@ -19,7 +20,12 @@ _RENAMED = {"reminder": "reminder_s", "dwell": "dwell_s"}
 
 
 def build_rules(
-    raw: dict[str, Any], problems: Problems, accounts: Collection[str], symbols: Collection[str]
+    raw: dict[str, Any],
+    problems: Problems,
+    accounts: Collection[str],
+    symbols: Collection[str],
+    *,
+    any_symbol: bool = False,
 ) -> tuple[AlertRules, tuple[RulesOverride, ...]]:
     """Return the global rules, and the complete rules of each account and symbol that has its own.
 
@@ -27,7 +33,8 @@ def build_rules(
         raw: the [alerts] table.
         problems: takes the mistakes.
         accounts: names that exist.
-        symbols: symbols that are held.
+        symbols: symbols typed in.
+        any_symbol: whether there are accounts that may hold any other symbol as well.
     """
     loc: Loc = ("alerts",)
     section = problems.check(AlertsSection, raw, loc)
@@ -40,7 +47,10 @@ def build_rules(
         overrides.append(RulesOverride(_override(table, rules, here, problems), account=name))
     for name, table in _tables(raw, "symbols"):
         here = (*loc, "symbols", name)
-        if name not in symbols:
+        if any_symbol:
+            if (fix := fix_of(symbol_name, name)) is not None:
+                problems.add(here, shown_text(name), SYMBOL_SHAPE, fix)
+        elif name not in symbols:
             allowed = f"a symbol with a position: {listed(symbols)}"
             problems.add(here, "a symbol without a position", allowed, nearest(name, symbols))
         overrides.append(RulesOverride(_override(table, rules, here, problems), symbol=name))

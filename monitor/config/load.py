@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from monitor.config.accounts import build_accounts
+from monitor.config.accounts import AccountBuilder, account_warnings, has_keys
 from monitor.config.alerts import build_rules, rule_warnings
 from monitor.config.channels import build_channels
+from monitor.config.collateral import Rates
+from monitor.config.contracts import build_sizes, size_warnings
 from monitor.config.locate import find_config, read_config
+from monitor.config.positions import PositionBuilder
 from monitor.config.problems import Problems, shown
 from monitor.config.schema import (
+    AuditSection,
     DisplaySection,
     DocumentSection,
     ExchangeSection,
@@ -31,8 +35,7 @@ from monitor.config.settings import (
 from monitor.config.shipped import shipped_tables
 from monitor.config.tiers import SymbolCheck, build_tables, table_warnings
 from monitor.core.brackets import tables_for
-from monitor.core.model import AccountSnapshot
-from monitor.core.settings import ChannelRule, EngineSettings
+from monitor.core.settings import AuditRules, ChannelRule, EngineSettings
 from monitor.errors import ConfigError, Problem
 
 _AT = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
@@ -71,14 +74,20 @@ def load_document(document: dict[str, Any], source: str) -> Settings:
     raw_brackets = _table(document, "brackets")
     own_tables = build_tables(raw_brackets, problems)
     raw_accounts = _list(document, "accounts")
-    accounts = build_accounts(raw_accounts, problems, SymbolCheck(raw_brackets, problems))
+    any_symbol = any(has_keys(raw) for raw in raw_accounts)
+    sizes = build_sizes(_table(document, "contracts"), problems)
+    rates = Rates(_table(document, "collateral"), problems)
+    positions = PositionBuilder(problems, SymbolCheck(raw_brackets, problems), sizes)
+    accounts = AccountBuilder(problems, positions, rates).build(raw_accounts)
     if document.get("accounts", []) == []:
         problems.add(
             ("accounts",), "nothing", "at least one [[accounts]]", "without one, nothing would be watched"
         )
+    names = _raw_values(raw_accounts, "name")
     rules, overrides = build_rules(
-        _table(document, "alerts"), problems, _raw_values(raw_accounts, "name"), _raw_symbols(raw_accounts)
+        _table(document, "alerts"), problems, names, _raw_symbols(raw_accounts), any_symbol=any_symbol
     )
+    audit = _section(AuditSection, document, problems)
     channels = build_channels(_list(document, "channels"), problems)
     history = _section(HistorySection, document, problems)
     if history.keep_minutes < history.keep_raw:
@@ -91,11 +100,13 @@ def load_document(document: dict[str, Any], source: str) -> Settings:
     state = _section(StateSection, document, problems)
     problems.raise_any()
 
-    held = tuple(dict.fromkeys(p.symbol for account in accounts for p in account.positions))
+    held = tuple(dict.fromkeys(p.symbol for account in accounts.typed for p in account.positions))
     tables = tables_for(held, own_tables, shipped_tables())
     warnings = [
-        *_account_warnings(accounts),
-        *table_warnings(held, own_tables, tables, exchange.environment),
+        *account_warnings(accounts, exchange.environment),
+        *table_warnings(held, own_tables, tables, exchange.environment, any_symbol=any_symbol),
+        *size_warnings(held, sizes),
+        *rates.warnings(),
         *rule_warnings(rules, overrides),
     ]
     if not channels:
@@ -103,14 +114,17 @@ def load_document(document: dict[str, Any], source: str) -> Settings:
     return Settings(
         source=source,
         exchange=ExchangeSettings(**exchange.model_dump()),
-        accounts=accounts,
+        accounts=accounts.typed,
+        keyed=accounts.keyed,
         tables=tables,
+        own_tables=tuple(own_tables.values()),
         engine=EngineSettings(
             environment=exchange.environment,
             rules=rules,
             overrides=overrides,
-            channels=tuple(ChannelRule(channel.name, channel.min_level) for channel in channels),
-            accounts=tuple(account.account for account in accounts),
+            channels=tuple(ChannelRule(one.name, one.min_level, one.changes) for one in channels),
+            accounts=names,
+            audit=AuditRules(audit.tolerance, audit.liquidation_mark, audit.liquidation_distance),
         ),
         channels=channels,
         history=HistorySettings(history.path, history.keep_raw, history.keep_minutes),
@@ -164,11 +178,3 @@ def _raw_values(items: list[Any], key: str) -> tuple[str, ...]:
 def _raw_symbols(raw_accounts: list[Any]) -> tuple[str, ...]:
     positions = [item for raw in raw_accounts if isinstance(raw, dict) for item in _list(raw, "positions")]
     return _raw_values(positions, "symbol")
-
-
-def _account_warnings(accounts: tuple[AccountSnapshot, ...]) -> list[str]:
-    return [
-        f"account {account.account} has no positions: nothing of it is watched"
-        for account in accounts
-        if not account.positions
-    ]

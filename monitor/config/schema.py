@@ -31,8 +31,11 @@ class DocumentSection(Section):
     exchange: Table = Field({}, description="a table: [exchange]")
     accounts: list[Any] = Field([], description="a list of tables: [[accounts]]")
     brackets: Table = Field({}, description="tables by symbol: [brackets.BTCUSDT]")
+    contracts: Table = Field({}, description="tables by symbol: [contracts.BTCUSD_PERP]")
+    collateral: Table = Field({}, description="tables by asset: [collateral.USDT]")
     alerts: Table = Field({}, description="a table: [alerts]")
     channels: list[Any] = Field([], description="a list of tables: [[channels]]")
+    audit: Table = Field({}, description="a table: [audit]")
     history: Table = Field({}, description="a table: [history]")
     log: Table = Field({}, description="a table: [log]")
     display: Table = Field({}, description="a table: [display]")
@@ -53,12 +56,13 @@ class ExchangeSection(Section):
 
 
 class AccountSection(Section):
-    """One account; its positions are checked by ``PositionSection``."""
+    """One account, with keys or with positions; the latter are checked by ``PositionSection``."""
 
     name: Annotated[str, PlainValidator(values.plain_name)] = Field(description='a name such as "main"')
     market: Literal["usdm", "coinm"] = Field("usdm", description='"usdm" or "coinm"')
     api_key: Annotated[SecretRef, PlainValidator(values.secret_ref)] | None = Field(None, description=REF_SHAPE)
     api_secret: Annotated[SecretRef, PlainValidator(values.secret_ref)] | None = Field(None, description=REF_SHAPE)
+    allow_trading_key: bool = Field(False, description="true or false")
     multi_assets: bool = Field(False, description="true or false")
     balances: dict[str, Annotated[float, Field(ge=0)]] = Field(
         {}, description="amounts by asset, 0 or more, such as { USDT = 5000.0 }"
@@ -88,6 +92,24 @@ class BracketsSection(Section):
     )
 
 
+class ContractsSection(Section):
+    """What one coin-margined contract is worth."""
+
+    size: Positive = Field(description="US dollars, above 0, such as 100")
+
+
+class CollateralSection(Section):
+    """What one unit of an asset counts in multi-assets mode."""
+
+    index: Positive = Field(description="US dollars, above 0")
+    bid_buffer: Annotated[float, PlainValidator(values.below_one)] = Field(
+        description="a fraction from 0 to below 1, taken off the index of what is owned"
+    )
+    ask_buffer: Annotated[float, PlainValidator(values.below_one)] = Field(
+        description="a fraction from 0 to below 1, added to the index of what is owed or required"
+    )
+
+
 class LevelSection(Section):
     """Conditions of one level; ``false`` switches one off."""
 
@@ -109,7 +131,7 @@ class LevelSection(Section):
 class OverrideSection(Section):
     """Rules of one account or symbol; each level is checked by ``LevelSection``."""
 
-    dead_band: Annotated[float, PlainValidator(values.dead_band)] = Field(
+    dead_band: Annotated[float, PlainValidator(values.below_one)] = Field(
         0.25, description="a fraction of each condition's value, from 0 to below 1"
     )
     notice: Table = Field({}, description="a table of conditions")
@@ -133,9 +155,18 @@ class ChannelSection(Section):
     min_level: Literal["notice", "warning", "critical", "emergency"] = Field(
         "notice", description='"notice", "warning", "critical" or "emergency"'
     )
+    changes: bool = Field(False, description="true or false")
     format: Literal["text", "html", "markdown"] | None = Field(
         None, description='"text", "html" or "markdown"; without it, what the service shows best'
     )
+
+
+class AuditSection(Section):
+    """How far our figures may be from the exchange's."""
+
+    tolerance: Fraction = Field(0.001, description="a fraction of the value, above 0 and up to 1")
+    liquidation_mark: Fraction = Field(0.0005, description="a fraction of the mark price, above 0 and up to 1")
+    liquidation_distance: Fraction = Field(0.05, description="a fraction of the distance, above 0 and up to 1")
 
 
 class HistorySection(Section):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from monitor.config.secret import SecretRef, at_home
-from monitor.core.model import AccountSnapshot, BracketTable, Level
+from monitor.core.model import AccountSnapshot, BracketTable, Level, Market
 from monitor.core.settings import EngineSettings
 
 _PROGRAM = "position-monitor"
@@ -27,6 +27,17 @@ class ExchangeSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyedAccount:
+    """An account followed by its key, in one market; holds no secret."""
+
+    name: str
+    market: Market
+    api_key: SecretRef
+    api_secret: SecretRef  # of an HMAC secret, or of a private key (RSA or Ed25519) in PEM form
+    allow_trading_key: bool = False  # take a key that could trade or withdraw
+
+
+@dataclass(frozen=True, slots=True)
 class ChannelSettings:
     """One way to reach somebody; ``format`` is text, html, markdown, or None for what the service shows best."""
 
@@ -34,6 +45,7 @@ class ChannelSettings:
     url: SecretRef
     min_level: Level = Level.NOTICE
     format: str | None = None
+    changes: bool = False  # is told of positions opened, closed and changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +92,10 @@ class Settings:
 
     source: str
     exchange: ExchangeSettings
-    accounts: tuple[AccountSnapshot, ...]
-    tables: tuple[BracketTable, ...]  # one for each symbol held
+    accounts: tuple[AccountSnapshot, ...]  # typed in
+    keyed: tuple[KeyedAccount, ...]
+    tables: tuple[BracketTable, ...]  # one for each symbol typed in
+    own_tables: tuple[BracketTable, ...]  # all of the file, also of symbols that are not typed in
     engine: EngineSettings
     channels: tuple[ChannelSettings, ...]
     history: HistorySettings
@@ -92,7 +106,7 @@ class Settings:
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        """Every symbol held, once, in the order of the file."""
+        """Every symbol typed in, once, in the order of the file. What keyed accounts hold is not known here."""
         return tuple(dict.fromkeys(p.symbol for account in self.accounts for p in account.positions))
 
     def state_directory(self, environ: Mapping[str, str]) -> Path:

@@ -100,7 +100,7 @@ def multiple(value: object) -> float | Literal[False]:
     return number
 
 
-def dead_band(value: object) -> float:
+def below_one(value: object) -> float:
     """Return a fraction from 0 to below 1."""
     if not 0.0 <= (number := _number(value)) < 1.0:
         raise mistake(FRACTIONS if number >= 1.0 else "")

@@ -60,6 +60,18 @@ class ChannelRule(msgspec.Struct, frozen=True):
 
     name: str
     min_level: Level = Level.NOTICE
+    changes: bool = False  # is told of positions opened, closed and changed
+
+
+class AuditRules(msgspec.Struct, frozen=True):
+    """How far our figures may be from the exchange's, as fractions.
+
+    A liquidation price may differ by the smaller of its two tolerances.
+    """
+
+    relative: float = 0.001  # of the value: maintenance margin, margin balance
+    liquidation_mark: float = 0.0005  # of the mark price
+    liquidation_distance: float = 0.05  # of the distance to liquidation
 
 
 class FreshnessRules(msgspec.Struct, frozen=True):
@@ -81,3 +93,4 @@ class EngineSettings(msgspec.Struct, frozen=True):
     channels: tuple[ChannelRule, ...] = ()
     accounts: tuple[str, ...] = ()  # names that will deliver snapshots; until all did, nothing is called gone
     freshness: FreshnessRules = FreshnessRules()
+    audit: AuditRules = AuditRules()

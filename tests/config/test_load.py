@@ -21,6 +21,7 @@ from monitor.config import (
     load_text,
 )
 from monitor.config.load import load_document
+from monitor.core.model import Market
 from monitor.core.settings import EngineSettings
 from monitor.errors import ConfigError
 
@@ -169,7 +170,18 @@ def uncommented() -> str:
         if line.startswith("# ") and " = " in line and line[2:].split(" = ")[0].isidentifier()
     ]
     assert len(keys) > 25
-    return "\n".join(line[2:] if line in keys and "api_" not in line else line for line in lines)
+    return "\n".join(line[2:] if line in keys else line for line in lines)
+
+
+def sections_in_comments() -> str:
+    """The indented comments of the example that are TOML: from a table's heading to the end of its block."""
+    taken: list[str] = []
+    within = False
+    for line in EXAMPLE.read_text(encoding="utf-8").splitlines():
+        within = line.startswith("#   [") or (within and line.startswith("#  "))
+        if within:
+            taken.append(line[4:])
+    return "\n".join(taken)
 
 
 def test_the_example_shows_the_defaults() -> None:
@@ -182,6 +194,17 @@ def test_the_example_shows_the_defaults() -> None:
         default.history.keep_raw_s,
         default.history.keep_minutes_s,
     )
+
+
+def test_the_examples_sections_in_comments_load() -> None:
+    """Accounts with keys, a coin-margined one and rates of collateral, written out beside the rest."""
+    loaded = load_text(EXAMPLE.read_text(encoding="utf-8") + sections_in_comments(), "x")
+    assert loaded.engine.accounts == ("by-hand", "main", "main-coins", "coins")
+    assert [account.market for account in loaded.keyed] == [Market.USDM, Market.COINM]
+    assert loaded.symbols == ("BTCUSDT", "ETHUSDT", "BTCUSD_PERP")
+    assert [text for text in loaded.warnings if "testnet's differ" not in text] == [
+        "collateral.BTC is not used: no typed-in account in multi-assets mode has BTC"
+    ]
 
 
 def test_the_example_has_every_key() -> None:
@@ -210,7 +233,21 @@ scalars = st.one_of(
     st.text(max_size=20),
     st.dates(),
     st.sampled_from(
-        ["BTCUSDT", "LONG", "cross", "isolated", "main", "usdm", "7d", "none", 0.2, 20, "wss://h/market"]
+        [
+            "BTCUSDT",
+            "LONG",
+            "cross",
+            "isolated",
+            "main",
+            "usdm",
+            "coinm",
+            "BTCUSD_PERP",
+            "7d",
+            "none",
+            0.2,
+            20,
+            "wss://h/market",
+        ]
     ),
     st.builds(lambda: {"env": "A"}),
     st.builds(lambda: [[0, 1, 0.1, 0]]),
@@ -236,6 +273,8 @@ keys = st.one_of(
             ),
             *("balances", "USDT", "api_key", "api_secret", "multi_assets", "environment", "market_stream_url"),
             *("keep_raw", "keep_minutes", "level", "format", "time_zone", "state", "directory", "path"),
+            *("contracts", "size", "collateral", "index", "bid_buffer", "ask_buffer", "allow_trading_key"),
+            *("audit", "tolerance", "changes", "BTCUSD_PERP", "BTC"),
         ]
     ),
 )
