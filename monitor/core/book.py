@@ -91,6 +91,30 @@ class Joint(NamedTuple):
     signed_entry: Floats
 
 
+class Shared(NamedTuple):
+    """Wallets in multi-assets mode: several slots, each with rates of its own, back one another.
+
+    A *branch* is a wallet and what moves in it by one factor: the legs of one symbol; the same with the
+    collateral of that symbol's underlying; or all marks and all collateral that is no quote asset.
+    ``monitor.core.collateral`` solves them. Rows and slots of a wallet stand once for each of its branches.
+    """
+
+    wallets: Ints  # of each branch
+    rows: Ints  # book rows, branch by branch
+    row_branch: Ints
+    row_starts: Ints
+    row_moves: Bools
+    row_place: Ints  # position of the row's slot within ``slots``
+    slots: Ints  # book slots, branch by branch
+    slot_branch: Ints
+    slot_starts: Ints
+    slot_moves: Bools
+    own: Ints  # book rows in such wallets
+    alone: Ints  # of each of them, the branch in which its symbol moves alone
+    linked: Ints  # the branch in which its underlying's collateral moves along
+    together: Ints  # branches in which everything moves
+
+
 @dataclass(slots=True)
 class Book:
     """The columns. ``n`` rows, ``k`` slots, ``w`` wallets, ``b`` brackets, ``s`` symbols.
@@ -126,6 +150,11 @@ class Book:
     slot_bid: Floats  # value of one unit of a positive equity in the wallet's asset
     slot_ask: Floats  # the same for a debt or a requirement
     slot_wallet: Ints
+    slot_assets: tuple[str, ...]
+    rates: tuple[str, ...]  # names of the rates that move, see model.rate_symbols
+    rated_slots: Ints  # slots whose rates move
+    rated_bid: Ints  # index into ``rates`` of each of them
+    rated_ask: Ints
     filled_slots: Ints  # slots that have rows
     filled_starts: Ints  # first row of each
     # wallets
@@ -133,10 +162,19 @@ class Book:
     wallet_slots: Ints  # first slot of each wallet
     wallet_rows: Ints  # first row of each wallet; the number of rows where it has none
     wallet_balance: Floats
+    less_balance: Floats  # taken off the margin balance where the exchange's own figure is worse
+    extra_maintenance: Floats  # added to the maintenance margin where the exchange's own figure is worse
+    corrected: bool  # any of the two is above zero
     room_scale: Floats  # 1 / (balance - maintenance at entry), 0 where that is not positive
     joint: Joint
     joint_wallets: Ints  # all wallets with several symbols
+    shared: Shared | None  # wallets in multi-assets mode; None without any
     parts: list[Part]  # by account, in order
+
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """All names that need marks: symbols, then rates."""
+        return (*self.symbols, *self.rates)
 
     def rows_of(self, wallet: int) -> range:
         """Return the rows of a wallet."""

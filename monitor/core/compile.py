@@ -4,13 +4,23 @@ All that does not depend on marks is computed here, once, and by the same code f
 changed row.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
 
-from monitor.core.book import Book, Floats, Ints, Joint, Pairs, Part, TierMatrix, WalletInfo
-from monitor.core.model import AccountSnapshot, BracketTable, MarginMode, Position, Side, SubjectKey
+from monitor.core.book import Book, Floats, Ints, Joint, Pairs, TierMatrix
+from monitor.core.collateral import shared_wallets
+from monitor.core.layout import Layout
+from monitor.core.model import (
+    MULTI_WALLET,
+    AccountSnapshot,
+    BracketTable,
+    Position,
+    Side,
+    SubjectKey,
+    rate_symbols,
+)
 from monitor.errors import BracketError
 
 # A line without slope passes for one that rises next to nothing: below the target it keeps the pair there.
@@ -23,24 +33,34 @@ def compile_book(accounts: Sequence[AccountSnapshot], tables: Mapping[str, Brack
 
     Args:
         accounts: whole accounts, names unique.
-        tables: tier table by symbol; each held symbol needs one.
+        tables: tier table by symbol, or by ``table_key`` where an account has its own; each held symbol needs one.
 
     Raises:
         BracketError: a held symbol has no table.
     """
-    layout = _Layout(accounts)
-    tiers, tier_of = _tier_matrix(layout.positions, tables)
+    layout = Layout(accounts)
+    row_slot = np.array(layout.row_slot, dtype=np.intp)
+    slot_wallet = np.array(layout.slot_wallet, dtype=np.intp)
+    row_wallet = slot_wallet[row_slot] if layout.positions else np.zeros(0, dtype=np.intp)
+    wallets = tuple(layout.wallets)
+    keys = [
+        _table_of(wallets[wallet].key.account, position.symbol, tables)
+        for wallet, position in zip(row_wallet.tolist(), layout.positions, strict=True)
+    ]
+    tiers, tier_of = _tier_matrix(keys, tables)
     symbols = tuple(sorted({position.symbol for position in layout.positions}))
     symbol_index = {symbol: i for i, symbol in enumerate(symbols)}
     rows = len(layout.positions)
-    row_slot = np.array(layout.row_slot, dtype=np.intp)
-    slot_wallet = np.array(layout.slot_wallet, dtype=np.intp)
-    row_tier = np.array([tier_of[p.symbol] for p in layout.positions], dtype=np.intp)
+    row_tier = np.array([tier_of[key] for key in keys], dtype=np.intp)
     depth = tiers.floors.shape[1]
     inverse = np.array([p.inverse for p in layout.positions], dtype=np.bool_)
     filled, starts = np.unique(row_slot, return_index=True)
-    row_wallet = slot_wallet[row_slot] if rows else np.zeros(0, dtype=np.intp)
-    wallets = tuple(layout.wallets)
+    rated = [
+        (slot, *rate_symbols(asset))
+        for slot, (asset, rate) in enumerate(zip(layout.slot_asset, layout.slot_rate, strict=True))
+        if not rate.fixed
+    ]
+    rates = tuple(sorted({name for _, *names in rated for name in names}))
     book = Book(
         symbols=symbols,
         symbol_index=symbol_index,
@@ -65,18 +85,27 @@ def compile_book(accounts: Sequence[AccountSnapshot], tables: Mapping[str, Brack
         entry_maintenance=np.zeros(rows),
         pairs=_find_pairs(layout.positions, row_slot, 2 * depth),
         slot_balance=np.array(layout.slot_balance, dtype=np.float64),
-        slot_bid=np.ones(len(slot_wallet)),
-        slot_ask=np.ones(len(slot_wallet)),
+        slot_bid=np.array([rate.bid for rate in layout.slot_rate], dtype=np.float64),
+        slot_ask=np.array([rate.ask for rate in layout.slot_rate], dtype=np.float64),
         slot_wallet=slot_wallet,
+        slot_assets=tuple(layout.slot_asset),
+        rates=rates,
+        rated_slots=np.array([slot for slot, _, _ in rated], dtype=np.intp),
+        rated_bid=np.array([rates.index(bid) for _, bid, _ in rated], dtype=np.intp),
+        rated_ask=np.array([rates.index(ask) for _, _, ask in rated], dtype=np.intp),
         filled_slots=filled.astype(np.intp),
         filled_starts=starts.astype(np.intp),
         exposed=np.zeros(len(wallets), dtype=np.bool_),
         wallet_slots=np.searchsorted(slot_wallet, np.arange(len(wallets))).astype(np.intp),
         wallet_rows=np.searchsorted(row_wallet, np.arange(len(wallets))).astype(np.intp),
         wallet_balance=np.zeros(len(wallets)),
+        less_balance=np.zeros(len(wallets)),
+        extra_maintenance=np.zeros(len(wallets)),
+        corrected=False,
         room_scale=np.zeros(len(wallets)),
         joint=_no_joint(),
         joint_wallets=np.zeros(0, dtype=np.intp),
+        shared=shared_wallets(layout),
         parts=layout.parts,
     )
     _fill_rows(book, np.arange(rows))
@@ -101,7 +130,7 @@ def patch(book: Book, accounts: Sequence[AccountSnapshot]) -> bool:
     if len(accounts) != len(book.parts):
         return False
     fresh = [
-        (i, part, _Layout([account]))
+        (i, part, Layout([account]))
         for i, (part, account) in enumerate(zip(book.parts, accounts, strict=True))
         if account is not part.account
     ]
@@ -110,7 +139,11 @@ def patch(book: Book, accounts: Sequence[AccountSnapshot]) -> bool:
     changed: list[int] = []
     for i, part, layout in fresh:
         book.parts[i] = part._replace(account=layout.parts[0].account)
-        book.slot_balance[part.first_slot : part.first_slot + len(layout.slot_balance)] = layout.slot_balance
+        slots = slice(part.first_slot, part.first_slot + len(layout.slot_balance))
+        book.slot_balance[slots] = layout.slot_balance
+        for slot, rate in enumerate(layout.slot_rate, start=part.first_slot):
+            if rate.fixed:
+                book.slot_bid[slot], book.slot_ask[slot] = rate.bid, rate.ask
         for row, position in enumerate(layout.positions, start=part.first_row):
             if position != book.positions[row]:
                 book.positions[row] = position
@@ -124,75 +157,64 @@ def patch(book: Book, accounts: Sequence[AccountSnapshot]) -> bool:
     return True
 
 
-class _Layout:
-    """Order of wallets, slots and rows: by account as given, cross wallets first, then isolated ones."""
+def set_rates(book: Book, marks: Floats) -> None:
+    """Value collateral at these rates; one that is not known keeps its last value.
 
-    def __init__(self, accounts: Iterable[AccountSnapshot]) -> None:
-        self.wallets: list[WalletInfo] = []
-        self.positions: list[Position] = []
-        self.row_slot: list[int] = []
-        self.slot_wallet: list[int] = []
-        self.slot_balance: list[float] = []
-        self.parts: list[Part] = []
-        for account in accounts:
-            wallets, rows, slots = len(self.wallets), len(self.positions), len(self.slot_wallet)
-            self._add(account)
-            legs = tuple((p.symbol, p.side, p.inverse, p.contract_size) for p in self.positions[rows:])
-            backing = tuple(slot - slots for slot in self.row_slot[rows:])
-            self.parts.append(Part(account, (tuple(self.wallets[wallets:]), backing, legs), rows, slots))
-
-    def _add(self, account: AccountSnapshot) -> None:
-        cross: dict[str, list[Position]] = {asset: [] for asset in account.balances}
-        isolated: list[Position] = []
-        for position in account.positions:
-            if position.margin_mode is MarginMode.CROSS:
-                cross.setdefault(position.margin_asset, []).append(position)
-            else:
-                isolated.append(position)
-        for asset in sorted(cross):
-            # A leg and its opposite stand side by side, LONG first: they are solved as a pair.
-            legs = sorted(cross[asset], key=_leg_order)
-            info = WalletInfo(SubjectKey(account.account, f"cross:{asset}"), MarginMode.CROSS, asset)
-            self._wallet(info, account.balances.get(asset, 0.0), legs)
-        for position in sorted(isolated, key=_leg_order):
-            key = SubjectKey(account.account, position.wallet)
-            info = WalletInfo(key, MarginMode.ISOLATED, position.margin_asset)
-            self._wallet(info, position.margin, [position])
-
-    def _wallet(self, info: WalletInfo, balance: float, legs: Sequence[Position]) -> None:
-        slot = len(self.slot_wallet)
-        self.slot_wallet.append(len(self.wallets))
-        self.slot_balance.append(balance)
-        self.wallets.append(info)
-        self.positions.extend(legs)
-        self.row_slot.extend([slot] * len(legs))
+    Args:
+        book: to change.
+        marks: in the order of ``book.watched``, shape (s + number of rates,).
+    """
+    if not book.rated_slots.size:
+        return
+    rates = marks[len(book.symbols) :]
+    for column, at in ((book.slot_bid, book.rated_bid), (book.slot_ask, book.rated_ask)):
+        new = rates.take(at)
+        column[book.rated_slots] = np.where(np.isnan(new), column[book.rated_slots], new)
+    _fill_wallets(book)
 
 
-def _leg_order(position: Position) -> tuple[str, bool]:
-    return position.symbol, position.side is Side.SHORT
+def correct(book: Book, corrections: Mapping[SubjectKey, tuple[float, float]]) -> None:
+    """Take these amounts off the margin balance and add them to the maintenance margin, by wallet; >= 0 each.
+
+    Wallets that are not named lose what corrections they had.
+    """
+    book.less_balance[:] = 0.0
+    book.extra_maintenance[:] = 0.0
+    for key, (less, extra) in corrections.items():
+        wallet = book.wallet_index.get(key)
+        if wallet is not None:
+            book.less_balance[wallet], book.extra_maintenance[wallet] = less, extra
+    book.corrected = bool(book.less_balance.any() or book.extra_maintenance.any())
 
 
-def _tier_matrix(
-    positions: Sequence[Position], tables: Mapping[str, BracketTable]
-) -> tuple[TierMatrix, dict[str, int]]:
-    held = sorted({position.symbol for position in positions})
-    for symbol in held:
-        if symbol not in tables or not tables[symbol].brackets:
-            raise BracketError(symbol, 0, "no maintenance tier table")
-    depth = max((len(tables[symbol].brackets) for symbol in held), default=1)
+def table_key(account: str, symbol: str) -> str:
+    """Return the key of a tier table that only one account has; neither name can hold a slash."""
+    return f"{account}/{symbol}"
+
+
+def _table_of(account: str, symbol: str, tables: Mapping[str, BracketTable]) -> str:
+    for key in (table_key(account, symbol), symbol):
+        if key in tables and tables[key].brackets:
+            return key
+    raise BracketError(symbol, 0, "no maintenance tier table")
+
+
+def _tier_matrix(keys: Sequence[str], tables: Mapping[str, BracketTable]) -> tuple[TierMatrix, dict[str, int]]:
+    held = sorted(set(keys))
+    depth = max((len(tables[key].brackets) for key in held), default=1)
     floors = np.full((len(held), depth), np.inf)
     mmr = np.zeros((len(held), depth))
     cum = np.zeros((len(held), depth))
-    for i, symbol in enumerate(held):
-        rows = tables[symbol].brackets
+    for i, key in enumerate(held):
+        rows = tables[key].brackets
         count = len(rows)
         floors[i, :count] = [bracket.floor for bracket in rows]
         mmr[i, :count] = [bracket.mmr for bracket in rows]
         cum[i, :count] = [bracket.cum for bracket in rows]
         mmr[i, count:] = mmr[i, count - 1]
         cum[i, count:] = cum[i, count - 1]
-    labels = tuple(tables[symbol].label for symbol in held)
-    return TierMatrix(floors, mmr, cum, labels), {symbol: i for i, symbol in enumerate(held)}
+    labels = tuple(tables[key].label for key in held)
+    return TierMatrix(floors, mmr, cum, labels), {key: i for i, key in enumerate(held)}
 
 
 def _fill_rows(book: Book, rows: Ints) -> None:
@@ -229,7 +251,8 @@ def _fill_rows(book: Book, rows: Ints) -> None:
 def _fill_wallets(book: Book) -> None:
     """Compute what depends on balances and entries only."""
     count = len(book.wallets)
-    book.wallet_balance = _sum_by(book.slot_wallet, book.slot_balance * book.slot_bid, count)
+    worth = np.minimum(book.slot_balance * book.slot_bid, book.slot_balance * book.slot_ask)
+    book.wallet_balance = _sum_by(book.slot_wallet, worth, count)
     rate = book.slot_ask[book.row_slot]
     required = _sum_by(book.row_wallet, book.entry_maintenance * rate, count)
     book.exposed = _sum_by(book.row_wallet, book.size, count) > 0
@@ -299,6 +322,8 @@ def _branches(book: Book) -> Joint:
     edges = [*book.wallet_rows.tolist(), len(symbols)]
     for side in (1.0, -1.0):
         for wallet, (start, end) in enumerate(pairwise(edges)):
+            if book.wallets[wallet].key.wallet == MULTI_WALLET:
+                continue
             if end - start > 1 and len(set(symbols[start:end])) > 1 and side in signs[start:end]:
                 starts.append(len(rows))
                 owner.extend([len(wallets)] * (end - start))

@@ -8,30 +8,38 @@ import msgspec
 import numpy as np
 
 from monitor.core import planner, report
+from monitor.core.accounts import Accounts
 from monitor.core.book import Book, Bools, Floats, Ints
-from monitor.core.compile import compile_book, patch
+from monitor.core.compile import compile_book, correct, patch, set_rates
+from monitor.core.departures import Departures
 from monitor.core.events import (
+    AccountState,
     DeliveryResult,
     Event,
     FeedState,
     Heartbeat,
+    MarginCall,
+    OrderForced,
+    Reconciled,
     Restored,
     SettingsChanged,
     Snapshot,
     StoreState,
     Subscribed,
+    TablesChanged,
     Ticks,
 )
 from monitor.core.incidents import Effects, Incidents
 from monitor.core.marks import MarkBoard
 from monitor.core.model import (
-    AccountSnapshot,
-    BracketTable,
     DataState,
     Facts,
+    ForcedOrder,
     Level,
+    Market,
     NoticeKind,
     Now,
+    Side,
     SubjectKey,
     SubjectState,
 )
@@ -40,29 +48,10 @@ from monitor.core.risk import Readings, adverse_prices, evaluate, evaluate_rows
 from monitor.core.rules import Thresholds, Track, advance, compile_thresholds, conditions, reached
 from monitor.core.sampling import Sampler
 from monitor.core.settings import EngineSettings
+from monitor.core.troubles import closing_kind
+from monitor.core.view import EngineView, engine_view
 
 _NONE: Ints = np.zeros(0, dtype=np.intp)
-
-
-class SymbolView(msgspec.Struct, frozen=True):
-    """What is known of one watched symbol."""
-
-    symbol: str
-    data: str
-    mark: float | None
-    age_s: float | None
-    source: str
-
-
-class EngineView(msgspec.Struct, frozen=True):
-    """The engine at one moment, for people and programs."""
-
-    environment: str
-    wallets: tuple[report.WalletView, ...]
-    positions: tuple[report.PositionView, ...]
-    symbols: tuple[SymbolView, ...]
-    brackets: dict[str, str]  # origin of the tier table by symbol
-    evaluations: int
 
 
 class Engine:
@@ -70,8 +59,6 @@ class Engine:
 
     def __init__(self) -> None:
         self._settings = EngineSettings()
-        self._tables: dict[str, BracketTable] = {}
-        self._accounts: dict[str, AccountSnapshot] = {}
         self._board = MarkBoard()
         self._book: Book = compile_book((), {})
         self._limits: Thresholds = compile_thresholds(self._book, self._settings)
@@ -84,11 +71,13 @@ class Engine:
         self.evaluations = 0
         self._incidents = Incidents()
         self._outages = Outages(self._incidents)
+        self._accounts = Accounts(self._incidents)
+        self._departures = Departures(self._incidents, self._accounts)
+        self._watched: dict[Market, tuple[str, ...]] = dict.fromkeys(Market, ())
 
-    @property
-    def symbols(self) -> tuple[str, ...]:
-        """Symbols that need marks, sorted."""
-        return self._book.symbols
+    def watched(self, market: Market) -> tuple[str, ...]:
+        """Return what needs marks of a market: symbols, and with USD-margined ones rates of collateral."""
+        return self._watched[market]
 
     def step(self, event: Event, now: Now) -> Effects:
         """Take one event.
@@ -101,8 +90,6 @@ class Engine:
                 self._ticks(event, now)
             case Heartbeat():
                 self._heartbeat(now)
-            case Snapshot():
-                self._accounts_changed({**self._accounts, event.account.account: event.account}, now)
             case SettingsChanged():
                 self._settings_changed(event, now)
             case Restored():
@@ -116,33 +103,42 @@ class Engine:
                 self._outages.store_state(event, self._settings, now)
             case FeedState():
                 pass  # shown by the feed itself; what counts here is whether marks arrive
+            case _:
+                self._account_event(event, now)
         return self._incidents.take()
+
+    def _account_event(
+        self,
+        event: Snapshot | Reconciled | TablesChanged | OrderForced | MarginCall | AccountState,
+        now: Now,
+    ) -> None:
+        match event:
+            case Snapshot():
+                self._accounts.take(event.account, event.cause, now)
+                self._accounts_changed(now)
+            case Reconciled():
+                self._accounts.reconcile(event, now)
+                self._corrected(now)
+            case TablesChanged():
+                self._tables_changed(event, now)
+            case OrderForced():
+                self._accounts.forced(event, self._wallet_of(event.account, event.symbol, event.side), now)
+            case MarginCall():
+                self._called(event, now)
+            case AccountState():
+                self._accounts.state(event, now)
 
     def view(self, now: Now) -> EngineView:
         """Return everything as it stands."""
-        levels = self._track.level.tolist()
-        marks = {symbol: self._board.newest(symbol) for symbol in self._book.symbols}
-        return EngineView(
+        return engine_view(
+            self._book,
+            self._readings,
+            self._board,
+            levels=self._track.level.tolist(),
+            data=lambda name: self._data(name, now),
+            accounts=self._accounts.views(),
+            now_s=now.mono_s,
             environment=self._settings.environment,
-            wallets=report.wallet_views(self._book, self._readings, levels),
-            positions=tuple(
-                view if marks[view.symbol] is not None else report.without_mark(view)
-                for view in report.position_views(self._book, self._readings, levels)
-            ),
-            symbols=tuple(
-                SymbolView(
-                    symbol=symbol,
-                    data=self._data(symbol, now).value,
-                    mark=mark.price if mark else None,
-                    age_s=max(0.0, now.mono_s - mark.seen_s) if mark else None,
-                    source=mark.source.value if mark else "",
-                )
-                for symbol, mark in marks.items()
-            ),
-            brackets={
-                position.symbol: self._book.brackets_label(row)
-                for row, position in enumerate(self._book.positions)
-            },
             evaluations=self.evaluations,
         )
 
@@ -156,6 +152,7 @@ class Engine:
 
     def _ticks(self, event: Ticks, now: Now) -> None:
         extremes = self._board.take(event.marks)
+        set_rates(self._book, self._board.price)
         prices = self._prices(self._board.price, now.mono_s)
         self._readings = evaluate_rows(self._book, prices)
         self._hit = conditions(self._book, self._limits, self._readings)
@@ -172,6 +169,12 @@ class Engine:
                 for end in extremes:
                     readings = evaluate_rows(self._book, self._prices(end, now.mono_s))
                     hit = hit | conditions(self._book, self._limits, readings)
+            if self._book.rated_slots.size:
+                # Of rates that were coalesced the lower end counts too, for both of an asset's move as one.
+                set_rates(self._book, extremes[0])
+                readings = evaluate_rows(self._book, prices)
+                hit = hit | conditions(self._book, self._limits, readings)
+                set_rates(self._book, self._board.price)
         changed = self._judge(hit, worst, now)
         self._record(changed, now)
 
@@ -236,15 +239,26 @@ class Engine:
                 facts = msgspec.structs.replace(facts, reason="first seen")
             self._incidents.rise(state, level, now.wall_ms, facts, quiet=quiet)
         else:
-            facts = msgspec.structs.replace(facts, reason=_how_it_ended(state))
+            facts = msgspec.structs.replace(facts, reason=self._how_it_ended(state))
             self._incidents.fall(state, level, now.wall_ms, facts)
+            if level is Level.OK:
+                self._accounts.over(subject)
 
     def _stale(self, now_s: float) -> Bools:
-        """Return the wallets that hold a symbol whose marks are not fresh, shape (w,)."""
-        stale = np.zeros(len(self._book.wallets), dtype=np.bool_)
+        """Return the wallets of which something is not known as it is now, shape (w,).
+
+        They hold a symbol, or collateral, whose marks are not fresh, or their account cannot be followed.
+        """
+        book = self._book
+        stale = np.zeros(len(book.wallets), dtype=np.bool_)
         silent = now_s - self._board.heard_s >= self._settings.freshness.suspect_after_s
         if silent.any():
-            stale[self._book.row_wallet[silent[self._book.row_symbol]]] = True
+            stale[book.row_wallet[silent[book.row_symbol]]] = True
+            rates = silent[len(book.symbols) :]
+            stale[book.slot_wallet[book.rated_slots[rates[book.rated_bid]]]] = True
+        lost = self._accounts.unfollowed()
+        if lost:
+            stale |= np.array([info.key.account in lost for info in book.wallets], dtype=np.bool_)
         return stale
 
     def _record(self, changed: Ints, now: Now) -> None:
@@ -272,6 +286,9 @@ class Engine:
                 self._incidents.remind(state, due, now.wall_ms, self._facts(wallet, now, self._readings))
         self._outages.watch_feeds(self._board, self._settings, now, self._holders)
         self._outages.remind_stores(self._settings, now)
+        self._accounts.remind(now)
+        if self._departures.waiting:
+            self._forget_absent(now)
         for subject in self._incidents.owed():
             facts, kind = self._closing(subject, now)
             self._incidents.close_again(subject, now.wall_ms, facts, kind)
@@ -288,23 +305,57 @@ class Engine:
     # Accounts and settings
 
     def _settings_changed(self, event: SettingsChanged, now: Now) -> None:
-        names = event.settings.accounts
-        accounts = {name: account for name, account in self._accounts.items() if name in names}
-        tables = {table.symbol: table for table in event.tables}
-        book = compile_book(tuple(accounts.values()), tables)
         self._settings = event.settings
         self._incidents.channels = event.settings.channels
-        self._tables = tables
-        self._accounts = accounts
-        self._rebuild(book, now)
-        self._forget_absent(now)
-        self._reassess(now)
+        self._accounts.configure(event.settings, event.tables, now)
+        self._recompile(now)
 
-    def _accounts_changed(self, accounts: dict[str, AccountSnapshot], now: Now) -> None:
-        ordered = tuple(accounts.values())
-        if not patch(self._book, ordered):
-            self._rebuild(compile_book(ordered, self._tables), now)
-        self._accounts = accounts
+    def _accounts_changed(self, now: Now) -> None:
+        if patch(self._book, tuple(self._accounts.usable.values())):
+            self._settle(now)
+        else:
+            self._recompile(now)
+
+    def _tables_changed(self, event: TablesChanged, now: Now) -> None:
+        before = report.liquidation_prices(self._book, self._readings, event.account)
+        self._accounts.take_tables(event)
+        self._recompile(now)
+        after = report.liquidation_prices(self._book, self._readings, event.account)
+        self._accounts.moved(event.account, before, after, now)
+
+    def _corrected(self, now: Now) -> None:
+        """Let the exchange's figures rule where they are worse than ours."""
+        before = (self._book.less_balance.copy(), self._book.extra_maintenance.copy())
+        correct(self._book, self._accounts.corrections())
+        if not all(map(np.array_equal, before, (self._book.less_balance, self._book.extra_maintenance))):
+            self._reassess(now)
+
+    def _called(self, event: MarginCall, now: Now) -> None:
+        wallets = {self._wallet_of(event.account, leg.symbol, leg.side) for leg in event.legs}
+        facts = {
+            wallet: self._facts(index, now, self._readings)
+            for wallet in sorted(filter(None, wallets))
+            if (index := self._book.wallet_index.get(SubjectKey(event.account, wallet))) is not None
+        }
+        self._accounts.called(event, facts, now)
+        self._corrected(now)
+
+    def _wallet_of(self, account: str, symbol: str, side: Side) -> str | None:
+        """Return the wallet that backs a position, None if it is not held."""
+        for row, position in enumerate(self._book.positions):
+            key = self._book.wallets[int(self._book.row_wallet[row])].key
+            if key.account == account and position.symbol == symbol and position.side is side:
+                return key.wallet
+        return None
+
+    def _recompile(self, now: Now) -> None:
+        self._rebuild(compile_book(tuple(self._accounts.usable.values()), self._accounts.tables), now)
+        self._settle(now)
+
+    def _settle(self, now: Now) -> None:
+        """Bring a book that changed up to date with everything else that is known."""
+        set_rates(self._book, self._board.price)
+        correct(self._book, self._accounts.corrections())
         self._forget_absent(now)
         self._reassess(now)
 
@@ -313,7 +364,12 @@ class Engine:
         old, track, sampler = self._book, self._track, self._sampler
         self._book = book
         self._limits = compile_thresholds(book, self._settings)
-        self._board.watch(book.symbols, now.mono_s)
+        self._board.watch(book.watched, now.mono_s)
+        inverse = {book.positions[row].symbol for row in np.flatnonzero(book.inverse).tolist()}
+        self._watched = {
+            Market.USDM: tuple(name for name in book.watched if name not in inverse),
+            Market.COINM: tuple(sorted(inverse)),
+        }
         self._track = Track.empty(len(book.wallets))
         self._known = np.zeros(len(book.wallets), dtype=np.bool_)
         self._assumed = np.zeros(len(book.wallets), dtype=np.bool_)
@@ -335,20 +391,14 @@ class Engine:
 
         A cross wallet outlives its last position, which is no less gone for that: nothing about it recovered.
         """
-        if not set(self._settings.accounts) <= self._accounts.keys():
+        if not set(self._settings.accounts) <= self._accounts.usable.keys():
             return
         idle = ~self._book.exposed
         self._track.level[idle] = Level.OK
         self._track.held_s[:, idle] = -np.inf
         self._known[idle] = False
         held = {str(info.key) for info, empty in zip(self._book.wallets, idle, strict=True) if not empty}
-        for subject in self._incidents.subjects():
-            if not subject.startswith("/") and subject not in held:
-                account, _, wallet = subject.partition("/")
-                facts = Facts(
-                    environment=self._settings.environment, account=account, wallet=wallet, reason="gone"
-                )
-                self._incidents.vanish(subject, now.wall_ms, facts)
+        self._departures.close(held, now, self._settings.environment)
 
     def _reassess(self, now: Now) -> None:
         self._readings = evaluate_rows(self._book, self._prices(self._board.price, now.mono_s))
@@ -371,6 +421,8 @@ class Engine:
         if subject.startswith(STORE_PREFIX):
             store = subject.removeprefix(STORE_PREFIX)
             return Facts(environment=environment, detail=store), NoticeKind.STORAGE_BACK
+        if (trouble := closing_kind(subject)) is not None:
+            return Facts(environment=environment, account=trouble[0]), trouble[1]
         account, _, name = subject.partition("/")
         wallet = self._book.wallet_index.get(SubjectKey(account, name))
         if wallet is None:
@@ -378,7 +430,7 @@ class Engine:
             return facts, NoticeKind.CLOSED
         facts = self._facts(wallet, now, self._readings)
         state = self._incidents.get(subject)
-        reason = "recovered" if state is None else _how_it_ended(state)
+        reason = "recovered" if state is None else self._how_it_ended(state)
         return msgspec.structs.replace(facts, reason=reason), NoticeKind.CLOSED
 
     def _facts(self, wallet: int, now: Now, readings: Readings) -> Facts:
@@ -386,7 +438,8 @@ class Engine:
             self._book, readings, self._board, wallet, now_s=now.mono_s, environment=self._settings.environment
         )
 
-
-def _how_it_ended(state: SubjectState) -> str:
-    """Return why a level fell; after the margin was used up, better prices are no recovery."""
-    return "passed" if state.breached else "recovered"
+    def _how_it_ended(self, state: SubjectState) -> str:
+        """Return why a level fell; after a liquidation, or with the margin used up, it is no recovery."""
+        if self._accounts.how_forced(state.subject) is ForcedOrder.LIQUIDATION:
+            return "reduced"
+        return "passed" if state.breached else "recovered"

@@ -4,8 +4,21 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from monitor.core import planner
-from monitor.core.model import Facts, Fate, Level, Notice, NoticeKind, Sample, SubjectState, Transition
+from monitor.core.model import (
+    Change,
+    Compared,
+    Facts,
+    Fate,
+    Level,
+    Notice,
+    NoticeKind,
+    Sample,
+    SubjectState,
+    Transition,
+)
 from monitor.core.settings import ChannelRule
+
+TOLD_PREFIX = "/told:"
 
 
 class Effects(NamedTuple):
@@ -17,6 +30,8 @@ class Effects(NamedTuple):
     withdrawn: tuple[tuple[str, str], ...] = ()  # (subject, channel)
     transitions: tuple[Transition, ...] = ()
     samples: tuple[Sample, ...] = ()
+    changes: tuple[Change, ...] = ()
+    drifting: tuple[Compared, ...] | None = None  # what an audit just found not to agree; None where none was made
 
 
 class Incidents:
@@ -25,6 +40,7 @@ class Incidents:
     def __init__(self) -> None:
         self.channels: Sequence[ChannelRule] = ()
         self._states: dict[str, SubjectState] = {}
+        self._announced = 0
         self._leaving: dict[str, tuple[SubjectState, Facts]] = {}  # gone, but a message is still in flight
         self._clear()
 
@@ -35,12 +51,14 @@ class Incidents:
         self._withdrawn: list[tuple[str, str]] = []
         self._transitions: list[Transition] = []
         self.samples: list[Sample] = []
+        self.changes: list[Change] = []
+        self.drifting: tuple[Compared, ...] | None = None
 
     def take(self) -> Effects:
         """Return what collected since the last take."""
         effects = Effects(
             tuple(self._changed.values()), tuple(self._gone), tuple(self._notices), tuple(self._withdrawn),
-            tuple(self._transitions), tuple(self.samples),
+            tuple(self._transitions), tuple(self.samples), tuple(self.changes), self.drifting,
         )  # fmt: skip
         self._clear()
         return effects
@@ -103,6 +121,18 @@ class Incidents:
         """Record a lower level, and close the incident where it is over."""
         self._moved(state, level, at_ms, state.incident, facts)
         self._apply(planner.fall(state, level, self.channels, at_ms, facts, kind=kind))
+
+    def announce(
+        self, about: str, kind: NoticeKind, at_ms: int, facts: Facts, *, level: Level,
+        channels: Sequence[ChannelRule],
+    ) -> None:  # fmt: skip
+        """Tell something that happened and has no end: delivered like all else, and nothing is remembered of it.
+
+        Each has a subject of its own, so that none supersedes another.
+        """
+        self._announced += 1
+        state = planner.begin(f"{TOLD_PREFIX}{about}#{at_ms}.{self._announced}", at_ms)
+        self._emit(planner.rise(state, level, channels, at_ms, facts, kind=kind))
 
     def remind(
         self, state: SubjectState, channels: Sequence[str], at_ms: int, facts: Facts, *,

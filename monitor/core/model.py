@@ -97,7 +97,7 @@ class Position(msgspec.Struct, frozen=True):
 
     @property
     def wallet(self) -> str:
-        """Name of the wallet that backs it, such as ``cross:USDT`` or ``isolated:BTCUSDT:LONG``."""
+        """Name of the wallet that backs it outside multi-assets mode, such as ``isolated:BTCUSDT:LONG``."""
         if self.margin_mode is MarginMode.CROSS:
             return f"cross:{self.margin_asset}"
         return f"isolated:{self.symbol}:{self.side.value}"
@@ -128,6 +128,10 @@ def rate_symbols(asset: str) -> tuple[str, str]:
     return f"{asset}USD{BID}", f"{asset}USD{ASK}"
 
 
+MULTI_WALLET = "cross:multi"  # the one wallet of an account in multi-assets mode
+MULTI_ASSET = "USD"  # what its figures are in
+
+
 class AccountSnapshot(msgspec.Struct, frozen=True):
     """One account, whole and consistent."""
 
@@ -140,6 +144,12 @@ class AccountSnapshot(msgspec.Struct, frozen=True):
     multi_assets: bool = False  # one wallet for all assets; positions are cross
     hedge_mode: bool = False
     rates: dict[str, AssetRate] = {}  # by asset, used in multi-assets mode; an asset without one is at par
+
+    def wallet_of(self, position: Position) -> str:
+        """Return the name of the wallet that backs one of its positions."""
+        if self.multi_assets and position.margin_mode is MarginMode.CROSS:
+            return MULTI_WALLET
+        return position.wallet
 
 
 class PositionFigures(msgspec.Struct, frozen=True):

@@ -1,6 +1,6 @@
 """Trouble that is not about one wallet: feeds that went blind, databases that do not take writes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from monitor.core import planner
 from monitor.core.events import StoreState
@@ -63,7 +63,7 @@ class Outages:
             marks = [mark for symbol in blind if (mark := board.newest(symbol)) is not None]
             facts = Facts(
                 environment=settings.environment,
-                symbols=tuple(sorted(blind or list(self._named.get(feed, {})) or watched)),
+                symbols=_spoken(blind or list(self._named.get(feed, {})) or watched),
                 wallets=holders(blind),
                 mark_age_s=max((board.silence_s(symbol, now.mono_s) for symbol in blind), default=None),
                 event_ms=min((mark.event_ms for mark in marks), default=0),
@@ -125,3 +125,8 @@ class Outages:
                 store = subject.removeprefix(STORE_PREFIX)
                 facts = Facts(environment=settings.environment, reason="still failing", detail=store)
                 self._incidents.remind(state, due, now.wall_ms, facts, kind=NoticeKind.STORAGE)
+
+
+def _spoken(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the names for people: the two rates of an asset are its index."""
+    return tuple(sorted({f"{name.partition('@')[0]} index" if "@" in name else name for name in names}))

@@ -123,7 +123,7 @@ def worst_row(book: Book, readings: Readings, wallet: int) -> int | None:
     rows = book.rows_of(wallet)
     if len(rows) <= 1:
         return rows.start if rows else None
-    distance = readings.distance[rows.start : rows.stop]
+    distance = readings.linked_distance[rows.start : rows.stop]
     if np.isnan(distance).all() or not np.nanmax(distance) > 0:
         return rows.start + int(np.argmax(np.nan_to_num(readings.position_maintenance[rows.start : rows.stop])))
     return rows.start + int(np.nanargmin(distance))
@@ -161,6 +161,7 @@ def wallet_facts(
         mark_age_s=None if oldest is None else max(0.0, now_s - oldest.seen_s),
         mark_source="" if oldest is None else oldest.source.value,
         brackets="" if row is None else book.brackets_label(row),
+        corrected=bool(book.less_balance[wallet] or book.extra_maintenance[wallet]),
         assumed=tuple(
             sorted({s for r in book.rows_of(wallet) if board.newest(s := book.positions[r].symbol) is None})
         ),
@@ -197,6 +198,16 @@ def samples(
                 )
             )  # fmt: skip
     return tuple(rows)
+
+
+def liquidation_prices(book: Book, readings: Readings, account: str) -> dict[tuple[str, str], float | None]:
+    """Return them by symbol and side, of an account's positions in wallets that are known; None: there is none."""
+    return {
+        (position.symbol, position.side.value): number(readings.liquidation_price[row])
+        for row, position in enumerate(book.positions)
+        if book.wallets[int(book.row_wallet[row])].key.account == account
+        and not np.isnan(readings.cushion[int(book.row_wallet[row])])
+    }
 
 
 def number(value: float) -> float | None:

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from monitor.core.book import Book, Bools, Floats, Ints
+from monitor.core.book import Book, Bools, Floats, Ints, Shared
+from monitor.core.collateral import shared_roots
 
 _BYTE = 127  # the highest count a signed byte holds
 
@@ -30,6 +31,7 @@ class Readings:
     position_maintenance: Floats
     liquidation_price: Floats  # NaN where there is none; of two the nearest to the mark
     distance: Floats  # |mark - liquidation| / mark; 0 at a margin ratio of 1 or more; NaN where there is none
+    linked_distance: Floats  # the same where collateral in the symbol's underlying moves along with it
     pair_roots: Floats  # (2, pairs): lower and upper liquidation x of hedged pairs, NaN where there is none
     margin_balance: Floats
     maintenance_margin: Floats
@@ -66,13 +68,26 @@ def evaluate_rows(book: Book, price: Floats) -> Readings:
         target = (pnl - maintenance) - cushion.take(book.row_wallet)
         root = _single_roots(book, target)
         pair_roots = _pair_roots(book, pnl - maintenance, cushion, x, root)
+        factors = None if book.shared is None else shared_roots(book, book.shared, x)
+        if book.shared is not None and factors is not None:
+            _place_shared(book, book.shared, factors, x, root=root, pair_roots=pair_roots)
         root[~((root > 0) & (root < np.inf))] = np.nan
         liquidation = _to_x(book, root)
         distance = np.abs(price - liquidation) / price
-        distance[ratio.take(book.row_wallet) >= 1] = 0.0
+        gone = ratio.take(book.row_wallet) >= 1
+        distance[gone] = 0.0
         joint = _joint_distance(book, x, bracket, cushion, distance)
+        linked = distance
+        if book.shared is not None and factors is not None:
+            move = np.abs(factors - 1.0)
+            nearest = np.fmin(move[0], move[1])
+            linked = distance.copy()
+            linked[book.shared.own] = nearest.take(book.shared.linked)
+            linked[gone] = 0.0
+            wallets = book.shared.wallets.take(book.shared.together)
+            joint[wallets] = np.where(cushion[wallets] <= 0, 0.0, nearest.take(book.shared.together))
     return Readings(
-        price, notional, pnl, bracket, maintenance, liquidation, distance, pair_roots,
+        price, notional, pnl, bracket, maintenance, liquidation, distance, linked, pair_roots,
         balance, required, cushion, ratio, room, joint,
     )  # fmt: skip
 
@@ -151,7 +166,25 @@ def _wallets(book: Book, pnl: Floats, maintenance: Floats) -> tuple[Floats, Floa
     if len(book.wallets) != len(equity):
         equity = np.add.reduceat(equity, book.wallet_slots)
         required = np.add.reduceat(required, book.wallet_slots)
+    if book.corrected:
+        equity = equity - book.less_balance
+        required = required + book.extra_maintenance
     return equity, required, equity - required
+
+
+def _place_shared(
+    book: Book, shared: Shared, factors: Floats, x: Floats, *, root: Floats, pair_roots: Floats
+) -> None:
+    """Write the liquidation x of wallets in multi-assets mode over what was found as if each asset stood alone."""
+    own = x.take(shared.own)
+    lower, upper = factors[:, shared.alone]
+    nearest = np.where(np.isnan(upper) | (np.abs(lower - 1) <= np.abs(upper - 1)), lower, upper)
+    root[shared.own] = own * nearest
+    place = np.full(len(x), -1)
+    place[shared.own] = np.arange(len(shared.own))
+    legs = place.take(book.pairs.first)
+    mine = legs >= 0
+    pair_roots[:, mine] = factors[:, shared.alone.take(legs[mine])] * own.take(legs[mine])
 
 
 def _single_roots(book: Book, target: Floats) -> Floats:
@@ -225,6 +258,8 @@ def _joint_factor(book: Book, x: Floats, bracket: Ints) -> Floats:
     gain = group.signed_size * here
     notional = group.size * here
     balance = book.wallet_balance.take(group.wallets)
+    if book.corrected:
+        balance = balance - (book.less_balance + book.extra_maintenance).take(group.wallets)
     spread = group.branch_of
     first_above = len(group.rows) if group.falling == len(group.starts) else int(group.starts[group.falling])
 

@@ -93,9 +93,13 @@ def conditions(book: Book, limits: Thresholds, readings: Readings, moves_left: F
 
 
 def wallet_distance(book: Book, readings: Readings) -> Floats:
-    """Return the smallest distance of each wallet's positions, shape (w,); NaN where there is none."""
+    """Return the smallest distance of each wallet's positions, shape (w,); NaN where there is none.
+
+    Collateral in a symbol's underlying moves along with it: with other prices fixed, one coin that backs a
+    position of three would look far safer than it is.
+    """
     nearest = np.full(len(book.wallets), np.nan)
-    np.fmin.at(nearest, book.row_wallet, readings.distance)
+    np.fmin.at(nearest, book.row_wallet, readings.linked_distance)
     return nearest
 
 

@@ -84,6 +84,8 @@ def readings_of(book: Book, **columns: Iterable[float]) -> Readings:
     """Return readings at the entry prices with some columns replaced."""
     marks = np.array([100.0] * len(book.symbols))
     given: dict[str, Floats] = {name: np.array(tuple(values)) for name, values in columns.items()}
+    if "distance" in given:
+        given.setdefault("linked_distance", given["distance"])
     return replace(evaluate(book, marks), **given)  # type: ignore[arg-type]  # all are float columns
 
 

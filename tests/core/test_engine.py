@@ -24,7 +24,7 @@ from monitor.core.events import (
     Ticks,
 )
 from monitor.core.incidents import Effects
-from monitor.core.model import Fate, Level, MarkRange, Notice, NoticeKind, Now, Position, Side
+from monitor.core.model import Fate, Level, MarkRange, Market, Notice, NoticeKind, Now, Position, Side
 from monitor.core.settings import AlertRules, ChannelRule, EngineSettings, LevelRule, RulesOverride
 from monitor.errors import BracketError
 from tests.core.builders import (
@@ -516,11 +516,11 @@ def test_a_symbol_without_a_table_leaves_the_account_as_it_was() -> None:
     desk = at_ease()
     with pytest.raises(BracketError, match="DOGEUSDT"):
         desk.hold(isolated("DOGEUSDT"), isolated(margin=99.0))
-    assert list(desk.engine.symbols) == [BTC]
+    assert list(desk.engine.watched(Market.USDM)) == [BTC]
     desk.room(0.09)
     assert desk.told() == [(ALERT, "critical")]
     desk.hold(isolated(), isolated(ETH))
-    assert list(desk.engine.symbols) == [BTC, ETH]
+    assert list(desk.engine.watched(Market.USDM)) == [BTC, ETH]
 
 
 def test_settings_that_cannot_be_used_change_nothing() -> None:
@@ -563,7 +563,7 @@ def test_an_account_that_was_removed_is_watched_no_longer() -> None:
     desk.marks(BTCUSDT=100.0, ETHUSDT=mark_at(0.09))
     desk.configure(msgspec.structs.replace(desk.settings, accounts=("main",)))
     assert [(n.kind, n.facts.account, n.facts.reason) for n in desk.notices[1:]] == [(CLOSED, "other", "gone")]
-    assert desk.engine.symbols == (BTC,)
+    assert desk.engine.watched(Market.USDM) == (BTC,)
 
 
 # Restart

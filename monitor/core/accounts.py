@@ -1,0 +1,316 @@
+"""What is known of the accounts: as the exchange describes them, its tiers, and whether our figures are its own.
+
+Positions of a symbol without a tier table cannot be judged. They are set aside and told, so that nothing else of
+their account is lost with them.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from monitor.core.audit import Audit, audit, figures_of_call
+from monitor.core.changes import changes, worth_telling
+from monitor.core.compile import table_key
+from monitor.core.events import AccountState, MarginCall, OrderForced, Reconciled, TablesChanged
+from monitor.core.incidents import Incidents
+from monitor.core.model import (
+    AccountSnapshot,
+    BracketTable,
+    Change,
+    ChangeKind,
+    Compared,
+    Facts,
+    ForcedOrder,
+    Level,
+    NoticeKind,
+    Now,
+    Source,
+    SubjectKey,
+)
+from monitor.core.settings import ChannelRule, EngineSettings
+from monitor.core.troubles import ACCOUNT_PREFIX, DRIFT_PREFIX, TIERS_PREFIX, Troubles
+
+CALL_LEVEL = Level.CRITICAL
+CALL_AGAIN_MS = 300_000  # the exchange repeats its call while it holds
+FORCED_LEVELS = {
+    ForcedOrder.LIQUIDATION: Level.EMERGENCY,
+    ForcedOrder.ADL: Level.CRITICAL,
+    ForcedOrder.SETTLEMENT: Level.WARNING,
+}
+TIERS_LEVEL = Level.WARNING
+MOVED = 0.001  # new tiers that move a liquidation price by more than this share are told
+_MOST_ORDERS = 256  # remembered, so that none is told twice
+
+
+class AccountView(msgspec.Struct, frozen=True):
+    """One account as ``status`` and ``audit`` show it."""
+
+    account: str
+    market: str
+    source: str  # given: typed in; rest: followed by its key
+    as_of_ms: int
+    ok: bool  # False while it cannot be followed
+    reason: str
+    positions: int
+    multi_assets: bool
+    hedge_mode: bool
+    untabled: tuple[str, ...]  # symbols held that have no tiers and are not watched
+    audit: Audit | None
+
+
+class Accounts:
+    """Owns the accounts, their tier tables and what comparing them found."""
+
+    def __init__(self, incidents: Incidents) -> None:
+        self._incidents = incidents
+        self._settings = EngineSettings()
+        self._common: dict[str, BracketTable] = {}
+        self._own: dict[str, dict[str, BracketTable]] = {}  # by account and symbol
+        self._whole: dict[str, AccountSnapshot] = {}
+        self._troubles = Troubles(incidents)
+        self._lost: dict[str, AccountState] = {}  # accounts that cannot be followed now
+        self._audits: dict[str, Audit] = {}
+        self._calls: dict[SubjectKey, int] = {}  # when the exchange's call about a wallet was last told
+        self._orders: dict[tuple[str, str], float] = {}  # forced orders told, and how much of them was filled
+        self._forced: dict[str, ForcedOrder] = {}  # by subject, the newest of the present incident
+        self.usable: dict[str, AccountSnapshot] = {}  # without what has no tiers
+        self.tables: dict[str, BracketTable] = {}
+
+    # Settings and accounts
+
+    def configure(self, settings: EngineSettings, tables: Iterable[BracketTable], now: Now) -> None:
+        """Take new settings; accounts that are not in them any more are forgotten with all their troubles."""
+        self._settings = settings
+        self._common = {table.symbol: table for table in tables}
+        kept = frozenset(settings.accounts)
+        self._own = {name: known for name, known in self._own.items() if name in kept}
+        self._whole = {name: known for name, known in self._whole.items() if name in kept}
+        self._lost = {name: known for name, known in self._lost.items() if name in kept}
+        self._audits = {name: known for name, known in self._audits.items() if name in kept}
+        self._troubles.forget(kept, now, lambda subject: Facts(environment=settings.environment, detail=subject))
+        self._merge()
+        self.usable = {name: self._split(account)[0] for name, account in self._whole.items()}
+
+    def take(self, snapshot: AccountSnapshot, cause: str, now: Now) -> None:
+        """Take an account as it is now; what changed is recorded and told to those who asked."""
+        before = self._whole.get(snapshot.account)
+        self._whole[snapshot.account] = snapshot
+        usable, untabled = self._split(snapshot)
+        self.usable[snapshot.account] = usable
+        at_ms = snapshot.as_of_ms or now.wall_ms
+        if before is not None and snapshot.source is not Source.GIVEN:
+            self._changed(changes(before, snapshot, cause, at_ms), snapshot.account, now)
+        facts = self._facts(snapshot.account, reason="no maintenance tiers", symbols=untabled)
+        self._troubles.follow(TIERS_PREFIX, snapshot.account, now, facts, bad=bool(untabled))
+
+    def take_tables(self, event: TablesChanged) -> None:
+        """Take an account's own tiers; a table of the configuration still wins."""
+        mine = self._own.setdefault(event.account, {})
+        mine.update({table.symbol: table for table in event.tables})
+        self._merge()
+        if event.account in self._whole:
+            self.usable[event.account] = self._split(self._whole[event.account])[0]
+
+    def _merge(self) -> None:
+        self.tables = dict(self._common)
+        for account, tables in self._own.items():
+            for symbol, table in tables.items():
+                if symbol not in self._common or self._common[symbol].origin != "config":
+                    self.tables[table_key(account, symbol)] = table
+
+    def _split(self, account: AccountSnapshot) -> tuple[AccountSnapshot, tuple[str, ...]]:
+        """Return the account with the positions that have tiers, and the symbols of the others."""
+        known = {
+            position.symbol
+            for position in account.positions
+            if position.symbol in self.tables or table_key(account.account, position.symbol) in self.tables
+        }
+        missing = tuple(sorted({p.symbol for p in account.positions} - known))
+        if not missing:
+            return account, ()
+        kept = tuple(position for position in account.positions if position.symbol in known)
+        return msgspec.structs.replace(account, positions=kept), missing
+
+    # What the exchange says
+
+    def state(self, event: AccountState, now: Now) -> None:
+        """Tell that an account cannot be followed, or can again."""
+        if event.ok:
+            self._lost.pop(event.account, None)
+        else:
+            self._lost[event.account] = event
+        facts = self._facts(event.account, reason=event.reason, detail=event.hint)
+        self._troubles.follow(ACCOUNT_PREFIX, event.account, now, facts, bad=not event.ok)
+
+    def reconcile(self, event: Reconciled, now: Now) -> None:
+        """Compare our figures with the exchange's, tell what does not agree, and let the worse one rule."""
+        usable, _ = self._split(event.account)
+        self._audit(usable.account, audit(usable, event.figures, self.tables, self._settings.audit), now)
+
+    def _audit(self, account: str, found: Audit, now: Now) -> None:
+        self._audits[account] = found
+        self._incidents.drifting = found.drifting
+        facts = self._facts(account, compared=found.drifting)
+        self._troubles.follow(DRIFT_PREFIX, account, now, facts, bad=bool(found.drifting))
+
+    def corrections(self) -> dict[SubjectKey, tuple[float, float]]:
+        """Return by wallet what is to be taken off the balance and added to the maintenance margin."""
+        return {key: amounts for found in self._audits.values() for key, amounts in found.corrections.items()}
+
+    def forced(self, event: OrderForced, wallet: str | None, now: Now) -> None:
+        """Tell that the exchange closed something by itself, once an order; ``wallet`` backs it, if known."""
+        if wallet is not None:
+            self._forced[f"{event.account}/{wallet}"] = event.kind
+        order = (event.account, event.order)
+        told = self._orders.get(order)
+        if told is not None and event.quantity <= told:
+            return
+        self._orders[order] = event.quantity
+        if len(self._orders) > _MOST_ORDERS:
+            del self._orders[next(iter(self._orders))]
+        change = Change(
+            event.event_ms, event.account, ChangeKind.FORCED, event.symbol, event.side.value,
+            after=event.quantity, price=event.price or None, cause=event.kind.value,
+        )  # fmt: skip
+        self._incidents.changes.append(change)
+        if told is None:
+            level = FORCED_LEVELS[event.kind]
+            facts = self._facts(
+                event.account, wallet=wallet or "", symbol=event.symbol, side=event.side.value, changes=(change,),
+                reason=event.kind.value, event_ms=event.event_ms,
+            )  # fmt: skip
+            about = f"forced:{event.account}"
+            self._incidents.announce(
+                about, NoticeKind.FORCED, now.wall_ms, facts,
+                level=level, channels=self._incidents.audience(level),
+            )  # fmt: skip
+
+    def called(self, event: MarginCall, wallets: Mapping[str, Facts], now: Now) -> None:
+        """Tell the exchange's own warning, its figures beside ours.
+
+        Args:
+            event: the call.
+            wallets: what a message may say of each wallet it is about.
+            now: when it came.
+        """
+        account = self._whole.get(event.account)
+        second = self._second_opinion(event, account)
+        for wallet, facts in wallets.items():
+            key = SubjectKey(event.account, wallet)
+            if now.wall_ms - self._calls.get(key, -CALL_AGAIN_MS) < CALL_AGAIN_MS:
+                continue
+            self._calls[key] = now.wall_ms
+            mine = tuple(row for row in second.compared if row.wallet == wallet)
+            self._incidents.announce(
+                f"call:{event.account}", NoticeKind.MARGIN_CALL, now.wall_ms,
+                msgspec.structs.replace(facts, compared=mine, event_ms=event.event_ms),
+                level=CALL_LEVEL, channels=self._incidents.audience(CALL_LEVEL),
+            )  # fmt: skip
+        if second.drifting:
+            # The next reconcile decides; until then the worse figures rule.
+            newest = self._audits.get(event.account, Audit(0))
+            worse = dict(newest.corrections)
+            for key, (less, extra) in second.corrections.items():
+                had = worse.get(key, (0.0, 0.0))
+                worse[key] = (max(less, had[0]), max(extra, had[1]))
+            self._audit(event.account, second._replace(corrections=worse), now)
+
+    def _second_opinion(self, event: MarginCall, account: AccountSnapshot | None) -> Audit:
+        if account is None:
+            return Audit(event.event_ms)
+        held = {(p.symbol, p.side): p.quantity for p in account.positions}
+        # A call about another quantity than we know of says nothing about our arithmetic.
+        same = [leg for leg in event.legs if held.get((leg.symbol, leg.side)) == leg.quantity]
+        usable, _ = self._split(account)
+        return audit(usable, figures_of_call(same, event.event_ms), self.tables, self._settings.audit)
+
+    def moved(
+        self,
+        account: str,
+        before: Mapping[tuple[str, str], float | None],
+        after: Mapping[tuple[str, str], float | None],
+        now: Now,
+    ) -> None:
+        """Tell which liquidation prices new tiers moved, by symbol and side."""
+        moved = tuple(
+            (*leg, before[leg], price)
+            for leg, price in after.items()
+            if leg in before and _far(before[leg], price)
+        )
+        if moved:
+            facts = msgspec.structs.replace(
+                self._facts(account, symbols=tuple(sorted({symbol for symbol, *_ in moved}))), moved=moved
+            )
+            audience = self._incidents.audience(TIERS_LEVEL)
+            about = f"brackets:{account}"
+            self._incidents.announce(
+                about, NoticeKind.BRACKETS, now.wall_ms, facts, level=TIERS_LEVEL, channels=audience
+            )
+
+    # Time and questions
+
+    def remind(self, now: Now) -> None:
+        """Repeat troubles that last."""
+        self._troubles.remind(now)
+
+    def unfollowed(self) -> frozenset[str]:
+        """Return the accounts that cannot be followed now: what we know of them may be out of date."""
+        return frozenset(self._lost)
+
+    def is_followed(self, account: str) -> bool:
+        """Return whether an account is followed by its key, so that the exchange says how a position ended."""
+        known = self._whole.get(account)
+        return known is not None and known.source is not Source.GIVEN
+
+    def how_forced(self, subject: str) -> ForcedOrder | None:
+        """Return whether the exchange closed something of this subject in its present incident."""
+        return self._forced.get(subject)
+
+    def over(self, subject: str) -> None:
+        """Forget how an incident went that ended."""
+        self._forced.pop(subject, None)
+
+    def views(self) -> tuple[AccountView, ...]:
+        """Return all accounts as they stand."""
+        return tuple(
+            AccountView(
+                account=name,
+                market=account.market.value,
+                source=account.source.value,
+                as_of_ms=account.as_of_ms,
+                ok=name not in self._lost,
+                reason=self._lost[name].reason if name in self._lost else "",
+                positions=len(account.positions),
+                multi_assets=account.multi_assets,
+                hedge_mode=account.hedge_mode,
+                untabled=self._split(account)[1],
+                audit=self._audits.get(name),
+            )
+            for name, account in self._whole.items()
+        )
+
+    def _changed(self, found: tuple[Change, ...], account: str, now: Now) -> None:
+        self._incidents.changes.extend(found)
+        news = tuple(filter(worth_telling, found))
+        asking = tuple(ChannelRule(c.name, Level.NOTICE) for c in self._incidents.channels if c.changes)
+        if news and asking:
+            facts = self._facts(account, changes=news)
+            self._incidents.announce(
+                f"changed:{account}", NoticeKind.CHANGED, now.wall_ms, facts, level=Level.NOTICE, channels=asking
+            )
+
+    def _facts(
+        self, account: str, *, wallet: str = "", symbol: str = "", side: str = "", symbols: tuple[str, ...] = (),
+        compared: tuple[Compared, ...] = (), changes: tuple[Change, ...] = (), reason: str = "", detail: str = "",
+        event_ms: int = 0,
+    ) -> Facts:  # fmt: skip
+        return Facts(
+            environment=self._settings.environment, account=account, wallet=wallet, symbol=symbol, side=side,
+            symbols=symbols, compared=compared, changes=changes, reason=reason, detail=detail, event_ms=event_ms,
+        )  # fmt: skip
+
+
+def _far(before: float | None, after: float | None) -> bool:
+    if before is None or after is None:
+        return before is not after
+    return abs(after - before) > MOVED * before

@@ -1,0 +1,188 @@
+"""The proof that our figures are the exchange's: both side by side, at the exchange's own marks and quantities.
+
+A second of movement is more than the tolerance, so ours are computed anew for each reply: from the account and the
+marks that it carries. What does not agree is told, and until it does the more pessimistic figure decides levels:
+the difference is taken off the wallet's balance or added to what it requires.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from monitor.core.book import Book, Floats
+from monitor.core.compile import compile_book
+from monitor.core.model import (
+    AccountSnapshot,
+    BracketTable,
+    Compared,
+    ExchangeFigures,
+    Figure,
+    MarginCallLeg,
+    PositionFigures,
+    SubjectKey,
+    WalletFigures,
+)
+from monitor.core.report import number
+from monitor.core.risk import Readings, both_roots, evaluate, evaluate_rows
+from monitor.core.settings import AuditRules
+
+# Replies are rounded to eight decimals, and their marks may have been recovered from a rounded notional.
+FLOOR = 1e-8  # in the figure's unit
+FLOOR_OF_NOTIONAL = 1e-6
+FLOOR_OF_MARK = 1e-7
+
+
+class Audit(NamedTuple):
+    """What came of comparing one reply."""
+
+    at_ms: int  # exchange time of the reply; 0 before the first
+    compared: tuple[Compared, ...] = ()
+    corrections: dict[SubjectKey, tuple[float, float]] = {}  # noqa: RUF012 - never changed; see compile.correct
+
+    @property
+    def drifting(self) -> tuple[Compared, ...]:
+        """What does not agree, the largest difference first, measured in tolerances."""
+        return tuple(sorted((row for row in self.compared if not row.agrees), key=_excess, reverse=True))
+
+
+def audit(
+    account: AccountSnapshot,
+    figures: ExchangeFigures,
+    tables: Mapping[str, BracketTable],
+    rules: AuditRules,
+) -> Audit:
+    """Compare our figures of an account with the exchange's.
+
+    Args:
+        account: as the same reply describes it; every symbol held has a table.
+        figures: what the reply says of positions and wallets; what it does not say is not compared.
+        tables: tier tables, as for ``compile_book``.
+        rules: what counts as agreeing.
+
+    Raises:
+        BracketError: a held symbol has no table.
+    """
+    book = compile_book((account,), tables)
+    by_leg = {(one.symbol, one.side): one for one in figures.positions}
+    marks = {one.symbol: one.mark for one in figures.positions}
+    readings = evaluate(book, _vector(book, marks))
+    compared: list[Compared] = []
+    extra: Floats = np.zeros(len(book.wallets))
+    less: Floats = np.zeros(len(book.wallets))
+    deeper: list[tuple[int, PositionFigures]] = []
+    for row, position in enumerate(book.positions):
+        theirs = by_leg.get((position.symbol, position.side))
+        if theirs is None or np.isnan(readings.notional[row]):
+            continue
+        wallet = int(book.row_wallet[row])
+        if theirs.maintenance is not None:
+            floor = FLOOR + FLOOR_OF_NOTIONAL * float(readings.notional[row])
+            one = _value(
+                book, row, Figure.MAINTENANCE_MARGIN, float(readings.position_maintenance[row]),
+                theirs.maintenance, max(rules.relative * abs(theirs.maintenance), floor),
+            )  # fmt: skip
+            compared.append(one)
+            if not one.agrees:
+                more = theirs.maintenance - float(readings.position_maintenance[row])
+                extra[wallet] += max(0.0, more) * float(book.slot_ask[book.row_slot[row]])
+        if theirs.quotes_liquidation and not np.isnan(readings.cushion[wallet]):
+            one = _liquidation(book, readings, row, theirs, rules)
+            compared.append(one)
+            if not one.agrees and theirs.liquidation_price is not None:
+                deeper.append((row, theirs))
+    _compare_wallets(book, figures.wallets, rules, compared, less=less, extra=extra)
+    for row, theirs in deeper:
+        # At the exchange's liquidation price nothing would be left; what we think is left there is not.
+        wallet = int(book.row_wallet[row])
+        price = readings.marks.copy()
+        price[[r for r in book.rows_of(wallet) if book.positions[r].symbol == theirs.symbol]] = (
+            theirs.liquidation_price
+        )
+        left = float(evaluate_rows(book, price).cushion[wallet]) - float(less[wallet] + extra[wallet])
+        less[wallet] += max(0.0, left)
+    corrections = {
+        info.key: (float(less[i]), float(extra[i])) for i, info in enumerate(book.wallets) if less[i] or extra[i]
+    }
+    return Audit(figures.at_ms, tuple(compared), corrections)
+
+
+def _compare_wallets(
+    book: Book,
+    wallets: tuple[WalletFigures, ...],
+    rules: AuditRules,
+    compared: list[Compared],
+    *,
+    less: Floats,
+    extra: Floats,
+) -> None:
+    for theirs in wallets:
+        key = SubjectKey(book.parts[0].account.account, theirs.wallet)
+        wallet = book.wallet_index.get(key)
+        if wallet is None:
+            continue
+        readings = evaluate(book, _vector(book, theirs.marks))
+        if np.isnan(readings.cushion[wallet]):
+            continue
+        rows = book.rows_of(wallet)
+        floor = FLOOR + FLOOR_OF_NOTIONAL * float(readings.notional[rows.start : rows.stop].sum())
+        for figure, ours, value in (
+            (Figure.MARGIN_BALANCE, float(readings.margin_balance[wallet]), theirs.margin_balance),
+            (Figure.MAINTENANCE_MARGIN, float(readings.maintenance_margin[wallet]), theirs.maintenance),
+        ):
+            if value is None:
+                continue
+            tolerance = max(rules.relative * abs(value), floor)
+            agrees = abs(ours - value) <= tolerance
+            compared.append(Compared(*key, "", "", figure, ours, value, tolerance, agrees))
+            if not agrees and figure is Figure.MARGIN_BALANCE:
+                less[wallet] = max(less[wallet], ours - value)
+            elif not agrees:
+                extra[wallet] = max(extra[wallet], value - ours)
+
+
+def _value(book: Book, row: int, figure: Figure, ours: float, theirs: float, tolerance: float) -> Compared:  # noqa: PLR0917
+    position = book.positions[row]
+    key = book.wallets[int(book.row_wallet[row])].key
+    agrees = abs(ours - theirs) <= tolerance
+    return Compared(*key, position.symbol, position.side.value, figure, ours, theirs, tolerance, agrees)
+
+
+def _liquidation(book: Book, readings: Readings, row: int, theirs: PositionFigures, rules: AuditRules) -> Compared:
+    """Compare a liquidation price; of two roots the exchange may show either."""
+    position = book.positions[row]
+    key = book.wallets[int(book.row_wallet[row])].key
+    roots = [root for root in both_roots(book, readings, row) if root is not None]
+    quoted = theirs.liquidation_price
+    ours = number(readings.liquidation_price[row])
+    if roots and quoted is not None:
+        ours = min(roots, key=lambda root: abs(root - quoted))
+    known = [*roots] if quoted is None else [*roots, quoted]
+    away = min((abs(price - theirs.mark) for price in known), default=0.0)
+    tolerance = min(rules.liquidation_mark * theirs.mark, rules.liquidation_distance * away)
+    tolerance = max(tolerance, FLOOR_OF_MARK * theirs.mark)
+    agrees = ours is quoted if ours is None or quoted is None else abs(ours - quoted) <= tolerance
+    return Compared(
+        *key, position.symbol, position.side.value, Figure.LIQUIDATION_PRICE, ours, quoted, tolerance, agrees
+    )
+
+
+def _vector(book: Book, marks: Mapping[str, float]) -> Floats:
+    return np.array([marks.get(symbol, np.nan) for symbol in book.symbols])
+
+
+def _excess(row: Compared) -> float:
+    if row.ours is None or row.theirs is None:
+        return np.inf
+    return abs(row.ours - row.theirs) / max(row.tolerance, FLOOR)
+
+
+def figures_of_call(legs: Iterable[MarginCallLeg], at_ms: int) -> ExchangeFigures:
+    """Return what a margin call says of positions, as figures to compare ours with."""
+    return ExchangeFigures(
+        at_ms,
+        tuple(
+            PositionFigures(leg.symbol, leg.side, leg.mark, leg.maintenance, None, quotes_liquidation=False)
+            for leg in legs
+        ),
+    )
