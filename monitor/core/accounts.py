@@ -257,6 +257,15 @@ class Accounts:
         """Return the accounts that cannot be followed now: what we know of them may be out of date."""
         return frozenset(self._lost)
 
+    def set_aside(self) -> frozenset[str]:
+        """Return the subjects of positions that have no tiers: not judged, and not gone for that."""
+        return frozenset(
+            f"{name}/{account.wallet_of(position)}"
+            for name, account in self._whole.items()
+            for position in account.positions
+            if position.symbol in self._split(account)[1]
+        )
+
     def is_followed(self, account: str) -> bool:
         """Return whether an account is followed by its key, so that the exchange says how a position ended."""
         known = self._whole.get(account)

@@ -398,7 +398,7 @@ class Engine:
         self._track.held_s[:, idle] = -np.inf
         self._known[idle] = False
         held = {str(info.key) for info, empty in zip(self._book.wallets, idle, strict=True) if not empty}
-        self._departures.close(held, now, self._settings.environment)
+        self._departures.close(held | self._accounts.set_aside(), now, self._settings.environment)
 
     def _reassess(self, now: Now) -> None:
         self._readings = evaluate_rows(self._book, self._prices(self._board.price, now.mono_s))
