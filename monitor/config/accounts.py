@@ -87,9 +87,9 @@ class AccountBuilder:
 
     def _typed(self, raw: dict[str, Any], section: AccountSection | None, loc: Loc) -> AccountSnapshot | None:
         if isinstance(allowed := raw.get("allow_trading_key"), bool):
-            hint = "this account has no key"
+            hint = "it says which key to take, and this account has none"
             self._problems.add(
-                (*loc, "allow_trading_key"), shown(allowed), "it beside api_key and api_secret", hint
+                (*loc, "allow_trading_key"), shown(allowed), "no allow_trading_key without keys", hint
             )
         balances, items = raw.get("balances"), raw.get("positions")
         market, multi_assets = self._modes(raw, loc)

@@ -83,7 +83,7 @@ class SymbolCheck:
         own = (
             f"give them as [brackets.{key_path((name,))}] {ROWS_SHAPE}, with floor, cap and cum in {coin_of(name)}"
         )
-        suggestion = nearest(name, [symbol for symbol in self._own if coin_of(symbol) is not None])
+        suggestion = nearest(name, [symbol for symbol in self._own if symbol not in shipped_tables()])
         self._problems.add(
             loc,
             f"{shown_text(name)}, a symbol without brackets",

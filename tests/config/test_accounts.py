@@ -2,9 +2,10 @@
 
 import pytest
 
-from monitor.config import load_text, shipped_tables
+from monitor.config import KeyedAccount, SecretRef, Settings, load_text, shipped_tables
 from monitor.config.positions import margin_asset_of
-from monitor.core.model import AccountSnapshot, MarginMode, Position, Side, Source
+from monitor.config.secret import Keeper
+from monitor.core.model import AccountSnapshot, MarginMode, Market, Position, Side, Source
 from monitor.errors import ConfigError
 
 TEXT = """
@@ -139,3 +140,113 @@ def test_a_position_that_is_no_table() -> None:
     assert [path for path, _ in problems_of('[[accounts]]\nname = "a"\npositions = [1]\n')] == [
         "accounts[0].positions[0]"
     ]
+
+
+KEYED = """
+[[accounts]]
+name = "main"
+api_key = { env = "KEY" }
+api_secret = { credential = "secret" }
+[[accounts]]
+name = "by-hand"
+[[accounts]]
+name = "coins"
+market = "coinm"
+api_key = { env = "KEY" }
+api_secret = { file = "~/secret.pem" }
+allow_trading_key = true
+"""
+
+
+def keyed(rest: str = "") -> Settings:
+    return load_text(KEYED + rest, "test.toml")
+
+
+def test_keys_are_kept_as_references() -> None:
+    """One key may follow both markets; accounts typed in stay apart, and the engine expects all of them."""
+    settings, key = keyed(), SecretRef(Keeper.ENV, "KEY")
+    assert settings.keyed == (
+        KeyedAccount("main", Market.USDM, key, SecretRef(Keeper.CREDENTIAL, "secret")),
+        KeyedAccount("coins", Market.COINM, key, SecretRef(Keeper.FILE, "~/secret.pem"), allow_trading_key=True),
+    )
+    assert [account.account for account in settings.accounts] == ["by-hand"]
+    assert settings.engine.accounts == ("main", "by-hand", "coins")
+    assert settings.symbols == ()
+
+
+def test_names_are_unique_across_keyed_and_typed_accounts() -> None:
+    """Alerts and history know an account by its name."""
+    found = problems_of(KEYED.replace('"by-hand"', '"main"'))
+    assert [path for path, _ in found] == ["accounts[1].name"]
+
+
+def test_a_key_that_may_trade_is_warned_about_on_the_live_exchange() -> None:
+    """On the testnet it harms nobody; only the account that allows it is named."""
+    live = keyed('[exchange]\nenvironment = "live"\n').warnings
+    (warning,) = (text for text in live if "allow_trading_key" in text)
+    assert warning.startswith("account coins: allow_trading_key is on")
+    assert not any("allow_trading_key" in text for text in keyed().warnings)
+
+
+def test_only_typed_in_accounts_are_told_to_be_empty() -> None:
+    """What an account with keys holds is not known here."""
+    assert [text for text in keyed().warnings if "no positions" in text] == [
+        "account by-hand has no positions: nothing of it is watched"
+    ]
+
+
+COINS = """
+[[accounts]]
+name = "coins"
+market = "coinm"
+balances = { BTC = 0.5 }
+[[accounts.positions]]
+symbol = "BTCUSD_PERP"
+side = "LONG"
+quantity = 200
+entry_price = 62000
+margin_mode = "cross"
+[[accounts.positions]]
+symbol = "ETHUSD_261225"
+side = "SHORT"
+quantity = 30
+entry_price = 2900
+margin_mode = "isolated"
+margin = 0.2
+[brackets.BTCUSD_PERP]
+rows = [[0, 5, 0.004, 0], [5, 10, 0.005, 0.005]]
+[brackets.ETHUSD_261225]
+rows = [[0, 75, 0.01, 0]]
+"""
+
+
+def test_coin_margined_positions_become_inverse_ones() -> None:
+    """Quantities in contracts, the coin as margin asset, the size of a contract by the shipped rule."""
+    (account,) = load_text(COINS, "test.toml").accounts
+    cross, isolated = MarginMode.CROSS, MarginMode.ISOLATED
+    assert account.market is Market.COINM
+    assert account.balances == {"BTC": 0.5}
+    assert account.positions == (
+        Position("BTCUSD_PERP", Side.LONG, 200.0, 62000.0, cross, "BTC", contract_size=100.0, inverse=True),
+        Position(
+            "ETHUSD_261225", Side.SHORT, 30.0, 2900.0, isolated, "ETH", 0.2, contract_size=10.0, inverse=True
+        ),
+    )
+
+
+def test_one_mistake_in_a_coin_margined_position_does_not_hide_another() -> None:
+    """Symbol, quantity and balance are told together."""
+    text = COINS.replace('"ETHUSD_261225"', '"ETHUSD"').replace("= 200", "= 0.2").replace("{ BTC", "{ ETH")
+    assert [path for path, _ in problems_of(text)] == [
+        "accounts[0].balances",
+        "accounts[0].positions[0].quantity",
+        "accounts[0].positions[1].symbol",
+    ]
+
+
+def test_a_tier_table_near_the_symbol_is_suggested() -> None:
+    """The table may be there under another name; none of a contract with a shipped table is meant."""
+    ((path, text),) = problems_of(COINS.replace("[brackets.BTCUSD_PERP]", "[brackets.BTCUSD_PREP]"))
+    assert path == "accounts[0].positions[0].symbol"
+    assert 'did you mean "BTCUSD_PREP"? or give them as' in text
+    assert "[brackets.BTCUSD_PERP] rows = [[floor, cap, mmr, cum], ...], with floor, cap and cum in BTC" in text

@@ -176,3 +176,16 @@ def test_overrides_that_are_no_tables_are_refused() -> None:
         "alerts.symbols",
         "alerts.accounts.main",
     ]
+
+
+def test_an_account_with_keys_may_hold_any_symbol() -> None:
+    """A rule for a symbol nobody typed in is taken without a word; accounts with keys have rules as others do."""
+    keyed = '[[accounts]]\nname = "keyed"\napi_key = { env = "A" }\napi_secret = { env = "B" }\n'
+    rules = "[alerts.symbols.XRPUSDT.warning]\nroom = 0.3\n[alerts.accounts.keyed.warning]\nroom = 0.25\n"
+    settings = loaded(keyed + rules)
+    assert [(o.account, o.symbol, rule(o.rules, Level.WARNING).room) for o in settings.engine.overrides] == [
+        ("keyed", None, 0.25),
+        (None, "XRPUSDT", 0.3),
+    ]
+    assert not any("XRPUSDT" in text for text in settings.warnings)
+    assert paths(rules) == ["alerts.symbols.XRPUSDT", "alerts.accounts.keyed"]

@@ -46,7 +46,7 @@ MISTAKES = [
     ("account_keys_and_balances", "accounts[0].balances", "type positions in in an account without keys"),
     ("account_keys_and_multi_assets", "accounts[0].multi_assets", "the exchange tells it"),
     ("account_key_twice", "accounts[1].api_key", "accounts[0] has it already"),
-    ("allow_trading_key_alone", "accounts[0].allow_trading_key", "this account has no key"),
+    ("allow_trading_key_alone", "accounts[0].allow_trading_key", "this account has none"),
     ("allow_trading_key_text", "accounts[0].allow_trading_key", "true or false"),
     ("balance_negative", "accounts[0].balances.USDT", "0 or more"),
     ("balance_not_a_number", "accounts[0].balances.USDT", "found nan"),

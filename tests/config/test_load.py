@@ -22,7 +22,7 @@ from monitor.config import (
 )
 from monitor.config.load import load_document
 from monitor.core.model import Market
-from monitor.core.settings import EngineSettings
+from monitor.core.settings import AuditRules, EngineSettings
 from monitor.errors import ConfigError
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
@@ -91,6 +91,10 @@ format = "json"
 time_zone = "Europe/Rome"
 [state]
 directory = "~/state"
+[audit]
+tolerance = 0.01
+liquidation_mark = 0.002
+liquidation_distance = 0.1
 [[channels]]
 name = "phone"
 url = { env = "PHONE_URL" }
@@ -105,6 +109,7 @@ url = { env = "PHONE_URL" }
         "wss://proxy.example.com/a/private",
     )
     assert loaded.engine.environment == "live"
+    assert loaded.engine.audit == AuditRules(relative=0.01, liquidation_mark=0.002, liquidation_distance=0.1)
     assert loaded.history == HistorySettings("/var/lib/history.db", 86400.0, 30 * 86400.0)
     assert loaded.log == LogSettings("debug", "json")
     assert loaded.display == DisplaySettings("Europe/Rome")

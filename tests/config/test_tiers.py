@@ -61,6 +61,17 @@ def test_a_table_nobody_uses_is_warned_about() -> None:
     ]
 
 
+def test_tables_for_accounts_with_keys_are_kept() -> None:
+    """What such an account will hold is not known here, so every table of the file may be meant."""
+    keyed = '[[accounts]]\nname = "keyed"\napi_key = { env = "A" }\napi_secret = { env = "B" }\n'
+    settings = loaded("BTCUSDT", f"[brackets.ETHUSDT]\nrows = [[0, 1000, 0.01, 0]]\n{keyed}")
+    own = (BracketTable("ETHUSDT", (Bracket(0.0, 1000.0, 0.01, 0.0),)),)
+    assert settings.own_tables == own
+    assert [table.symbol for table in settings.tables] == ["BTCUSDT"]
+    assert not any("not used" in text for text in settings.warnings)
+    assert loaded("BTCUSDT", "[brackets.ETHUSDT]\nrows = [[0, 1000, 0.01, 0]]\n").own_tables == own
+
+
 def test_a_rate_that_looks_like_percent_is_warned_about() -> None:
     """Between a half and one it is a fraction that no exchange asks for; above one it is refused elsewhere."""
     settings = loaded("XXXUSDT", "[brackets.XXXUSDT]\nrows = [[0, 1000, 0.4, 0], [1000, 2000, 0.65, 250]]\n")

@@ -1,0 +1,71 @@
+"""Coin-margined contracts: what their symbols tell, and what one contract is worth."""
+
+import pytest
+
+from monitor.config import Settings, load_text, shipped_contract_size
+from monitor.config.contracts import coin_of
+
+TEXT = """
+[[accounts]]
+name = "coins"
+market = "coinm"
+balances = {{ ETH = 5 }}
+[[accounts.positions]]
+symbol = "{symbol}"
+side = "LONG"
+quantity = 3
+entry_price = 2900
+margin_mode = "cross"
+margin_asset = "ETH"
+[brackets.{symbol}]
+rows = [[0, 100, 0.01, 0]]
+"""
+
+
+def loaded(symbol: str, rest: str = "") -> Settings:
+    return load_text(TEXT.format(symbol=symbol) + rest, "test.toml")
+
+
+def size_of(settings: Settings) -> float:
+    return settings.accounts[0].positions[0].contract_size
+
+
+@pytest.mark.parametrize(
+    ("symbol", "coin"),
+    [
+        ("BTCUSD_PERP", "BTC"),
+        ("ETHUSD_261225", "ETH"),
+        ("1INCHUSD_PERP", "1INCH"),
+        ("BTCUSDT", None),
+        ("BTCUSDT_261225", None),
+        ("BTCUSD", None),
+        ("BTCUSD_26122", None),
+        ("USD_PERP", None),
+    ],
+)
+def test_the_coin_by_the_symbol(symbol: str, coin: str | None) -> None:
+    """Perpetual and delivery contracts name their coin; USD-margined symbols, of delivery too, do not."""
+    assert coin_of(symbol) == coin
+
+
+@pytest.mark.parametrize(
+    ("symbol", "size"), [("BTCUSD_PERP", 100.0), ("BTCUSD_261225", 100.0), ("ETHUSD_PERP", 10.0)]
+)
+def test_the_shipped_sizes(symbol: str, size: float) -> None:
+    """A hundred dollars of BTC, ten of everything else."""
+    assert shipped_contract_size(symbol) == size
+    assert size_of(loaded(symbol)) == size
+
+
+def test_a_size_of_ones_own_wins() -> None:
+    """It is used without a warning, and only for its symbol."""
+    settings = loaded("BTCUSD_PERP", "[contracts.BTCUSD_PERP]\nsize = 50\n")
+    assert size_of(settings) == 50.0
+    assert [text for text in settings.warnings if "contracts" in text] == []
+    assert size_of(loaded("BTCUSD_261225", "[contracts.BTCUSD_PERP]\nsize = 50\n")) == 100.0
+
+
+def test_a_size_nobody_uses_is_warned_about() -> None:
+    """A misspelled symbol would otherwise leave the shipped rule in force, unnoticed."""
+    settings = loaded("ETHUSD_PERP", "[contracts.ETHUSD_261225]\nsize = 50\n")
+    assert "contracts.ETHUSD_261225 is not used: no typed-in position holds ETHUSD_261225" in settings.warnings
