@@ -18,7 +18,7 @@ class Bracket:
     """One tier; applies where floor <= notional < cap.
 
     Attributes:
-        floor: lower bound of the notional, quote asset.
+        floor: lower bound of the notional, quote asset; of a coin-margined contract the coin, as all amounts here.
         cap: upper bound of the notional, quote asset.
         rate: maintenance margin rate, a fraction of the notional.
         amount: maintenance amount, quote asset; taken off the product of rate and notional.
@@ -60,6 +60,14 @@ class Brackets:
         if not table.rows:
             raise ValueError(f"{symbol}: no tiers")
         return table
+
+    def scaled(self, factor: Decimal) -> Self:
+        """Return the tiers of an account with adjusted brackets: bounds and amounts times the factor."""
+        rows = (
+            Bracket(row.floor * factor, row.cap * factor, row.rate, row.amount * factor, row.leverage)
+            for row in self.rows
+        )
+        return type(self)(self.symbol, tuple(rows))
 
     def at(self, notional: Decimal) -> Bracket:
         """Return the tier of a notional >= 0."""

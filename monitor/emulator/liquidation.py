@@ -1,4 +1,4 @@
-"""Where a wallet is liquidated: the exchange's published formula, and a bisection for moves of all marks at once.
+"""Where a wallet is liquidated: the exchange's published formulas, and a bisection for moves of all marks at once.
 
 Written as a textbook would, one combination of tiers after the other, in 50-digit decimals: slow, and with
 nothing in common with the vectorised arithmetic it is compared with.
@@ -31,10 +31,12 @@ class Leg:
 
     Attributes:
         sign: +1 for LONG, -1 for SHORT.
-        quantity: base asset, >= 0.
+        quantity: base asset, >= 0; contracts of a coin-margined one.
         entry: entry price, quote asset.
         mark: mark price, quote asset.
         brackets: the tiers of its symbol.
+        contract: quote asset in one contract of a coin-margined leg, whose money is the coin; 0 for any other,
+            whose money is the quote asset.
     """
 
     sign: int
@@ -42,17 +44,20 @@ class Leg:
     entry: Decimal
     mark: Decimal
     brackets: Brackets
+    contract: Decimal = Decimal(0)
 
     def notional(self, price: Decimal) -> Decimal:
-        """Return the size at a price, quote asset."""
-        return self.quantity * price
+        """Return the size at a price, margin asset."""
+        return self.quantity * self.contract / price if self.contract else self.quantity * price
 
     def pnl(self, price: Decimal) -> Decimal:
-        """Return the unrealized profit at a price, quote asset."""
+        """Return the unrealized profit at a price, margin asset."""
+        if self.contract:
+            return self.sign * self.quantity * self.contract * (1 / self.entry - 1 / price)
         return self.sign * self.quantity * (price - self.entry)
 
     def maintenance(self, price: Decimal) -> Decimal:
-        """Return the maintenance margin at a price, quote asset."""
+        """Return the maintenance margin at a price, margin asset."""
         return self.brackets.maintenance(self.notional(price))
 
 
@@ -94,35 +99,56 @@ def joint_distance(legs: Sequence[Leg], balance: Decimal) -> Decimal | None:
         A fraction; 0 if the wallet is used up already, None if no common move does it.
     """
     with precise():
+        # The cushion is concave in the factor, of coin-margined legs in its inverse.
+        inverse = any(leg.contract for leg in legs)
 
-        def cushion(factor: Decimal) -> Decimal:
-            return balance + sum(
-                (leg.pnl(leg.mark * factor) - leg.maintenance(leg.mark * factor) for leg in legs), Decimal(0)
-            )
+        def cushion(scale: Decimal) -> Decimal:
+            return balance + sum((_profit(leg, scale) - _requirement(leg, scale) for leg in legs), Decimal(0))
 
         if cushion(Decimal(1)) <= 0:
             return Decimal(0) if legs else None
-        moves = []
+        ends = []
         if cushion(Decimal(0)) < 0:
-            moves.append(1 - _bisect(cushion, safe=Decimal(1), gone=Decimal(0)))
-        # Above the last cap the cushion is a straight line: unless that falls, no rise ever uses it up.
-        slope = sum(
-            (leg.quantity * leg.mark * (leg.sign - leg.brackets.rows[-1].rate) for leg in legs), Decimal(0)
-        )
+            ends.append(_bisect(cushion, safe=Decimal(1), gone=Decimal(0)))
+        # Above the last cap the cushion is a straight line: unless that falls, no larger scale ever uses it up.
+        slope = sum((_slope(leg) for leg in legs), Decimal(0))
         if slope < 0:
             high = Decimal(2)
             while cushion(high) >= 0:
                 high *= 2
-            moves.append(_bisect(cushion, safe=Decimal(1), gone=high) - 1)
-        return min(moves, default=None)
+            ends.append(_bisect(cushion, safe=Decimal(1), gone=high))
+        return min((abs((1 / end if inverse else end) - 1) for end in ends), default=None)
+
+
+def _profit(leg: Leg, scale: Decimal) -> Decimal:
+    """Return the profit with the mark's factor (its inverse for a coin-margined leg) at ``scale``, 0 included."""
+    if leg.contract:
+        return leg.sign * leg.quantity * leg.contract * (1 / leg.entry - scale / leg.mark)
+    return leg.pnl(leg.mark * scale)
+
+
+def _requirement(leg: Leg, scale: Decimal) -> Decimal:
+    return leg.brackets.maintenance(leg.notional(leg.mark) * scale)
+
+
+def _slope(leg: Leg) -> Decimal:
+    """Return what one more unit of scale adds to the cushion, above the last cap."""
+    direction = -leg.sign if leg.contract else leg.sign
+    return leg.notional(leg.mark) * (direction - leg.brackets.rows[-1].rate)
 
 
 def _solve(legs: Sequence[Leg], tiers: Sequence[Bracket], funds: Decimal) -> Decimal | None:
+    """Return the price at which the funds are used up if these tiers apply, or None."""
     above = funds
     below = Decimal(0)
+    inverse = False
     for leg, tier in zip(legs, tiers, strict=True):
-        above += tier.amount - leg.sign * leg.quantity * leg.entry
-        below += leg.quantity * tier.rate - leg.sign * leg.quantity
+        size = leg.quantity * leg.contract if leg.contract else leg.quantity
+        inverse = inverse or bool(leg.contract)
+        above += tier.amount + (leg.sign * size / leg.entry if leg.contract else -leg.sign * size * leg.entry)
+        below += size * tier.rate + (leg.sign * size if leg.contract else -leg.sign * size)
+    if inverse:
+        return below / above if above else None
     return above / below if below else None
 
 

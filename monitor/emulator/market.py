@@ -1,11 +1,13 @@
 """What is traded, at which marks, and the rows in which REST and streams tell it."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Literal
 
-from monitor.emulator.brackets import Brackets
+from monitor.emulator.brackets import Brackets, Number, exact
+from monitor.emulator.collateral import Collateral, Rate
+from monitor.emulator.holdings import Contract
 from monitor.emulator.prices import PricePath, on_wire
 
 Row = dict[str, Any]
@@ -27,9 +29,10 @@ class Instrument:
         brackets: its maintenance tiers, or None where nobody asks for them.
         quote: quote and margin asset (of a coin-margined contract: the quote asset).
         kind: a crypto perpetual, one on a traditional asset (it travels in a message of its own), or a
-            coin-margined one, whose rows are merged into the all-market stream and nowhere else.
+            coin-margined one, whose rows are merged into the same all-market stream.
         tick: price step, quote asset.
         step: quantity step, base asset.
+        contract_size: quote asset in one coin-margined contract; 0 for what is usual, 100 of BTC and 10 of others.
     """
 
     symbol: str
@@ -40,35 +43,92 @@ class Instrument:
     kind: Literal["crypto", "tradfi", "coinm"] = "crypto"
     tick: str = "0.01"
     step: str = "0.001"
+    contract_size: int = 0
+
+    @property
+    def pair(self) -> str:
+        """Return the pair its contract is on."""
+        return self.symbol.partition("_")[0] if self.kind == "coinm" else self.symbol
+
+    @property
+    def contract(self) -> Contract:
+        """Return what its positions are reckoned with."""
+        if self.kind != "coinm":
+            return Contract(self.symbol, self.quote)
+        return Contract(self.symbol, self.base, Decimal(self.contract_size or (100 if self.base == "BTC" else 10)))
 
 
 class Market:
-    """All instruments and their marks at the newest tick."""
+    """All instruments and collateral assets, and their marks and indices at the newest tick."""
 
-    def __init__(self, instruments: Iterable[Instrument], loop_s: float = 0.0) -> None:
+    def __init__(
+        self, instruments: Iterable[Instrument], loop_s: float = 0.0, assets: Iterable[Collateral] = ()
+    ) -> None:
         self.instruments = {one.symbol: one for one in instruments}
+        self.assets = {one.asset: one for one in assets}
         self.event_ms = 0
         self.started_ms: int | None = None
         self.marks: dict[str, Decimal] = {}
+        self.indices: dict[str, Decimal] = {}
+        self._now_ms = 0
         self._loop_s = loop_s
         self._set_marks(0.0)
 
     @property
     def elapsed_s(self) -> float:
         """Return seconds from the first tick to the newest."""
-        return 0.0 if self.started_ms is None else (self.event_ms - self.started_ms) / 1000
+        return 0.0 if self.started_ms is None else (self._now_ms - self.started_ms) / 1000
 
     @property
     def tables(self) -> dict[str, Brackets]:
         """Return the tiers by symbol, of those that have them."""
         return {one.symbol: one.brackets for one in self.instruments.values() if one.brackets is not None}
 
-    def tick(self, now_ms: int) -> None:
-        """Move every mark to where it stands at this wall time; the first tick starts the paths."""
+    @property
+    def contracts(self) -> dict[str, Decimal]:
+        """Return the contract sizes by symbol, of coin-margined contracts."""
+        return {one.symbol: one.contract.size for one in self.coinm()}
+
+    @property
+    def bases(self) -> dict[str, str]:
+        """Return the base assets by symbol."""
+        return {one.symbol: one.base for one in self.instruments.values()}
+
+    @property
+    def rates(self) -> dict[str, Rate]:
+        """Return what each collateral asset counts at the newest tick."""
+        return {asset: one.rate(self.indices[asset]) for asset, one in self.assets.items()}
+
+    def tick(self, now_ms: int, skew_ms: int = 0) -> None:
+        """Move every mark to where it stands at this wall time; the first tick starts the paths.
+
+        Args:
+            now_ms: wall time.
+            skew_ms: how far the exchange's clock is ahead; events carry its time, paths follow the wall.
+        """
         if self.started_ms is None:
             self.started_ms = now_ms
-        self.event_ms = now_ms
+        self._now_ms = now_ms
+        self.event_ms = now_ms + skew_ms
         self._set_marks(self.elapsed_s)
+
+    def set_price(self, symbol: str, price: Number) -> None:
+        """Put a mark somewhere else, at once and until it is put elsewhere; streams tell it at the next tick."""
+        path = PricePath(((0.0, exact(price)),))
+        self.instruments[symbol] = replace(self.instruments[symbol], path=path)
+        self.marks[symbol] = path.at(0.0)
+
+    def set_index(self, asset: str, index: Number) -> None:
+        """Put an asset's index somewhere else, as :meth:`set_price` does with a mark."""
+        path = PricePath(((0.0, exact(index)),))
+        self.assets[asset] = replace(self.assets[asset], path=path)
+        self.indices[asset] = path.at(0.0)
+
+    def set_brackets(self, symbol: str, rows: Iterable[Sequence[Number]]) -> Instrument:
+        """Change the tiers of a symbol from now on; rows as in :meth:`Brackets.from_rows`."""
+        changed = replace(self.instruments[symbol], brackets=Brackets.from_rows(symbol, rows))
+        self.instruments[symbol] = changed
+        return changed
 
     def price_at(self, symbol: str, wall_ms: int) -> Decimal:
         """Return the mark of a symbol at any wall time, past ones included."""
@@ -76,8 +136,12 @@ class Market:
         return self.instruments[symbol].path.at((wall_ms - origin) / 1000, loop_s=self._loop_s)
 
     def usdm(self) -> list[Instrument]:
-        """Return the USD-margined instruments: all that REST knows."""
+        """Return the USD-margined instruments."""
         return [one for one in self.instruments.values() if one.kind != "coinm"]
+
+    def coinm(self) -> list[Instrument]:
+        """Return the coin-margined instruments."""
+        return [one for one in self.instruments.values() if one.kind == "coinm"]
 
     def stream_row(self, one: Instrument) -> Row:
         """Return a symbol's event of the mark price stream."""
@@ -107,8 +171,8 @@ class Market:
     def premium_row(self, one: Instrument, now_ms: int) -> Row:
         """Return a symbol's row of the mark price endpoint."""
         mark = self.marks[one.symbol]
-        return {
-            "symbol": one.symbol,
+        row: Row = {"symbol": one.symbol, "pair": one.pair} if one.kind == "coinm" else {"symbol": one.symbol}
+        return row | {
             "markPrice": _text(mark),
             "indexPrice": _text(_index(mark)),
             "estimatedSettlePrice": _text(_settle(mark)),
@@ -118,9 +182,19 @@ class Market:
             "time": self.event_ms or now_ms,
         }
 
+    def index_row(self, one: Collateral, now_ms: int) -> Row:
+        """Return an asset's row of the index endpoint."""
+        return one.rest_row(self.indices[one.asset], self.event_ms or now_ms)
+
+    def index_event(self, one: Collateral) -> Row:
+        """Return an asset's event of the index stream."""
+        return one.stream_row(self.indices[one.asset], self.event_ms)
+
     def _set_marks(self, time_s: float) -> None:
         for one in self.instruments.values():
             self.marks[one.symbol] = one.path.at(time_s, loop_s=self._loop_s)
+        for asset in self.assets.values():
+            self.indices[asset.asset] = asset.path.at(time_s, loop_s=self._loop_s)
 
 
 def _text(price: Decimal) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from monitor.emulator.brackets import Brackets
+from monitor.emulator.collateral import Collateral
 from monitor.emulator.ledger import Account, Position
 from monitor.emulator.market import Instrument
 from monitor.emulator.prices import PricePath
@@ -21,13 +22,15 @@ class Scenario:
 
     Attributes:
         instruments: what is traded, with price paths.
-        accounts: who holds what; for :meth:`Emulator.figures`, never published.
+        accounts: who holds what at first; told only to who signs with an account's credentials.
         duration_s: when it is over, in seconds from the first tick.
+        assets: what counts as collateral in multi-assets mode, with paths of their indices; others count 1.
     """
 
     instruments: tuple[Instrument, ...]
     accounts: tuple[Account, ...] = ()
     duration_s: float = 0.0
+    assets: tuple[Collateral, ...] = ()
 
     @property
     def positions(self) -> tuple[DemoPosition, ...]:

@@ -1,17 +1,20 @@
 """The exchange as one handle: start it, tick it, ask it, stop it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import cast
 
 from aiohttp import web
 
+from monitor.emulator.brackets import Number
 from monitor.emulator.clock import Clock
 from monitor.emulator.faults import Faults
-from monitor.emulator.ledger import WalletFigures, figures
+from monitor.emulator.ledger import WalletFigures
+from monitor.emulator.live import LiveAccount, accounts_of
 from monitor.emulator.market import Market
 from monitor.emulator.rest import RestApi
+from monitor.emulator.rest_public import contract_event
 from monitor.emulator.scenario import Scenario
 from monitor.emulator.settings import EmulatorSettings
 from monitor.emulator.streams import StreamHub
@@ -20,12 +23,16 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _HOST = "127.0.0.1"  # never anything else: whoever can reach it could feed a monitor prices
 _SHUTDOWN_S = 1.0
+_REST = ("/fapi/", "/dapi/", "/sapi/")
 
 
 class Emulator:
     """A local exchange that plays a scenario.
 
     It starts no task of its own: time passes where :meth:`run` or :meth:`step` is awaited.
+
+    Attributes:
+        accounts: the live accounts by name; their operations change them and push their events.
     """
 
     def __init__(self, clock: Clock, scenario: Scenario, settings: EmulatorSettings | None = None) -> None:
@@ -34,9 +41,14 @@ class Emulator:
         self.faults = Faults()
         self._clock = clock
         loop_s = scenario.duration_s if self.settings.forever else 0.0
-        self.market = Market(scenario.instruments, loop_s)
+        self.market = Market(scenario.instruments, loop_s, scenario.assets)
         self.streams = StreamHub(self.market, self.faults, clock, self.settings)
-        self.rest = RestApi(self.market, self.faults, clock, self.settings)
+        self.accounts: dict[str, LiveAccount] = accounts_of(
+            scenario.accounts, self.market, self._now_ms, self.streams.publish
+        )
+        self.rest = RestApi(
+            self.market, self.faults, clock, self.settings, accounts=self.accounts, keys=self.streams.keys
+        )
         self._runner: web.AppRunner | None = None
         self._port = self.settings.port
 
@@ -76,8 +88,8 @@ class Emulator:
         return not self.settings.forever and self.elapsed_s >= self.scenario.duration_s
 
     def figures(self) -> tuple[WalletFigures, ...]:
-        """Return every wallet at the marks of the newest tick, by the exchange's own arithmetic."""
-        return figures(self.scenario.accounts, self.market.tables, self.market.marks)
+        """Return every wallet as it stands, at the marks of the newest tick, by the exchange's own arithmetic."""
+        return tuple(wallet for account in self.accounts.values() for wallet in account.figures())
 
     async def start(self) -> None:
         """Listen on the loopback interface.
@@ -104,7 +116,7 @@ class Emulator:
     async def step(self) -> None:
         """Move the marks to the present moment and push them; the first step starts the scenario."""
         now_ms = self._clock.wall_ms()
-        self.market.tick(now_ms)
+        self.market.tick(now_ms, self.faults.skew_ms)
         await self.streams.tick(now_ms)
 
     async def run(self) -> None:
@@ -122,6 +134,18 @@ class Emulator:
         """Cut every stream connection now, without a closing handshake."""
         self.streams.drop_all()
 
+    async def set_brackets(self, symbol: str, rows: Iterable[Sequence[Number]]) -> None:
+        """Change the tiers of a symbol for everybody, and tell so on ``!contractInfo``."""
+        changed = self.market.set_brackets(symbol, rows)
+        await self.streams.announce("!contractInfo", contract_event(changed, self._now_ms()))
+
+    async def expire_listen_keys(self) -> None:
+        """End every listen key now."""
+        await self.streams.expire_keys(self._clock.wall_ms(), all_of_them=True)
+
+    def _now_ms(self) -> int:
+        return self._clock.wall_ms() + self.faults.skew_ms
+
     async def send_raw(self, frame: str | bytes) -> None:
         """Send one frame as it is, valid or not, to every subscriber."""
         await self.streams.send_raw(frame)
@@ -132,6 +156,6 @@ class Emulator:
             cast("asyncio.Transport", request.transport).abort()  # a request being handled has one
             raise web.HTTPServiceUnavailable  # never arrives; ends the handling of this request
         # A path nobody knows is answered by REST too: with an error body.
-        if request.path.startswith("/fapi/") or request.match_info.http_exception is not None:
+        if request.path.startswith(_REST) or request.match_info.http_exception is not None:
             return await self.rest.answer(request, handler)
         return await handler(request)

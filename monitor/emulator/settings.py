@@ -20,6 +20,9 @@ class EmulatorSettings:
         send_within_s: a peer that does not read is cut after so many seconds of blocking.
         weight_per_minute: request weight at which REST answers 429.
         bracket_as_list: answer the tiers of one symbol as a list of one; both forms exist in the wild.
+        coefficient_applied: tiers with a ``notionalCoef`` are told with bounds and amounts already multiplied;
+            else they are told as everybody has them. What is computed is the same.
+        listen_key_life_s: how long a listen key lives without being prolonged.
     """
 
     port: int = 0
@@ -33,3 +36,5 @@ class EmulatorSettings:
     send_within_s: float = 1.0
     weight_per_minute: int = 6000
     bracket_as_list: bool = False
+    coefficient_applied: bool = True
+    listen_key_life_s: float = 3600.0

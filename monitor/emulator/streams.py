@@ -7,15 +7,16 @@ happens in :meth:`StreamHub.tick`.
 import asyncio
 import json
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from monitor.emulator.clock import Clock
 from monitor.emulator.control import Subscriptions
 from monitor.emulator.faults import Faults
+from monitor.emulator.listenkeys import ListenKeys
 from monitor.emulator.market import Market
 from monitor.emulator.settings import EmulatorSettings
 
@@ -36,6 +37,15 @@ class _Connection:
     pinged_ms: int
     unanswered_ms: int | None = None  # when the oldest ping without a pong was sent
     recent_ms: deque[int] = field(default_factory=deque)  # control messages of the last second
+    asked: dict[str, frozenset[str]] = field(default_factory=dict)  # listen keys of the query, with event types
+
+    def hears(self, key: str, kind: str) -> bool:
+        """Say whether it listens to a key's events of a kind; no kinds named stand for all."""
+        wanted = self.asked.get(key)
+        if wanted is not None and (not wanted or kind in wanted):
+            return True
+        names = self.subscriptions.names
+        return key in names or f"{key}@{kind}" in names
 
     def cut(self) -> None:
         """End the connection without a closing handshake."""
@@ -50,6 +60,7 @@ class StreamHub:
         self._faults = faults
         self._clock = clock
         self._settings = settings
+        self.keys = ListenKeys(settings.listen_key_life_s)
         self._open: set[_Connection] = set()
         self._ticks = 0
         self.accepted = 0
@@ -73,11 +84,37 @@ class StreamHub:
         """End what is due to end, ping what is due a ping, and push the newest marks."""
         for one in list(self._open):
             await self._keep(one, now_ms)
+        await self.expire_keys(now_ms)
         if not self._faults.silence:
             pushes: dict[str, list[str]] = {}
             for one in list(self._open):
                 await self._push(one, pushes)
         self._ticks += 1
+
+    async def publish(self, account: str, events: Sequence[dict[str, Any]]) -> None:
+        """Push user events to the private connections that listen to the account's key."""
+        key = self.keys.of(account, self._clock.wall_ms())
+        for event in events:
+            if not self._faults.loses_event() and key:
+                await self._tell(key, event)
+
+    async def expire_keys(self, now_ms: int, *, all_of_them: bool = False) -> None:
+        """End the listen keys whose time is over, or all, and say so; their connections stay open, unheard."""
+        for key in self.keys.expired(now_ms, all_of_them=all_of_them):
+            event = {"e": "listenKeyExpired", "E": now_ms + self._faults.skew_ms, "listenKey": key}
+            if not self._faults.private_silent:
+                await self._tell(key, event)
+
+    async def announce(self, name: str, event: dict[str, Any]) -> None:
+        """Push one event of a market stream that speaks only when something happens."""
+        for one in list(self._open):
+            if one.route == "market" and name in one.subscriptions.names:
+                await self._wrap(one, name, _json(event))
+
+    async def _tell(self, key: str, event: dict[str, Any]) -> None:
+        for one in list(self._open):
+            if one.route == "private" and one.hears(key, event["e"]):
+                await self._wrap(one, key, _json(event))
 
     async def send_raw(self, frame: str | bytes) -> None:
         """Send one frame as it is to every connection that subscribed to something; bytes as a binary frame."""
@@ -114,8 +151,9 @@ class StreamHub:
         ws = web.WebSocketResponse(autoping=False, compress=False, timeout=_CLOSE_WITHIN_S)
         now_ms = self._clock.wall_ms()
         subscriptions = Subscriptions(combined, self._settings.streams_per_connection, names)
+        asked = _listen_keys(request) if route == "private" else {}
         transport = cast("asyncio.Transport", request.transport)  # a request being handled has one
-        one = _Connection(ws, transport, route, subscriptions, now_ms, now_ms)
+        one = _Connection(ws, transport, route, subscriptions, now_ms, now_ms, asked=asked)
         await ws.prepare(request)
         self.accepted += 1
         if self._faults.accept_then_close:
@@ -161,21 +199,36 @@ class StreamHub:
             if name not in pushes:
                 pushes[name] = self._events(name)
             for event in pushes[name]:
-                wrapped = f'{{"stream":{json.dumps(name)},"data":{event}}}'
-                await self._send(one, wrapped if one.subscriptions.combined else event)
+                await self._wrap(one, name, event)
 
     def _events(self, name: str) -> list[str]:
         """Return what one stream pushes at this tick: nothing for a name that does not exist."""
         subject, _, kind = name.partition("@")
+        if name == "!assetIndex@arr":
+            rows = [self._market.index_event(asset) for asset in self._market.assets.values()]
+            return [_json(rows)] if rows else []
+        if kind == "assetIndex":
+            found = (asset for asset in self._market.assets.values() if subject == asset.symbol.lower())
+            return [_json(self._market.index_event(asset)) for asset in found]
+        return self._marks(subject, kind)
+
+    def _marks(self, subject: str, kind: str) -> list[str]:
         slow = not kind.endswith("@1s")
         if slow and self._ticks % _SLOW_EVERY:
             return []
         if subject == "!markPrice" and kind in ("arr", "arr@1s"):
             return [_json(rows) for rows in self._market.stream_arrays(self._faults.muted)]
+        pair = [self._market.stream_row(one) for one in self._market.coinm() if one.pair.lower() == subject]
+        if pair and kind in ("markPrice", "markPrice@1s"):
+            return [_json([row for row in pair if row["s"] not in self._faults.muted])]
         one = self._market.instruments.get(subject.upper())
         if one is None or subject != subject.lower() or kind not in ("markPrice", "markPrice@1s"):
             return []
         return [] if one.symbol in self._faults.muted else [_json(self._market.stream_row(one))]
+
+    async def _wrap(self, one: _Connection, name: str, event: str) -> None:
+        wrapped = f'{{"stream":{json.dumps(name)},"data":{event}}}'
+        await self._send(one, wrapped if one.subscriptions.combined else event)
 
     async def _send(self, one: _Connection, frame: str | bytes) -> None:
         await self._deliver(one, one.ws.send_str(frame) if isinstance(frame, str) else one.ws.send_bytes(frame))
@@ -187,6 +240,19 @@ class StreamHub:
                 await sending
         except (TimeoutError, ConnectionError):
             one.cut()
+
+
+def _listen_keys(request: web.Request) -> dict[str, frozenset[str]]:
+    """Return the listen keys of a query, each with the event types that follow it."""
+    found: dict[str, frozenset[str]] = {}
+    newest = ""
+    for name, value in request.query.items():
+        if name == "listenKey":
+            newest = value
+            found[newest] = frozenset()
+        elif name == "events" and newest:
+            found[newest] |= frozenset(value.split("/"))
+    return found
 
 
 def _json(value: object) -> str:

@@ -66,29 +66,6 @@ async def test_marks_of_one_and_of_all(start: Start, session: aiohttp.ClientSess
     assert every[0] == one
 
 
-async def test_tiers_need_a_key(start: Start, session: aiohttp.ClientSession) -> None:
-    """Without the header the answer is 401 with the exchange's code."""
-    emulator = await start()
-    status, body = await get(session, emulator, "/fapi/v1/leverageBracket")
-    assert (status, body["code"]) == (401, -2014)
-
-
-async def test_tiers_as_list_and_object(start: Start, session: aiohttp.ClientSession) -> None:
-    """A list of all; of one symbol an object, or by setting a list of one, since both forms exist."""
-    emulator = await start()
-    _, every = await get(session, emulator, "/fapi/v1/leverageBracket", **{"X-MBX-APIKEY": "k"})
-    _, one = await get(session, emulator, "/fapi/v1/leverageBracket?symbol=BTCUSDT", **{"X-MBX-APIKEY": "k"})
-    assert [row["symbol"] for row in every] == ["BTCUSDT", "ETHUSDT", "XAUUSDT"]
-    assert every[0] == one
-    assert one["brackets"][1] == {
-        "bracket": 2, "initialLeverage": 100, "notionalCap": 800000, "notionalFloor": 300000,
-        "maintMarginRatio": 0.005, "cum": 300.0,
-    }  # fmt: skip
-    other = await start(bracket_as_list=True)
-    _, listed = await get(session, other, "/fapi/v1/leverageBracket?symbol=BTCUSDT", **{"X-MBX-APIKEY": "k"})
-    assert listed == [one]
-
-
 async def test_minute_candles(start: Start, session: aiohttp.ClientSession, clock: ManualClock) -> None:
     """Candles open on whole minutes, end with the present one, and hold the path's prices."""
     emulator = await start()
@@ -173,5 +150,5 @@ async def test_a_status_can_be_forced(start: Start, session: aiohttp.ClientSessi
     emulator.faults.retry_after_s = 120
     async with session.get(f"{emulator.base_http}/fapi/v1/time") as response:
         assert (response.status, response.headers["Retry-After"]) == (418, "120")
-        assert (await response.json())["code"] == -1000
+        assert (await response.json())["code"] == -1003
     assert (await get(session, emulator, "/fapi/v1/ping"))[0] == 200
