@@ -18,12 +18,13 @@ from typing import NamedTuple
 from benchmarks import scenes
 from benchmarks.exchange import Burst, Exchange, Program
 from benchmarks.runs import CHANNELS, engine_for, run_ours, start_ms
-from monitor.app import Daemon, FeedFactory, Plan
+from monitor.app import Daemon, Plan, Sources
 from monitor.binance.streams import MarkFeed
 from monitor.core.events import Ticks
 from monitor.core.incidents import Effects
+from monitor.core.model import Market
 from monitor.core.settings import EngineSettings
-from monitor.ports import Feed, Inbox, Message
+from monitor.ports import Inbox, Message
 from monitor.storage.history import HistorySettings
 from monitor.system_clock import SystemClock
 
@@ -157,8 +158,9 @@ async def _watch_daemon(
     seen = 0
     done = asyncio.Event()
 
-    def feed(symbols: Sequence[str], inbox: Inbox) -> Feed:
-        return MarkFeed("bench", symbols, (exchange.base,), inbox=inbox, clock=clock, rng=Random(1))
+    def sources(inbox: Inbox) -> Sources:
+        feed = MarkFeed("bench", (), (exchange.base,), inbox=inbox, clock=clock, rng=Random(1))
+        return Sources({Market.USDM: feed})
 
     def count(effects: Effects) -> None:
         nonlocal seen
@@ -176,7 +178,7 @@ async def _watch_daemon(
             history_path=Path(folder) / "history.db",
             history=HistorySettings(),
         )
-        daemon = Daemon(plan, FeedFactory(feed, lambda _feed: None), clock, Random(1))
+        daemon = Daemon(plan, sources, clock, Random(1))
         daemon.listen(count)
         exchange.load(program)
         async with asyncio.timeout(PATIENCE_S + every_s * len(bursts)), asyncio.TaskGroup() as group:

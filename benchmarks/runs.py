@@ -20,7 +20,7 @@ from monitor.binance.transport import MAX_FRAME_BYTES, MAX_QUEUED_FRAMES
 from monitor.core.engine import Engine
 from monitor.core.events import SettingsChanged, Snapshot, Ticks
 from monitor.core.incidents import Effects
-from monitor.core.model import AccountSnapshot, BracketTable
+from monitor.core.model import AccountSnapshot, BracketTable, Market
 from monitor.core.settings import ChannelRule, EngineSettings
 from monitor.inbox import EngineInbox
 from monitor.ports import Job
@@ -98,10 +98,11 @@ async def run_ours(
     """
     clock = SystemClock()
     inbox = EngineInbox()
-    feed = MarkFeed("bench", engine.symbols, (exchange.base,), inbox=inbox, clock=clock, rng=Random(1))
+    symbols = engine.watched(Market.USDM)
+    feed = MarkFeed("bench", symbols, (exchange.base,), inbox=inbox, clock=clock, rng=Random(1))
     symbol, last_ms = program.last
-    if symbol not in engine.symbols:  # an array ends with rows nobody watches
-        symbol = engine.symbols[0]
+    if symbol not in symbols:  # an array ends with rows nobody watches
+        symbol = symbols[0]
     stopwatch = Stopwatch(exchange, program)
     exchange.load(program)
     steps = ticks = coalesced = 0

@@ -18,16 +18,26 @@ import structlog
 import monitor
 from monitor.commit import Committer, Latencies
 from monitor.control import ControlServer, Lock
-from monitor.core.engine import Engine, EngineView
-from monitor.core.events import Event, Heartbeat, Restored, SettingsChanged, Snapshot, StoreState, Ticks
+from monitor.core.engine import Engine
+from monitor.core.events import (
+    Event,
+    Heartbeat,
+    Reconciled,
+    Restored,
+    SettingsChanged,
+    Snapshot,
+    StoreState,
+    Ticks,
+)
 from monitor.core.incidents import Effects
-from monitor.core.model import AccountSnapshot, BracketTable
+from monitor.core.model import AccountSnapshot, BracketTable, Compared, Market
 from monitor.core.settings import EngineSettings
+from monitor.core.view import EngineView
 from monitor.errors import ControlError, StoreError
 from monitor.inbox import EngineInbox
 from monitor.journal import JournalWriter
 from monitor.notify.delivery import Delivery
-from monitor.ports import Channel, Clock, Feed, Inbox, Job, Stored
+from monitor.ports import AccountSource, Channel, Clock, Feed, Inbox, Job, Stored
 from monitor.storage.history import HistorySettings, SqliteHistory
 from monitor.storage.paths import CONTROL_SOCKET, LOCK_FILE, STATE_DB
 from monitor.storage.state import SqliteState
@@ -43,11 +53,15 @@ DRAIN_SEND_S = 1.2
 DRAIN_HISTORY_S = 1.0
 
 
-class FeedFactory(NamedTuple):
-    """How to make the mark feed once the symbols are known."""
+class Sources(NamedTuple):
+    """What brings events in: mark feeds by market, and accounts followed by their keys."""
 
-    make: Callable[[Sequence[str], Inbox], Feed]
-    stats: Callable[[Feed], object]
+    feeds: Mapping[Market, Feed]
+    accounts: Sequence[AccountSource] = ()
+
+
+# Makes the sources once there is somewhere for their events to go.
+SourceFactory = Callable[[Inbox], Sources]
 
 
 class Plan(NamedTuple):
@@ -81,7 +95,8 @@ class Status(msgspec.Struct, frozen=True):
     started_ms: int
     now_ms: int
     engine: EngineView
-    feed: Any
+    feeds: tuple[Any, ...]
+    accounts: tuple[Any, ...]  # those followed by their keys
     channels: tuple[Any, ...]
     history: HistoryView
     ticks: int
@@ -90,15 +105,15 @@ class Status(msgspec.Struct, frozen=True):
     frame_to_commit: dict[str, float] | None
     state_ok: bool
     job_deaths: dict[str, int]
+    unseen: tuple[str, ...] = ()  # accounts of which nothing is known yet
 
 
 class Daemon:
     """The service. ``run`` returns after ``stop`` was called and everything drained."""
 
-    def __init__(self, plan: Plan, feed: FeedFactory, clock: Clock, rng: Random) -> None:
+    def __init__(self, plan: Plan, sources: SourceFactory, clock: Clock, rng: Random) -> None:
         self._plan = plan
         self._clock = clock
-        self._factory = feed
         self._engine = Engine()
         self._inbox = EngineInbox()
         self._store = SqliteState(plan.state_dir / STATE_DB, clock)
@@ -112,7 +127,9 @@ class Daemon:
             tz=plan.time_zone,
         )
         self._committer = Committer(self._store, self._delivery, self._inbox, clock)
-        self._feed: Feed | None = None
+        self._sources = sources(self._inbox)
+        self._watched: dict[Market, tuple[str, ...]] = {}
+        self._drifting: dict[str, frozenset[tuple[str, str, str]]] = {}  # figures by account, for the log
         self._journal: JournalWriter | None = None
         self._stop = asyncio.Event()
         self._started_ms = clock.wall_ms()
@@ -161,7 +178,8 @@ class Daemon:
             self._take(Snapshot(account))
         self._delivery.offer(stored.pending, recorded=True)
         log.info(
-            "daemon.started", environment=self._plan.settings.environment, symbols=len(self._engine.symbols),
+            "daemon.started", environment=self._plan.settings.environment,
+            symbols=sum(map(len, self._watched.values())), accounts=len(self._plan.settings.accounts),
             restored=len(stored.subjects), undelivered=len(stored.pending),
         )  # fmt: skip
 
@@ -199,13 +217,16 @@ class Daemon:
         log.info("daemon.stopped", ticks=self.ticks, evaluations=self._engine.evaluations)
 
     async def _work(self) -> None:
-        self._feed = self._factory.make(self._engine.symbols, self._inbox)
+        arriving = [
+            *(job for feed in self._sources.feeds.values() for job in feed.jobs()),
+            *(job for account in self._sources.accounts for job in account.jobs()),
+        ]
         async with asyncio.TaskGroup() as group:
             sending = self._start(group, self._delivery.jobs())
             writing = self._start(group, [Job("history", self._history.run)])
             committing = self._start(group, [Job("commit", self._committer.run)])
             deciding = self._start(group, [Job("decide", self._decide)])
-            inputs = self._start(group, [*self._feed.jobs(), Job("heartbeat", self._beat)])
+            inputs = self._start(group, [*arriving, Job("heartbeat", self._beat)])
             await self._stop.wait()
             log.info("daemon.stopping")
             await _cancel([*inputs, *deciding], DRAIN_INPUT_S)
@@ -267,8 +288,36 @@ class Daemon:
         self._committer.submit(effects, seen_s)
         if effects.samples:
             self._history.record(effects.samples)
+        if effects.changes:
+            self._history.record_changes(effects.changes)
+        if effects.drifting is not None and isinstance(event, Reconciled):
+            self._log_drift(event.account.account, effects.drifting)
+        if not isinstance(event, Ticks):
+            self._watch()
         for listener in self._listeners:
             listener(effects)
+
+    def _watch(self) -> None:
+        """Have the feeds follow what the engine needs marks of."""
+        for market, feed in self._sources.feeds.items():
+            names = self._engine.watched(market)
+            if self._watched.get(market) != names:
+                self._watched[market] = names
+                feed.set_symbols(names)
+
+    def _log_drift(self, account: str, drifting: Sequence[Compared]) -> None:
+        """Log edges: each figure once while it does not agree, and that all agree again."""
+        figures = frozenset((row.wallet, row.symbol, row.figure.value) for row in drifting)
+        before = self._drifting.get(account, frozenset())
+        for row in drifting:
+            if (row.wallet, row.symbol, row.figure.value) not in before:
+                log.warning(
+                    "model.drift", account=account, wallet=row.wallet, symbol=row.symbol, figure=row.figure.value,
+                    ours=row.ours, theirs=row.theirs, tolerance=row.tolerance,
+                )  # fmt: skip
+        if before and not figures:
+            log.info("model.agrees", account=account)
+        self._drifting[account] = figures
 
     def _journaled(self, write: Callable[[], None]) -> None:
         try:
@@ -285,13 +334,16 @@ class Daemon:
     def status(self) -> Status:
         """Return everything as it stands."""
         latencies = self._committer.latencies()
+        view = self._engine.view(self._clock.now())
+        known = {one.account for one in view.accounts}
         return Status(
             version=monitor.__version__,
             pid=os.getpid(),
             started_ms=self._started_ms,
             now_ms=self._clock.wall_ms(),
-            engine=self._engine.view(self._clock.now()),
-            feed=None if self._feed is None else self._factory.stats(self._feed),
+            engine=view,
+            feeds=tuple(feed.stats() for feed in self._sources.feeds.values()),
+            accounts=tuple(account.stats() for account in self._sources.accounts),
             channels=tuple(stats._asdict() for stats in self._delivery.stats()),
             history=HistoryView(
                 str(self._plan.history_path), self._history.queued, self._history.written,
@@ -303,6 +355,7 @@ class Daemon:
             frame_to_commit=None if latencies is None else _as_ms(latencies),
             state_ok=self._state_ok,
             job_deaths=dict(self._deaths),
+            unseen=tuple(name for name in self._plan.settings.accounts if name not in known),
         )  # fmt: skip
 
 

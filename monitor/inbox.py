@@ -2,15 +2,32 @@
 
 Marks are kept by symbol as newest, lowest and highest. Other events are kept by what they are about, newest
 wins, in the order of their last arrival; outcomes of deliveries are all kept, and there are never more of them
-than notices under way.
+than notices under way. States of an account are all kept up to a bound, since what happened in between is told;
+beyond it the newest replaces the one before. Tier tables are merged where the first of them stood, before every
+state of an account that needs them.
 """
 
 import asyncio
 
 import msgspec
 
-from monitor.core.events import DeliveryResult, Event, FeedState, Snapshot, StoreState, Subscribed, Ticks
+from monitor.core.events import (
+    AccountState,
+    DeliveryResult,
+    Event,
+    FeedState,
+    MarginCall,
+    OrderForced,
+    Reconciled,
+    Snapshot,
+    StoreState,
+    Subscribed,
+    TablesChanged,
+    Ticks,
+)
 from monitor.core.model import MarkRange, MarkTick
+
+SNAPSHOTS_KEPT = 64  # by account, between two takes
 
 
 class EngineInbox:
@@ -19,6 +36,7 @@ class EngineInbox:
     def __init__(self) -> None:
         self._marks: dict[str, MarkRange] = {}
         self._events: dict[tuple[str, ...], Event] = {}
+        self._snapshots: dict[str, int] = {}  # waiting, by account
         self._ready = asyncio.Event()
         self.coalesced = 0  # ticks that joined another of their symbol
 
@@ -37,6 +55,14 @@ class EngineInbox:
     def post(self, event: Event) -> None:
         """Take any other event."""
         about = _about(event)
+        if isinstance(event, Snapshot):
+            waiting = self._snapshots.get(event.account.account, 0)
+            self._snapshots[event.account.account] = waiting + (waiting < SNAPSHOTS_KEPT)
+            about = (*about, str(min(waiting, SNAPSHOTS_KEPT - 1)))
+        if isinstance(event, TablesChanged) and isinstance(known := self._events.get(about), TablesChanged):
+            tables = {table.symbol: table for table in (*known.tables, *event.tables)}
+            self._events[about] = TablesChanged(event.account, tuple(tables.values()))
+            return
         before = self._events.pop(about, None)
         if isinstance(event, Subscribed) and isinstance(before, Subscribed):
             # Each names only what is new, so both count, from the earlier moment on.
@@ -54,6 +80,7 @@ class EngineInbox:
         """Return what is there now, possibly nothing."""
         self._ready.clear()
         events, self._events = tuple(self._events.values()), {}
+        self._snapshots.clear()
         marks, self._marks = tuple(self._marks.values()), {}
         return (*events, Ticks(marks)) if marks else events
 
@@ -63,8 +90,12 @@ def _about(event: Event) -> tuple[str, ...]:
     match event:
         case Subscribed(feed=name) | FeedState(feed=name) | StoreState(store=name):
             return kind, name
-        case Snapshot(account=account):
+        case Snapshot(account=account) | Reconciled(account=account):
             return kind, account.account
+        case TablesChanged(account=name) | MarginCall(account=name) | AccountState(account=name):
+            return kind, name
+        case OrderForced():
+            return kind, event.account, event.order
         case DeliveryResult():
             return kind, *msgspec.structs.astuple(event)[1:3]
         case _:

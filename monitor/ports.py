@@ -1,6 +1,6 @@
 """What the shell's parts promise each other. Each port has one contract suite for the fake and the real one."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from monitor.core.events import Event
@@ -51,6 +51,14 @@ class Feed(Protocol):
 
     def jobs(self) -> Sequence[Job]:
         """Return what must run for this feed."""
+        ...
+
+    def set_symbols(self, symbols: Iterable[str]) -> None:
+        """Watch these from now on, possibly none."""
+        ...
+
+    def stats(self) -> object:
+        """Return what it has done, for ``status``."""
         ...
 
 

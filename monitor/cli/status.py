@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from monitor.cli.common import ConfigOption, JsonOption, console, counted, globals_of, guarded, load, print_json
+from monitor.cli.verdict import UNKNOWN, WORDS, verdict
 from monitor.errors import ConfigError, ControlError, MonitorError, NotRunningError
 
 if TYPE_CHECKING:
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from monitor.app import Status
-
-FINE, WARNING, CRITICAL, UNKNOWN = range(4)
-_WORDS = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
 
 
 @guarded
@@ -39,7 +37,7 @@ def status(
         except MonitorError as error:
             # Whatever the reason is, nobody watches as far as this can tell.
             code, text = UNKNOWN, _one_line(error)
-        sys.stdout.write(f"POSITIONS {_WORDS[code]} - {text}\n")
+        sys.stdout.write(f"POSITIONS {WORDS[code]} - {text}\n")
         return code
     try:
         document, zone = _ask(context, config)
@@ -68,76 +66,6 @@ def decoded(document: object) -> "Status":
         raise ControlError(f"the daemon is of another version than this command: {error}") from None
 
 
-def verdict(found: "Status") -> tuple[int, str]:
-    """Return the exit code of ``--check`` and its line, performance data included.
-
-    Critical comes before everything; then what is not known, for nobody watches it; then warnings.
-    """
-    from monitor.cli.tables import ratio_of, wallet_name
-    from monitor.core.model import DataState, Level
-    from monitor.notify.numbers import percent
-
-    engine = found.engine
-    ranks = {level.label: level for level in Level}
-    judged = [(wallet, ranks[wallet.level]) for wallet in engine.wallets if wallet.level in ranks]
-    unjudged = [wallet for wallet in engine.wallets if wallet.level not in ranks]
-    top = max((level for _, level in judged), default=Level.OK)
-    worst = min(
-        (wallet for wallet, level in judged if level is top),
-        key=lambda wallet: 1.0 if wallet.room is None else wallet.room,
-        default=None,
-    )
-    blind = [one.symbol for one in engine.symbols if one.data == DataState.BLIND.value or one.mark is None]
-    failing = [one["channel"] for one in found.channels if one["failing"]]
-    said = []
-    if worst is not None and top is not Level.OK:
-        said.append(
-            f"{worst.account} {wallet_name(worst.wallet)} {worst.level}, ratio {ratio_of(worst)}, "
-            f"room {percent(worst.room)}"
-        )
-    if unjudged:
-        names = ", ".join(f"{wallet.account} {wallet_name(wallet.wallet)}" for wallet in unjudged)
-        said.append(f"not judged for want of marks: {names}")
-    if blind:
-        said.append(f"no marks for {', '.join(blind)}")
-    if failing:
-        said.append(f"channel {', '.join(failing)} does not take messages")
-    if not found.state_ok:
-        said.append("state.db cannot be written")
-    if top >= Level.CRITICAL:
-        code = CRITICAL
-    elif blind or unjudged or not engine.wallets:
-        code = UNKNOWN
-    elif top is Level.WARNING or failing or not found.state_ok:
-        code = WARNING
-    else:
-        code = FINE
-    text = "; ".join(said) or (counted(len(engine.wallets), "wallet") if engine.wallets else "nothing is watched")
-    return code, f"{text} | {_performance(found)}"
-
-
-def _performance(found: "Status") -> str:
-    engine = found.engine
-    figures = {
-        # A used-up balance has no ratio; a graph must not dip to the next wallet's just then.
-        "margin_ratio": max(
-            (
-                1.0 if w.margin_ratio is None else w.margin_ratio
-                for w in engine.wallets
-                if w.margin_ratio is not None or w.liquidatable is True
-            ),
-            default=None,
-        ),
-        "room": min((w.room for w in engine.wallets if w.room is not None), default=None),
-        "distance": min((p.distance for p in engine.positions if p.distance is not None), default=None),
-    }
-    age_s = max((one.age_s for one in engine.symbols if one.age_s is not None), default=None)
-    parts = [f"{name}={value:.4f}" for name, value in figures.items() if value is not None]
-    if age_s is not None:
-        parts.append(f"mark_age={age_s:.1f}s")
-    return " ".join([*parts, f"pending={sum(one['pending'] for one in found.channels)}"])
-
-
 def print_status(found: "Status", out: "Console", zone: "dt.tzinfo | None") -> None:
     """Print it for people."""
     from rich.text import Text
@@ -159,7 +87,9 @@ def print_status(found: "Status", out: "Console", zone: "dt.tzinfo | None") -> N
     out.print(wallet_table(engine.wallets))
     out.print()
     _print_marks(found, out)
-    _print_feed(found.feed, out)
+    for feed in found.feeds:
+        _print_feed(feed, out)
+    _print_accounts(found, out, zone)
     out.print()
     _print_channels(found, out, zone)
     out.print()
@@ -194,8 +124,8 @@ def _print_marks(found: "Status", out: "Console") -> None:
 
 
 def _print_feed(feed: Any, out: "Console") -> None:  # noqa: ANN401 - as it came from the daemon
-    if not isinstance(feed, dict):
-        return
+    if not isinstance(feed, dict) or not feed.get("symbols"):
+        return  # no position needs it
     host = feed.get("host") or "no host"
     out.print(
         f"Feed {feed.get('name', '')}: {feed.get('state', 'unknown')}, {host}; {feed.get('frames', 0)} frames, "
@@ -205,6 +135,53 @@ def _print_feed(feed: Any, out: "Console") -> None:  # noqa: ANN401 - as it came
     for one in feed.get("candidates", ()):
         why = " ".join(part for part in (one.get("reason", ""), one.get("detail", "")) if part)
         out.print(f"  {one['base']}: {one['outcome']}{f', {why}' if why else ''}", markup=False, soft_wrap=True)
+
+
+def _print_accounts(found: "Status", out: "Console", zone: "dt.tzinfo | None") -> None:
+    from rich.text import Text
+
+    from monitor.cli.chart import local_time
+    from monitor.cli.tables import Column, FittedTable
+
+    known = found.engine.accounts
+    if all(one.source == "given" for one in known) and all(one.ok for one in known):
+        return
+    out.print()
+    drifting = [sum(not row.agrees for row in one.compared) for one in known]
+    out.print(
+        FittedTable(
+            (
+                Column("account", [one.account for one in known]),
+                Column("market", [one.market for one in known], 3),
+                Column("positions", [str(one.positions) for one in known], 4, right=True),
+                Column("as of", [local_time(one.as_of_ms, zone) if one.as_of_ms else "-" for one in known], 1),
+                Column(
+                    "followed",
+                    [
+                        "typed in" if one.source == "given" and one.ok else Text("yes", "green")
+                        if one.ok else Text(one.reason, "bold red")
+                        for one in known
+                    ],
+                ),
+                Column(
+                    "figures",
+                    [
+                        "-" if not one.audited_ms
+                        else Text(f"{count} of {len(one.compared)} drift", "bold red") if count
+                        else Text(f"{len(one.compared)} agree", "green")
+                        for one, count in zip(known, drifting, strict=True)
+                    ],
+                ),
+            ),
+            empty="No account.",
+        )
+    )  # fmt: skip
+    for one in known:
+        if one.untabled:
+            names = ", ".join(one.untabled)
+            out.print(
+                f"{one.account}: no maintenance tiers of {names}: not watched.", style="bold red", markup=False
+            )
 
 
 def _print_channels(found: "Status", out: "Console", zone: "dt.tzinfo | None") -> None:

@@ -8,7 +8,7 @@ from random import Random
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from monitor.app import Daemon, FeedFactory, Plan
+from monitor.app import Daemon, Plan, Sources
 from monitor.binance.endpoints import endpoints
 from monitor.binance.streams import MarkFeed
 from monitor.config import Settings, resolve_secrets
@@ -92,16 +92,9 @@ def build_daemon(
 ) -> Daemon:
     """Return a daemon for this configuration; nothing is opened yet."""
     rng = Random()  # noqa: S311 - spreads reconnections and retries, guards nothing
-    exchange = settings.exchange
-    bases = endpoints(
-        exchange.environment, Market.USDM, market_stream_url=exchange.market_stream_url or ""
-    ).market_stream
 
-    def make(symbols: Sequence[str], inbox: Inbox) -> Feed:
-        return MarkFeed(Market.USDM.value, symbols, bases, inbox=inbox, clock=clock, rng=rng)
-
-    def stats(feed: Feed) -> object:
-        return feed.stats() if isinstance(feed, MarkFeed) else None
+    def sources(inbox: Inbox) -> Sources:
+        return Sources({market: _feed(settings, market, inbox, clock, rng) for market in Market})
 
     plan = Plan(
         settings=settings.engine,
@@ -116,7 +109,15 @@ def build_daemon(
         journal=journal,
         time_zone=settings.display.zone() or _machine_zone(environ),
     )
-    return Daemon(plan, FeedFactory(make, stats), clock, rng)
+    return Daemon(plan, sources, clock, rng)
+
+
+def _feed(settings: Settings, market: Market, inbox: Inbox, clock: Clock, rng: Random) -> Feed:
+    exchange = settings.exchange
+    bases = endpoints(
+        exchange.environment, market, market_stream_url=exchange.market_stream_url or ""
+    ).market_stream
+    return MarkFeed(market.value, (), bases, inbox=inbox, clock=clock, rng=rng, market=market)
 
 
 def _machine_zone(environ: Mapping[str, str]) -> tzinfo:

@@ -55,7 +55,9 @@ class AccountView(msgspec.Struct, frozen=True):
     multi_assets: bool
     hedge_mode: bool
     untabled: tuple[str, ...]  # symbols held that have no tiers and are not watched
-    audit: Audit | None
+    audited_ms: int  # exchange time of the newest reply our figures were compared with; 0 for none
+    compared: tuple[Compared, ...]
+    corrections: dict[str, tuple[float, float]]  # by wallet: off its balance, on its maintenance margin
 
 
 class Accounts:
@@ -293,9 +295,12 @@ class Accounts:
                 multi_assets=account.multi_assets,
                 hedge_mode=account.hedge_mode,
                 untabled=self._split(account)[1],
-                audit=self._audits.get(name),
+                audited_ms=found.at_ms,
+                compared=found.compared,
+                corrections={key.wallet: amounts for key, amounts in found.corrections.items()},
             )
             for name, account in self._whole.items()
+            for found in (self._audits.get(name, Audit(0)),)
         )
 
     def _changed(self, found: tuple[Change, ...], account: str, now: Now) -> None:

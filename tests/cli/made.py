@@ -8,8 +8,8 @@ from rich.console import Console, RenderableType
 
 from monitor.app import HistoryView, Status
 from monitor.cli import demo, history, status
-from monitor.core.engine import EngineView, SymbolView
 from monitor.core.report import PositionView, WalletView
+from monitor.core.view import EngineView, SymbolView
 
 NOW_MS = 1_780_000_000_000  # 2026-05-28T20:26:40Z
 
@@ -107,7 +107,8 @@ def state(**changes: object) -> Status:
         "started_ms": NOW_MS - 65_000,
         "now_ms": NOW_MS,
         "engine": engine(),
-        "feed": None,
+        "feeds": (),
+        "accounts": (),
         "channels": (channel(),),
         "history": HistoryView("/var/lib/history.db", 10, 73, {}),
         "ticks": 400,

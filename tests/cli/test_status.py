@@ -13,7 +13,8 @@ from typer.testing import CliRunner, Result
 
 from monitor.app import HistoryView, Status
 from monitor.cli.stage import compressed, write_config
-from monitor.cli.status import CRITICAL, FINE, UNKNOWN, WARNING, decoded, print_status, verdict
+from monitor.cli.status import decoded, print_status
+from monitor.cli.verdict import CRITICAL, FINE, UNKNOWN, WARNING, verdict
 from monitor.cli.wiring import build_daemon
 from monitor.config import load
 from monitor.emulator.scenario import demo_scenario
@@ -115,6 +116,7 @@ def test_people_see_everything() -> None:
     """Tables, freshness, feed candidates, channels, history and the origin of shipped tiers are printed."""
     feed = {
         "name": "usdm",
+        "symbols": 3,
         "state": "live",
         "host": "b.example:443",
         "frames": 401,
@@ -126,7 +128,7 @@ def test_people_see_everything() -> None:
     }
     text = printed(
         state(
-            feed=feed,
+            feeds=(feed,),
             channels=(channel(pending=1, oldest_ms=NOW_MS - 1000, failing=True, last_reason="timeout"), channel()),
             history=HistoryView("/var/lib/history.db", 10, 73, {"overflow": 4, "storage": 0}),
             state_ok=False,

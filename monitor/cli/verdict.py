@@ -1,0 +1,93 @@
+"""The verdict of ``status --check``: one line and an exit code for a monitoring system."""
+
+from typing import TYPE_CHECKING
+
+from monitor.cli.common import counted
+
+if TYPE_CHECKING:
+    from monitor.app import Status
+
+FINE, WARNING, CRITICAL, UNKNOWN = range(4)
+WORDS = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
+
+
+def verdict(found: "Status") -> tuple[int, str]:
+    """Return the exit code of ``--check`` and its line, performance data included.
+
+    Critical comes before everything; then what is not known, for nobody watches it; then warnings.
+    """
+    from monitor.cli.tables import ratio_of, wallet_name
+    from monitor.core.model import DataState, Level
+    from monitor.notify.numbers import percent
+
+    engine = found.engine
+    ranks = {level.label: level for level in Level}
+    judged = [(wallet, ranks[wallet.level]) for wallet in engine.wallets if wallet.level in ranks]
+    unjudged = [wallet for wallet in engine.wallets if wallet.level not in ranks]
+    top = max((level for _, level in judged), default=Level.OK)
+    worst = min(
+        (wallet for wallet, level in judged if level is top),
+        key=lambda wallet: 1.0 if wallet.room is None else wallet.room,
+        default=None,
+    )
+    blind = [one.symbol for one in engine.symbols if one.data == DataState.BLIND.value or one.mark is None]
+    failing = [one["channel"] for one in found.channels if one["failing"]]
+    said = []
+    if worst is not None and top is not Level.OK:
+        said.append(
+            f"{worst.account} {wallet_name(worst.wallet)} {worst.level}, ratio {ratio_of(worst)}, "
+            f"room {percent(worst.room)}"
+        )
+    if unjudged:
+        names = ", ".join(f"{wallet.account} {wallet_name(wallet.wallet)}" for wallet in unjudged)
+        said.append(f"not judged for want of marks: {names}")
+    if blind:
+        said.append(f"no marks for {', '.join(blind)}")
+    unknown, wrong = _of_accounts(found)
+    said += [*unknown, *wrong]
+    if failing:
+        said.append(f"channel {', '.join(failing)} does not take messages")
+    if not found.state_ok:
+        said.append("state.db cannot be written")
+    if top >= Level.CRITICAL:
+        code = CRITICAL
+    elif blind or unjudged or unknown or not (engine.wallets or engine.accounts):
+        code = UNKNOWN
+    elif top is Level.WARNING or failing or wrong or not found.state_ok:
+        code = WARNING
+    else:
+        code = FINE
+    text = "; ".join(said) or (counted(len(engine.wallets), "wallet") if engine.wallets else "nothing is watched")
+    return code, f"{text} | {_performance(found)}"
+
+
+def _of_accounts(found: "Status") -> tuple[list[str], list[str]]:
+    """Return what is not known about accounts, and what is known to be wrong."""
+    accounts = found.engine.accounts
+    lost = [f"{one.account} ({one.reason})" for one in accounts if not one.ok]
+    unknown = [f"account {name} is not followed" for name in (*lost, *found.unseen)]
+    unknown += [f"no maintenance tiers of {symbol}" for one in accounts for symbol in one.untabled]
+    drifting = [one.account for one in accounts if any(not row.agrees for row in one.compared)]
+    return unknown, [f"figures of {name} are not the exchange's" for name in drifting]
+
+
+def _performance(found: "Status") -> str:
+    engine = found.engine
+    figures = {
+        # A used-up balance has no ratio; a graph must not dip to the next wallet's just then.
+        "margin_ratio": max(
+            (
+                1.0 if w.margin_ratio is None else w.margin_ratio
+                for w in engine.wallets
+                if w.margin_ratio is not None or w.liquidatable is True
+            ),
+            default=None,
+        ),
+        "room": min((w.room for w in engine.wallets if w.room is not None), default=None),
+        "distance": min((p.distance for p in engine.positions if p.distance is not None), default=None),
+    }
+    age_s = max((one.age_s for one in engine.symbols if one.age_s is not None), default=None)
+    parts = [f"{name}={value:.4f}" for name, value in figures.items() if value is not None]
+    if age_s is not None:
+        parts.append(f"mark_age={age_s:.1f}s")
+    return " ".join([*parts, f"pending={sum(one['pending'] for one in found.channels)}"])
