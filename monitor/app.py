@@ -17,7 +17,7 @@ import structlog
 
 import monitor
 from monitor.commit import Committer, Latencies
-from monitor.control import ControlServer, Lock
+from monitor.control import ControlServer, Handler, Lock
 from monitor.core.engine import Engine
 from monitor.core.events import (
     Event,
@@ -85,6 +85,13 @@ class HistoryView(msgspec.Struct, frozen=True):
     queued: int
     written: int
     dropped: dict[str, int]
+
+
+class Holdings(msgspec.Struct, frozen=True):
+    """What the running daemon computes with, so that a command can do the same arithmetic."""
+
+    accounts: tuple[AccountSnapshot, ...]
+    tables: dict[str, BracketTable]  # as for compile_book
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -156,7 +163,7 @@ class Daemon:
         """
         _make_directory(self._plan.state_dir)
         with Lock(self._plan.state_dir / LOCK_FILE):
-            control = ControlServer(self._plan.state_dir / CONTROL_SOCKET, {"status": self._status})
+            control = ControlServer(self._plan.state_dir / CONTROL_SOCKET, self._commands())
             try:
                 await self._open()
                 await control.start()
@@ -328,8 +335,18 @@ class Daemon:
     def _history_state(self, ok: bool, reason: str) -> None:  # noqa: FBT001 - the store's callback
         self._inbox.post(StoreState("history", ok=ok, reason=reason))
 
-    async def _status(self, _request: Mapping[str, Any]) -> object:
-        return self.status()
+    def _commands(self) -> Mapping[str, Handler]:
+        async def status(_request: Mapping[str, Any]) -> object:
+            return self.status()
+
+        async def holdings(_request: Mapping[str, Any]) -> object:
+            return self.holdings()
+
+        return {"status": status, "holdings": holdings}
+
+    def holdings(self) -> Holdings:
+        """Return the accounts and tier tables as the engine has them now."""
+        return Holdings(*self._engine.holdings())
 
     def status(self) -> Status:
         """Return everything as it stands."""

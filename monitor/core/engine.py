@@ -32,6 +32,8 @@ from monitor.core.events import (
 from monitor.core.incidents import Effects, Incidents
 from monitor.core.marks import MarkBoard
 from monitor.core.model import (
+    AccountSnapshot,
+    BracketTable,
     DataState,
     Facts,
     ForcedOrder,
@@ -78,6 +80,10 @@ class Engine:
     def watched(self, market: Market) -> tuple[str, ...]:
         """Return what needs marks of a market: symbols, and with USD-margined ones rates of collateral."""
         return self._watched[market]
+
+    def holdings(self) -> tuple[tuple[AccountSnapshot, ...], dict[str, BracketTable]]:
+        """Return the accounts that are watched, at the rates of their newest snapshots, and the tables in use."""
+        return tuple(self._accounts.usable.values()), dict(self._accounts.tables)
 
     def step(self, event: Event, now: Now) -> Effects:
         """Take one event.
