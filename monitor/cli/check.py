@@ -1,17 +1,22 @@
 """``check-config``: every mistake at once, and whether the channels' addresses can be used."""
 
 import os
+from typing import TYPE_CHECKING
 
 import typer
 
 from monitor.cli.common import ConfigOption, JsonOption, console, counted, globals_of, guarded, load, print_json
 from monitor.errors import ConfigError
 
+if TYPE_CHECKING:
+    from monitor.config import Settings
+
 
 @guarded
 def check_config(context: typer.Context, config: ConfigOption = None, json: JsonOption = False) -> int:
     """Check the configuration; every mistake at once, each with its key path and the fix."""
     from monitor.cli.wiring import build_channels, state_problems
+    from monitor.config import resolve_secrets
 
     settings = load(context, config)
     problems = state_problems(settings, os.environ)
@@ -20,7 +25,9 @@ def check_config(context: typer.Context, config: ConfigOption = None, json: Json
     built = build_channels(settings, os.environ)
     for channel in built.channels:
         channel.close()
-    warnings = (*settings.warnings, *built.warnings)
+    keys = resolve_secrets(settings, os.environ, channels=False)
+    warnings = (*settings.warnings, *built.warnings, *keys.warnings)
+    accounts = len(settings.engine.accounts)
     positions = sum(len(account.positions) for account in settings.accounts)
     shipped = sorted({table.label for table in settings.tables if table.origin == "shipped"})
     if json or globals_of(context).json:
@@ -28,7 +35,8 @@ def check_config(context: typer.Context, config: ConfigOption = None, json: Json
             {
                 "source": settings.source,
                 "environment": settings.exchange.environment,
-                "accounts": len(settings.accounts),
+                "accounts": accounts,
+                "followed": [one.name for one in settings.keyed],
                 "positions": positions,
                 "channels": [one.name for one in settings.channels],
                 "brackets": {table.symbol: table.label for table in settings.tables},
@@ -39,7 +47,7 @@ def check_config(context: typer.Context, config: ConfigOption = None, json: Json
     out = console()
     out.print(
         f"{settings.source}: fine. {settings.exchange.environment}, "
-        f"{counted(len(settings.accounts), 'account')}, {counted(positions, 'position')}, "
+        f"{counted(accounts, 'account')}{_followed(settings)}, {counted(positions, 'position')}, "
         f"{counted(len(settings.channels), 'channel')}.",
         markup=False,
     )
@@ -50,3 +58,8 @@ def check_config(context: typer.Context, config: ConfigOption = None, json: Json
     for warning in warnings:
         out.print(f"warning: {warning}", markup=False)
     return 0
+
+
+def _followed(settings: "Settings") -> str:
+    names = ", ".join(one.name for one in settings.keyed)
+    return f" (followed by key: {names})" if names else ""

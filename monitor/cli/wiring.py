@@ -34,7 +34,7 @@ def build_channels(settings: Settings, environ: Mapping[str, str]) -> Channels:
     Raises:
         ConfigError: addresses that cannot be read or used, all of them; never with an address in it.
     """
-    secrets = resolve_secrets(settings, environ)
+    secrets = resolve_secrets(settings, environ, accounts=False)
     channels: list[AppriseChannel] = []
     problems: list[Problem] = []
     for channel in settings.channels:
