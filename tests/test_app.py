@@ -5,7 +5,7 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, closing, suppress
 from decimal import Decimal
 from pathlib import Path
@@ -18,7 +18,7 @@ from monitor.cli.replay import replayed
 from monitor.cli.wiring import build_daemon
 from monitor.config import Settings, load_text
 from monitor.core.incidents import Effects
-from monitor.core.model import Level
+from monitor.core.model import Level, Notice, SubjectState
 from monitor.core.report import WalletView
 from monitor.emulator.market import Instrument
 from monitor.emulator.prices import PricePath
@@ -224,8 +224,16 @@ async def test_an_alert_whose_commit_hangs_in_the_drain_is_sent_all_the_same(
             async with running(settings_of(market.config(tmp_path / "s")), channel) as watch:
                 await until(lambda: watch.level() == "ok")
                 hanging = asyncio.Event()
+                real = watch.daemon._store.commit
 
-                async def commit(*_: object) -> None:
+                async def commit(
+                    subjects: Sequence[SubjectState],
+                    gone: Sequence[str],
+                    notices: Sequence[Notice],
+                    over: Sequence[tuple[str, str]] = (),
+                ) -> None:
+                    if not notices and not hanging.is_set():  # of the position that was first seen
+                        return await real(subjects, gone, notices, over)
                     hanging.set()
                     for _tries in range(300):  # gives no way to a cancellation
                         with suppress(asyncio.CancelledError):
