@@ -236,7 +236,6 @@ class Books:
             "mt": "isolated" if one.isolated else "cross",
             "iw": amount(one.wallet),
             "ps": one.side,
-            "ma": one.contract.asset,
         }
 
     def _take(self, position: Position) -> None:
