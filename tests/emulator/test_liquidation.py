@@ -118,3 +118,54 @@ def test_precision_is_its_own() -> None:
     with precise():
         assert getcontext().prec == 50
     assert getcontext().prec == before
+
+
+def coin(sign: int, contracts: int, entry: str, mark: str, table: Brackets | None = None) -> Leg:
+    """Return an inverse leg of contracts of 100 dollars, by default in one tier of 0.4 %."""
+    tiers = table or flat("0.004", "0")
+    return Leg(sign, Decimal(contracts), Decimal(entry), Decimal(mark), tiers, Decimal(100))
+
+
+def test_the_published_inverse_example() -> None:
+    """101 BTC behind 100,000 contracts long at 45,000: liquidated at 33,599.4186, where the ratio is 1."""
+    leg = coin(1, 100_000, "45000", "45000", flat("0.125", "11.605"))
+    (price,) = liquidation_prices([leg], Decimal(101))
+    assert round(float(price), 4) == 33599.4186
+    with precise():
+        assert abs(Decimal(101) + leg.pnl(price) - leg.maintenance(price)) < Decimal("1e-40")
+
+
+def test_inverse_money_is_coin() -> None:
+    """100 contracts at 25,000 are 0.4 BTC and need 0.0016; the documented profit of one contract comes out."""
+    leg = coin(1, 100, "25000", "25000")
+    assert (leg.notional(leg.mark), leg.maintenance(leg.mark)) == (Decimal("0.4"), Decimal("0.0016"))
+    one = coin(1, 1, "11707.70000003", "11788.66626667")
+    assert f"{one.pnl(one.mark):.8f}" == "0.00005866"
+
+
+def test_an_inverse_short_has_no_price_if_it_is_hedged_by_its_own_coin() -> None:
+    """A short worth less than the coin behind it cannot be liquidated by a rise."""
+    (up,) = liquidation_prices([coin(-1, 1_000, "50000", "50000")], Decimal(1))
+    assert float(up) == pytest.approx(100_000 * (1 - 0.004) / (2 - 1), rel=1e-12)
+    assert liquidation_prices([coin(-1, 1_000, "50000", "50000")], Decimal(2)) == ()
+    assert joint_distance([coin(-1, 1_000, "50000", "50000")], Decimal(2)) is None
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_joint_distance_of_one_inverse_leg_is_its_distance(sign: int) -> None:
+    """With one symbol a common move of all marks is a move of that mark, inverse contracts included."""
+    leg = coin(sign, 1_000, "50000", "49000")
+    (price,) = liquidation_prices([leg], Decimal("0.3"))
+    moved = joint_distance([leg], Decimal("0.3"))
+    assert moved is not None
+    assert abs(moved - abs(price - 49_000) / 49_000) < Decimal("1e-26")
+
+
+def test_an_inverse_hedge_can_have_two_roots() -> None:
+    """LONG and SHORT of one inverse contract share their wallet; each root uses it up."""
+    legs = [coin(1, 10_000, "50000", "50000"), coin(-1, 9_990, "50000", "50000")]
+    prices = liquidation_prices(legs, Decimal("0.17"))
+    assert prices
+    for price in prices:
+        left = sum((leg.pnl(price) - leg.maintenance(price) for leg in legs), Decimal("0.17"))
+        assert abs(left) < Decimal("1e-20")

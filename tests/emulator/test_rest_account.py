@@ -190,7 +190,7 @@ async def test_leverage_and_margin_type_are_told_apart_from_positions(start: Sta
 
 @pytest.mark.parametrize("applied", [True, False])
 async def test_adjusted_brackets(start: Start, owner: Own, *, applied: bool) -> None:
-    """Multiplied tiers hold for the account; the reply has the factor and, by setting, plain or multiplied rows."""
+    """Multiplied tiers hold for the account; the reply has the factor, and by setting plain or multiplied rows."""
     scenario = account_scenario()
     main = dataclasses.replace(scenario.accounts[0], notional_coef={"BTCUSDT": D("0.5")})
     emulator = await start(dataclasses.replace(scenario, accounts=(main,)), coefficient_applied=applied)
