@@ -23,6 +23,7 @@ WRONG_EVENT: Final = "wrong_event"
 UNKNOWN_SYMBOL: Final = "unknown_symbol"
 OTHER_MARKET: Final = "other_market"
 BAD_PRICE: Final = "bad_price"
+BAD_AMOUNT: Final = "bad_amount"
 NAN_PRICE: Final = "nan_price"
 INFINITE_PRICE: Final = "infinite_price"
 ZERO_PRICE: Final = "zero_price"
@@ -136,6 +137,21 @@ def believable_price(value: str | float, where: str) -> float:
     if value < 0.0:
         raise WireError(where, NEGATIVE_PRICE)
     raise WireError(where, INFINITE_PRICE if value == float("inf") else ABSURD_PRICE)
+
+
+def believable_amount(value: str | float, where: str) -> float:
+    """Return a quantity or an amount of money, of either sign or 0, as the exchange spells it, as a float.
+
+    Raises:
+        WireError: not a number, NaN, infinite, or beyond 1e15 either way; ``where`` is named.
+    """
+    if isinstance(value, str):
+        if _NUMBER.fullmatch(value) is None:
+            raise WireError(where, BAD_AMOUNT)
+        value = float(value)
+    if not -HIGHEST_PRICE <= value <= HIGHEST_PRICE:
+        raise WireError(where, BAD_AMOUNT)
+    return value
 
 
 def believable_time(event_ms: int, wall_ms: int | None, where: str) -> int:
