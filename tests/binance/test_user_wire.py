@@ -105,7 +105,7 @@ def test_a_margin_call_carries_its_legs() -> None:
 
 def order(client: str, **changes: object) -> dict[str, Any]:
     row = {"s": "BTCUSDT", "c": client, "S": "SELL", "o": "LIQUIDATION", "x": "CALCULATED",
-           "X": "PARTIALLY_FILLED", "z": "0.4", "ap": "61000.5", "i": 8886774, "ps": "BOTH", "er": "5"}  # fmt: skip
+           "X": "PARTIALLY_FILLED", "z": "0.4", "ap": "61000.5", "i": 8886774, "ps": "BOTH"}  # fmt: skip
     return {"e": "ORDER_TRADE_UPDATE", "E": NOW_MS, "T": NOW_MS - 1, "o": {**row, **changes}}
 
 
