@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _UNKNOWN_PROPERTY, _WRONG_TYPE, _INVALID_REQUEST, _INVALID_JSON = range(4)
+_LONGEST_ID = 64
 _METHODS = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY")
 
 
@@ -50,7 +51,7 @@ class Subscriptions:
         method, number, params = message.get("method"), message.get("id"), message.get("params", [])
         if method not in _METHODS:
             raise _RefusedError(_INVALID_REQUEST, f"Invalid request: method must be one of {', '.join(_METHODS)}")
-        if isinstance(number, bool) or not isinstance(number, int) or number < 0:
+        if not _is_id(number):
             raise _RefusedError(_INVALID_REQUEST, "Invalid request: request ID must be an unsigned integer")
         if not isinstance(params, list):
             raise _RefusedError(_INVALID_REQUEST, "Invalid request: params must be a list")
@@ -80,6 +81,13 @@ class Subscriptions:
         if not isinstance(params[1], bool):
             raise _RefusedError(_WRONG_TYPE, "Invalid value type: expected Boolean")
         self.combined = params[1]
+
+
+def _is_id(value: object) -> bool:
+    """Say whether this may be a request id; the official client numbers its requests with texts."""
+    if isinstance(value, str):
+        return 0 < len(value) <= _LONGEST_ID
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _strings(params: list[Any]) -> list[str]:

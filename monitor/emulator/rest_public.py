@@ -165,7 +165,7 @@ def tier_rows(
             cap: json_number(row.cap),
             floor: json_number(row.floor),
             "maintMarginRatio": float(row.rate),
-            "cum": float(row.amount),
+            "cum": json_number(row.amount),
         }
         for place, row in enumerate(() if table is None else table.rows, start=1)
     ]

@@ -23,7 +23,7 @@ def test_the_published_rates() -> None:
 
 
 def test_rows_are_spelled_like_the_exchange_s(shared: Path) -> None:
-    """The documented fields, of the documented types; the examples come out but for their index's hidden digits."""
+    """The documented fields, of the documented types; the examples come out, up to their hidden digits."""
     (example,) = json.loads((shared / "payloads/usdm/streams/asset_index.json").read_text())
     event = ADA.stream_row(D("0.27462452"), 1686749230000)
     assert set(event) == set(example)

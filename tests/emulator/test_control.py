@@ -48,6 +48,7 @@ def test_the_combined_property() -> None:
         ('{"method":"LIST_SUBSCRIPTIONS"}', 2),
         ('{"method":"LIST_SUBSCRIPTIONS","id":-1}', 2),
         ('{"method":"LIST_SUBSCRIPTIONS","id":true}', 2),
+        ('{"method":"LIST_SUBSCRIPTIONS","id":""}', 2),
         ('{"method":"SUBSCRIBE","params":"a","id":1}', 2),
         ('{"method":"SUBSCRIBE","params":[],"id":1}', 2),
         ('{"method":"UNSUBSCRIBE","params":[1],"id":1}', 2),
@@ -72,3 +73,9 @@ def test_a_connection_holds_so_many_streams() -> None:
     assert say(one, "SUBSCRIBE", ["c"])["code"] == 2
     assert say(one, "SUBSCRIBE", ["a"])["result"] is None
     assert list(one.names) == ["a", "b"]
+
+
+def test_ids_may_be_texts() -> None:
+    """The official client numbers its requests with texts; they come back as they are."""
+    text = Subscriptions(combined=True).answer('{"method":"LIST_SUBSCRIPTIONS","id":"7f3a"}')
+    assert json.loads(text) == {"result": [], "id": "7f3a"}
