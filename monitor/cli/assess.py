@@ -2,7 +2,8 @@
 
 import datetime as dt
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -20,8 +21,8 @@ from monitor.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from monitor.config import Settings
     from monitor.core.book import Book
+    from monitor.core.model import AccountSnapshot, BracketTable, SubjectKey
     from monitor.core.report import PositionView, WalletView
     from monitor.core.risk import Readings
 
@@ -29,6 +30,9 @@ MarkOption = Annotated[
     list[str] | None,
     typer.Option("--mark", metavar="SYMBOL=PRICE", help="Mark price of a symbol; once for each symbol held."),
 ]
+
+
+_ASK_DAEMON = "a running daemon shows them with `position-monitor status` and `explain SYMBOL`"
 
 
 class Assessment(msgspec.Struct, frozen=True):
@@ -51,7 +55,12 @@ def assess(
     from monitor.system_clock import SystemClock
 
     settings = load(context, config)
-    book, readings = evaluated(settings, parse_marks(mark or ()))
+    followed = ", ".join(one.name for one in settings.keyed)
+    if followed and not settings.accounts:
+        allowed = "an account with positions typed in: what is followed by key is known only to the exchange"
+        raise misuse("accounts", f"only accounts followed by key ({followed})", allowed, _ASK_DAEMON)
+    tables = {table.symbol: table for table in settings.tables}
+    book, readings = evaluated(settings.accounts, tables, parse_marks(mark or ()))
     levels = reached(conditions(book, compile_thresholds(book, settings.engine), readings)).tolist()
     now = dt.datetime.fromtimestamp(SystemClock().wall_ms() / 1000, tz=dt.UTC)
     shipped = {table.symbol: table.label for table in settings.tables if table.origin == "shipped"}
@@ -73,6 +82,8 @@ def assess(
         sys.stderr.write(
             f"Maintenance tiers: {', '.join(sorted(set(shipped.values())))} ({', '.join(shipped)}).\n"
         )
+    if followed:
+        sys.stderr.write(f"Not assessed, because followed by key: {followed}; {_ASK_DAEMON}.\n")
     return 0
 
 
@@ -98,19 +109,30 @@ def parse_marks(given: Sequence[str]) -> dict[str, float]:
     return marks
 
 
-def evaluated(settings: "Settings", marks: dict[str, float]) -> "tuple[Book, Readings]":
-    """Return the compiled book of the configuration and its readings.
+def evaluated(
+    accounts: "Sequence[AccountSnapshot]",
+    tables: "Mapping[str, BracketTable]",
+    marks: Mapping[str, float],
+    corrections: "Mapping[SubjectKey, tuple[float, float]]" = MappingProxyType({}),
+) -> "tuple[Book, Readings]":
+    """Return the compiled book of these accounts and its readings.
+
+    Args:
+        accounts: whole accounts.
+        tables: as for ``compile_book``.
+        marks: by symbol; rates of collateral by their names may stand among them, see ``model.rate_symbols``.
+        corrections: as for ``compile.correct``.
 
     Raises:
-        ConfigError: a symbol held has no mark, or a mark is of no symbol held.
+        ConfigError: a symbol held has no mark, or a mark is of nothing held.
     """
     import numpy as np
 
-    from monitor.core.compile import compile_book
+    from monitor.core.compile import compile_book, correct, set_rates
     from monitor.core.risk import evaluate
     from monitor.errors import ConfigError, Problem
 
-    book = compile_book(settings.accounts, {table.symbol: table for table in settings.tables})
+    book = compile_book(accounts, tables)
     problems = [
         Problem("--mark", f"no price of {symbol}", f"--mark {symbol}=PRICE for each symbol held", "")
         for symbol in book.symbols
@@ -118,8 +140,11 @@ def evaluated(settings: "Settings", marks: dict[str, float]) -> "tuple[Book, Rea
     ] + [
         Problem("--mark", f"a price of {symbol}", f"symbols held: {', '.join(book.symbols) or 'none'}", "")
         for symbol in marks
-        if symbol not in book.symbols
+        if symbol not in book.watched
     ]
     if problems:
         raise ConfigError("command line", problems)
-    return book, evaluate(book, np.array([marks[symbol] for symbol in book.symbols]))
+    vector = np.array([marks.get(name, np.nan) for name in book.watched])
+    set_rates(book, vector)
+    correct(book, corrections)
+    return book, evaluate(book, vector[: len(book.symbols)])

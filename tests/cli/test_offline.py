@@ -11,11 +11,14 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from monitor.app import Holdings
 from monitor.cli.channels import in_words
 from monitor.cli.root import app
 from monitor.core.events import Event, Heartbeat, Restored, SettingsChanged, Snapshot, Subscribed, Ticks
 from monitor.core.model import (
+    PAR,
     AccountSnapshot,
+    AssetRate,
     Bracket,
     BracketTable,
     MarginMode,
@@ -23,9 +26,12 @@ from monitor.core.model import (
     Now,
     Position,
     Side,
+    Source,
 )
 from monitor.core.settings import ChannelRule, EngineSettings
 from monitor.journal import JournalWriter
+from tests.cli.answering import answering
+from tests.cli.made import NOW_MS
 
 CROSS = """
 [exchange]
@@ -242,6 +248,195 @@ def test_explain_without_a_mark_and_without_a_daemon_says_what_to_give(tmp_path:
     result = call("explain", "BTCUSDT", "--config", written(tmp_path, text))
     assert result.exit_code == 2
     assert "--mark BTCUSDT=PRICE" in result.stderr
+
+
+COINS = """
+[[accounts]]
+name = "coins"
+market = "coinm"
+balances = { BTC = 101 }
+[[accounts.positions]]
+symbol = "BTCUSD_PERP"
+side = "LONG"
+quantity = 100000
+entry_price = 45000
+margin_mode = "cross"
+[brackets.BTCUSD_PERP]
+rows = [[0, 5, 0.004, 0], [5, 10, 0.005, 0.005], [10, 20, 0.01, 0.055], [20, 50, 0.025, 0.355],
+    [50, 100, 0.05, 1.605], [100, 200, 0.1, 6.605], [200, 400, 0.125, 11.605], [400, 1000, 0.15, 21.605]]
+"""
+
+
+def explained(tmp_path: Path, text: str, symbol: str, *marks: str) -> list[dict[str, dict[str, Any]]]:
+    result = call("explain", symbol, "--config", written(tmp_path, text), *marks, "--json")
+    assert result.exit_code == 0, result.output
+    return [{step["name"]: step for step in one["steps"]} for one in json.loads(result.stdout)]
+
+
+def test_explain_of_an_inverse_contract_has_the_inverse_arithmetic(tmp_path: Path) -> None:
+    """Notional, profit and formula in coin: contracts x size / mark, and reciprocals of prices."""
+    (long,) = explained(tmp_path, COINS, "BTCUSD_PERP", "--mark", "BTCUSD_PERP=40000")
+    assert long["notional"]["arithmetic"] == "100000 x 100 / 40000"
+    assert (long["notional"]["value"], long["notional"]["unit"]) == (250.0, "BTC")
+    assert long["unrealized PnL"]["arithmetic"] == "100000 x 100 x (1/45000 - 1/40000)"
+    assert long["unrealized PnL"]["value"] == pytest.approx(1e7 * (1 / 45000 - 1 / 40000))
+    assert long["contract size"]["value"] == 100.0
+    assert long["formula"]["arithmetic"].startswith("sum q (mmr + side) / (")
+    # The formula's own words at the bracket that holds there: 12.5 % and 11.605 BTC.
+    worth = (101 + 11.605) / 100 + 100000 / 45000
+    assert long["liquidation price"]["value"] == pytest.approx(100000 * 1.125 / worth)
+    assert long["  cushion there"]["value"] == 0
+    short = explained(tmp_path, COINS.replace("LONG", "SHORT"), "BTCUSD_PERP", "--mark", "BTCUSD_PERP=40000")[0]
+    assert short["unrealized PnL"]["arithmetic"] == "-100000 x 100 x (1/45000 - 1/40000)"
+
+
+SHARED = """
+[[accounts]]
+name = "multi"
+multi_assets = true
+balances = { USDT = 200, USDC = 220, BTC = 0.2 }
+[[accounts.positions]]
+symbol = "BTCUSDT"
+side = "LONG"
+quantity = 0.5
+entry_price = 20000
+margin_mode = "cross"
+[[accounts.positions]]
+symbol = "ETHUSDC"
+side = "LONG"
+quantity = 20
+entry_price = 600
+margin_mode = "cross"
+[brackets.BTCUSDT]
+rows = [[0, 100000, 0.008, 0]]
+[brackets.ETHUSDC]
+rows = [[0, 100000, 0.01, 0]]
+[collateral.USDT]
+index = 0.99
+bid_buffer = 0.01
+ask_buffer = 0.005
+[collateral.BTC]
+index = 20000
+bid_buffer = 0.05
+ask_buffer = 0.05
+"""
+
+
+def test_explain_of_a_multi_assets_account_counts_each_asset(tmp_path: Path) -> None:
+    """Positions in their margin asset, then each asset in dollars at bid or ask; the parts add up."""
+    marks = ("--mark", "BTCUSDT=19000", "--mark", "ETHUSDC=600")
+    (leg,) = explained(tmp_path, SHARED, "BTCUSDT", *marks)
+    assert (leg["unrealized PnL"]["value"], leg["unrealized PnL"]["unit"]) == (-500.0, "USDT")
+    assert leg["USDT equity"]["arithmetic"] == "200 - 500"
+    assert leg["USDT value"]["arithmetic"] == "-300 x 0.99495 (ask, while owed)"
+    assert leg["BTC value"]["arithmetic"] == "0.2 x 19000 (bid, while owned)"
+    assert leg["USDT maintenance"]["arithmetic"] == "76 x 0.99495 (ask)"
+    values = sum(leg[f"{asset} value"]["value"] for asset in ("USDT", "USDC", "BTC"))
+    assert (leg["margin balance"]["value"], leg["margin balance"]["unit"]) == (pytest.approx(values), "USD")
+    required = leg["USDT maintenance"]["value"] + leg["USDC maintenance"]["value"]
+    assert leg["wallet maintenance"]["value"] == pytest.approx(required)
+    assert "wallet balance" not in leg
+
+
+def test_explain_shows_the_nearer_price_at_which_collateral_moves_along(tmp_path: Path) -> None:
+    """With others fixed, and with the coin that is collateral falling as well: nothing is left at either."""
+    config = written(tmp_path, SHARED)
+    words = ("explain", "BTCUSDT", "--config", config, "--mark", "BTCUSDT=20000", "--mark", "ETHUSDC=600")
+    steps = json.loads(call(*words, "--json").stdout)[0]["steps"]
+    left = [step for step in steps if step["name"] == "  cushion there"]
+    assert [(step["value"], step["unit"]) for step in left] == [(0.0, "USD")] * 2
+    named = {step["name"]: step for step in steps}
+    fixed, along = named["liquidation price"]["value"], named["with BTC collateral"]["value"]
+    assert fixed < along < 20000
+    # 0.2 BTC at 95 % and a long of 0.5: what is owed counts at the ask.
+    price = along
+    owed = 200 + 0.5 * (price - 20000)
+    nothing = owed * 0.99495 + 220 + 0.2 * 19000 * price / 20000 - 0.5 * price * 0.008 * 0.99495 - 120
+    assert nothing == pytest.approx(0, abs=1e-6)
+    assert named["linked distance"]["value"] == pytest.approx((20000 - along) / 20000)
+
+
+KEYED = """
+[[accounts]]
+name = "main"
+api_key = { env = "MAIN_KEY" }
+api_secret = { env = "MAIN_SECRET" }
+"""
+
+
+def test_assess_of_followed_accounts_only_says_that_it_cannot(tmp_path: Path) -> None:
+    """Exit code 2, the names, and where they are shown instead."""
+    result = call("assess", "--config", written(tmp_path, KEYED))
+    assert result.exit_code == 2
+    assert "only accounts followed by key (main)" in result.stderr
+    assert "position-monitor status" in result.stderr
+    both = call("assess", "--config", written(tmp_path, DESIGN + KEYED), "--mark", "BTCUSDT=61000")
+    assert both.exit_code == 0
+    assert "Not assessed, because followed by key: main" in both.stderr
+
+
+def test_explain_of_a_followed_account_needs_a_daemon(tmp_path: Path) -> None:
+    """Without one only typed-in positions are known, and the error says so."""
+    text = f'[state]\ndirectory = "{tmp_path / "s"}"\n' + KEYED
+    result = call("explain", "BTCUSDT", "--config", written(tmp_path, text))
+    assert result.exit_code == 2
+    assert "followed by key (main)" in result.stderr
+    assert "position-monitor run" in result.stderr
+    typed = ("explain", "BTCUSDT", "--config", written(tmp_path, text + DESIGN), "--mark", "BTCUSDT=61000")
+    assert call(*typed).exit_code == 0
+    assert "followed by key (main)" in call(*typed).stderr
+
+
+def daemon_answers(*, less: float = 0.0) -> dict[str, object]:
+    """What a daemon says that follows a multi-assets account with coin as collateral."""
+    rates = {"USDT": PAR, "BTC": AssetRate(1.0, 1.0)}
+    leg = Position("BTCUSDT", Side.LONG, 0.5, 20000.0, MarginMode.CROSS, "USDT")
+    main = AccountSnapshot(
+        "main", {"USDT": 1000.0, "BTC": 0.1}, (leg,), as_of_ms=NOW_MS, source=Source.REST, multi_assets=True,
+        rates=rates,
+    )  # fmt: skip
+    table = BracketTable("BTCUSDT", (Bracket(0.0, 1e9, 0.01, 0.0),), "exchange", "2026-11-20", "main")
+    corrections = {"cross:multi": (less, 0.0)} if less else {}
+    status = {
+        "engine": {
+            "symbols": [
+                {"symbol": "BTCUSDT", "data": "fresh", "mark": 19000.0, "age_s": 0.4, "source": "stream"},
+                {"symbol": "BTCUSD@bid", "data": "fresh", "mark": 18050.0, "age_s": 0.7, "source": "stream"},
+                {"symbol": "BTCUSD@ask", "data": "fresh", "mark": 19950.0, "age_s": 0.7, "source": "stream"},
+            ],
+            "accounts": [{"account": "main", "corrections": corrections}],
+        }
+    }
+    return {"status": status, "holdings": Holdings((main,), {"main/BTCUSDT": table})}
+
+
+@pytest.mark.parametrize("less", [0.0, 25.0])
+def test_explain_asks_the_daemon_what_a_followed_account_holds(tmp_path: Path, less: float) -> None:
+    """Positions, tiers, marks, rates and corrections are the daemon's; nothing is typed in."""
+    text = f'[state]\ndirectory = "{tmp_path / "s"}"\n' + KEYED
+    with answering(tmp_path / "s", daemon_answers(less=less)):
+        (leg,) = explained(tmp_path, text, "BTCUSDT")
+        missing = call("explain", "ETHUSDT", "--config", written(tmp_path, text))
+    assert leg["quantity"]["source"].startswith("exchange, ")
+    assert leg["bracket"]["source"] == "tiers: exchange 2026-11-20"
+    assert leg["mark price"]["source"] == "stream, 0.4 s old"
+    assert leg["BTC value"]["value"] == pytest.approx(1805.0)
+    assert leg["BTC value"]["source"] == "rate: stream, 0.7 s old"
+    assert leg["margin balance"]["value"] == pytest.approx(1805 + 500 - less)
+    assert ("exchange's own figure" in leg["margin balance"]["source"]) is bool(less)
+    assert missing.exit_code == 2
+    assert "symbols held: BTCUSDT" in missing.stderr
+
+
+def test_explain_says_which_followed_account_the_daemon_has_yet_to_see(tmp_path: Path) -> None:
+    """What is missing is named: nothing is passed over in silence."""
+    text = (
+        f'[state]\ndirectory = "{tmp_path / "s"}"\n' + KEYED + KEYED.replace("main", "other").replace("MAIN", "O")
+    )
+    with answering(tmp_path / "s", daemon_answers()):
+        result = call("explain", "BTCUSDT", "--config", written(tmp_path, text))
+    assert result.exit_code == 0
+    assert "followed by key (other): the daemon has yet to see it" in result.stderr
 
 
 def test_check_config_says_what_it_found(tmp_path: Path) -> None:
