@@ -1,8 +1,9 @@
 """Where the exchange lives: hosts, routes and stream names, as data. Nothing here opens a connection.
 
-Stream bases always carry their route (``/market`` or ``/private``). A live connection without one is accepted,
-acknowledged and kept alive, and never delivers a mark price; the test exchange still delivers on it, so trying it
-out there proves nothing.
+Stream bases carry their route (``/market`` or ``/private``). A live USD-margined connection without one is
+accepted, acknowledged and kept alive, and never delivers a mark price; the test exchange still delivers on it, so
+trying it out there proves nothing. What is published disagrees whether the coin-margined hosts have routes: there
+the same hosts without one stand last, and a connection that stays silent is given up for the next by itself.
 """
 
 from collections.abc import Iterable, Mapping
@@ -50,13 +51,24 @@ ENDPOINTS: Mapping[tuple[Environment, Market], Endpoints] = MappingProxyType({
             "wss://demo-dstream.binance.com/market",
             "wss://dstream.binancefuture.com/market",
             "wss://demo-fstream.binance.com/market",
+            "wss://demo-dstream.binance.com",
+            "wss://dstream.binancefuture.com",
         ),
-        private_stream=("wss://demo-dstream.binance.com/private", "wss://dstream.binancefuture.com/private"),
+        private_stream=(
+            "wss://demo-dstream.binance.com/private",
+            "wss://dstream.binancefuture.com/private",
+            "wss://demo-dstream.binance.com",
+            "wss://dstream.binancefuture.com",
+        ),
     ),
     (Environment.LIVE, Market.COINM): Endpoints(
         rest=("https://dapi.binance.com",),
-        market_stream=("wss://dstream.binance.com/market", "wss://fstream.binance.com/market"),
-        private_stream=("wss://dstream.binance.com/private",),
+        market_stream=(
+            "wss://dstream.binance.com/market",
+            "wss://fstream.binance.com/market",
+            "wss://dstream.binance.com",
+        ),
+        private_stream=("wss://dstream.binance.com/private", "wss://dstream.binance.com"),
     ),
 })  # fmt: skip
 
@@ -68,6 +80,8 @@ ENDPOINTS: Mapping[tuple[Environment, Market], Endpoints] = MappingProxyType({
 ALL_MARKET_ABOVE = 200
 
 ALL_MARKET_STREAM = "!markPrice@arr@1s"
+ASSET_INDEX_STREAM = "!assetIndex@arr"  # the rates of every asset, each second
+CONTRACT_STREAM = "!contractInfo"  # speaks only when something about a contract changes
 
 
 def endpoints(
@@ -123,13 +137,33 @@ def mark_stream(symbol: str) -> str:
     return f"{symbol.lower()}@markPrice@1s"
 
 
-def choose_streams(watched: Iterable[str], *, all_market_above: int = ALL_MARKET_ABOVE) -> tuple[str, ...]:
-    """Return the streams that cover the watched symbols at the lower cost, sorted; none for no symbols.
+def is_rate(symbol: str) -> bool:
+    """Return whether a watched name is a rate of an asset (``rate_symbols``) and not the mark of a contract."""
+    return "@" in symbol
 
-    One stream for each symbol, or the all-market array above ``all_market_above`` symbols. Since that bound lies
-    far below the 1024 streams a connection may carry, one connection is always enough.
+
+def stream_of(symbol: str) -> str:
+    """Return the stream that carries a watched name alone, or with all others of its kind if it is a rate."""
+    return ASSET_INDEX_STREAM if is_rate(symbol) else mark_stream(symbol)
+
+
+def choose_streams(watched: Iterable[str], *, all_market_above: int = ALL_MARKET_ABOVE) -> tuple[str, ...]:
+    """Return the streams that cover the watched names at the lower cost, sorted; none for no names.
+
+    One stream for each symbol, or the all-market array above ``all_market_above`` symbols; beside them one for
+    all rates. Since that bound lies far below the 1024 streams a connection may carry, one connection is always
+    enough.
     """
-    symbols = sorted(set(watched))
-    if len(symbols) > all_market_above:
-        return (ALL_MARKET_STREAM,)
-    return tuple(mark_stream(symbol) for symbol in symbols)
+    names = frozenset(watched)
+    symbols = {name for name in names if not is_rate(name)}
+    rates = {ASSET_INDEX_STREAM} if len(symbols) < len(names) else set()
+    marks = {ALL_MARKET_STREAM} if len(symbols) > all_market_above else set(map(mark_stream, symbols))
+    return tuple(sorted(marks | rates))
+
+
+def private_urls(bases: Iterable[str], key: str) -> tuple[str, ...]:
+    """Return the addresses of a private stream, the most trusted first; each holds the key, so never show them.
+
+    Both forms are official. That with a query is the one others have seen deliver.
+    """
+    return tuple(url for base in bases for url in (f"{bare_url(base)}?listenKey={key}", f"{bare_url(base)}/{key}"))

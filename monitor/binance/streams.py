@@ -10,7 +10,7 @@ and a pong also come from addresses that never deliver.
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from random import Random
 from typing import Final, NoReturn
@@ -20,12 +20,12 @@ from websockets.asyncio.client import ClientConnection
 from monitor.binance.backoff import failures_after, pause_s
 from monitor.binance.candidates import Candidates
 from monitor.binance.edges import LIVE, LOST, REFUSED, Edges
-from monitor.binance.endpoints import ALL_MARKET_STREAM, choose_streams, mark_stream
+from monitor.binance.endpoints import CONTRACT_STREAM, choose_streams, stream_of
 from monitor.binance.feed_values import DEFAULT_TIMINGS, FeedStats, Timings
 from monitor.binance.lane import RETIRED, STALLED, Lane
 from monitor.binance.newest import Newest, Verdict
 from monitor.binance.transport import TOO_BIG, RejectedError, open_stream, receive, send
-from monitor.binance.wire import MarkDecoder, Refusal
+from monitor.binance.wire import ContractChanged, MarkDecoder, Refusal
 from monitor.core.events import Subscribed
 from monitor.core.model import Market
 from monitor.errors import FeedError
@@ -48,6 +48,7 @@ class MarkFeed:
         rng: chance for the jitter of pauses.
         timings: how patient to be.
         market: whose rows count.
+        on_contract: told the symbol of a contract that changed, and whether its maintenance tiers did.
     """
 
     def __init__(
@@ -61,8 +62,10 @@ class MarkFeed:
         rng: Random,
         timings: Timings = DEFAULT_TIMINGS,
         market: str = Market.USDM,
+        on_contract: Callable[[str, bool], None] | None = None,
     ) -> None:
         self._name = name
+        self._on_contract = on_contract
         self._inbox = inbox
         self._clock = clock
         self._rng = rng
@@ -95,7 +98,8 @@ class MarkFeed:
         for gone in self._asked_s.keys() - watched:
             del self._asked_s[gone]
         self._decoder.watched = watched
-        self._streams = frozenset(choose_streams(watched))
+        beside = {CONTRACT_STREAM} if watched and self._on_contract is not None else set()
+        self._streams = frozenset(choose_streams(watched)) | beside
         for lane in self._lanes:
             lane.upkeep_s = lane.control_s + self._timings.control_gap_s
         if self._started:
@@ -219,9 +223,10 @@ class MarkFeed:
         if lane is self._holder:
             silent = self.silent_symbols()
             self._edges.silent(silent)
-            if silent and now_s >= lane.repeat_s and ALL_MARKET_STREAM not in self._streams:
+            if silent and now_s >= lane.repeat_s:
                 lane.repeat_s = now_s + self._timings.resubscribe_every_s
-                lane.subscription.repeat(mark_stream(symbol) for symbol in silent)
+                # Not the all-market array: a symbol missing in it is not missed on the way.
+                lane.subscription.repeat(self._streams.intersection(map(stream_of, silent)))
         message = lane.subscription.next_message(self._streams)
         if message is None:
             lane.upkeep_s = now_s + self._timings.upkeep_every_s
@@ -243,6 +248,8 @@ class MarkFeed:
             if isinstance(frame, Refusal):
                 self._faults[CONTROL_REFUSED] += 1
                 self._edges.rejected(CONTROL_REFUSED)
+            elif isinstance(frame, ContractChanged) and self._on_contract is not None:
+                self._on_contract(frame.symbol, frame.has_brackets)
             return
         for tick in frame:
             verdict = self._newest.judge(tick)

@@ -10,9 +10,10 @@ from typing import Final, NoReturn
 
 import msgspec
 
-from monitor.binance.wire import (
+from monitor.binance.belief import (
     BAD_PRICE,
     NOT_JSON,
+    UNREADABLE,
     WRONG_SHAPE,
     believable_amount,
     believable_price,
@@ -53,7 +54,6 @@ _FORCED = (
     ("settlement_autoclose-", ForcedOrder.SETTLEMENT),
 )
 _LONGEST_NAME = 64
-_UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
 
 class BalanceRow(msgspec.Struct, frozen=True):
@@ -282,7 +282,7 @@ class UserDecoder:
 def _outside(raw: bytes) -> _Outside:
     try:
         return _decode_outside(raw)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         _refuse(UNNAMED, error)
 
 
@@ -295,7 +295,7 @@ def _refuse(kind: str, error: Exception) -> NoReturn:
 def _event(raw: bytes, kind: str, wall_ms: int) -> UserEvent:
     try:
         frame = _decode_frame(raw)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         _refuse(kind, error)
     if kind == KEY_EXPIRED:
         return KeyExpired()  # whenever that was, the connection is silent now

@@ -1,54 +1,43 @@
 """The exchange's bytes become values here, or are refused with a reason.
 
-Tolerant of what is new (unknown fields, extra rows), strict about what is used: a price that is not a finite,
-positive, plausible number and a time that cannot be are stopped at this border. JSON decoders let ``"NaN"`` and
-``"Infinity"`` pass as numbers, and every comparison with NaN is false, so no alert would ever fire on one.
+Tolerant of what is new (unknown fields, extra rows), strict about what is used.
 """
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
 
+from monitor.binance.belief import (
+    ABSURD_TIME,
+    OTHER_MARKET,
+    UNKNOWN_SYMBOL,
+    UNREADABLE,
+    WRONG_EVENT,
+    WRONG_SHAPE,
+    believable_price,
+    believable_time,
+    unreadable,
+)
+from monitor.binance.endpoints import is_rate
 from monitor.binance.pick import RowPicker
-from monitor.core.model import Market, MarkTick, Now, Source
+from monitor.core.model import ASK, BID, Market, MarkTick, Now, Source
 from monitor.errors import WireError
 
-NOT_JSON: Final = "not_json"
-TRUNCATED: Final = "truncated"
-WRONG_SHAPE: Final = "wrong_shape"
-WRONG_EVENT: Final = "wrong_event"
-UNKNOWN_SYMBOL: Final = "unknown_symbol"
-OTHER_MARKET: Final = "other_market"
-BAD_PRICE: Final = "bad_price"
-BAD_AMOUNT: Final = "bad_amount"
-NAN_PRICE: Final = "nan_price"
-INFINITE_PRICE: Final = "infinite_price"
-ZERO_PRICE: Final = "zero_price"
-NEGATIVE_PRICE: Final = "negative_price"
-ABSURD_PRICE: Final = "absurd_price"
-ABSURD_TIME: Final = "absurd_time"
-FUTURE_TIME: Final = "future_time"
-
 MARK_EVENT: Final = "markPriceUpdate"
-
-FUTURE_TOLERANCE_MS = 60_000  # clocks differ by less; a mark from beyond would outrank all that honestly follow
-EARLIEST_MS = 1_546_300_800_000  # 2019-01-01: there were no such futures before
-HIGHEST_PRICE = 1e15  # no contract comes near; beyond it a notional could overflow
+INDEX_EVENT: Final = "assetIndexUpdate"
+CONTRACT_EVENT: Final = "contractInfo"
 
 # What ``st`` may say on a row of ours; 0 stands for a row without it. Published examples of coin-margined rows
 # carry a 1 although 2 is their number, and symbols of the two markets never share a name, so it is not held
 # against them: a wrong guess here would blind.
 _OWN_MARKET = {Market.USDM: frozenset({0, 1}), Market.COINM: frozenset({0, 1, 2})}
 
-# ASCII digits only: float() alone would also take "1_0", " 1 " and digits of other scripts.
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_NOT_A_NUMBER = re.compile(r"[+-]?nan", re.IGNORECASE)
-_INFINITY = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
-
-_UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)  # all that msgspec raises on foreign bytes
+# How an array of asset indexes is told from one of marks without decoding it: by the name of the event, which
+# stands in its first row. Marks of every symbol there is outnumber the indexes a hundred to one.
+_INDEX_MARK = f'"{INDEX_EVENT}"'.encode()
+_FIRST_ROW_BYTES = 400
 
 
 class Ack(msgspec.Struct, frozen=True):
@@ -64,7 +53,14 @@ class Refusal(msgspec.Struct, frozen=True):
     text: str
 
 
-Frame = list[MarkTick] | Ack | Refusal
+class ContractChanged(msgspec.Struct, frozen=True):
+    """Something about a contract changed; its maintenance tiers if ``has_brackets``."""
+
+    symbol: str
+    has_brackets: bool
+
+
+Frame = list[MarkTick] | Ack | Refusal | ContractChanged
 
 
 class _Row(msgspec.Struct, gc=False):
@@ -97,6 +93,19 @@ class _Object(msgspec.Struct, gc=False):
     error: _Fault | None = None
 
 
+class _IndexRow(msgspec.Struct, gc=False):
+    e: str = ""
+    E: int = 0
+    s: str = ""
+    B: str | float = ""  # bid rate: what one unit counts while it is owned
+    A: str | float = ""  # ask rate: while it is owed
+
+
+class _Contract(msgspec.Struct, gc=False):
+    s: str
+    bks: list[msgspec.Raw] | None = None  # only where they changed
+
+
 class _Premium(msgspec.Struct, gc=False):
     symbol: str
     markPrice: str | float  # noqa: N815 - the exchange's spelling
@@ -111,80 +120,19 @@ _decode_object = msgspec.json.Decoder(_Object).decode
 _decode_row = msgspec.json.Decoder(_Row).decode
 _decode_rows = msgspec.json.Decoder(list[_Row]).decode
 _decode_raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_index_rows = msgspec.json.Decoder(list[_IndexRow]).decode
+_decode_index_row = msgspec.json.Decoder(_IndexRow).decode
+_decode_contract = msgspec.json.Decoder(_Contract).decode
 _decode_premium = msgspec.json.Decoder(_Premium).decode
 _decode_server_time = msgspec.json.Decoder(_ServerTime).decode
 
 
-def believable_price(value: str | float, where: str) -> float:
-    """Return a price as the exchange spells it (text or number) as a float, in the quote asset.
-
-    Raises:
-        WireError: not a number, NaN, infinite, zero, negative, or beyond 1e15; ``where`` is named.
-    """
-    if isinstance(value, str):
-        if _NUMBER.fullmatch(value) is None:
-            reason = BAD_PRICE
-            if _NOT_A_NUMBER.fullmatch(value):
-                reason = NAN_PRICE
-            elif _INFINITY.fullmatch(value):
-                reason = INFINITE_PRICE
-            raise WireError(where, reason)
-        value = float(value)
-    if 0.0 < value <= HIGHEST_PRICE:
-        return value
-    if value == 0.0:
-        raise WireError(where, ZERO_PRICE)
-    if value < 0.0:
-        raise WireError(where, NEGATIVE_PRICE)
-    raise WireError(where, INFINITE_PRICE if value == float("inf") else ABSURD_PRICE)
-
-
-def believable_amount(value: str | float, where: str) -> float:
-    """Return a quantity or an amount of money, of either sign or 0, as the exchange spells it, as a float.
-
-    Raises:
-        WireError: not a number, NaN, infinite, or beyond 1e15 either way; ``where`` is named.
-    """
-    if isinstance(value, str):
-        if _NUMBER.fullmatch(value) is None:
-            raise WireError(where, BAD_AMOUNT)
-        value = float(value)
-    if not -HIGHEST_PRICE <= value <= HIGHEST_PRICE:
-        raise WireError(where, BAD_AMOUNT)
-    return value
-
-
-def believable_time(event_ms: int, wall_ms: int | None, where: str) -> int:
-    """Return an exchange time, Unix milliseconds.
-
-    Args:
-        event_ms: what the exchange says.
-        wall_ms: our clock; None leaves the future unchecked.
-        where: what the error names.
-
-    Raises:
-        WireError: before 2019, or more than 60 s ahead of our clock.
-    """
-    if event_ms < EARLIEST_MS:
-        raise WireError(where, ABSURD_TIME)
-    if wall_ms is not None and event_ms > wall_ms + FUTURE_TOLERANCE_MS:
-        raise WireError(where, FUTURE_TIME)
-    return event_ms
-
-
-def _unreadable(raw: bytes, where: str, error: Exception) -> WireError:
-    if isinstance(error, msgspec.ValidationError | RecursionError):
-        return WireError(where, WRONG_SHAPE)
-    text = raw.strip()
-    closing = {b"{": b"}", b"[": b"]"}.get(text[:1])
-    return WireError(where, TRUNCATED if closing and not text.endswith(closing) else NOT_JSON)
-
-
 class MarkDecoder:
-    """Frames of the mark price streams into ticks of the watched symbols.
+    """Frames of the mark price streams, and of the asset indexes, into ticks of the watched symbols.
 
-    ``watched`` may be replaced between frames. ``rejected`` counts refused frames and rows by reason, and
-    ``last_error`` is the newest refusal, a new value each time and without its traceback.
+    ``watched`` may be replaced between frames; names of rates (``monitor.core.model.rate_symbols``) among it are
+    looked for in the asset indexes. ``rejected`` counts refused frames and rows by reason, and ``last_error`` is
+    the newest refusal, a new value each time and without its traceback.
     """
 
     def __init__(self, watched: frozenset[str], market: str = Market.USDM) -> None:
@@ -193,7 +141,18 @@ class MarkDecoder:
         self.last_error: WireError | None = None
         self._where = f"{market} mark"
         self._own = _OWN_MARKET[Market(market)]
-        self._picker = RowPicker(watched)
+
+    @property
+    def watched(self) -> frozenset[str]:
+        """Whose marks, and which rates, are passed on."""
+        return self._watched
+
+    @watched.setter
+    def watched(self, watched: frozenset[str]) -> None:
+        self._watched = watched
+        self._rates = {name for name in watched if is_rate(name)}
+        self._marks = watched - self._rates
+        self._picker = RowPicker(self._marks)
 
     def decode(self, raw: bytes | str, now: Now) -> Frame:
         """Return the believable marks of one frame, or what it replies to a control message. Never raises.
@@ -218,16 +177,21 @@ class MarkDecoder:
     def _object(self, raw: bytes, now: Now, *, unwrapped: bool = False) -> Frame:
         try:
             frame = _decode_object(raw)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             if raw.lstrip()[:1] == b"[":
                 return self._array(raw, now)
-            raise _unreadable(raw, self._where, error) from error
+            raise unreadable(raw, self._where, error) from error
         if frame.e:
-            if frame.s not in self.watched and frame.e == MARK_EVENT:
+            if frame.e != MARK_EVENT:
+                return self._other(frame.e, raw, now)
+            if frame.s not in self._marks:
                 raise WireError(self._where, UNKNOWN_SYMBOL)
             return [self._tick(frame, now)]
         if isinstance(frame.data, msgspec.Raw) and not unwrapped:
             return self._payload(bytes(frame.data), now)
+        return self._reply(frame)
+
+    def _reply(self, frame: _Object) -> Ack | Refusal:
         if frame.result is not msgspec.UNSET:
             return Ack(frame.id)
         if frame.error is not None:
@@ -236,21 +200,34 @@ class MarkDecoder:
             return Refusal(frame.code, frame.msg)
         raise WireError(self._where, WRONG_SHAPE)
 
-    def _payload(self, raw: bytes, now: Now) -> list[MarkTick]:
+    def _other(self, event: str, raw: bytes, now: Now) -> Frame:
+        try:
+            if event == CONTRACT_EVENT:
+                contract = _decode_contract(raw)
+                return ContractChanged(contract.s, bool(contract.bks))
+            if event == INDEX_EVENT:
+                return self._rate_ticks([_decode_index_row(raw)], now)
+        except UNREADABLE as error:
+            raise unreadable(raw, event, error) from error
+        raise WireError(self._where, WRONG_EVENT)
+
+    def _payload(self, raw: bytes, now: Now) -> list[MarkTick] | ContractChanged:
         if raw[:1] == b"[":
             return self._array(raw, now)
         inner = self._object(raw, now, unwrapped=True)
-        if isinstance(inner, list):
+        if isinstance(inner, list | ContractChanged):
             return inner
         raise WireError(self._where, WRONG_SHAPE)
 
     def _array(self, raw: bytes, now: Now) -> list[MarkTick]:
+        if self._rates and raw.find(_INDEX_MARK, 0, _FIRST_ROW_BYTES) >= 0:
+            return self._indexes(raw, now)
         rows = self._picked(raw)
         if rows is None:
-            watched = self.watched
+            watched = self._marks
             try:
                 rows = [row for row in _decode_rows(raw) if row.s in watched]
-            except _UNREADABLE:
+            except UNREADABLE:
                 rows = [row for row in self._one_by_one(raw) if row.s in watched]
         ticks = []
         for row in rows:
@@ -261,8 +238,6 @@ class MarkDecoder:
         return ticks
 
     def _picked(self, raw: bytes) -> list[_Row] | None:
-        if self._picker.symbols is not self.watched:
-            self._picker = RowPicker(self.watched)
         parts = self._picker.pick(raw)
         if parts is None:
             return None
@@ -270,7 +245,7 @@ class MarkDecoder:
         for symbol, part in parts:
             try:
                 row = _decode_row(part)
-            except _UNREADABLE:
+            except UNREADABLE:
                 return None
             if row.s != symbol or row.e != MARK_EVENT:
                 return None  # not the row but something within one
@@ -279,17 +254,44 @@ class MarkDecoder:
 
     def _one_by_one(self, raw: bytes) -> Iterable[_Row]:
         # Slow, for arrays with a bad row only: finds which rows are good.
-        try:
-            parts = _decode_raws(raw)
-        except _UNREADABLE as error:
-            raise _unreadable(raw, self._where, error) from error
         rows = []
-        for part in parts:
+        for part in self._parts(raw):
             try:
                 rows.append(_decode_row(part))
-            except _UNREADABLE as error:
-                self._reject(_unreadable(bytes(part), self._where, error))
+            except UNREADABLE as error:
+                self._reject(unreadable(bytes(part), self._where, error))
         return rows
+
+    def _parts(self, raw: bytes) -> list[msgspec.Raw]:
+        try:
+            return _decode_raws(raw)
+        except UNREADABLE as error:
+            raise unreadable(raw, self._where, error) from error
+
+    def _indexes(self, raw: bytes, now: Now) -> list[MarkTick]:
+        try:
+            rows = _decode_index_rows(raw)
+        except UNREADABLE:
+            rows = []
+            for part in self._parts(raw):
+                try:
+                    rows.append(_decode_index_row(part))
+                except UNREADABLE as error:
+                    self._reject(unreadable(bytes(part), self._where, error))
+        return self._rate_ticks(rows, now)
+
+    def _rate_ticks(self, rows: Iterable[_IndexRow], now: Now) -> list[MarkTick]:
+        ticks = []
+        for row in rows:
+            for name, rate in ((row.s + BID, row.B), (row.s + ASK, row.A)):
+                if name not in self._rates:
+                    continue
+                try:
+                    event_ms = believable_time(row.E, now.wall_ms, INDEX_EVENT)
+                    ticks.append(MarkTick(name, believable_price(rate, INDEX_EVENT), event_ms, now.mono_s))
+                except WireError as error:
+                    self._reject(error)
+        return ticks
 
     def _tick(self, row: _Row | _Object, now: Now) -> MarkTick:
         if row.e != MARK_EVENT:
@@ -328,8 +330,8 @@ def decode_premium_index(
         return [_premium(body, seen_s, wall_ms, where)]
     try:
         parts = _decode_raws(body)
-    except _UNREADABLE as error:
-        raise _unreadable(body, where, error) from error
+    except UNREADABLE as error:
+        raise unreadable(body, where, error) from error
     ticks = []
     for part in parts:
         try:
@@ -343,8 +345,8 @@ def decode_premium_index(
 def _premium(raw: bytes, seen_s: float, wall_ms: int | None, where: str) -> MarkTick:
     try:
         row = _decode_premium(raw)
-    except _UNREADABLE as error:
-        raise _unreadable(raw, where, error) from error
+    except UNREADABLE as error:
+        raise unreadable(raw, where, error) from error
     event_ms = believable_time(row.time, wall_ms, where)
     return MarkTick(row.symbol, believable_price(row.markPrice, where), event_ms, seen_s, Source.REST)
 
@@ -358,8 +360,8 @@ def decode_server_time(body: bytes) -> int:
     where = "server time"
     try:
         server_ms = _decode_server_time(body).serverTime
-    except _UNREADABLE as error:
-        raise _unreadable(body, where, error) from error
+    except UNREADABLE as error:
+        raise unreadable(body, where, error) from error
     if server_ms <= 0:
         raise WireError(where, ABSURD_TIME)
     return server_ms

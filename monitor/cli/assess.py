@@ -93,7 +93,7 @@ def parse_marks(given: Sequence[str]) -> dict[str, float]:
     Raises:
         ConfigError: an argument has another form or is no price above zero.
     """
-    from monitor.binance.wire import believable_price
+    from monitor.binance.belief import believable_price
     from monitor.errors import WireError
 
     marks: dict[str, float] = {}

@@ -3,6 +3,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from monitor.binance import endpoints as at
+from monitor.core.model import rate_symbols
 from monitor.errors import ConfigError
 
 ROWS = [("testnet", "usdm"), ("live", "usdm"), ("testnet", "coinm"), ("live", "coinm")]
@@ -10,14 +11,19 @@ ROWS = [("testnet", "usdm"), ("live", "usdm"), ("testnet", "coinm"), ("live", "c
 
 @pytest.mark.parametrize(("environment", "market"), ROWS)
 def test_every_stream_address_is_routed(environment: str, market: str) -> None:
-    """No stream address lacks its route: without one it connects, acknowledges and stays silent."""
+    """Without a route a connection may stay silent: only coin-margined hosts are tried so, after all others."""
     row = at.endpoints(environment, market)
     for bases, route in ((row.market_stream, "/market"), (row.private_stream, "/private")):
-        assert bases
-        for base in bases:
+        paths = [urlsplit(base).path for base in bases]
+        routed = [path for path in paths if path]
+        assert routed
+        assert set(routed) == {route}
+        assert paths == routed + [""] * (len(paths) - len(routed))
+        assert market == "coinm" or paths == routed
+        for base, path in zip(bases, paths, strict=True):
             assert urlsplit(base).scheme == "wss"
-            assert urlsplit(base).path == route
-            assert urlsplit(at.bare_url(base)).path == f"{route}/ws"
+            assert urlsplit(at.bare_url(base)).path == f"{path}/ws"
+        assert len(set(bases)) == len(bases)
 
 
 @pytest.mark.parametrize(("environment", "market"), ROWS)
@@ -85,3 +91,22 @@ def test_many_symbols_share_the_array() -> None:
     assert len(at.choose_streams(symbols)) == at.ALL_MARKET_ABOVE
     assert at.choose_streams([*symbols, "BTCUSDT"]) == ("!markPrice@arr@1s",)
     assert at.choose_streams(["A", "B"], all_market_above=1) == ("!markPrice@arr@1s",)
+
+
+def test_rates_share_one_stream_beside_the_marks() -> None:
+    """The names of rates are no contracts: they count for no bound and all come in the asset indexes."""
+    rates = [*rate_symbols("BTC"), *rate_symbols("USDT")]
+    assert at.choose_streams([*rates, "BTCUSDT"]) == ("!assetIndex@arr", "btcusdt@markPrice@1s")
+    assert at.choose_streams(rates, all_market_above=1) == ("!assetIndex@arr",)
+    assert at.choose_streams([*rates, "A", "B"], all_market_above=1) == ("!assetIndex@arr", "!markPrice@arr@1s")
+    assert [at.stream_of(name) for name in (rates[0], "BTCUSDT")] == ["!assetIndex@arr", "btcusdt@markPrice@1s"]
+
+
+def test_a_private_stream_has_two_forms_on_each_host() -> None:
+    """The form others have seen deliver comes first; a base without a route is as good."""
+    assert at.private_urls(["wss://a.example/private", "wss://b.example/"], "K1") == (
+        "wss://a.example/private/ws?listenKey=K1",
+        "wss://a.example/private/ws/K1",
+        "wss://b.example/ws?listenKey=K1",
+        "wss://b.example/ws/K1",
+    )

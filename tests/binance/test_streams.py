@@ -9,6 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from monitor.binance.streams import MarkFeed, Timings
+from monitor.core.model import rate_symbols
 from monitor.ports import Feed
 from tests.binance.stand_in import Recorder, StandIn, running, until
 from tests.conftest import ManualClock, settle
@@ -586,3 +587,62 @@ def test_a_feed_holds_on_to_no_refused_frame(make: Make, first: StandIn) -> None
     finally:
         gc.enable()
     assert feed.stats().rejected == {"wrong_shape": 4, "absurd_time": 2}
+
+
+def indexes(clock: ManualClock, asset: str = "BTC", *, after_ms: int = 0) -> list[dict[str, object]]:
+    return [
+        {"e": "assetIndexUpdate", "E": clock.wall_ms() + after_ms, "s": f"{asset}USD", "B": "57000", "A": "63000"}
+    ]
+
+
+async def test_rates_come_on_the_same_connection(
+    make: Make, first: StandIn, inbox: Recorder, clock: ManualClock
+) -> None:
+    """A watched rate subscribes the asset indexes beside the marks, and its ticks pass as theirs do."""
+    feed = make(first, symbols=("BTCUSDT", *rate_symbols("BTC")))
+    async with running(feed):
+        session = await first.session(0)
+        assert session.asked() == [["!assetIndex@arr", "btcusdt@markPrice@1s"]]
+        await session.send(mark(clock), indexes(clock))
+        await until(lambda: len(inbox.ticks) == 3)
+        assert [(tick.symbol, tick.mark) for tick in inbox.ticks[1:]] == [
+            ("BTCUSD@bid", 57000),
+            ("BTCUSD@ask", 63000),
+        ]
+        feed.set_symbols(("BTCUSDT",))
+        await clock.advance(1.5)
+        await session.send(mark(clock))
+        await until(lambda: session.asked("UNSUBSCRIBE") == [["!assetIndex@arr"]])
+
+
+async def test_silent_rates_are_asked_for_again(make: Make, first: StandIn, clock: ManualClock) -> None:
+    """While marks arrive, rates that do not are named and their one stream is subscribed again."""
+    feed = make(first, symbols=("BTCUSDT", *rate_symbols("BTC")))
+    async with running(feed):
+        session = await first.session(0)
+        for _ in range(23):
+            await session.send(mark(clock))
+            before = feed.stats().frames
+            await until(lambda before=before: feed.stats().frames > before)  # type: ignore[misc]
+            await clock.advance(1.0)
+        assert feed.stats().silent == ("BTCUSD@ask", "BTCUSD@bid")
+        assert session.asked()[1:] == [["!assetIndex@arr"]]
+
+
+async def test_changed_contracts_are_told(make: Make, first: StandIn, inbox: Recorder, clock: ManualClock) -> None:
+    """Where somebody asked to be told: symbol and whether its tiers changed. It is no data and no refusal."""
+    told: list[tuple[str, bool]] = []
+    feed = MarkFeed(
+        "usdm", ["BTCUSDT"], [first.base], inbox=inbox, clock=clock, rng=random.Random(7),  # noqa: S311 - jitter
+        timings=DEFAULTS, on_contract=lambda symbol, tiers: told.append((symbol, tiers)),
+    )  # fmt: skip
+    async with running(feed):
+        session = await first.session(0)
+        assert session.asked() == [["!contractInfo", "btcusdt@markPrice@1s"]]
+        event = {"e": "contractInfo", "E": clock.wall_ms(), "s": "IOTAUSDT"}
+        await session.send(event, {**event, "bks": [{"bs": 1}]})
+        await until(lambda: told == [("IOTAUSDT", False), ("IOTAUSDT", True)])
+        assert feed.stats().state == "connecting"
+        assert feed.stats().rejected == {}
+        feed.set_symbols(())
+        assert feed._streams == frozenset()

@@ -11,9 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.binance import wire
-from monitor.binance.wire import Ack, MarkDecoder, Refusal, decode_premium_index, decode_server_time
-from monitor.core.model import MarkTick, Now, Source
+from monitor.binance import belief
+from monitor.binance.wire import (
+    Ack,
+    ContractChanged,
+    MarkDecoder,
+    Refusal,
+    decode_premium_index,
+    decode_server_time,
+)
+from monitor.core.model import MarkTick, Now, Source, rate_symbols
 from monitor.errors import WireError
 
 NOW = Now(1_780_000_000_000, 42.0)
@@ -250,11 +257,87 @@ def test_published_stream_payloads_are_read(shared: Path, market: str, name: str
     assert decoder.rejected == {}
 
 
-def test_other_published_payloads_are_refused_not_misread(shared: Path) -> None:
-    """Frames of other streams yield no mark."""
+def test_other_published_payloads_yield_no_mark(shared: Path) -> None:
+    """Frames of other streams are never misread as marks."""
     for path in sorted((shared / "payloads").glob("*/streams/*.json")):
         if "mark_price" not in path.name:
-            assert MarkDecoder(frozenset({"BTCUSDT", "ADAUSD"})).decode(path.read_bytes(), NOW) == []
+            frame = MarkDecoder(frozenset({"BTCUSDT", "ADAUSD", *RATES})).decode(path.read_bytes(), NOW)
+            assert not isinstance(frame, list) or {tick.symbol for tick in frame} <= set(RATES)
+
+
+def index(**changes: object) -> dict[str, object]:
+    row = {"e": "assetIndexUpdate", "E": NOW.wall_ms - 20, "s": "BTCUSD", "i": "60000", "b": "0.05", "a": "0.05",
+           "B": "57000.5", "A": "63000.5", "q": "0.01", "g": "0.01", "Q": "59400", "G": "60600"}  # fmt: skip
+    return {**row, **changes}
+
+
+RATES = rate_symbols("BTC")
+
+
+def test_asset_indexes_become_two_rates_each() -> None:
+    """Bid and ask of a watched asset travel as marks; assets nobody watches are passed over."""
+    decoder = MarkDecoder(frozenset({"BTCUSDT", *RATES}))
+    for frame in ([index(s="ETHUSD", B="NaN"), index()], index()):
+        assert decoder.decode(pack(frame), NOW) == [
+            MarkTick("BTCUSD@bid", 57000.5, NOW.wall_ms - 20, 42.0),
+            MarkTick("BTCUSD@ask", 63000.5, NOW.wall_ms - 20, 42.0),
+        ]
+    assert decoder.decode(pack([BTC]), NOW) == [TICK]
+    assert decoder.rejected == {}
+
+
+def test_published_asset_indexes_are_read(shared: Path) -> None:
+    """The example frame yields the asset's rates."""
+    raw = (shared / "payloads/usdm/streams/asset_index.json").read_bytes()
+    decoder = MarkDecoder(frozenset(rate_symbols("ADA")))
+    frame = decoder.decode(raw, NOW)
+    assert isinstance(frame, list)
+    assert [(tick.symbol, tick.mark) for tick in frame] == [("ADAUSD@bid", 0.24716207), ("ADAUSD@ask", 0.30208698)]
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason", "left"),
+    [
+        ({"B": "0"}, "zero_price", 3),
+        ({"A": "Infinity"}, "infinite_price", 3),
+        ({"E": 5}, "absurd_time", 2),
+        ({"B": [1]}, "wrong_shape", 2),
+    ],
+)
+def test_a_bad_rate_is_refused_alone(bad: dict[str, object], reason: str, left: int) -> None:
+    """The other rates of the same frame survive."""
+    decoder = MarkDecoder(frozenset({*RATES, *rate_symbols("ETH")}))
+    frame = decoder.decode(pack([index(**bad), index(s="ETHUSD")]), NOW)
+    assert isinstance(frame, list)
+    assert len(frame) == left
+    assert set(decoder.rejected) == {reason}
+
+
+def test_rates_nobody_watches_are_no_marks() -> None:
+    """Without a watched rate a frame of indexes is an array without watched rows, and nothing is refused."""
+    decoder = MarkDecoder(WATCHED)
+    assert decoder.decode(pack([index()]), NOW) == []
+    assert decoder.decode(pack(index()), NOW) == []
+    assert decoder.rejected == {}
+
+
+@pytest.mark.parametrize(("market", "symbol"), [("usdm", "IOTAUSDT"), ("coinm", "APTUSD_PERP")])
+def test_published_contract_changes_are_read(shared: Path, market: str, symbol: str) -> None:
+    """With tiers in it the tiers changed; bare or in a wrapper, watched or not."""
+    raw = (shared / "payloads" / market / "streams/contract_info_stream.json").read_bytes()
+    decoder = MarkDecoder(WATCHED, market)
+    for frame in (raw, b'{"stream":"!contractInfo","data":' + raw + b"}"):
+        assert decoder.decode(frame, NOW) == ContractChanged(symbol, has_brackets=True)
+    assert decoder.rejected == {}
+
+
+def test_a_contract_may_change_without_its_tiers() -> None:
+    """Then none stand in the event."""
+    decoder = MarkDecoder(WATCHED)
+    event = {"e": "contractInfo", "E": NOW.wall_ms, "s": "BTCUSDT", "cs": "TRADING"}
+    assert decoder.decode(pack(event), NOW) == ContractChanged("BTCUSDT", has_brackets=False)
+    assert decoder.decode(pack({**event, "bks": "?"}), NOW) == []
+    assert decoder.rejected == {"wrong_shape": 1}
 
 
 def test_published_premium_index_is_read(shared: Path) -> None:
@@ -374,7 +457,7 @@ def test_a_frame_cut_anywhere_yields_nothing(cut: int) -> None:
 def test_reasons_are_short_constants() -> None:
     """Every reason is usable as a label of a metric."""
     reasons = {reason for _, reason in REFUSED}
-    spelled = {value for name, value in vars(wire).items() if name.isupper() and isinstance(value, str)}
+    spelled = {value for name, value in vars(belief).items() if name.isupper() and isinstance(value, str)}
     assert reasons <= spelled
     assert all(reason.isidentifier() for reason in reasons)
     assert msgspec.json.encode(sorted(reasons))
