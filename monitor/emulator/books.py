@@ -94,8 +94,8 @@ class Books:
         return self._leverage.get(symbol, DEFAULT_LEVERAGE)
 
     def is_isolated(self, symbol: str) -> bool:
-        """Say whether the margin type of a symbol is isolated."""
-        return symbol in self._isolated
+        """Say whether the margin type of a symbol is isolated; in multi-assets mode none is."""
+        return symbol in self._isolated and not self._account.multi_assets
 
     def holding(self, symbol: str, side: PositionSide) -> Holding:
         """Return a position, open or not.

@@ -63,6 +63,8 @@ class LiveAccount(Books):
         """Settle funding at a rate, or at one for each symbol named: longs pay a positive one, shorts get it."""
         for one in self.holdings.open():
             symbol = one.contract.symbol
+            if self.instrument(symbol).delivered:
+                continue
             due = exact(rate.get(symbol, 0)) if isinstance(rate, Mapping) else exact(rate)
             paid = -one.sign * one.contract.value(abs(one.amount), self.market.marks[symbol]) * due
             asset, at_ms = one.contract.asset, self.stamp()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -12,7 +13,10 @@ from monitor.emulator.prices import PricePath, on_wire
 
 Row = dict[str, Any]
 
-_FUNDING_EVERY_MS = 8 * 3_600_000
+_HOUR_MS = 3_600_000
+_USUAL_HOURS = 8
+_FOR_EVER_MS = 4_133_404_800_000  # the delivery date of what is never delivered
+_DATE_DIGITS = 6
 _FUNDING_RATE = "0.00010000"  # the demo exchange pins it there
 _BASIS = Decimal("0.0005")  # mark against index
 _USDM, _COINM = 1, 2
@@ -33,6 +37,9 @@ class Instrument:
         tick: price step, quote asset.
         step: quantity step, base asset.
         contract_size: quote asset in one coin-margined contract; 0 for what is usual, 100 of BTC and 10 of others.
+        funding_hours: hours between funding times; a contract with other than 8 is listed for it.
+
+    A name that ends in a date, such as ``BTCUSDT_261225``, is a delivery contract's: it has no funding.
     """
 
     symbol: str
@@ -44,11 +51,36 @@ class Instrument:
     tick: str = "0.01"
     step: str = "0.001"
     contract_size: int = 0
+    funding_hours: int = _USUAL_HOURS
 
     @property
     def pair(self) -> str:
         """Return the pair its contract is on."""
-        return self.symbol.partition("_")[0] if self.kind == "coinm" else self.symbol
+        return self.symbol.partition("_")[0]
+
+    @property
+    def delivered(self) -> bool:
+        """Say whether it is a delivery contract."""
+        date = self.symbol.partition("_")[2]
+        return len(date) == _DATE_DIGITS and date.isdecimal()
+
+    @property
+    def delivery_ms(self) -> int:
+        """Return when it is delivered: at 08:00 UTC of its date, or never."""
+        if not self.delivered:
+            return _FOR_EVER_MS
+        day = datetime.strptime(self.symbol.partition("_")[2], "%y%m%d").replace(tzinfo=UTC, hour=8)
+        return round(day.timestamp() * 1000)
+
+    @property
+    def funding_rate(self) -> str:
+        """Return its funding rate as on the wire; empty for a delivery contract."""
+        return "" if self.delivered else _FUNDING_RATE
+
+    def next_funding(self, now_ms: int) -> int:
+        """Return the next funding time; 0 for a delivery contract."""
+        every_ms = self.funding_hours * _HOUR_MS
+        return 0 if self.delivered else (now_ms // every_ms + 1) * every_ms
 
     @property
     def contract(self) -> Contract:
@@ -153,8 +185,8 @@ class Market:
         row |= {
             "P": _text(settle),
             "i": _text(index),
-            "r": _FUNDING_RATE,
-            "T": _next_funding(self.event_ms),
+            "r": one.funding_rate,
+            "T": one.next_funding(self.event_ms),
             "st": _COINM if one.kind == "coinm" else _USDM,
         }
         return row
@@ -176,10 +208,22 @@ class Market:
             "markPrice": _text(mark),
             "indexPrice": _text(_index(mark)),
             "estimatedSettlePrice": _text(_settle(mark)),
-            "lastFundingRate": _FUNDING_RATE,
-            "interestRate": "0.00010000",
-            "nextFundingTime": _next_funding(now_ms),
+            "lastFundingRate": one.funding_rate,
+            "interestRate": one.funding_rate,
+            "nextFundingTime": one.next_funding(now_ms),
             "time": self.event_ms or now_ms,
+        }
+
+    def funding_row(self, one: Instrument) -> Row | None:
+        """Return a symbol's row of the funding terms, or None if they are the usual ones."""
+        if one.delivered or one.funding_hours == _USUAL_HOURS:
+            return None
+        return {
+            "symbol": one.symbol,
+            "adjustedFundingRateCap": "0.02000000",
+            "adjustedFundingRateFloor": "-0.02000000",
+            "fundingIntervalHours": one.funding_hours,
+            "disclaimer": False,
         }
 
     def index_row(self, one: Collateral, now_ms: int) -> Row:
@@ -207,7 +251,3 @@ def _index(mark: Decimal) -> Decimal:
 
 def _settle(mark: Decimal) -> Decimal:
     return (mark + _index(mark)) / 2
-
-
-def _next_funding(now_ms: int) -> int:
-    return (now_ms // _FUNDING_EVERY_MS + 1) * _FUNDING_EVERY_MS

@@ -13,7 +13,6 @@ from monitor.emulator.settings import EmulatorSettings
 
 _MINUTE_MS = 60_000
 _STALE_MS = 3 * 86_400_000  # the demo exchange's exchangeInfo carries a time that is days old
-_PERPETUAL_MS = 4_133_404_800_000
 _ONBOARD_MS = 1_598_252_400_000
 _MINUTES = {
     "1m": 1,
@@ -123,8 +122,10 @@ class PublicApi:
                 return reply(row)
         raise RestError(400, -1121)
 
-    async def _funding_info(self, _: web.Request) -> web.Response:
-        return reply([])  # only contracts with terms of their own are listed; here none has
+    async def _funding_info(self, request: web.Request) -> web.Response:
+        listed = self._market.coinm() if request.path.startswith("/dapi/") else self._market.usdm()
+        rows = (self._market.funding_row(one) for one in listed)
+        return reply([row for row in rows if row is not None])
 
     async def _klines(self, request: web.Request) -> web.Response:
         one = self.instrument(request)
@@ -181,7 +182,7 @@ def contract_event(one: Instrument, event_ms: int) -> dict[str, Any]:
         "s": one.symbol,
         "ps": one.pair,
         "ct": _contract_type(one),
-        "dt": _PERPETUAL_MS,
+        "dt": one.delivery_ms,
         "ot": _ONBOARD_MS,
         "cs": "TRADING",
         "bks": [
@@ -249,7 +250,7 @@ def _common(one: Instrument) -> dict[str, Any]:
         "symbol": one.symbol,
         "pair": one.pair,
         "contractType": _contract_type(one),
-        "deliveryDate": _PERPETUAL_MS,
+        "deliveryDate": one.delivery_ms,
         "onboardDate": _ONBOARD_MS,
         "maintMarginPercent": "2.5000",
         "requiredMarginPercent": "5.0000",
@@ -268,6 +269,8 @@ def _common(one: Instrument) -> dict[str, Any]:
 
 
 def _contract_type(one: Instrument) -> str:
+    if one.delivered:
+        return "CURRENT_QUARTER"
     return "TRADIFI_PERPETUAL" if one.kind == "tradfi" else "PERPETUAL"
 
 

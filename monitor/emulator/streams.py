@@ -95,7 +95,7 @@ class StreamHub:
         """Push user events to the private connections that listen to the account's key."""
         key = self.keys.of(account, self._clock.wall_ms())
         for event in events:
-            if not self._faults.loses_event() and key:
+            if key and not self._faults.loses_event():
                 await self._tell(key, event)
 
     async def expire_keys(self, now_ms: int, *, all_of_them: bool = False) -> None:

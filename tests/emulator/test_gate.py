@@ -7,7 +7,7 @@ import pytest
 
 from monitor.emulator.credentials import Permissions
 from tests.conftest import ManualClock
-from tests.emulator.accounts import account_scenario
+from tests.emulator.accounts import account_scenario, contract
 from tests.emulator.conftest import Owner, Start
 
 Own = Callable[..., Owner]
@@ -48,9 +48,12 @@ async def test_each_mistake_has_its_code(
 
 async def test_the_signature_covers_every_byte_before_it(start: Start, owner: Own) -> None:
     """A symbol outside ASCII is signed percent-encoded, as it travels."""
-    one = owner(await start(account_scenario()))
-    assert await one.get("/fapi/v1/openOrders", symbol="BTCUSDT") == []
-    refused = await one.get("/fapi/v1/openOrders", symbol="%E5%B8%81USDT")
+    scenario = account_scenario()
+    coin = contract("币USDT", "币", "1")
+    one = owner(await start(dataclasses.replace(scenario, instruments=(*scenario.instruments, coin))))
+    (row,) = await one.get("/fapi/v1/symbolConfig", symbol="%E5%B8%81USDT")
+    assert row["symbol"] == "币USDT"
+    refused = await one.get("/fapi/v1/openOrders", symbol="%E5%B8%82USDT")
     assert refused["code"] == -1121  # signed well, traded not
 
 

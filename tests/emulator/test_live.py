@@ -9,7 +9,7 @@ from monitor.emulator.holdings import OperationError
 from monitor.emulator.live import LiveAccount, accounts_of
 from monitor.emulator.market import Market
 from tests.conftest import ManualClock
-from tests.emulator.accounts import Json, account_scenario
+from tests.emulator.accounts import Json, account_scenario, contract
 
 D = Decimal
 
@@ -115,6 +115,27 @@ async def test_funding_is_told_by_margin_mode(stage: Stage, main: LiveAccount) -
     await main.funding({"BTCUSDT": "-0.0001"})
     assert [one["a"]["S"] for one in stage.take()] == ["BTCUSDT"]
     assert [one.kind for one in main.incomes] == ["FUNDING_FEE"] * 3
+
+
+async def test_delivery_contracts_pay_no_funding(stage: Stage, main: LiveAccount) -> None:
+    """Funding passes them over."""
+    stage.market.instruments["BTCUSDT_261225"] = contract("BTCUSDT_261225", "BTC", "60000")
+    stage.market.marks["BTCUSDT_261225"] = D(60_000)
+    await main.fill("BTCUSDT_261225", "BUY", "0.1")
+    stage.take()
+    await main.funding("0.0001")
+    assert stage.take() == []
+
+
+async def test_multi_assets_mode_knows_no_isolated_margin(main: LiveAccount) -> None:
+    """A margin type of before counts again after it."""
+    await main.set_margin_type("BTCUSDT", "isolated")
+    await main.set_multi_assets(on=True)
+    await main.fill("BTCUSDT", "BUY", "0.1")
+    assert not main.holding("BTCUSDT", "BOTH").isolated
+    await main.fill("BTCUSDT", "SELL", "0.1")
+    await main.set_multi_assets(on=False)
+    assert main.holding("BTCUSDT", "BOTH").isolated
 
 
 async def test_transfers(stage: Stage, main: LiveAccount) -> None:

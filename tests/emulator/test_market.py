@@ -4,7 +4,8 @@ import json
 from decimal import Decimal
 from pathlib import Path
 
-from monitor.emulator.market import Market
+from monitor.emulator.market import Instrument, Market
+from monitor.emulator.prices import PricePath
 from tests.emulator.conftest import small_scenario
 
 T0 = 1_780_000_000_000
@@ -78,6 +79,29 @@ def test_a_premium_row_is_spelled_like_the_exchange_s(shared: Path) -> None:
     example = json.loads((shared / "payloads/usdm/rest/mark_price.json").read_text())
     assert {key: type(value) for key, value in row.items()} == {key: type(value) for key, value in example.items()}
     assert (row["markPrice"], row["time"]) == ("2500.50000000", T0)
+
+
+def test_delivery_contracts_have_no_funding(shared: Path) -> None:
+    """A name with a date has a pair, a day of delivery, and neither rate nor time of funding."""
+    quarter = Instrument("BTCUSD_261225", "BTC", PricePath(((0.0, Decimal(60_000)),)), quote="USD", kind="coinm")
+    one = Market([quarter])
+    row = one.stream_row(quarter)
+    example = json.loads((shared / "payloads/coinm/streams/mark_price_stream.json").read_text())
+    assert (row["r"], row["T"]) == (example["r"], example["T"]) == ("", 0)
+    assert one.premium_row(quarter, T0)["lastFundingRate"] == ""
+    assert (quarter.pair, quarter.delivery_ms) == ("BTCUSD", 1_798_185_600_000)  # 2026-12-25 08:00 UTC
+    assert one.funding_row(quarter) is None
+
+
+def test_unusual_funding_is_listed(shared: Path) -> None:
+    """A contract funded every four hours says so in its times and among the terms."""
+    four = Instrument("ETHUSDT", "ETH", PricePath(((0.0, Decimal(3_000)),)), funding_hours=4)
+    one = Market([four])
+    row = one.funding_row(four)
+    (example,) = json.loads((shared / "payloads/usdm/rest/get_funding_rate_info.json").read_text())
+    assert row is not None
+    assert {key: type(value) for key, value in row.items()} == {key: type(value) for key, value in example.items()}
+    assert one.stream_row(four)["T"] % (4 * 3_600_000) == 0
 
 
 def test_rest_knows_one_market_and_tables_are_optional() -> None:

@@ -39,6 +39,20 @@ async def test_streams_named_in_the_address(start: Start, connect: Connect, form
     assert [event["s"] for event in events] == ["BTCUSDT", "ETHUSDT"]
 
 
+async def test_coin_margined_marks(start: Start, connect: Connect) -> None:
+    """One contract's stream, and one with all contracts of a pair as an array."""
+    emulator = await start()
+    one = await connect(f"{emulator.base_market_ws}/ws/btcusd_perp@markPrice@1s")
+    pair = await connect(f"{emulator.base_market_ws}/ws/btcusd@markPrice@1s")
+    await emulator.step()
+    event = await heard(one)
+    assert (event["s"], event["st"]) == ("BTCUSD_PERP", 2)
+    assert await heard(pair) == [event]
+    emulator.faults.muted.add("BTCUSD_PERP")
+    await emulator.step()
+    assert await silent(one)
+
+
 async def test_control_messages(start: Start, connect: Connect) -> None:
     """A bare connection subscribes, lists, unsubscribes and changes its form while it lives."""
     emulator = await start()
