@@ -6,8 +6,11 @@ from decimal import Decimal
 
 from monitor.emulator.day import STEPS, day, day_scenario
 from monitor.emulator.ledger import Account, Position, WalletFigures, figures
+from monitor.emulator.live import LiveAccount
 from monitor.emulator.market import Market
 from monitor.emulator.server import Emulator
+from monitor.emulator.views import View
+from monitor.emulator.views_coinm import CoinView
 from tests.conftest import ManualClock
 from tests.emulator.conftest import Json
 
@@ -95,6 +98,53 @@ async def test_the_private_streams_alone_tell_everything(clock: ManualClock) -> 
         "ACCOUNT_UPDATE", "ACCOUNT_CONFIG_UPDATE", "ORDER_TRADE_UPDATE", "ALGO_UPDATE", "MARGIN_CALL", "ORDER",
         "FUNDING_FEE", "DEPOSIT", "WITHDRAW", "MARGIN_TRANSFER", "MARGIN_TYPE_CHANGE",
     }  # fmt: skip
+
+
+def asked(live: LiveAccount) -> Account:
+    """Return an account as the rows of its REST replies tell it."""
+    coinm = live.account.market == "coinm"
+    if coinm:
+        view = CoinView(live, {})
+        assets = view.account_row()["assets"]
+        rows = [view.position_risk_row(line) for line in view.lines(every=True)]
+    else:
+        whole = View(live, {})
+        assets = whole.account_v3()["assets"]
+        rows = [whole.position_risk(line) for line in whole.lines()]
+    return Account(
+        live.name,
+        {row["asset"]: D(row["crossWalletBalance"]) for row in assets},
+        tuple(
+            Position(
+                account=live.name,
+                symbol=row["symbol"],
+                side="LONG" if D(row["positionAmt"]) > 0 else "SHORT",
+                quantity=abs(D(row["positionAmt"])),
+                entry=D(row["entryPrice"]),
+                margin_mode="isolated" if D(row["isolatedWallet"]) else "cross",
+                margin=D(row["isolatedWallet"]),
+                margin_asset=live.contract(row["symbol"]).asset,
+            )
+            for row in rows
+            if D(row["positionAmt"])
+        ),
+        multi_assets=live.account.multi_assets,
+    )
+
+
+async def test_the_replies_alone_tell_everything(clock: ManualClock) -> None:
+    """After every step, accounts rebuilt from their replies have the exchange's figures to the last digit."""
+    emulator = Emulator(clock, day_scenario())
+    market = emulator.market
+    async for name in day(emulator):
+        for live in emulator.accounts.values():
+            found = figures(
+                [asked(live)], market.tables, market.marks, contracts=market.contracts, bases=market.bases,
+                rates=market.rates,
+            )  # fmt: skip
+            known = plain(live.figures())
+            there = {wallet: one for wallet, one in plain(found).items() if wallet in known}
+            assert there == known, name
 
 
 async def test_nobody_is_in_danger_but_by_script(clock: ManualClock) -> None:
