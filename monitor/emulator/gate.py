@@ -45,7 +45,7 @@ class Gate:
         payload, mark, signature = request.raw_path.partition("?")[2].rpartition("&signature=")
         if not mark and "signature" not in request.query:
             raise missing("signature")
-        if not mark or "&" in signature or not credentials.signed(payload, signature):
+        if not mark or not credentials.signed(payload, signature):
             raise RestError(400, -1022)
         return account
 

@@ -293,6 +293,8 @@ async def test_a_coin_margined_account_pushes_every_symbol(stage: Stage) -> None
     assert update["i"] == events[-1]["i"] != ""
     assert [(row["s"], row["pa"]) for row in update["a"]["P"]] == [("BTCUSD_PERP", "10"), ("ETHUSD_PERP", "0")]
     await coin.funding("0.0001")
-    assert stage.take()[0]["a"]["B"] == [{"a": "BTC", "wb": "0.99999833", "cw": "0.99999833", "bc": "-0.00000167"}]
+    paid = stage.take()[0]["a"]
+    assert paid["B"] == [{"a": "BTC", "wb": "0.99999833", "cw": "0.99999833", "bc": "-0.00000167"}]
+    assert paid["P"] == []
     with pytest.raises(OperationError):
         await coin.set_multi_assets(on=True)
