@@ -1,0 +1,1 @@
+"""Looks whether everything works that watching takes, and says what to do about what does not. Changes nothing."""

@@ -1,0 +1,92 @@
+"""The state directory, its databases and the daemon that may use them. Reads only."""
+
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from monitor.control import ask, is_running
+from monitor.doctor.finding import Finding, State
+from monitor.errors import ControlError, Problem, StoreError
+from monitor.storage.history_schema import HISTORY_SCHEMA
+from monitor.storage.paths import LOCK_FILE, STATE_DB
+from monitor.storage.schema import Schema
+from monitor.storage.sqlite import Reader
+from monitor.storage.state import STATE_SCHEMA
+
+SCARCE_BYTES = 100 * 2**20  # a year of minutes of one wallet is some 60 MB
+EMPTY_BYTES = 5 * 2**20
+
+
+def disk_findings(directory: Path, history: Path, problems: Iterable[Problem]) -> Iterator[Finding]:
+    """Yield what is to say about the state directory and the databases.
+
+    Args:
+        directory: the state directory; may have to be made yet.
+        history: the history database.
+        problems: why the directory cannot be used, as the daemon would find them.
+    """
+    problems = tuple(problems)
+    for problem in problems:
+        fix = f"{problem.path}: {problem.allowed}" + (f" ({problem.hint})" if problem.hint else "")
+        yield Finding("disk", "state directory", State.FAIL, problem.found, fix)
+    if not problems:
+        there = "can be written" if directory.is_dir() else "will be made"
+        yield Finding("disk", "state directory", State.OK, f"{directory} {there}")
+    yield from _space({"state directory": directory, "history": history.parent})
+    yield _database("state.db", directory / STATE_DB, STATE_SCHEMA)
+    yield _database("history.db", history, HISTORY_SCHEMA)
+
+
+def _space(places: dict[str, Path]) -> Iterator[Finding]:
+    seen: set[int] = set()
+    for name, path in places.items():
+        try:
+            there = next(place for place in (path, *path.absolute().parents) if place.is_dir())
+            device, free = there.stat().st_dev, shutil.disk_usage(there).free
+        except (OSError, StopIteration):
+            continue  # said already: it cannot be used
+        if device in seen:
+            continue
+        seen.add(device)
+        words = f"{free / 2**20:,.0f} MiB free on the disk of the {name}"
+        if free < EMPTY_BYTES:
+            yield Finding("disk", "space", State.FAIL, words, "free some space: alerts could be lost to a crash")
+        elif free < SCARCE_BYTES:
+            fix = "free some space, or keep less: [history] keep_raw, keep_minutes"
+            yield Finding("disk", "space", State.WARN, words, fix)
+        else:
+            yield Finding("disk", "space", State.OK, words)
+
+
+def _database(name: str, path: Path, schema: Schema) -> Finding:
+    try:
+        there = path.is_file()
+    except OSError:
+        there = True  # opening it says why it cannot be looked at
+    if not there:
+        return Finding("disk", name, State.OK, "not there yet; the daemon makes it")
+    try:
+        with Reader(path, schema) as reader:
+            [(verdict,), *_] = reader.rows("check", "PRAGMA quick_check(1)") if name == STATE_DB else [("ok",)]
+    except StoreError as error:
+        return Finding("disk", name, State.FAIL, f"{error.path}: {error.cause}", error.hint)
+    if verdict != "ok":
+        words = f"{path} is damaged: {' '.join(str(verdict).split())}"
+        return Finding(
+            "disk", name, State.FAIL, words, "restore a backup, or move the file aside; nothing was changed"
+        )
+    size = path.stat().st_size / 2**20
+    return Finding("disk", name, State.OK, f"version {schema.version}, {size:,.1f} MiB")
+
+
+def daemon_finding(directory: Path) -> Finding:
+    """Return whether a daemon watches."""
+    try:
+        if not is_running(directory / LOCK_FILE):
+            return Finding("daemon", "", State.WARN, "none is running: nobody watches", "`position-monitor run`")
+        status = ask(directory, {"command": "status"})
+        version, pid = status["version"], status["pid"]
+    except (ControlError, KeyError, TypeError) as error:
+        fix = "look into its log; start it again if it hangs"
+        return Finding("daemon", "", State.FAIL, f"one holds the lock and does not answer: {error}", fix)
+    return Finding("daemon", "", State.OK, f"process {pid}, version {version}")
