@@ -4,7 +4,7 @@ VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint check bench cover picture lock clean
+.PHONY: help demo test clients lint check bench cover picture lock clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -14,6 +14,9 @@ demo: $(VENV)/.run ## a scripted fall into danger and back, on a local exchange 
 
 test: $(VENV)/.dev ## all tests
 	$(VENV)/bin/python -m pytest
+
+clients: $(VENV)-clients/.done ## other people's clients of the exchange, unmodified, against the emulator
+	$(VENV)-clients/bin/python -m pytest tests/emulator/test_clients.py
 
 lint: $(VENV)/.dev ## formatting, lint, types, import directions
 	$(VENV)/bin/ruff format --check .
@@ -38,9 +41,11 @@ lock: ## renew the lock files; needs uv
 	    --no-emit-index-url --upgrade --quiet --output-file requirements/run.lock
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-header \
 	    --no-annotate --no-emit-index-url --upgrade --quiet --output-file requirements/dev.lock
+	uv pip compile requirements/clients.in --universal --python-version 3.11 --generate-hashes --no-header \
+	    --no-annotate --no-emit-index-url --upgrade --quiet --output-file requirements/clients.lock
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage
+	rm -rf $(VENV) $(VENV)-clients .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -57,3 +62,12 @@ $(VENV)/.dev: requirements/dev.lock pyproject.toml | $(VENV)/bin/python
 	$(PIP) install --require-hashes --requirement requirements/dev.lock
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@ $(VENV)/.run
+
+$(VENV)-clients/.done: requirements/clients.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 clients"; exit 1; }
+	$(PYTHON) -m venv $(VENV)-clients
+	@echo "Installing other people's clients into $(VENV)-clients ..."
+	$(VENV)-clients/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes \
+	    --requirement requirements/clients.lock
+	@touch $@
