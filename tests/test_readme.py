@@ -17,9 +17,9 @@ LINES = [
     for line in block.splitlines()
 ]
 OURS = [words[1:] for words in LINES if words and words[0] == "position-monitor"]
-(SMALLEST,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+SMALLEST, KEYED = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
 # Run by tests/test_app.py (run, status, journals) and by CI itself; here only their options are checked.
-ELSEWHERE = {"run", "replay", "status", "history", "test-alert"}
+ELSEWHERE = {"run", "replay", "status", "history", "test-alert", "doctor", "audit"}
 
 
 @pytest.mark.parametrize("words", [w for w in OURS if w[0] not in ELSEWHERE], ids=" ".join)
@@ -67,3 +67,19 @@ def test_the_configuration_shown_is_accepted(tmp_path: Path, monkeypatch: pytest
     result = CliRunner().invoke(app, ["check-config", "--config", str(path)])
     assert result.exit_code == 0, result.output
     assert "1 account, 1 position, 1 channel." in result.output
+
+
+def test_the_account_with_a_key_is_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As written, once its secrets are where it says."""
+    monkeypatch.setenv("BINANCE_API_KEY", "k" * 64)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
+    secret = tmp_path / ".config" / "position-monitor" / "secret"
+    secret.parent.mkdir(parents=True)
+    secret.write_text("s" * 64)
+    secret.chmod(0o600)
+    path = tmp_path / "config.toml"
+    path.write_text(KEYED, encoding="utf-8")
+    result = CliRunner().invoke(app, ["check-config", "--config", str(path)])
+    assert result.exit_code == 0, result.output
+    assert "1 account (followed by key: main)" in result.output
