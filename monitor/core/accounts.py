@@ -24,6 +24,7 @@ from monitor.core.model import (
     Level,
     NoticeKind,
     Now,
+    Side,
     Source,
     SubjectKey,
 )
@@ -40,6 +41,7 @@ FORCED_LEVELS = {
 TIERS_LEVEL = Level.WARNING
 MOVED = 0.001  # new tiers that move a liquidation price by more than this share are told
 _MOST_ORDERS = 256  # remembered, so that none is told twice
+FORCED_FRESH_MS = 60_000  # a forced order this old has no part in an incident that begins
 
 
 class AccountView(msgspec.Struct, frozen=True):
@@ -74,7 +76,9 @@ class Accounts:
         self._audits: dict[str, Audit] = {}
         self._calls: dict[SubjectKey, int] = {}  # when the exchange's call about a wallet was last told
         self._orders: dict[tuple[str, str], float] = {}  # forced orders told, and how much of them was filled
-        self._forced: dict[str, ForcedOrder] = {}  # by subject, the newest of the present incident
+        self._forced: dict[str, tuple[ForcedOrder, int]] = {}  # by subject: the newest of the incident, and when
+        self._backing: dict[tuple[str, str, Side], str] = {}  # wallet of each leg ever held; by account and leg
+        self._untabled: dict[str, tuple[str, ...]] = {}  # symbols held without tiers, by account
         self.usable: dict[str, AccountSnapshot] = {}  # without what has no tiers
         self.tables: dict[str, BracketTable] = {}
 
@@ -89,35 +93,55 @@ class Accounts:
         self._whole = {name: known for name, known in self._whole.items() if name in kept}
         self._lost = {name: known for name, known in self._lost.items() if name in kept}
         self._audits = {name: known for name, known in self._audits.items() if name in kept}
-        self._troubles.forget(kept, now, lambda subject: Facts(environment=settings.environment, detail=subject))
+        self._backing = {leg: wallet for leg, wallet in self._backing.items() if leg[0] in kept}
+        self.forget(now)
         self._merge()
-        self.usable = {name: self._split(account)[0] for name, account in self._whole.items()}
+        self.usable, self._untabled = {}, {}
+        for name in self._whole:
+            self._set_aside(name, now)
+
+    def forget(self, now: Now) -> None:
+        """Close the troubles of accounts that are not in the settings: of this run, or restored."""
+        environment = self._settings.environment
+        kept = frozenset(self._settings.accounts)
+        self._troubles.forget(kept, now, lambda subject: Facts(environment=environment, detail=subject))
 
     def take(self, snapshot: AccountSnapshot, cause: str, now: Now) -> None:
         """Take an account as it is now; what changed is recorded and told to those who asked."""
         before = self._whole.get(snapshot.account)
         self._whole[snapshot.account] = snapshot
-        usable, untabled = self._split(snapshot)
-        self.usable[snapshot.account] = usable
+        self._backing |= {(snapshot.account, p.symbol, p.side): snapshot.wallet_of(p) for p in snapshot.positions}
         at_ms = snapshot.as_of_ms or now.wall_ms
         if before is not None and snapshot.source is not Source.GIVEN:
             self._changed(changes(before, snapshot, cause, at_ms), snapshot.account, now)
-        facts = self._facts(snapshot.account, reason="no maintenance tiers", symbols=untabled)
-        self._troubles.follow(TIERS_PREFIX, snapshot.account, now, facts, bad=bool(untabled))
+        self._set_aside(snapshot.account, now)
+        if snapshot.source is not Source.STREAM and snapshot.account not in self._lost:
+            # What an earlier run could not follow answers now, or is typed in and followed no more.
+            self._troubles.follow(ACCOUNT_PREFIX, snapshot.account, now, self._facts(snapshot.account), bad=False)
+        if snapshot.source is Source.GIVEN:
+            self._troubles.follow(DRIFT_PREFIX, snapshot.account, now, self._facts(snapshot.account), bad=False)
 
-    def take_tables(self, event: TablesChanged) -> None:
+    def take_tables(self, event: TablesChanged, now: Now) -> None:
         """Take an account's own tiers; a table of the configuration still wins."""
         mine = self._own.setdefault(event.account, {})
         mine.update({table.symbol: table for table in event.tables})
         self._merge()
         if event.account in self._whole:
-            self.usable[event.account] = self._split(self._whole[event.account])[0]
+            self._set_aside(event.account, now)
+
+    def _set_aside(self, name: str, now: Now) -> None:
+        """Watch what has tiers of an account, and tell what has none."""
+        self.usable[name], untabled = self._split(self._whole[name])
+        self._untabled[name] = untabled
+        facts = self._facts(name, reason="no maintenance tiers", symbols=untabled)
+        self._troubles.follow(TIERS_PREFIX, name, now, facts, bad=bool(untabled))
 
     def _merge(self) -> None:
-        self.tables = dict(self._common)
+        self.tables = {symbol: table for symbol, table in self._common.items() if table.brackets}
         for account, tables in self._own.items():
             for symbol, table in tables.items():
-                if symbol not in self._common or self._common[symbol].origin != "config":
+                typed_in = symbol in self._common and self._common[symbol].origin == "config"
+                if table.brackets and not typed_in:
                     self.tables[table_key(account, symbol)] = table
 
     def _split(self, account: AccountSnapshot) -> tuple[AccountSnapshot, tuple[str, ...]]:
@@ -162,7 +186,7 @@ class Accounts:
     def forced(self, event: OrderForced, wallet: str | None, now: Now) -> None:
         """Tell that the exchange closed something by itself, once an order; ``wallet`` backs it, if known."""
         if wallet is not None:
-            self._forced[f"{event.account}/{wallet}"] = event.kind
+            self._forced[f"{event.account}/{wallet}"] = (event.kind, now.wall_ms)
         order = (event.account, event.order)
         told = self._orders.get(order)
         if told is not None and event.quantity <= told:
@@ -263,10 +287,16 @@ class Accounts:
         """Return the subjects of positions that have no tiers: not judged, and not gone for that."""
         return frozenset(
             f"{name}/{account.wallet_of(position)}"
-            for name, account in self._whole.items()
+            for name, symbols in self._untabled.items()
+            if symbols
+            for account in (self._whole[name],)
             for position in account.positions
-            if position.symbol in self._split(account)[1]
+            if position.symbol in symbols
         )
+
+    def wallet_of(self, account: str, symbol: str, side: Side) -> str | None:
+        """Return the wallet that backs a leg, or backed it when it was last held; None if it never was."""
+        return self._backing.get((account, symbol, side))
 
     def is_followed(self, account: str) -> bool:
         """Return whether an account is followed by its key, so that the exchange says how a position ended."""
@@ -275,7 +305,14 @@ class Accounts:
 
     def how_forced(self, subject: str) -> ForcedOrder | None:
         """Return whether the exchange closed something of this subject in its present incident."""
-        return self._forced.get(subject)
+        forced = self._forced.get(subject)
+        return None if forced is None else forced[0]
+
+    def begun(self, subject: str, now: Now) -> None:
+        """Forget what the exchange closed of a subject long before its present incident."""
+        forced = self._forced.get(subject)
+        if forced is not None and now.wall_ms - forced[1] >= FORCED_FRESH_MS:
+            del self._forced[subject]
 
     def over(self, subject: str) -> None:
         """Forget how an incident went that ended."""
@@ -294,7 +331,7 @@ class Accounts:
                 positions=len(account.positions),
                 multi_assets=account.multi_assets,
                 hedge_mode=account.hedge_mode,
-                untabled=self._split(account)[1],
+                untabled=self._untabled.get(name, ()),
                 audited_ms=found.at_ms,
                 compared=found.compared,
                 corrections={key.wallet: amounts for key, amounts in found.corrections.items()},

@@ -117,7 +117,9 @@ def compile_book(accounts: Sequence[AccountSnapshot], tables: Mapping[str, Brack
 
 @np.errstate(divide="ignore", invalid="ignore", over="ignore")
 def patch(book: Book, accounts: Sequence[AccountSnapshot]) -> bool:
-    """Change quantities, entries and balances in place where the shape is the same.
+    """Change quantities, entries, balances and rates in place where the shape is the same.
+
+    Rates that move are the snapshots' until ``set_rates``, as in a compiled book.
 
     Args:
         book: to change.
@@ -141,9 +143,8 @@ def patch(book: Book, accounts: Sequence[AccountSnapshot]) -> bool:
         book.parts[i] = part._replace(account=layout.parts[0].account)
         slots = slice(part.first_slot, part.first_slot + len(layout.slot_balance))
         book.slot_balance[slots] = layout.slot_balance
-        for slot, rate in enumerate(layout.slot_rate, start=part.first_slot):
-            if rate.fixed:
-                book.slot_bid[slot], book.slot_ask[slot] = rate.bid, rate.ask
+        book.slot_bid[slots] = [rate.bid for rate in layout.slot_rate]
+        book.slot_ask[slots] = [rate.ask for rate in layout.slot_rate]
         for row, position in enumerate(layout.positions, start=part.first_row):
             if position != book.positions[row]:
                 book.positions[row] = position

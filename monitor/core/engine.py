@@ -41,7 +41,6 @@ from monitor.core.model import (
     Market,
     NoticeKind,
     Now,
-    Side,
     SubjectKey,
     SubjectState,
 )
@@ -100,6 +99,7 @@ class Engine:
                 self._settings_changed(event, now)
             case Restored():
                 self._incidents.restore(event.subjects, event.fates)
+                self._accounts.forget(now)
             case Subscribed():
                 self._outages.subscribed(event.feed, event.symbols)
                 self._board.expect(event.symbols, event.at_s)
@@ -128,7 +128,8 @@ class Engine:
             case TablesChanged():
                 self._tables_changed(event, now)
             case OrderForced():
-                self._accounts.forced(event, self._wallet_of(event.account, event.symbol, event.side), now)
+                wallet = self._accounts.wallet_of(event.account, event.symbol, event.side)
+                self._accounts.forced(event, wallet, now)
             case MarginCall():
                 self._called(event, now)
             case AccountState():
@@ -241,6 +242,8 @@ class Engine:
             return
         facts = self._facts(wallet, now, readings)
         if level > state.level:
+            if state.level is Level.OK:
+                self._accounts.begun(subject, now)
             if quiet:
                 facts = msgspec.structs.replace(facts, reason="first seen")
             self._incidents.rise(state, level, now.wall_ms, facts, quiet=quiet)
@@ -324,7 +327,7 @@ class Engine:
 
     def _tables_changed(self, event: TablesChanged, now: Now) -> None:
         before = report.liquidation_prices(self._book, self._readings, event.account)
-        self._accounts.take_tables(event)
+        self._accounts.take_tables(event, now)
         self._recompile(now)
         after = report.liquidation_prices(self._book, self._readings, event.account)
         self._accounts.moved(event.account, before, after, now)
@@ -337,22 +340,21 @@ class Engine:
             self._reassess(now)
 
     def _called(self, event: MarginCall, now: Now) -> None:
-        wallets = {self._wallet_of(event.account, leg.symbol, leg.side) for leg in event.legs}
-        facts = {
-            wallet: self._facts(index, now, self._readings)
-            for wallet in sorted(filter(None, wallets))
-            if (index := self._book.wallet_index.get(SubjectKey(event.account, wallet))) is not None
-        }
+        facts: dict[str, Facts] = {}
+        for leg in event.legs:
+            wallet = self._accounts.wallet_of(event.account, leg.symbol, leg.side) or ""
+            index = self._book.wallet_index.get(SubjectKey(event.account, wallet))
+            if index is not None and self._book.exposed[index]:
+                facts[wallet] = self._facts(index, now, self._readings)
+            elif wallet not in facts:
+                # Not known yet, or without tiers: then the call is all there is.
+                facts[wallet] = Facts(
+                    environment=self._settings.environment, account=event.account, wallet=wallet,
+                    margin_mode=leg.margin_mode.value, symbol=leg.symbol, side=leg.side.value, positions=1,
+                    mark=leg.mark, maintenance_margin=leg.maintenance,
+                )  # fmt: skip
         self._accounts.called(event, facts, now)
         self._corrected(now)
-
-    def _wallet_of(self, account: str, symbol: str, side: Side) -> str | None:
-        """Return the wallet that backs a position, None if it is not held."""
-        for row, position in enumerate(self._book.positions):
-            key = self._book.wallets[int(self._book.row_wallet[row])].key
-            if key.account == account and position.symbol == symbol and position.side is side:
-                return key.wallet
-        return None
 
     def _recompile(self, now: Now) -> None:
         self._rebuild(compile_book(tuple(self._accounts.usable.values()), self._accounts.tables), now)
@@ -383,7 +385,7 @@ class Engine:
         for i, info in enumerate(book.wallets):
             j = old.wallet_index.get(info.key)
             state = self._incidents.get(str(info.key))
-            if j is not None:
+            if j is not None and (old.exposed[j] or state is None):
                 self._track.level[i] = track.level[j]
                 self._track.held_s[:, i] = track.held_s[:, j]
                 self._sampler.last[:, i] = sampler.last[:, j]

@@ -28,6 +28,7 @@ from monitor.core.model import (
     AccountSnapshot,
     Bracket,
     BracketTable,
+    Change,
     MarginMode,
     MarkRange,
     Notice,
@@ -70,6 +71,13 @@ def account(*positions: Position, name: str = "main", usdt: float | None = None)
     return AccountSnapshot(name, {} if usdt is None else {"USDT": usdt}, positions)
 
 
+def followed(
+    *positions: Position, name: str = "main", usdt: float = 0.0, source: Source = Source.REST
+) -> AccountSnapshot:  # fmt: skip
+    """Return an account that is followed by its key."""
+    return AccountSnapshot(name, {"USDT": usdt}, positions, source=source)
+
+
 def mark_at(room: float) -> float:
     """Return the mark at which the standard position has this room."""
     return (90.0 + 9.0 * room) / 0.99
@@ -109,6 +117,7 @@ class Desk:
         self.transitions: list[Transition] = []
         self.samples: list[Sample] = []
         self.withdrawn: list[tuple[str, str]] = []
+        self.changes: list[Change] = []
         self.settings = EngineSettings(
             overrides=tuple(overrides), channels=tuple(channels), accounts=tuple(accounts)
         )
@@ -136,6 +145,7 @@ class Desk:
         self.transitions += effects.transitions
         self.samples += effects.samples
         self.withdrawn += effects.withdrawn
+        self.changes += effects.changes
         if self.deliver:
             for notice in effects.notices:
                 self.result(notice)
@@ -146,6 +156,12 @@ class Desk:
 
     def hold(self, *positions: Position, name: str = "main", usdt: float | None = None) -> Effects:
         return self.step(Snapshot(account(*positions, name=name, usdt=usdt)))
+
+    def follow(
+        self, *positions: Position, name: str = "main", usdt: float = 0.0, cause: str = "ORDER",
+        source: Source = Source.STREAM,
+    ) -> Effects:  # fmt: skip
+        return self.step(Snapshot(followed(*positions, name=name, usdt=usdt, source=source), cause))
 
     def marks(self, **marks: float) -> Effects:
         return self.step(Ticks(tuple(self.range(symbol, mark) for symbol, mark in marks.items())))

@@ -21,12 +21,23 @@ from monitor.core.events import (
     Snapshot,
     StoreState,
     Subscribed,
+    TablesChanged,
     Ticks,
 )
 from monitor.core.incidents import Effects
-from monitor.core.model import Fate, Level, MarkRange, Market, Notice, NoticeKind, Now, Position, Side
+from monitor.core.model import (
+    BracketTable,
+    Fate,
+    Level,
+    Market,
+    MarkRange,
+    Notice,
+    NoticeKind,
+    Now,
+    Position,
+    Side,
+)
 from monitor.core.settings import AlertRules, ChannelRule, EngineSettings, LevelRule, RulesOverride
-from monitor.errors import BracketError
 from tests.core.builders import (
     BTC,
     ETH,
@@ -43,6 +54,7 @@ from tests.core.builders import (
 )
 
 ALERT, REMINDER, CLOSED = NoticeKind.ALERT, NoticeKind.REMINDER, NoticeKind.CLOSED
+ACCOUNT, TIERS = NoticeKind.ACCOUNT, "/tiers:main"
 CHANNELS = (ChannelRule("quiet"), ChannelRule("phone", Level.WARNING), ChannelRule("siren", Level.CRITICAL))
 
 
@@ -511,28 +523,67 @@ def test_accounts_do_not_replace_each_other() -> None:
     }
 
 
-def test_a_symbol_without_a_table_leaves_the_account_as_it_was() -> None:
-    """Named, and nothing of the snapshot taken; the engine goes on."""
+def test_a_symbol_without_a_table_is_set_aside_and_told() -> None:
+    """Named once; the rest of its account goes on being watched."""
     desk = at_ease()
-    with pytest.raises(BracketError, match="DOGEUSDT"):
-        desk.hold(isolated("DOGEUSDT"), isolated(margin=99.0))
+    effects = desk.hold(isolated("DOGEUSDT"), isolated())
+    (notice,) = effects.notices
+    assert (notice.kind, notice.subject, notice.facts.symbols) == (ACCOUNT, TIERS, ("DOGEUSDT",))
     assert list(desk.engine.watched(Market.USDM)) == [BTC]
+    assert desk.engine.view(desk.now()).accounts[0].untabled == ("DOGEUSDT",)
+    assert desk.hold(isolated("DOGEUSDT"), isolated()).notices == ()
+    desk.room(0.09)
+    assert desk.told(subject=SUBJECT) == [(ALERT, "critical")]
+
+
+def test_a_table_that_arrives_ends_the_trouble() -> None:
+    """From then on the position is watched, and that is told once."""
+    desk = at_ease()
+    desk.hold(isolated("DOGEUSDT"), isolated())
+    effects = desk.step(TablesChanged("main", (table("DOGEUSDT"),)))
+    assert [(n.kind, n.subject) for n in effects.notices] == [(NoticeKind.ACCOUNT_BACK, TIERS)]
+    assert list(desk.engine.watched(Market.USDM)) == [BTC, "DOGEUSDT"]
+    desk.marks(DOGEUSDT=mark_at(0.09))
+    assert desk.told(subject="main/isolated:DOGEUSDT:LONG") == [(ALERT, "critical")]
+
+
+def test_a_table_without_rows_is_none() -> None:
+    """An empty answer sets a position aside and stops nothing."""
+    desk = at_ease()
+    desk.step(TablesChanged("main", (BracketTable("DOGEUSDT", ()),)))
+    desk.hold(isolated("DOGEUSDT"), isolated())
+    assert desk.told() == [(ACCOUNT, "critical")]
+    assert list(desk.engine.watched(Market.USDM)) == [BTC]
+
+
+@pytest.mark.parametrize("mode", [isolated, cross])
+def test_a_reload_that_forgets_a_table_closes_no_incident(mode: Callable[[], Position]) -> None:
+    """Set aside and told; the level of before is kept, and falls only after its dwell once the table is back."""
+    desk = Desk()
+    desk.hold(mode(), usdt=10.0)
     desk.room(0.09)
     assert desk.told() == [(ALERT, "critical")]
-    desk.hold(isolated(), isolated(ETH))
-    assert list(desk.engine.watched(Market.USDM)) == [BTC, ETH]
+    subject = desk.notices[0].subject
+    desk.tables = (table(ETH),)
+    desk.configure()
+    desk.beat(5)
+    assert desk.told() == [(ALERT, "critical"), (ACCOUNT, "critical")]
+    assert desk.rows[subject].level is Level.CRITICAL
+    desk.step(TablesChanged("main", (table(),)))
+    desk.room(0.9)
+    assert desk.told()[2:] == [(NoticeKind.ACCOUNT_BACK, "ok")]
+    assert desk.rows[subject].level is Level.CRITICAL
+    desk.stay(310, 0.9)
+    assert desk.told(subject=subject) == [(ALERT, "critical"), (CLOSED, "ok")]
 
 
-def test_settings_that_cannot_be_used_change_nothing() -> None:
-    """A reload that forgets a table of a held symbol is refused as a whole."""
+def test_settings_reach_the_engine_with_a_table_missing() -> None:
+    """A reload is taken as a whole; what it leaves without tiers is told."""
     desk = at_ease()
     desk.tables = (table(ETH),)
-    with pytest.raises(BracketError, match=BTC):
-        desk.configure(EngineSettings(environment="live", accounts=("main",)))
-    assert desk.engine.view(desk.now()).environment == "testnet"
-    desk.room(0.09)
-    assert desk.told() == [(ALERT, "critical")]
-    desk.hold(isolated(), isolated(ETH))
+    desk.configure(EngineSettings(environment="live", accounts=("main",), channels=(PHONE,)))
+    assert desk.engine.view(desk.now()).environment == "live"
+    assert desk.told() == [(ACCOUNT, "critical")]
 
 
 def test_new_rules_count_at_once() -> None:

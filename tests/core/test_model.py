@@ -9,30 +9,44 @@ import pytest
 
 from monitor.core import events, model, settings
 from monitor.core.events import (
+    AccountState,
     DeliveryResult,
     Event,
     FeedState,
     Heartbeat,
+    MarginCall,
+    OrderForced,
+    Reconciled,
     Restored,
     SettingsChanged,
     Snapshot,
     StoreState,
     Subscribed,
+    TablesChanged,
     Ticks,
 )
 from monitor.core.incidents import Effects
 from monitor.core.model import (
+    AssetRate,
     Bracket,
     BracketTable,
+    Change,
+    ChangeKind,
+    Compared,
     DataState,
+    ExchangeFigures,
     Facts,
     Fate,
+    Figure,
+    ForcedOrder,
     Level,
+    MarginCallLeg,
     MarginMode,
     MarkRange,
     Notice,
     NoticeKind,
     Position,
+    PositionFigures,
     Sample,
     Side,
     Source,
@@ -40,6 +54,7 @@ from monitor.core.model import (
     SubjectState,
     Told,
     Transition,
+    WalletFigures,
 )
 from monitor.core.settings import AlertRules, ChannelRule, EngineSettings, RulesOverride
 from tests.core.builders import ETH, account, cross, isolated, table
@@ -90,6 +105,20 @@ EVENTS: list[Any] = [
     DeliveryResult("main/cross:USDT", "key", "phone", True, "why"),
     StoreState("state", False, "disk full"),
     Heartbeat(),
+    Reconciled(
+        msgspec.structs.replace(
+            account(cross(), usdt=0.1), multi_assets=True, hedge_mode=True, rates={"BTC": AssetRate(0.9, 1.1)}
+        ),
+        ExchangeFigures(
+            7,
+            (PositionFigures(ETH, Side.SHORT, 1e-7, None, 3.5, quotes_liquidation=False),),
+            (WalletFigures("cross:multi", {ETH: 0.1}, 1.25, None),),
+        ),
+    ),
+    TablesChanged("main", (table(ETH),)),
+    OrderForced("main", "autoclose-1", ETH, Side.LONG, ForcedOrder.ADL, 0.3, 1e5, 8),
+    MarginCall("main", 9, (MarginCallLeg(ETH, Side.LONG, 0.1, MarginMode.CROSS, 3.0, 0.01, -7.5),), 0.2),
+    AccountState("main", False, "key refused", "make another", True),
 ]
 
 
@@ -114,6 +143,8 @@ def test_effects_survive_json() -> None:
         withdrawn=(("s", "phone"),),
         transitions=(Transition("s", Level.OK, Level.CRITICAL, 9, 1, FACTS),),
         samples=(Sample(9, "main", "cross:USDT", "", "", "stream", 1, 0.5, 0.4, None, None, None, None, 1, 2, 3),),
+        changes=(Change(9, "main", ChangeKind.FORCED, ETH, "LONG", after=0.3, price=0.1, cause="adl"),),
+        drifting=(Compared("main", "cross:USDT", ETH, "LONG", Figure.LIQUIDATION_PRICE, None, 0.1, 1e-8, False),),
     )
     assert msgspec.json.decode(msgspec.json.encode(effects), type=Effects) == effects
 
