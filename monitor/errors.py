@@ -5,6 +5,15 @@
     +-- BracketError       a maintenance tier table breaks its own rules
     +-- WireError          bytes from the exchange that cannot be believed
     +-- FeedError          a stream connection that did not deliver
+    +-- RestError          a request the exchange refused or did not answer
+    |   +-- TransientRestError     repeating may help: busy, in maintenance, unreachable, no JSON
+    |   |   +-- UnreachableError   nothing answered at all
+    |   |   +-- ClockError         our clock is not the exchange's
+    |   |   `-- RateLimitedError   asked too often: nobody may ask before a time
+    |   +-- KeyRefusedError        key, signature or permission; somebody has to change something
+    |   +-- ListenKeyError         the key of a private stream is no longer known
+    |   +-- AccountStateError      the account itself is locked, inactive or being liquidated
+    |   `-- PortfolioMarginError   an account of a kind that is not followed
     +-- StoreError         a database that cannot be read or written
     |   `-- SchemaTooNewError
     +-- DeliveryError      a notification service did not accept a message
@@ -102,6 +111,76 @@ class FeedError(MonitorError):
 
     def __str__(self) -> str:
         return f"{self.host}: {self.reason}" + (f" ({self.detail})" if self.detail else "")
+
+
+class RestError(MonitorError):
+    """A request the exchange refused or did not answer.
+
+    Attributes:
+        where: the endpoint's path, without query.
+        reason: a short constant, good as a label.
+        code: the exchange's own number, None where it gave none.
+        status: of the HTTP reply, None where there was none.
+        hint: what to do about it, empty if there is nothing to say.
+    """
+
+    def __init__(
+        self, where: str, reason: str, *, code: int | None = None, status: int | None = None, hint: str = ""
+    ) -> None:
+        super().__init__(where, reason, code, status)
+        self.where = where
+        self.reason = reason
+        self.code = code
+        self.status = status
+        self.hint = hint
+
+    def __str__(self) -> str:
+        facts = [f"HTTP {self.status}"] if self.status is not None else []
+        facts += [f"code {self.code}"] if self.code is not None else []
+        text = f"{self.where}: {self.reason}" + (f" ({', '.join(facts)})" if facts else "")
+        return f"{text}. {self.hint}" if self.hint else text
+
+
+class TransientRestError(RestError):
+    """Repeating the request later may help."""
+
+    retryable = True
+
+
+class UnreachableError(TransientRestError):
+    """Nothing answered: no such name, no connection, no trust, no reply in time."""
+
+
+class ClockError(TransientRestError):
+    """Our time is too far from the exchange's."""
+
+
+class RateLimitedError(TransientRestError):
+    """Asked too often; ``until_s`` is when asking is allowed again, on our monotonic clock."""
+
+    def __init__(
+        self, where: str, reason: str, *, until_s: float, code: int | None = None, status: int | None = None
+    ) -> None:
+        super().__init__(where, reason, code=code, status=status)
+        self.until_s = until_s
+
+
+class KeyRefusedError(RestError):
+    """The key, its signature or its permissions are refused; repeating cannot help."""
+
+
+class ListenKeyError(RestError):
+    """The exchange does not know the key of our private stream any more; a new one is needed."""
+
+
+class AccountStateError(RestError):
+    """The account cannot be used as it is: locked, inactive, cooling off or in liquidation."""
+
+    retryable = True
+
+
+class PortfolioMarginError(RestError):
+    """A portfolio margin account: its risk is not in the figures these endpoints give."""
 
 
 class StoreError(MonitorError):

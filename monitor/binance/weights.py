@@ -1,0 +1,154 @@
+"""One budget of request weight for an IP address: who may ask now, and who has to wait.
+
+The exchange counts by the minute over all markets, accounts and programs behind the address. What it says in its
+replies counts; what was asked since comes on top. Half of the limit is left to others.
+"""
+
+import asyncio
+from typing import Final
+
+from monitor.errors import RateLimitedError
+from monitor.ports import Clock
+
+DEFAULT_LIMIT: Final = 2400  # weight in a minute, until the exchange says
+SHARE: Final = 0.5
+LONGEST_WAIT_S: Final = 90.0  # who would wait longer is told instead
+
+BLOCKED: Final = "blocked"
+
+_MINUTE_MS = 60_000
+_GUARD_MS = 500  # clocks differ by a little: do not begin with the first moment of a minute
+
+
+class WeightLedger:
+    """The decisions, without waiting. Times are Unix milliseconds of the exchange and monotonic seconds.
+
+    ``limit`` is what the exchange allows in a minute.
+    """
+
+    def __init__(self, limit: int = DEFAULT_LIMIT, share: float = SHARE) -> None:
+        self.limit = limit
+        self.blocked_until_s = 0.0
+        self._share = share
+        self._minute = 0
+        self._told = 0  # used in this minute, by the newest reply
+        self._told_by = -1  # the ticket of the request it answered
+        self._open: dict[int, tuple[int, int]] = {}  # weight and minute of what no reply has counted yet
+        self._next = 0
+
+    @property
+    def allowed(self) -> int:
+        """Weight that may be used in a minute."""
+        return int(self.limit * self._share)
+
+    def used(self, exchange_ms: int) -> int:
+        """Return the weight used in the present minute, what is under way included."""
+        self._turn(exchange_ms)
+        return self._told + sum(weight for weight, _ in self._open.values())
+
+    def pause_s(self, weight: int, exchange_ms: int, mono_s: float) -> float:
+        """Return how long a request has to wait; 0 if it may go now.
+
+        One that is heavier than all that is allowed goes alone, at the beginning of a minute.
+        """
+        blocked_s = self.blocked_until_s - mono_s
+        if blocked_s > 0.0:
+            return blocked_s
+        used = self.used(exchange_ms)
+        if used == 0 or used + weight <= self.allowed or weight == 0:
+            return 0.0
+        return (_MINUTE_MS - exchange_ms % _MINUTE_MS + _GUARD_MS) / 1000.0
+
+    def begin(self, weight: int, exchange_ms: int) -> int:
+        """Count a request that goes out now; return its ticket for ``end``."""
+        self._turn(exchange_ms)
+        ticket, self._next = self._next, self._next + 1
+        self._open[ticket] = (weight, self._minute)
+        return ticket
+
+    def end(self, ticket: int, told: int | None, exchange_ms: int) -> None:
+        """Take what a reply says was used, None where it does not say."""
+        self._turn(exchange_ms)
+        weight, minute = self._open.pop(ticket, (0, self._minute))
+        if told is None:
+            if minute == self._minute:
+                self._told += weight
+        elif ticket > self._told_by:
+            # What it lacks of what was asked before it is still under way, and so is counted as that.
+            self._told, self._told_by = told, ticket
+        else:
+            self._told = max(self._told, told)
+
+    def block(self, until_s: float) -> None:
+        """Let nobody ask before a time, monotonic; never shortens what was said before."""
+        self.blocked_until_s = max(self.blocked_until_s, until_s)
+
+    def _turn(self, exchange_ms: int) -> None:
+        minute = exchange_ms // _MINUTE_MS
+        if minute > self._minute:
+            # What went out two minutes ago was counted then, or never arrived.
+            self._open = {key: one for key, one in self._open.items() if one[1] >= minute - 1}
+            self._told, self._minute = 0, minute
+
+
+class WeightBudget:
+    """The ledger with waiting: first come, first served. One for each address, shared by all clients.
+
+    Args:
+        clock: what waiting is done on.
+        limit: weight in a minute, until ``set_limit``.
+        longest_wait_s: who would have to wait longer gets an error at once.
+    """
+
+    def __init__(
+        self, clock: Clock, *, limit: int = DEFAULT_LIMIT, longest_wait_s: float = LONGEST_WAIT_S
+    ) -> None:
+        self._clock = clock
+        self._ledger = WeightLedger(limit)
+        self._longest_wait_s = longest_wait_s
+        self._turn = asyncio.Lock()  # wakes in the order of arrival
+        self.offset_ms = 0  # exchange's clock minus ours
+
+    @property
+    def limit(self) -> int:
+        """Weight the exchange allows in a minute."""
+        return self._ledger.limit
+
+    @property
+    def used(self) -> int:
+        """Weight used in the present minute, what is under way included."""
+        return self._ledger.used(self._exchange_ms())
+
+    @property
+    def blocked_until(self) -> float | None:
+        """Until when nobody may ask, on the monotonic clock; None if asking is allowed."""
+        until_s = self._ledger.blocked_until_s
+        return until_s if until_s > self._clock.mono_s() else None
+
+    def set_limit(self, limit: int) -> None:
+        """Take what exchangeInfo says is allowed in a minute."""
+        self._ledger.limit = limit
+
+    def block(self, until_s: float) -> None:
+        """Let nobody ask before a time on the monotonic clock."""
+        self._ledger.block(until_s)
+
+    async def take(self, weight: int, where: str = "") -> int:
+        """Wait until a request of this weight may go, count it, and return its ticket for ``done``.
+
+        Raises:
+            RateLimitedError: asking is forbidden for longer than anybody should wait.
+        """
+        async with self._turn:
+            while (pause_s := self._ledger.pause_s(weight, self._exchange_ms(), self._clock.mono_s())) > 0.0:
+                if pause_s > self._longest_wait_s:
+                    raise RateLimitedError(where, BLOCKED, until_s=self._ledger.blocked_until_s)
+                await self._clock.sleep(pause_s)
+            return self._ledger.begin(weight, self._exchange_ms())
+
+    def done(self, ticket: int, used: int | None = None) -> None:
+        """Take the reply to a request: the used weight it tells, None where it does not or there was no reply."""
+        self._ledger.end(ticket, used, self._exchange_ms())
+
+    def _exchange_ms(self) -> int:
+        return self._clock.wall_ms() + self.offset_ms
