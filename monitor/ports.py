@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from monitor.core.events import Event
-from monitor.core.model import Fate, Level, MarkTick, Notice, Now, Sample, SubjectState
+from monitor.core.model import Change, Fate, Level, MarkTick, Notice, Now, Sample, SubjectState
 
 
 class Clock(Protocol):
@@ -126,10 +126,14 @@ class StateStore(Protocol):
 
 
 class HistoryStore(Protocol):
-    """Samples for later. May lose rows under overload or with a full disk, and counts them."""
+    """Samples and changes of accounts for later. May lose rows under overload or with a full disk, and counts them."""
 
     def record(self, samples: Sequence[Sample]) -> None:
         """Queue samples for the next batch; never blocks."""
+        ...
+
+    def record_changes(self, changes: Sequence[Change]) -> None:
+        """Queue changes of accounts for the next batch; never blocks. One told twice is kept once."""
         ...
 
 

@@ -1,4 +1,6 @@
-"""history.db: samples of margin ratios, batched and bounded. It may lose rows under overload, and counts them.
+"""history.db: samples of margin ratios and changes of accounts, batched and bounded.
+
+It may lose rows under overload, and counts them.
 
 Raw samples are kept for days, one row a minute for months. A sample is folded into its minute in the same
 transaction that stores it, so no minute is ever computed from rows that were removed.
@@ -13,15 +15,17 @@ from typing import Final
 import msgspec
 import structlog
 
-from monitor.core.model import Sample
+from monitor.core.model import Change, Sample
 from monitor.errors import StoreError
 from monitor.ports import Clock
 from monitor.storage.history_schema import (
     DROP_EMPTY_SUBJECTS,
     FOLD,
     HISTORY_SCHEMA,
+    PRUNE_CHANGES,
     PRUNE_MINUTES,
     PRUNE_SAMPLES,
+    PUT_CHANGE,
     PUT_SAMPLE,
     PUT_SUBJECT,
 )
@@ -42,7 +46,7 @@ CLOSING: Final = "closing"  # offered after the end
 
 
 class HistorySettings(msgspec.Struct, frozen=True):
-    """How much is kept, and for how long. Durations in seconds."""
+    """How much is kept, and for how long. Durations in seconds; changes are kept as long as minutes are."""
 
     flush_s: float = 1.0
     max_rows: int = 50_000  # that wait to be written; then the oldest go
@@ -52,7 +56,7 @@ class HistorySettings(msgspec.Struct, frozen=True):
 
 
 class SqliteHistory:
-    """Implements ``ports.HistoryStore``: ``record`` never blocks and never raises; ``run`` writes.
+    """Implements ``ports.HistoryStore``: recording never blocks and never raises; ``run`` writes.
 
     Args:
         path: the file, ``history.db``.
@@ -79,9 +83,10 @@ class SqliteHistory:
         self._clock = clock
         self._settings = settings
         self._on_state = on_state
-        self._queue: deque[Sample] = deque(maxlen=settings.max_rows)
+        self._queue: deque[Sample | Change] = deque(maxlen=settings.max_rows)
         self._known: set[tuple[str, ...]] = set()  # subjects that have a row
         self._to_prune: list[int] = []
+        self._old_changes = False  # there may be some
         self._prune_at_s = clock.mono_s()
         self._pause: asyncio.Timeout | None = None
         self._finishing = False
@@ -100,14 +105,21 @@ class SqliteHistory:
         return self._ok
 
     def record(self, samples: Sequence[Sample]) -> None:
-        """Queue samples for the next batch; the oldest go, counted, when there are too many."""
+        """Queue samples for the next batch; the oldest rows go, counted, when there are too many."""
+        self._take(samples)
+
+    def record_changes(self, changes: Sequence[Change]) -> None:
+        """Queue changes of accounts for the next batch, in the same queue and under the same bound."""
+        self._take(changes)
+
+    def _take(self, rows: Sequence[Sample | Change]) -> None:
         if self._finishing:
-            self.dropped[CLOSING] += len(samples)
+            self.dropped[CLOSING] += len(rows)
             return
-        excess = len(self._queue) + len(samples) - self._settings.max_rows
+        excess = len(self._queue) + len(rows) - self._settings.max_rows
         if excess > 0:
             self.dropped[OVERFLOW if self._ok else STORAGE] += excess
-        self._queue.extend(samples)
+        self._queue.extend(rows)
 
     async def open(self) -> None:
         """Open and migrate; does nothing if it is open. ``run`` does it too, and keeps trying.
@@ -195,28 +207,33 @@ class SqliteHistory:
                 self._put_back(batch)
                 raise
 
-    async def _write(self, batch: Sequence[Sample]) -> None:
-        subjects = {sample[1:5] for sample in batch} - self._known
+    async def _write(self, batch: Sequence[Sample | Change]) -> None:
+        samples = [row for row in batch if isinstance(row, Sample)]
+        changes = [msgspec.structs.astuple(row) for row in batch if isinstance(row, Change)]
+        subjects = {sample[1:5] for sample in samples} - self._known
         async with self._db.transaction("write") as connection:
             if subjects:
                 await connection.executemany(PUT_SUBJECT, subjects)
-            await connection.executemany(PUT_SAMPLE, batch)
-            await connection.executemany(FOLD, [sample[:_FOLDED] for sample in batch])
+            if samples:
+                await connection.executemany(PUT_SAMPLE, samples)
+                await connection.executemany(FOLD, [sample[:_FOLDED] for sample in samples])
+            if changes:
+                await connection.executemany(PUT_CHANGE, changes)
         self._known |= subjects
         self.written += len(batch)
 
-    async def _write_singly(self, batch: Sequence[Sample]) -> None:
+    async def _write_singly(self, batch: Sequence[Sample | Change]) -> None:
         """Find the row that spoils a batch, so that the others are kept."""
-        for at, sample in enumerate(batch):
+        for at, row in enumerate(batch):
             try:
-                await self._write([sample])
+                await self._write([row])
             except UnstorableError:
                 self.dropped[UNSTORABLE] += 1
             except StoreError:
                 self._put_back(batch[at:])
                 raise
 
-    def _put_back(self, batch: Sequence[Sample]) -> None:
+    def _put_back(self, batch: Sequence[Sample | Change]) -> None:
         """Return a batch to the front of the queue, as far as newer rows left room."""
         room = self._settings.max_rows - len(self._queue)
         lost = max(0, len(batch) - room)
@@ -225,11 +242,14 @@ class SqliteHistory:
 
     async def _prune(self) -> None:
         """Remove one bounded portion of what is too old; a round over all subjects takes many wakes."""
+        if self._old_changes:
+            await self._prune_changes()
         if not self._to_prune:
             if self._clock.mono_s() < self._prune_at_s:
                 return
             rows = await self._db.rows("list subjects", "SELECT id FROM subjects ORDER BY id")
             self._to_prune = [subject for (subject,) in rows]
+            self._old_changes = True
             self._prune_at_s = self._clock.mono_s() + self._settings.prune_every_s
             if not rows:
                 return
@@ -250,3 +270,9 @@ class SqliteHistory:
         if removed == 0:  # else the same portion again: it may have more
             del self._to_prune[:_PRUNE_SUBJECTS]
             self._known.clear()
+
+    async def _prune_changes(self) -> None:
+        before_ms = self._clock.wall_ms() - round(self._settings.keep_minutes_s * 1000)
+        async with self._db.transaction("drop old changes") as connection:
+            removed = await connection.execute(PRUNE_CHANGES, (before_ms, _PRUNE_ROWS))
+            self._old_changes = removed.rowcount == _PRUNE_ROWS

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from monitor.core.model import Sample
+from monitor.core.model import Change, ChangeKind, Sample
 from monitor.storage.history_schema import HISTORY_SCHEMA, MINUTE_MS
 from monitor.storage.sqlite import Reader
 
@@ -97,8 +97,13 @@ FROM (
 WHERE nth = 1
 ORDER BY level DESC, room NULLS LAST, distance NULLS LAST, account, wallet, symbol, side LIMIT :limit
 """  # noqa: S608 - put together from constants; what users give is bound
+_CHANGES: Final = """
+SELECT at_ms, account, kind, symbol, side, asset, before, after, price, cause FROM changes
+WHERE {} at_ms >= :since_ms AND at_ms < :until_ms ORDER BY at_ms DESC, id DESC LIMIT :limit
+"""
 _ROW_COUNTS: Final = """
-SELECT (SELECT count(*) FROM subjects), (SELECT count(*) FROM samples), (SELECT count(*) FROM minutes)
+SELECT (SELECT count(*) FROM subjects), (SELECT count(*) FROM samples), (SELECT count(*) FROM minutes),
+       (SELECT count(*) FROM changes)
 """
 
 
@@ -169,10 +174,31 @@ class HistoryReader(Reader):
         when: dict[str, object] = {"since_ms": _minute(since_ms), "until_ms": until_ms, "limit": limit}
         return [Worst(*row) for row in self.rows("read minutes", _WORST, who | when)]
 
+    def changes(
+        self,
+        account: str | None = None,
+        symbol: str | None = None,
+        since_ms: int = 0,
+        until_ms: int = LATEST_MS,
+        limit: int = 10_000,
+    ) -> list[Change]:
+        """Return changes of accounts, oldest first; an empty symbol means those that are about no position."""
+        given = {"account": account, "symbol": symbol}
+        # Written out for what is asked, so that the index that fits is used.
+        who = "".join(f"{column} = :{column} AND " for column, value in given.items() if value is not None)
+        when: dict[str, object] = {"since_ms": since_ms, "until_ms": until_ms, "limit": limit}
+        rows = self.rows("read changes", _CHANGES.format(who), given | when)
+        return [Change(at_ms, name, ChangeKind(kind), *rest) for at_ms, name, kind, *rest in reversed(rows)]
+
+    def changed(self) -> list[tuple[str, str]]:
+        """Return account and symbol of everything that changed, in order; an empty symbol is the account."""
+        rows = self.rows("list changes", "SELECT DISTINCT account, symbol FROM changes ORDER BY account, symbol")
+        return [(account, symbol) for account, symbol in rows]
+
     def row_counts(self) -> dict[str, int]:
         """Return the number of rows of each table; reads all of them."""
         [counts] = self.rows("count rows", _ROW_COUNTS)
-        return dict(zip(("subjects", "samples", "minutes"), counts, strict=True))
+        return dict(zip(("subjects", "samples", "minutes", "changes"), counts, strict=True))
 
 
 def _who(account: str | None, wallet: str | None, symbol: str | None, side: str | None) -> dict[str, object]:

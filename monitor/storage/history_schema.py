@@ -60,6 +60,31 @@ HISTORY_SCHEMA: Final = Schema(
             ) WITHOUT ROWID
             """,
         ),
+        2: (
+            """
+            CREATE TABLE changes (
+                id INTEGER PRIMARY KEY,
+                at_ms INTEGER NOT NULL,
+                account TEXT NOT NULL,
+                kind TEXT NOT NULL,
+                symbol TEXT NOT NULL,  -- symbol and side are empty where the change is not about a position
+                side TEXT NOT NULL,
+                asset TEXT NOT NULL,
+                before REAL,
+                after REAL,
+                price REAL,
+                cause TEXT NOT NULL
+            )
+            """,
+            # The same change may be told twice, by stream and by REST, with another cause or a rounder price.
+            """
+            CREATE UNIQUE INDEX changes_once ON changes (
+                account, at_ms, kind, symbol, side, asset, ifnull(before, ''), ifnull(after, '')
+            )
+            """,
+            "CREATE INDEX changes_of_symbol ON changes (symbol, at_ms)",
+            "CREATE INDEX changes_by_time ON changes (at_ms)",
+        ),
     },
 )
 
@@ -78,6 +103,13 @@ INSERT OR REPLACE INTO samples (
     (SELECT id FROM subjects WHERE account = ?2 AND wallet = ?3 AND symbol = ?4 AND side = ?5),
     ?1, ?6, ?7, nullif(?8, 9e999), ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16
 )
+"""
+
+# Parameters are numbered as the fields of core.model.Change are.
+PUT_CHANGE: Final = """
+INSERT INTO changes (at_ms, account, kind, symbol, side, asset, before, after, price, cause)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, nullif(?7, 9e999), nullif(?8, 9e999), nullif(?9, 9e999), ?10)
+ON CONFLICT DO NOTHING
 """
 
 # max(a, b) of SQLite is NULL if one of them is, hence the coalesce on both sides. Samples fetched later for
@@ -116,6 +148,10 @@ DELETE FROM samples WHERE subject_id = ?1 AND at_ms < min(?2, coalesce(
 PRUNE_MINUTES: Final = """
 DELETE FROM minutes WHERE subject_id = ?1 AND minute_ms < min(?2, coalesce(
     (SELECT minute_ms FROM minutes WHERE subject_id = ?1 ORDER BY minute_ms LIMIT 1 OFFSET ?3), ?2))
+"""
+# At most ?2 rows, the oldest first.
+PRUNE_CHANGES: Final = """
+DELETE FROM changes WHERE id IN (SELECT id FROM changes WHERE at_ms < ?1 ORDER BY at_ms LIMIT ?2)
 """
 DROP_EMPTY_SUBJECTS: Final = """
 DELETE FROM subjects WHERE id = ?1

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
-from monitor.core.model import Fate, Notice, Sample, SubjectState
+from monitor.core.model import Change, Fate, Notice, Sample, SubjectState
 from monitor.errors import StoreError
 from monitor.ports import Clock, Stored
 from monitor.storage.outbox import TRANSITIONS, OutboxCount, OutboxRow, OutboxState, Pending, pending_of
@@ -136,6 +136,10 @@ class MemoryHistory:
 
     def __init__(self) -> None:
         self.samples: list[Sample] = []
+        self.changes: list[Change] = []
 
     def record(self, samples: Sequence[Sample]) -> None:
         self.samples.extend(samples)
+
+    def record_changes(self, changes: Sequence[Change]) -> None:
+        self.changes.extend(changes)
