@@ -131,3 +131,17 @@ def content(account: AccountSnapshot | None) -> tuple[object, ...]:
     """What two states are compared by: everything but when and where from."""
     assert account is not None
     return account.positions, account.balances, account.multi_assets, account.hedge_mode
+
+
+def on_wire(event: AccountUpdate | LeverageUpdate) -> dict[str, object]:
+    """Return the frame an exchange tells an event with."""
+    head: dict[str, object] = {"E": event.event_ms, "T": event.at_ms}
+    if isinstance(event, LeverageUpdate):
+        return {"e": "ACCOUNT_CONFIG_UPDATE", **head, "ac": {"s": event.symbol, "l": event.leverage}}
+    balances = [{"a": row.asset, "wb": str(row.wallet), "cw": str(row.cross), "bc": "0"} for row in event.balances]
+    legs = [
+        {"s": leg.symbol, "ps": leg.slot, "pa": str(leg.amount), "ep": str(leg.entry), "up": "0",
+         "mt": leg.margin_mode.value, "iw": str(leg.margin)}
+        for leg in event.legs
+    ]  # fmt: skip
+    return {"e": "ACCOUNT_UPDATE", **head, "a": {"m": event.cause, "B": balances, "P": legs}}

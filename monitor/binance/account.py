@@ -1,0 +1,360 @@
+"""One account followed by its key: what REST says every half minute, and what the private stream says in between.
+
+An event is applied the moment it arrives. A reconcile asks REST for everything, takes what is newer, and applies
+once more what came while it was asked. Neither source is trusted alone: REST lags, and a stream may be dead
+without a sign, which shows when REST tells what no event did.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from random import Random
+from typing import Final
+
+import structlog
+
+from monitor.binance.account_state import UNKNOWN_SYMBOL, TrackedAccount
+from monitor.binance.account_tiers import Tiers
+from monitor.binance.account_values import (
+    DEFAULT_ACCOUNT_TIMINGS,
+    TRADING_KEY,
+    WITHDRAWING_KEY,
+    AccountRest,
+    AccountStats,
+    AccountTimings,
+    AccountUnavailableError,
+    FullReply,
+    Permissions,
+    TierCache,
+)
+from monitor.binance.backoff import pause_s
+from monitor.binance.snapshot import UNKNOWN_CONTRACT
+from monitor.binance.user_stream import KEY_EXPIRED, SILENT, UserStream
+from monitor.binance.user_wire import (
+    AccountUpdate,
+    CallUpdate,
+    ForcedUpdate,
+    Ignored,
+    KeyExpired,
+    LeverageUpdate,
+    Malformed,
+    ModeUpdate,
+    UserDecoder,
+)
+from monitor.core.events import AccountState, MarginCall, OrderForced, Reconciled, Snapshot
+from monitor.core.model import Market
+from monitor.ports import Clock, Inbox, Job
+
+log = structlog.get_logger()
+
+STARTING: Final = "starting"
+FOLLOWING: Final = "following"
+FAILING: Final = "failing"
+REFUSED: Final = "refused"
+
+RECONCILE: Final = "reconcile"
+LEVERAGE: Final = "leverage"
+
+_KEY_HINT = "make a key that can only read, or set allow_trading_key = true for this account"
+_MOST_RECORDED = 10_000  # events during one reconcile; it takes seconds
+
+
+class AccountFollower:
+    """An account into an inbox. Implements ``ports.AccountSource``.
+
+    Args:
+        account: its name.
+        market: of its contracts.
+        bases: ordered addresses of the private stream, such as ``wss://host/private``; at least one.
+        rest: what REST says of it.
+        cache: keeps its maintenance tiers between runs.
+        inbox: takes the events.
+        clock: for all waiting and judging but that within the socket library.
+        rng: chance for the jitter of pauses.
+        permissions: asks what the key may do, None where the exchange does not say; left out, nobody asks.
+        refuse_trading_key: do not follow the account with a key that can trade or withdraw.
+        timings: how patient to be.
+    """
+
+    def __init__(
+        self,
+        account: str,
+        market: Market,
+        bases: Sequence[str],
+        *,
+        rest: AccountRest,
+        cache: TierCache,
+        inbox: Inbox,
+        clock: Clock,
+        rng: Random,
+        permissions: Callable[[], Awaitable[Permissions | None]] | None = None,
+        refuse_trading_key: bool = False,
+        timings: AccountTimings = DEFAULT_ACCOUNT_TIMINGS,
+    ) -> None:
+        self._account = account
+        self._market = market
+        self._rest = rest
+        self._inbox = inbox
+        self._clock = clock
+        self._rng = rng
+        self._ask_permissions = permissions
+        self._refuse_trading_key = refuse_trading_key
+        self._timings = timings
+        self._tiers = Tiers(account, rest, cache, inbox, timings)
+        self._tracked = TrackedAccount({})
+        self._decoder = UserDecoder()
+        self._stream = UserStream(
+            account, bases, keys=rest, take=self._take, gap=self._ask, clock=clock, rng=rng, timings=timings
+        )
+        self._malformed: set[str] = set()  # reasons logged
+        self._wake = asyncio.Event()
+        self._recorded: list[AccountUpdate | LeverageUpdate] | None = None  # while a reconcile is under way
+        self._moved = False  # an event changed the account while REST was asked
+        self._due_s = 0.0  # the next reconcile
+        self._reconciled_s: float | None = None
+        self._reconciled_ms: int | None = None
+        self._reconciles = 0
+        self._contracts_due = True
+        self._permissions: Permissions | None = None
+        self._permissions_s: float | None = None  # when they were asked for
+        self._suspected_s: float | None = None  # since when REST shows what no event told
+        self._unproved = False  # the stream was found silent, and no event came since
+        self._embargo_s = 0.0
+        self._failures = 0
+        self._failing_s: float | None = None
+        self._error: AccountUnavailableError | None = None
+        self._told: tuple[str, bool] | None = None  # the reason last complained of, and whether it was final
+
+    def jobs(self) -> Sequence[Job]:
+        """Return what must run for this account: its stream, its REST, and the watch that wakes both."""
+        return [
+            Job(f"account-{self._account}-stream", self._stream.run),
+            Job(f"account-{self._account}-rest", self._run),
+            Job(f"account-{self._account}-watch", self._watch),
+        ]
+
+    def refresh_brackets(self, symbol: str) -> None:
+        """Fetch the tiers again soon: the exchange said that those of this symbol changed."""
+        if self._tiers.request(symbol):
+            self._wake.set()
+
+    def stats(self) -> AccountStats:
+        """Return what following the account has done so far."""
+        now_s, snapshot = self._clock.mono_s(), self._tracked.snapshot
+        return AccountStats(
+            account=self._account,
+            market=self._market.value,
+            state=self._state(),
+            reason=self._error.reason if self._error is not None else "",
+            stream=self._stream.stats(),
+            events=dict(self._decoder.seen),
+            rejected=dict(self._decoder.rejected),
+            reconciles=self._reconciles,
+            reconciled_ms=self._reconciled_ms,
+            reconcile_age_s=None if self._reconciled_s is None else now_s - self._reconciled_s,
+            used_weight=self._rest.used_weight(),
+            permissions_known=self._permissions is not None,
+            hedge_mode=snapshot is not None and snapshot.hedge_mode,
+            multi_assets=snapshot is not None and snapshot.multi_assets,
+            tables=len(self._tiers.known),
+            tables_as_of=self._tiers.as_of,
+        )
+
+    def _state(self) -> str:
+        if self._error is not None:
+            return REFUSED if self._error.fatal else FAILING
+        return STARTING if self._reconciled_s is None else FOLLOWING
+
+    # The rhythm.
+
+    async def _watch(self) -> None:
+        while True:
+            await self._clock.sleep(self._timings.check_every_s)
+            self._stream.check(self._clock.mono_s())
+            self._wake.set()
+
+    async def _run(self) -> None:
+        await self._tiers.restore()
+        while True:
+            self._wake.clear()
+            if self._clock.mono_s() >= self._embargo_s:
+                try:
+                    await self._work()
+                except AccountUnavailableError as error:
+                    self._failed(error)
+                else:
+                    self._worked()
+            self._complain()
+            await self._wake.wait()
+
+    async def _work(self) -> None:
+        """Do what is due now."""
+        timings, now_s = self._timings, self._clock.mono_s()
+        await self._check_key(now_s)
+        await self._stream.keep_alive(now_s)
+        if self._contracts_due:
+            self._tracked.contracts = await self._rest.contracts()
+            self._contracts_due = False
+        if not await self._tiers.refresh(now_s):
+            # Without any tiers the account waits for them, but not longer than it would be silent about a failure.
+            failing_s = now_s - (self._failing_s if self._failing_s is not None else now_s)
+            if self._tracked.snapshot is None and self._tiers.error and failing_s < timings.complain_after_s:
+                raise self._tiers.error
+        self._stream.want()
+        self._judge_stream(now_s)
+        if now_s >= self._due_s:
+            await self._reconcile()
+
+    def _ask(self, _reason: str) -> None:
+        """Have REST asked at once, or as soon as the last time is long enough ago."""
+        soonest_s = 0.0 if self._reconciled_s is None else self._reconciled_s + self._timings.reconcile_gap_s
+        self._due_s = min(self._due_s, max(self._clock.mono_s(), soonest_s))
+        self._wake.set()
+
+    # Asking REST.
+
+    async def _check_key(self, now_s: float) -> None:
+        if self._ask_permissions is None:
+            return
+        if self._permissions_s is not None and now_s - self._permissions_s < self._timings.permissions_every_s:
+            return
+        try:
+            found = await self._ask_permissions()
+        except AccountUnavailableError:
+            found = None  # asked elsewhere than all else: that alone must not keep an account from being followed
+        if found is not None:
+            self._permissions = found
+            may = WITHDRAWING_KEY if found.can_withdraw else TRADING_KEY if found.can_trade else ""
+            if may and self._refuse_trading_key:
+                self._stream.rest()
+                raise AccountUnavailableError(may, _KEY_HINT, fatal=True)
+        self._permissions_s = now_s
+
+    async def _reconcile(self) -> None:
+        timings = self._timings
+        self._recorded = []
+        try:
+            self._due_s = self._clock.mono_s() + timings.reconcile_every_s
+            for attempt in range(timings.attempts):
+                if attempt:
+                    await self._clock.sleep(timings.attempt_gap_s)
+                self._moved = False
+                asked_s, asked_ms = self._clock.mono_s(), self._rest.exchange_ms()
+                reply = await self._rest.account()
+                if reply.consistent and not self._moved:
+                    break
+            self._merge(reply, asked_s, asked_ms)
+        finally:
+            self._recorded = None
+
+    def _merge(self, reply: FullReply, asked_s: float, asked_ms: int) -> None:
+        timings, last_s = self._timings, self._reconciled_s
+        merge = self._tracked.merge(reply, asked_ms)
+        for event in self._recorded or ():
+            self._tracked.apply(event)
+        snapshot = self._tracked.snapshot
+        if snapshot is None:
+            return
+        self._tiers.need({position.symbol for position in snapshot.positions})
+        self._inbox.post(Snapshot(snapshot, RECONCILE))
+        if reply.consistent and not self._moved:
+            self._inbox.post(Reconciled(reply.snapshot, reply.figures))
+        # Since when events would have told: before that REST alone could know.
+        open_s = self._stream.open_since_s
+        if not merge.unannounced or open_s is None or last_s is None or open_s > last_s:
+            if self._suspected_s is None:
+                self._tracked.forget_unannounced()
+        elif self._suspected_s is None:
+            self._suspected_s = self._clock.mono_s()
+        self._reconciles += 1
+        self._reconciled_s = asked_s
+        self._reconciled_ms = self._clock.wall_ms()
+        soon_s = [timings.again_after_s] * merge.held_back + [timings.unproved_every_s] * self._unproved
+        self._due_s = min([self._due_s, *(asked_s + gap_s for gap_s in soon_s)])
+
+    def _judge_stream(self, now_s: float) -> None:
+        """Renew the stream when REST showed something that no event tells even late."""
+        if self._suspected_s is None or now_s - self._suspected_s < self._timings.late_event_s:
+            return
+        self._suspected_s = None
+        found = self._tracked.unannounced
+        self._tracked.forget_unannounced()
+        if found and self._stream.open_since_s is not None:
+            self._unproved = True
+            self._stream.renew(SILENT)
+
+    # What the stream says.
+
+    def _take(self, frame: bytes) -> None:
+        event = self._decoder.decode(frame, self._rest.exchange_ms())
+        match event:
+            case AccountUpdate():
+                self._moved = True
+                self._apply(event, event.cause)
+            case LeverageUpdate():
+                self._apply(event, LEVERAGE)
+            case ModeUpdate():
+                self._ask("mode")
+            case CallUpdate(event_ms=at_ms, legs=legs, cross_balance=cross):
+                self._inbox.post(MarginCall(self._account, at_ms, legs, cross))
+            case ForcedUpdate():
+                self._inbox.post(_forced(self._account, event))
+            case KeyExpired():
+                self._stream.renew(KEY_EXPIRED)
+            case Malformed():
+                if event.reason not in self._malformed:
+                    self._malformed.add(event.reason)
+                    log.warning(
+                        "account.event_rejected", account=self._account, kind=event.kind, reason=event.reason
+                    )
+                self._ask("malformed")
+        if not isinstance(event, KeyExpired | Malformed | Ignored):
+            self._stream.prove()
+            self._unproved = False
+
+    def _apply(self, event: AccountUpdate | LeverageUpdate, cause: str) -> None:
+        if self._recorded is not None and len(self._recorded) < _MOST_RECORDED:
+            self._recorded.append(event)
+        applied = self._tracked.apply(event)
+        if applied.changed and self._tracked.snapshot is not None:
+            self._inbox.post(Snapshot(self._tracked.snapshot, cause))
+        if applied.ask:
+            self._contracts_due = self._contracts_due or applied.ask == UNKNOWN_SYMBOL
+            self._ask(applied.ask)
+
+    # Trouble: each reason is said once.
+
+    def _failed(self, error: AccountUnavailableError) -> None:
+        now_s, timings = self._clock.mono_s(), self._timings
+        self._error = error
+        self._failures += 1
+        self._contracts_due = self._contracts_due or error.reason == UNKNOWN_CONTRACT
+        if self._failing_s is None:
+            self._failing_s = now_s
+        pause = pause_s(0.0, self._failures, self._rng.random(), timings.pauses)
+        self._embargo_s = now_s + max(pause, timings.fatal_again_s if error.fatal else error.wait_s)
+        self._due_s = min(self._due_s, self._embargo_s)  # what failed may have been the reconcile
+
+    def _worked(self) -> None:
+        self._error, self._failing_s, self._failures = None, None, 0
+        if self._told is not None and self._reconciled_s is not None:
+            self._told = None
+            log.info("account.followed", account=self._account)
+            self._inbox.post(AccountState(self._account, ok=True))
+
+    def _complain(self) -> None:
+        error, since_s = self._error, self._failing_s
+        if error is None or since_s is None:
+            return
+        if not error.fatal and self._clock.mono_s() - since_s < self._timings.complain_after_s:
+            return
+        if self._told == (error.reason, error.fatal):
+            return
+        self._told = (error.reason, error.fatal)
+        log.warning("account.unfollowed", account=self._account, reason=error.reason, fatal=error.fatal)
+        self._inbox.post(AccountState(self._account, False, error.reason, error.hint, fatal=error.fatal))
+
+
+def _forced(account: str, event: ForcedUpdate) -> OrderForced:
+    return OrderForced(
+        account, event.order, event.symbol, event.side, event.kind, event.quantity, event.price, event.event_ms
+    )

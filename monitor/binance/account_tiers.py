@@ -1,0 +1,96 @@
+"""The maintenance tiers of an account: from the disk at first, from the exchange each day and when they change."""
+
+import asyncio
+
+import structlog
+
+from monitor.binance.account_values import AccountRest, AccountTimings, AccountUnavailableError, TierCache
+from monitor.core.events import TablesChanged
+from monitor.core.model import BracketTable
+from monitor.errors import StoreError
+from monitor.ports import Inbox
+
+log = structlog.get_logger()
+
+
+class Tiers:
+    """Posts an account's tiers; what did not change since is not posted again.
+
+    Args:
+        account: whose tiers.
+        rest: where they come from.
+        cache: where they are kept between runs.
+        inbox: takes the events.
+        timings: how often.
+    """
+
+    def __init__(
+        self, account: str, rest: AccountRest, cache: TierCache, inbox: Inbox, timings: AccountTimings
+    ) -> None:
+        self.known: dict[str, BracketTable] = {}
+        self.error: AccountUnavailableError | None = None  # why the last request failed
+        self._account = account
+        self._rest = rest
+        self._cache = cache
+        self._inbox = inbox
+        self._timings = timings
+        self._due_s = 0.0
+        self._asked_s: float | None = None
+        self._saving = True  # the last attempt to keep them succeeded
+
+    @property
+    def as_of(self) -> str:
+        """The newest date of the tables, ISO; empty if there are none."""
+        return max((table.as_of for table in self.known.values()), default="")
+
+    async def restore(self) -> None:
+        """Take what the last run kept: tiers before REST answers."""
+        kept = await asyncio.to_thread(self._cache.load)
+        if kept and not self.known:
+            self.known = {table.symbol: table for table in kept}
+            self._inbox.post(TablesChanged(self._account, tuple(kept)))
+
+    def request(self, symbol: str) -> bool:
+        """Ask the exchange again soon; return whether this account has tiers of the symbol at all."""
+        if symbol in self.known:
+            self._due_s = 0.0
+        return symbol in self.known
+
+    def need(self, symbols: set[str]) -> None:
+        """Ask again, not too often, where one of these has no tiers."""
+        if symbols - self.known.keys() and self._asked_s is not None:
+            self._due_s = min(self._due_s, self._asked_s + self._timings.tables_again_s)
+
+    async def refresh(self, now_s: float) -> bool:
+        """Ask the exchange if that is due; return False if it did not answer and there are no tiers at all."""
+        if now_s < self._due_s:
+            return bool(self.known)
+        self._asked_s = now_s
+        try:
+            self._due_s = now_s + self._timings.tables_every_s
+            tables = await self._rest.tables()
+        except AccountUnavailableError as error:
+            # Old tiers are better than an account that is not followed.
+            self._due_s = now_s + (self._timings.tables_again_s if self.known else 0.0)
+            if self.error is None or self.error.reason != error.reason:
+                log.warning("brackets.refresh_failed", account=self._account, reason=error.reason)
+            self.error = error
+            return bool(self.known)
+        self.error = None
+        await self._learn({table.symbol: table for table in tables})
+        return True
+
+    async def _learn(self, tables: dict[str, BracketTable]) -> None:
+        news = tuple(table for symbol, table in tables.items() if self.known.get(symbol) != table)
+        if not news:
+            return
+        self.known = {**self.known, **tables}
+        self._inbox.post(TablesChanged(self._account, news))
+        try:
+            await asyncio.to_thread(self._cache.save, tuple(self.known.values()))
+        except StoreError as error:
+            if self._saving:
+                log.warning("brackets.cache_failed", account=self._account, error=str(error))
+            self._saving = False
+        else:
+            self._saving = True
