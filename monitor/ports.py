@@ -126,7 +126,7 @@ class StateStore(Protocol):
 
 
 class HistoryStore(Protocol):
-    """Samples and changes of accounts for later. May lose rows under overload or with a full disk, and counts them."""
+    """Samples and changes of accounts. May lose rows under overload or with a full disk, and counts them."""
 
     def record(self, samples: Sequence[Sample]) -> None:
         """Queue samples for the next batch; never blocks."""

@@ -15,6 +15,7 @@ from monitor.errors import StoreError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from monitor.core.model import Change
     from monitor.storage.history_reader import HistoryReader, Worst
 
 _TABLE_ROWS = 20
@@ -62,6 +63,9 @@ def history(  # noqa: PLR0917 - typer passes options by name
     minutes: Annotated[
         bool, typer.Option("--minutes", help="One row a minute, with the worst of it; kept for longer.")
     ] = False,
+    changes: Annotated[
+        bool, typer.Option("--changes", help="What changed about accounts instead; kept as long as minutes are.")
+    ] = False,
     limit: Annotated[
         int | None,
         typer.Option("--limit", min=1, max=_MOST_ROWS, help="Most rows, newest win; 20, or all with --json."),
@@ -70,7 +74,7 @@ def history(  # noqa: PLR0917 - typer passes options by name
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> int:
-    """Show recorded margin ratios and distances."""
+    """Show recorded margin ratios and distances, or what changed."""
     from monitor.config.durations import SHAPE, seconds
     from monitor.storage.history_reader import HistoryReader
     from monitor.system_clock import SystemClock
@@ -82,11 +86,23 @@ def history(  # noqa: PLR0917 - typer passes options by name
     path = settings.history_path(os.environ)
     _must_exist(path)
     wanted = Filter(symbol, account, SystemClock().wall_ms() - round(length_s * 1000))
+    as_json = json or globals_of(context).json
+    if changes:
+        with HistoryReader(path) as reader:
+            _must_be_known(wanted, reader.changed(), "changed")
+            found = reader.changes(account, symbol, wanted.since_ms, limit=_MOST_ROWS)
+        if as_json:
+            print_json([_change_row(change) for change in found[-(limit or _MOST_ROWS) :]])
+        elif found:
+            print_changes(found, console(), settings.display.zone(), limit=limit or _TABLE_ROWS)
+        else:
+            console().print(f"No change was recorded in the last {since}.", markup=False)
+        return 0
     with HistoryReader(path) as reader:
-        _must_be_known(reader, wanted)
+        _must_be_known(wanted, [(one.account, one.symbol) for one in reader.subjects()], "has a history")
         rows = read(reader, wanted, minutes=minutes)
         worst = reader.worst(account=account, since_ms=wanted.since_ms)
-    if json or globals_of(context).json:
+    if as_json:
         print_json([_with_time(row) for row in rows[-(limit or _MOST_ROWS) :]])
         return 0
     out = console()
@@ -181,6 +197,27 @@ def print_table(rows: list[Row], out: "Console", zone: dt.tzinfo | None, *, limi
         out.print(f"The newest {len(shown)} of {len(rows)} rows; --limit shows more.", markup=False)
 
 
+def print_changes(changes: "list[Change]", out: "Console", zone: dt.tzinfo | None, *, limit: int) -> None:
+    """Print the newest changes in plain words."""
+    from monitor.cli.chart import days_differ, local_time
+    from monitor.cli.tables import Column, FittedTable
+    from monitor.notify.news import change_words
+
+    shown = changes[-limit:]
+    day = days_differ(shown[0].at_ms, shown[-1].at_ms, zone)
+    out.print(
+        FittedTable(
+            (
+                Column("time", [local_time(change.at_ms, zone, day=day) for change in shown]),
+                Column("account", [change.account for change in shown], 1),
+                Column("change", [change_words(change) for change in shown]),
+            )
+        )
+    )
+    if len(changes) > len(shown):
+        out.print(f"The newest {len(shown)} of {len(changes)} changes; --limit shows more.", markup=False)
+
+
 def print_worst(rows: list[Row], worst: "list[Worst]", out: "Console", zone: dt.tzinfo | None) -> None:
     """Print the worst of each position shown; ``worst`` holds wallets and positions."""
     from monitor.cli.chart import days_differ, local_time
@@ -234,22 +271,25 @@ def _must_exist(path: Path) -> None:
         raise StoreError(str(path), "open", "there is no such file", hint)
 
 
-def _must_be_known(reader: "HistoryReader", wanted: Filter) -> None:
+def _must_be_known(wanted: Filter, subjects: list[tuple[str, str]], what: str) -> None:
     """Refuse a name that has no history at all: an empty answer would read as calm."""
-    subjects = reader.subjects()
     for option, name, known in (
-        ("SYMBOL", wanted.symbol, {one.symbol for one in subjects} - {""}),
-        ("--account", wanted.account, {one.account for one in subjects}),
+        ("SYMBOL", wanted.symbol, {symbol for _, symbol in subjects} - {""}),
+        ("--account", wanted.account, {account for account, _ in subjects}),
     ):
         if name is not None and name not in known:
-            raise misuse(
-                option, repr(name[:60]), f"what has a history: {', '.join(sorted(known)) or 'nothing yet'}"
-            )
+            raise misuse(option, repr(name[:60]), f"what {what}: {', '.join(sorted(known)) or 'nothing yet'}")
 
 
-def _with_time(row: Row) -> dict[str, object]:
+def _with_time(row: "Row | Change") -> dict[str, object]:
     moment = dt.datetime.fromtimestamp(row.at_ms / 1000, tz=dt.UTC)
     return {"at": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"), **msgspec.structs.asdict(row)}
+
+
+def _change_row(change: "Change") -> dict[str, object]:
+    from monitor.notify.news import change_words
+
+    return _with_time(change) | {"kind": change.kind.value, "words": change_words(change)}
 
 
 def _ratio(row: Row) -> str:

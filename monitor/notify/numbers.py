@@ -37,6 +37,15 @@ def price(value: float | None, missing: str = UNKNOWN) -> str:
     return _trimmed(value, _decimals(value, _PRICE_FIGURES), keep=0)
 
 
+def grouped(value: float | None, missing: str = UNKNOWN, *, figures: int = _PRICE_FIGURES) -> str:
+    """Return a number with commas between thousands, such as ``59,136.55`` or ``0.5``; ``missing`` for None."""
+    if value is None or not math.isfinite(value):
+        return missing
+    whole, point, part = _trimmed(value + 0.0, _decimals(value, figures), keep=0).partition(".")
+    sign = "-" if whole.startswith("-") else ""
+    return f"{sign}{int(whole.removeprefix('-')):,}{point}{part}"
+
+
 def money(value: float | None, asset: str) -> str:
     """Return an amount with its asset, such as ``928.00 USDT`` or ``0.0016 BTC``; ``unknown`` for None.
 

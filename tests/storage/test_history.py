@@ -10,11 +10,13 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from monitor.core.model import Level, Sample, Source
-from monitor.errors import StoreError
+from monitor.core.model import Change, ChangeKind, Level, Sample, Source
+from monitor.errors import SchemaTooNewError, StoreError
 from monitor.ports import HistoryStore
 from monitor.storage.history import HistorySettings, SqliteHistory
 from monitor.storage.history_reader import HistoryReader, Subject
+from monitor.storage.history_schema import HISTORY_SCHEMA
+from monitor.storage.sqlite import Reader
 from tests.conftest import ManualClock, settle
 from tests.storage.damage import execute, forbidden_directory, put
 from tests.storage.fakes import MemoryHistory
@@ -411,3 +413,106 @@ def test_settings_are_frozen() -> None:
     """Settings hold no run-time state."""
     assert HistorySettings.__struct_config__.frozen
     assert msgspec.to_builtins(HistorySettings())["max_rows"] == 50_000
+
+
+OPENED = Change(
+    T0, "a", ChangeKind.OPENED, "BTCUSDT", "LONG", before=0.0, after=0.5, price=61000.0, cause="ORDER"
+)  # fmt: skip
+FORCED = Change(T0 + 1, "a", ChangeKind.FORCED, "BTCUSDT", "LONG", after=0.5, price=59100.0, cause="liquidation")
+
+
+def recorded_changes(path: Path) -> list[Change]:
+    with HistoryReader(path) as reader:
+        return reader.changes()
+
+
+async def test_changes_share_the_queue_and_the_batch_with_samples(path: Path, clock: ManualClock) -> None:
+    """Nothing is written before its wake, and what is read back is what was recorded."""
+    box = Harness(path, clock)
+    async with box.running() as history:
+        await box.wake()
+        history.record([sample()])
+        history.record_changes([OPENED, FORCED])
+        assert (history.queued, history.written) == (3, 0)
+        await box.wake()
+        assert recorded_changes(path) == [OPENED, FORCED]
+        assert box.samples() == [sample()]
+        history.finish()
+        history.record_changes([OPENED])
+        assert history.dropped["closing"] == 1
+
+
+async def test_too_many_changes_drop_the_oldest_rows_and_are_counted(path: Path, clock: ManualClock) -> None:
+    """The bound of the queue is one for both."""
+    box = Harness(path, clock, max_rows=2)
+    async with box.running() as history:
+        history.record([sample(n) for n in range(2)])
+        history.record_changes([OPENED])
+        assert (history.queued, history.dropped) == (2, {"overflow": 1})
+
+
+async def test_a_change_told_twice_is_stored_once(path: Path, clock: ManualClock) -> None:
+    """By stream and by REST, within a batch or after a restart; another quantity is another change."""
+    again = msgspec.structs.replace(FORCED, price=59100.5, cause="adl")
+    more = msgspec.structs.replace(FORCED, after=0.6)
+    for rows in ([FORCED, again], [FORCED, more]):
+        box = Harness(path, clock)
+        async with box.running() as history:
+            history.record_changes(rows)
+    assert recorded_changes(path) == [FORCED, more]
+
+
+async def test_a_change_that_no_database_takes_costs_no_other(path: Path, clock: ManualClock) -> None:
+    """It is dropped and counted; a number that is none is stored as unknown."""
+    odd = msgspec.structs.replace(OPENED, symbol="X", before=float("nan"), price=float("inf"))
+    box = Harness(path, clock)
+    async with box.running() as history:
+        history.record_changes([OPENED, msgspec.structs.replace(OPENED, at_ms=2**70), odd])
+        await box.wake()
+        assert recorded_changes(path) == [OPENED, msgspec.structs.replace(odd, before=None, price=None)]
+        assert history.dropped == {"unstorable": 1}
+
+
+async def test_old_changes_go_in_small_portions_the_oldest_first(
+    path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are kept as long as minutes are, also where nothing else was recorded."""
+    monkeypatch.setattr("monitor.storage.history._PRUNE_ROWS", 10)
+    box = Harness(path, clock, keep_minutes_s=100.0, prune_every_s=50.0)
+    async with box.running() as history:
+        await box.wake()
+        await box.wake()  # the first round finds nothing
+        young = msgspec.structs.replace(OPENED, at_ms=clock.wall_ms())
+        history.record_changes([msgspec.structs.replace(OPENED, at_ms=T0 - 200_000 + n) for n in range(25)])
+        history.record_changes([young])
+        left = []
+        await box.wake(50.0)
+        for _ in range(4):
+            await box.wake()
+            left.append(len(recorded_changes(path)))
+        assert left == [16, 6, 1, 1]
+        assert recorded_changes(path) == [young]
+
+
+async def test_a_file_of_version_1_is_migrated_with_its_rows(path: Path, clock: ManualClock) -> None:
+    """Nothing that was recorded is lost, and code that knows version 1 only refuses the file from then on."""
+    execute(
+        path, *HISTORY_SCHEMA.migrations[1], f"PRAGMA application_id = {HISTORY_SCHEMA.application_id}",
+        "PRAGMA user_version = 1",
+        "INSERT INTO subjects VALUES (1, 'a', 'isolated:BTCUSDT:LONG', 'BTCUSDT', 'LONG')",
+        f"INSERT INTO samples VALUES (1, {T0}, 'stream', 1, 0.25, 0.5, 0.03, 0.04, 61000.0, 59136.5, 1050.0, 122.0, 928.0)",  # noqa: E501
+        f"INSERT INTO minutes VALUES (1, {T0}, {T0}, 'stream', 1, 0.2, 0.2, 0.5, 0.03, 0.04, 1.0, 2.0, 1.5, 7)",
+    )  # fmt: skip
+    with pytest.raises(StoreError, match="its schema is older than this program"):
+        HistoryReader(path)
+    box = Harness(path, clock)
+    async with box.running() as history:
+        history.record_changes([OPENED])
+        await box.wake()
+    assert box.samples() == [BASE]
+    with HistoryReader(path) as reader:
+        assert [minute.samples for minute in reader.minutes()] == [7]
+        assert reader.changes() == [OPENED]
+    older = HISTORY_SCHEMA._replace(migrations={1: HISTORY_SCHEMA.migrations[1]})
+    with pytest.raises(SchemaTooNewError, match="its schema version is 2, this program knows 1"):
+        Reader(path, older)

@@ -1,0 +1,120 @@
+"""Bodies: labelled lines, the most telling first. Pure; escaping is left to whoever joins them."""
+
+from collections.abc import Callable, Iterator
+from datetime import tzinfo
+
+from monitor.core.model import Facts, Notice, NoticeKind
+from monitor.notify import news
+from monitor.notify.numbers import UNKNOWN, moment, money, percent, price, span
+from monitor.notify.words import TITLE_SYMBOLS, Line, account_of, clean, environment, symbols_of, used_up
+
+_BODY_SYMBOLS = 20
+_BODY_WALLETS = 5
+_CORRECTED = "the exchange's own are worse than ours; the worse ones count until both agree"
+
+
+def lines_of(notice: Notice, tz: tzinfo) -> Iterator[Line]:
+    """Return the lines of a notice, caveats and notes aside; ``tz`` is shown beside UTC."""
+    if notice.kind is NoticeKind.MARGIN_CALL:
+        return _call_lines(notice, tz)
+    if notice.kind in news.BODIES:
+        return news.BODIES[notice.kind](notice)
+    return _BODIES.get(notice.kind, wallet_lines)(notice.facts, tz)
+
+
+def wallet_lines(facts: Facts, tz: tzinfo) -> Iterator[Line]:
+    """Yield everything known about a wallet and its worst position."""
+    yield Line("Account", account_of(facts))
+    if facts.reason == "first seen":
+        yield Line("Reminders", "none until it worsens: it was like this when first seen")
+    if facts.reason == "passed":
+        yield Line(
+            "Meaning",
+            "better figures again, but the exchange liquidates once the margin is used up; check it",
+        )
+    yield Line("Mark", price(facts.mark) + (f" ({facts.mark_source})" if facts.mark_source == "rest" else ""))
+    if facts.corrected:
+        yield Line("Figures", _CORRECTED)
+    yield Line("Liquidation price", price(facts.liquidation_price, "none" if facts.mark else UNKNOWN))
+    yield Line("Distance", _distances(facts))
+    yield Line("Margin ratio", _ratio(facts))
+    moves = "" if facts.moves_left is None else f", {facts.moves_left:.1f} typical hourly moves left"
+    yield Line("Room", percent(facts.room) + moves)
+    asset = clean(facts.asset)
+    balance, maintenance = money(facts.margin_balance, asset), money(facts.maintenance_margin, asset)
+    yield Line("Wallet", f"balance {balance}, maintenance {maintenance}, cushion {money(facts.cushion, asset)}")
+    if facts.brackets and not facts.brackets.startswith("exchange"):
+        yield Line("Brackets", clean(facts.brackets))
+    yield Line("Tick", _tick(facts, tz) + _assumption(facts))
+
+
+def _closed_lines(facts: Facts, tz: tzinfo) -> Iterator[Line]:
+    if facts.mark is None and facts.margin_balance is None:  # nothing is left to describe
+        yield Line("Account", account_of(facts))
+        yield Line("Meaning", "this account no longer holds it; closed, reduced or liquidated: the exchange knows")
+    else:
+        yield from wallet_lines(facts, tz)
+
+
+def _feed_lines(facts: Facts, tz: tzinfo) -> Iterator[Line]:
+    yield Line("Symbols", symbols_of(facts, _BODY_SYMBOLS) or "all that positions need")
+    if facts.reason:
+        yield Line("Reason", clean(facts.reason))
+    if facts.event_ms or facts.mark_age_s is not None:
+        yield Line("Tick", _tick(facts, tz))
+
+
+def _blind_lines(facts: Facts, tz: tzinfo) -> Iterator[Line]:
+    yield from _feed_lines(facts, tz)
+    if facts.wallets:
+        more = len(facts.wallets) - _BODY_WALLETS
+        names = ", ".join(clean(wallet) for wallet in facts.wallets[:_BODY_WALLETS])
+        yield Line("Wallets", names + (f" +{more} more" if more > 0 else ""))
+    yield Line("Meaning", "until marks return, levels of these wallets may rise but cannot fall")
+
+
+def _plain_lines(facts: Facts, tz: tzinfo) -> Iterator[Line]:  # noqa: ARG001 - one signature for every body
+    yield Line("Environment", environment(facts))
+    if facts.reason:
+        yield Line("Reason", clean(facts.reason))
+
+
+def _distances(facts: Facts) -> str:
+    alone = "none" if facts.distance is None and facts.mark else percent(facts.distance)
+    if facts.joint_distance is None or facts.positions <= 1:
+        return alone
+    return f"{alone}, all marks together {percent(facts.joint_distance)}"
+
+
+def _assumption(facts: Facts) -> str:
+    if not facts.assumed:
+        return ""
+    names = ", ".join(clean(symbol) for symbol in facts.assumed[:TITLE_SYMBOLS])
+    return f"; no mark of {names} yet, entry prices stand in: the truth may be better or worse"
+
+
+def _tick(facts: Facts, tz: tzinfo) -> str:
+    age = "age unknown" if facts.mark_age_s is None else f"{span(facts.mark_age_s)} old when decided"
+    return f"{age}, exchange time {moment(facts.event_ms, tz) if facts.event_ms else UNKNOWN}"
+
+
+def _ratio(facts: Facts) -> str:
+    if facts.liquidatable and facts.margin_ratio is None:
+        return "margin used up"
+    return percent(facts.margin_ratio) + (", margin used up" if used_up(facts) else "")
+
+
+def _call_lines(notice: Notice, tz: tzinfo) -> Iterator[Line]:
+    """Yield the exchange's figures, then ours; of the tables there is no room to speak."""
+    yield Line("Exchange", news.call_words(notice.facts))
+    yield from (line for line in wallet_lines(notice.facts, tz) if line.label != "Brackets")
+
+
+_BODIES: dict[NoticeKind, Callable[[Facts, tzinfo], Iterator[Line]]] = {
+    NoticeKind.CLOSED: _closed_lines,
+    NoticeKind.BLIND: _blind_lines,
+    NoticeKind.SIGHT: _feed_lines,
+    NoticeKind.STORAGE: _plain_lines,
+    NoticeKind.STORAGE_BACK: _plain_lines,
+    NoticeKind.TEST: _plain_lines,
+}

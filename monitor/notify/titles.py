@@ -1,0 +1,100 @@
+"""Titles: all a lock screen shows. Pure; plain text in every format."""
+
+from typing import NamedTuple
+
+from monitor.core.model import Facts, Level, Notice, NoticeKind
+from monitor.notify import news
+from monitor.notify.numbers import percent, span
+from monitor.notify.words import TITLE_SYMBOLS, clean, symbols_of, used_up, who
+
+_TITLE_CHARS = 240
+
+
+class Ending(NamedTuple):
+    """How an incident ended: the words for it, and how it must look."""
+
+    words: str
+    tail: str  # empty: the margin ratio says it
+    level: Level
+
+
+_GONE = Ending("POSITION GONE", "not an all-clear: check the exchange", Level.WARNING)
+_ENDINGS = {
+    "recovered": Ending("RECOVERED", "", Level.OK),
+    "gone": _GONE,
+    "passed": Ending(
+        "NOT A RECOVERY",
+        "the margin was used up meanwhile: probably liquidated, check the exchange",
+        Level.CRITICAL,
+    ),
+    "closed_by_hand": Ending("CLOSED BY HAND", "no position left", Level.NOTICE),
+    "reduced": Ending("REDUCED BY LIQUIDATION", "check the exchange", Level.WARNING),
+    "liquidated": Ending("LIQUIDATED", "check the exchange", Level.CRITICAL),
+    "deleveraged": Ending("AUTO-DELEVERAGED", "check the exchange", Level.WARNING),
+    "settled": Ending("SETTLED", "the contract was delisted or delivered", Level.WARNING),
+}
+
+
+def ending(facts: Facts) -> Ending:
+    """Return how an incident ended; a reason nobody foresaw is treated as a position that vanished."""
+    return _ENDINGS.get(facts.reason, _GONE)
+
+
+def headline(notice: Notice) -> str:
+    """Return what a lock screen shows, without the environment; at most 240 characters."""
+    facts = notice.facts
+    match notice.kind:
+        case NoticeKind.CLOSED:
+            end = ending(facts)
+            # For a channel that asked for more, the incident ends above ok.
+            rest = f" to {notice.level.name}" if notice.level > Level.OK else ""
+            text = f"{end.words}{rest} - {who(facts)} - {end.tail or _ratio_words(facts)}"
+        case NoticeKind.BLIND:
+            lasting = "" if facts.mark_age_s is None else f" for {span(facts.mark_age_s)}"
+            text = f"BLIND - no marks{_of_symbols(facts)}{lasting}"
+        case NoticeKind.SIGHT:
+            text = f"SIGHT - {clean(facts.reason) or 'marks are back'}{_of_symbols(facts)}"
+        case NoticeKind.STORAGE:
+            risk = ", alerts may be repeated or lost to a crash" if facts.detail != "history" else ""
+            text = f"STORAGE - {_database(facts)} cannot be written{risk}"
+        case NoticeKind.STORAGE_BACK:
+            text = f"STORAGE BACK - {_database(facts)} takes writes again"
+        case NoticeKind.TEST:
+            text = "TEST - alerts reach you here"
+        case NoticeKind.REMINDER:
+            text = f"Still {_danger(notice)}"
+        case _ if notice.kind in news.TITLES:
+            text = news.TITLES[notice.kind](notice)
+        case _:
+            text = _danger(notice)
+    return text[:_TITLE_CHARS]
+
+
+def _danger(notice: Notice) -> str:
+    facts = notice.facts
+    if used_up(facts):
+        return f"{notice.level.name} - {who(facts)} - LIQUIDATION NOW, margin used up"
+    ratio = "" if facts.margin_ratio is None else f" {percent(facts.margin_ratio)}"
+    return f"{notice.level.name}{ratio} - {who(facts)} - {_how_far(facts)}"
+
+
+def _ratio_words(facts: Facts) -> str:
+    return "margin used up" if used_up(facts) else f"margin ratio {percent(facts.margin_ratio)}"
+
+
+def _how_far(facts: Facts) -> str:
+    """Return the smaller of the two distances: many positions fall together long before any one alone."""
+    alone, joint = facts.distance, facts.joint_distance
+    if joint is not None and facts.positions > 1 and (alone is None or joint < alone):
+        return f"{percent(joint)} from liquidation, all marks together"
+    if alone is not None:
+        return f"{percent(alone)} from liquidation"
+    return "distance unknown" if facts.mark is None else "no liquidation price"
+
+
+def _of_symbols(facts: Facts) -> str:
+    return f" for {symbols_of(facts, TITLE_SYMBOLS)}" if facts.symbols else ""
+
+
+def _database(facts: Facts) -> str:
+    return f"the {clean(facts.detail)} database" if facts.detail else "a database"
