@@ -1,0 +1,274 @@
+"""One request to the exchange until it is answered or refused: weight, time, hosts, retries.
+
+Every request takes its weight from the budget first. Signed ones carry the exchange's time, kept by the futures
+time endpoint. What may pass by itself is repeated a bounded number of times; a host nobody answers at is left for
+the next candidate.
+"""
+
+import ssl
+from collections.abc import Mapping
+from random import Random
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+import aiohttp
+
+from monitor.binance import rest_wire as wire
+from monitor.binance.backoff import PauseBounds, pause_s
+from monitor.binance.candidates import CandidateReport, Candidates
+from monitor.binance.endpoints import Environment
+from monitor.binance.keys import Credentials
+from monitor.binance.rest_errors import FIREWALL, HTML, MAINTENANCE, REDIRECTED, classify
+from monitor.binance.weights import LONGEST_WAIT_S, WeightBudget
+from monitor.errors import ClockError, RateLimitedError, RestError, TransientRestError, UnreachableError
+from monitor.ports import Clock
+
+if TYPE_CHECKING:
+    from monitor.binance.library import FuturesClient, RawReply
+
+TIMEOUT: Final = "timeout"
+DNS: Final = "dns"
+TLS: Final = "tls"
+CONNECT: Final = "connect"
+CONNECTION: Final = "connection"
+NO_KEY: Final = "no_key"
+
+ATTEMPTS: Final = 4
+BOUNDS: Final = PauseBounds(first_s=0.4, longest_s=5.0)
+TIME_GOOD_FOR_S: Final = 3600.0
+TIME_RETRY_S: Final = 60.0
+
+_ELSEWHERE = frozenset({HTML, REDIRECTED, FIREWALL})  # another host may know better
+_LATER = frozenset({MAINTENANCE, FIREWALL})  # takes longer than anybody should wait here
+
+Api = Literal["fapi", "dapi", "sapi", "papi"]
+Params = Mapping[str, str | int | None]
+
+
+class Call(NamedTuple):
+    """An endpoint and what one request to it costs."""
+
+    api: Api
+    path: str
+    weight: int
+    version: int = 1
+    signed: bool = False
+    method: Literal["get", "post", "put"] = "get"
+
+    @property
+    def where(self) -> str:
+        """The path, as errors name it."""
+        return f"/{self.api}/v{self.version}/{self.path}"
+
+
+class Answer(NamedTuple):
+    """A body, and when it was asked for and came, our wall clock."""
+
+    body: bytes
+    sent_ms: int
+    received_ms: int
+
+
+class Caller:
+    """Requests to one market's hosts, for one account or for nobody in particular.
+
+    Args:
+        api: ``fapi`` or ``dapi``: whose time endpoint counts.
+        environment: for the likely causes of a refused key.
+        bases: candidates such as ``https://host``, the most trusted first.
+        credentials: None for what needs no key.
+        clock: time, and what pauses are made on.
+        rng: chance for the jitter of pauses.
+        budget: of the address, shared with everybody behind it.
+        other_bases: where ``sapi`` and ``papi`` are asked; what it lacks is asked at the candidate in use.
+    """
+
+    def __init__(
+        self,
+        api: Literal["fapi", "dapi"],
+        environment: Environment,
+        bases: tuple[str, ...],
+        *,
+        credentials: Credentials | None,
+        clock: Clock,
+        rng: Random,
+        budget: WeightBudget,
+        other_bases: Mapping[str, str],
+    ) -> None:
+        self._time = Call(api, "time", 1)
+        self._environment = environment
+        self._bases = bases
+        self._hosts = Candidates(bases)
+        self._credentials = credentials
+        self._clock = clock
+        self._rng = rng
+        self._budget = budget
+        self._other_bases = other_bases
+        self._clients: dict[int, FuturesClient] = {}
+        self._at = 0
+        self._offset_ms: int | None = None
+        self._time_due_s = 0.0
+
+    @property
+    def offset_ms(self) -> int | None:
+        """The exchange's clock minus ours; None until the first signed request."""
+        return self._offset_ms
+
+    @property
+    def host(self) -> str:
+        """The host in use, safe to show."""
+        return self._hosts.host(self._at)
+
+    def report(self) -> tuple[CandidateReport, ...]:
+        """Return the latest outcome of each candidate."""
+        return self._hosts.report()
+
+    def exchange_ms(self) -> int:
+        """Return the exchange's time as far as known, Unix milliseconds."""
+        return self._clock.wall_ms() + (self._offset_ms or 0)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        while self._clients:
+            _, client = self._clients.popitem()
+            await client.close_connection()
+
+    async def synchronise(self) -> int:
+        """Ask for the exchange's time; return its clock minus ours in milliseconds.
+
+        Raises:
+            RestError: there is no answer.
+            WireError: the answer is no time.
+        """
+        answer = await self.ask(self._time, {})
+        server_ms = wire.server_time(answer.body, self._time.where).server_time
+        self._offset_ms = round(server_ms - (answer.sent_ms + answer.received_ms) / 2)
+        self._time_due_s = self._clock.mono_s() + TIME_GOOD_FOR_S
+        self._budget.offset_ms = self._offset_ms
+        return self._offset_ms
+
+    async def ask(self, call: Call, params: Params) -> Answer:
+        """Return the answer to a request.
+
+        Raises:
+            RestError: refused, or not answered after all attempts.
+        """
+        if call.signed and self._credentials is None:
+            raise RestError(call.where, NO_KEY, hint="This needs an API key")
+        failures, resynchronised = 0, False
+        while True:
+            try:
+                if call.signed:
+                    await self._keep_time()
+                return await self._send(call, params)
+            except ClockError:
+                if resynchronised:
+                    raise
+                resynchronised = True
+                self._time_due_s, self._offset_ms = 0.0, None
+            except RateLimitedError as error:
+                failures += 1
+                # The budget makes everybody wait; nobody waits for the end of a ban.
+                if failures >= ATTEMPTS or error.until_s - self._clock.mono_s() > LONGEST_WAIT_S:
+                    raise
+            except TransientRestError as error:
+                failures += 1
+                self._move_on(error)
+                if failures >= ATTEMPTS or error.reason in _LATER:
+                    raise
+                await self._clock.sleep(pause_s(0.0, failures, self._rng.random(), BOUNDS))
+
+    async def once(self, call: Call, params: Params) -> Answer:
+        """Return the answer to a request that is not worth repeating; raises like ``ask``."""
+        if call.signed:
+            await self._keep_time()
+        return await self._send(call, params)
+
+    async def _keep_time(self) -> None:
+        if self._offset_ms is not None and self._clock.mono_s() < self._time_due_s:
+            return
+        if self._offset_ms is None:
+            await self.synchronise()
+            return
+        self._time_due_s = self._clock.mono_s() + TIME_RETRY_S
+        try:
+            await self.synchronise()
+        except TransientRestError:
+            return  # the old offset is good for a while yet, and -1021 tells when it is not
+
+    async def _send(self, call: Call, params: Params) -> Answer:
+        at = self._at
+        ticket = await self._budget.take(call.weight, call.where)
+        used = None
+        try:
+            sent_ms = self._clock.wall_ms()
+            reply = await self._request(call, dict(params))
+            received_ms = self._clock.wall_ms()
+            if reply.used_weight is not None and reply.used_weight.isdecimal() and call.api in {"fapi", "dapi"}:
+                used = int(reply.used_weight)
+        finally:
+            self._budget.done(ticket, used)
+        error = classify(
+            call.where,
+            reply.status,
+            reply.body,
+            retry_after=reply.retry_after,
+            now=self._clock.now(),
+            environment=self._environment,
+        )
+        if isinstance(error, RateLimitedError):
+            self._budget.block(error.until_s)
+        if error is not None:
+            raise error
+        if call.api in {"fapi", "dapi"}:
+            self._hosts.record(at, "live", self._clock.wall_ms())
+        return Answer(reply.body, sent_ms, received_ms)
+
+    async def _request(self, call: Call, data: dict[str, str | int | None]) -> "RawReply":
+        # Not one of these is chained: their texts may hold the whole address, signature included.
+        client = self._client()
+        try:
+            return await _requested(client, call, data)
+        except TimeoutError:
+            reason = TIMEOUT
+        except aiohttp.ClientConnectorDNSError:
+            reason = DNS
+        except (aiohttp.ClientSSLError, ssl.SSLError):
+            reason = TLS
+        except aiohttp.ClientConnectorError:
+            reason = CONNECT
+        except (aiohttp.ClientError, OSError):
+            reason = CONNECTION
+        raise UnreachableError(call.where, reason)
+
+    def _client(self) -> "FuturesClient":
+        at = self._at % len(self._bases)
+        if at not in self._clients:
+            # Imported here: it takes a good part of a second, and --version needs none of it.
+            from monitor.binance.library import FuturesClient  # noqa: PLC0415
+
+            base = self._bases[at]
+            self._clients[at] = FuturesClient(base, self._credentials, self.exchange_ms, self._other_bases)
+        return self._clients[at]
+
+    def _move_on(self, error: TransientRestError) -> None:
+        if isinstance(error, UnreachableError) or error.reason in _ELSEWHERE:
+            self._hosts.record(self._at, "refused", self._clock.wall_ms(), error.reason)
+            self._at = (self._at + 1) % len(self._bases)
+
+
+async def _requested(client: "FuturesClient", call: Call, data: dict[str, str | int | None]) -> "RawReply":
+    reply: RawReply
+    match call.api:
+        case "fapi":
+            reply = await client._request_futures_api(  # noqa: SLF001 - the documented way to what it has no name for
+                call.method, call.path, call.signed, call.version, data=data
+            )
+        case "dapi":
+            reply = await client._request_futures_coin_api(  # noqa: SLF001 - same
+                call.method, call.path, call.signed, call.version, data=data
+            )
+        case "sapi":
+            reply = await client._request_margin_api(call.method, call.path, call.signed, data=data)  # noqa: SLF001
+        case "papi":
+            reply = await client._request_papi_api(call.method, call.path, call.signed, data=data)  # noqa: SLF001
+    return reply
