@@ -16,7 +16,7 @@ QUOTES = ("USDT", "USDC")
 
 
 class MultiFigures(NamedTuple):
-    """Figures of the one wallet; roots are prices by symbol, moves are factors; a doubt is in the pair's second."""
+    """Figures of the one wallet; roots are prices by symbol, moves factors; each with whether it is in doubt."""
 
     equity: Figure
     required: Figure

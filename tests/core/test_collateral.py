@@ -1,4 +1,4 @@
-"""Accounts in multi-assets mode: equity, requirement, liquidation prices and the moves of collateral with marks."""
+"""Accounts in multi-assets mode: equity, requirement, liquidation prices and collateral that moves with marks."""
 
 import math
 
@@ -282,7 +282,7 @@ AMOUNTS = st.sampled_from([0.0, -1.0, 1.0, 1e-9, -1e9, 1e12, -1e300, 1e300])
 @settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_nothing_raises_on_any_balance(data: st.DataObject) -> None:
-    """Debts, nothing, many assets and absurd sizes give figures; with known marks a plausible wallet has them all."""
+    """Debts, nothing, many assets and absurd sizes give figures, all of them where marks are known."""
     names = [f"A{i}" for i in range(data.draw(st.integers(0, 40)))]
     balances = {name: data.draw(AMOUNTS) for name in ("USDT", "BTC", *names)}
     quantity = data.draw(st.sampled_from([0.0, 1e-9, 1.0, 1e9, 1e300]))
