@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from monitor import __version__
-from monitor.cli import assess, channels, check, demo, explain, history, replay, service, status
+from monitor.cli import assess, audit, channels, check, demo, doctor, explain, history, replay, service, status
 from monitor.cli.common import Globals
 
 app = typer.Typer(
@@ -29,7 +29,9 @@ app.command("check-config")(check.check_config)
 app.command("assess")(assess.assess)
 app.command("explain")(explain.explain)
 app.command("status")(status.status)
+app.command("audit")(audit.audit)
 app.command("history")(history.history)
+app.command("doctor")(doctor.doctor)
 app.command("test-alert")(channels.alert)
 app.command("replay")(replay.replay)
 

@@ -39,7 +39,7 @@ class Answer(NamedTuple):
 
 async def check_hosts(market: Market, bases: Sequence[str], clock: Clock, report: Report) -> None:
     """Report on each REST host of a market, and on the clock by the first that answers."""
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=WITHIN_S), trust_env=True) as session:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=WITHIN_S)) as session:
         answers = await asyncio.gather(*(ask_time(session, market, base, clock) for base in bases))
     told = [one for one in answers if one.offset_ms is not None]
     for one in answers:

@@ -56,19 +56,13 @@ def open_channels(settings: Settings, secrets: Secrets) -> tuple[dict[str, Appri
     return built, found
 
 
-def channel_findings(
-    names: Mapping[str, AppriseChannel], outcomes: Mapping[str, str] | None, configured: int
-) -> Iterator[Finding]:
+def channel_findings(names: Mapping[str, AppriseChannel], outcomes: Mapping[str, str] | None) -> Iterator[Finding]:
     """Yield what is to say about channels whose addresses can be used.
 
     Args:
         names: by name.
         outcomes: by name why a test message was not accepted, empty if it was; None if none was sent.
-        configured: how many channels there are in the configuration.
     """
-    if not configured:
-        fix = "add [[channels]] with name and url, then `position-monitor test-alert`"
-        yield Finding("channels", "", State.WARN, "none: alerts go to the log only", fix)
     for name in names:
         if outcomes is None:
             words = "its address can be used; nothing was sent (--send, or `position-monitor test-alert`)"

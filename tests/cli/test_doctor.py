@@ -1,18 +1,13 @@
 """``doctor`` against the emulator: what is healthy, what is not, and what it says to do."""
 
 import asyncio
-import json
-import os
 import socket
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from monitor.cli.root import app
 from monitor.control import Lock
 from monitor.core.model import Market
 from monitor.doctor import hosts, routes

@@ -1,0 +1,265 @@
+"""``audit``: our figures beside the exchange's own, as they were last compared."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import typer
+
+from monitor.cli.common import (
+    FAILED,
+    ConfigOption,
+    JsonOption,
+    console,
+    counted,
+    globals_of,
+    guarded,
+    load,
+    misuse,
+    print_json,
+)
+from monitor.cli.verdict import FINE, UNKNOWN, WARNING, WORDS
+from monitor.errors import ConfigError, MonitorError, NotRunningError
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from monitor.config import AccountKey, KeyedAccount, Settings
+    from monitor.core.model import Compared
+    from monitor.doctor.figures import ClientOf
+
+
+class Audited(msgspec.Struct, frozen=True):
+    """What came of comparing one account."""
+
+    account: str
+    market: str
+    asked: str  # daemon: its newest reconcile; exchange: compared just now, by this command
+    audited_ms: int  # exchange time of the reply; 0 where nothing was compared
+    agrees: bool  # everything was compared and agrees; never true of an account that nothing is known of
+    reason: str  # why nothing, or not everything, could be compared; empty if it could
+    compared: "tuple[Compared, ...]"
+    corrections: dict[str, tuple[float, float]]  # by wallet: off its balance, on its maintenance margin
+
+
+@guarded
+def audit(
+    context: typer.Context,
+    account: Annotated[
+        list[str] | None, typer.Option("--account", metavar="NAME", help="Only this one; may be repeated.")
+    ] = None,
+    config: ConfigOption = None,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="One line for a monitoring system: exit code 0 ok, 1 warning, 2 critical, 3 unknown."
+        ),
+    ] = False,
+    json: JsonOption = False,
+) -> int:
+    """Show our figures beside the exchange's, for each account followed by its key.
+
+    The running daemon's newest comparison; without a daemon the exchange is asked once.
+    """
+    if check:
+        try:
+            code, text = _verdict(_found(load(context, config), account or ()))
+        except MonitorError as error:
+            code, text = UNKNOWN, _one_line(error)
+        sys.stdout.write(f"AUDIT {WORDS[code]} - {text}\n")
+        return code
+    settings = load(context, config)
+    found = _found(settings, account or ())
+    if json or globals_of(context).json:
+        print_json(found)
+    else:
+        _print(found, settings.display.zone())
+    return 0 if all(one.agrees for one in found) else FAILED
+
+
+def _found(settings: "Settings", names: Sequence[str]) -> "tuple[Audited, ...]":
+    """Return what was compared of these accounts, of all if none is named.
+
+    Raises:
+        ConfigError: none is followed by its key, one named is not, or a key cannot be had.
+        ControlError: the daemon does not answer.
+    """
+    from monitor.control import ask
+
+    followed = [one.name for one in settings.keyed]
+    if not followed:
+        found, allowed = "no account followed by its key", "at least one with api_key and api_secret"
+        raise misuse("accounts", found, allowed, "what is typed in has no figures of the exchange beside it")
+    for name in names:
+        if name not in followed:
+            raise misuse("--account", repr(name[:40]), f"accounts followed by key: {', '.join(followed)}")
+    wanted = [name for name in followed if not names or name in names]
+    try:
+        status = ask(settings.state_directory(os.environ), {"command": "status"})
+    except NotRunningError:
+        return _asked(settings, wanted)
+    return _told(settings, wanted, status)
+
+
+def _told(settings: "Settings", wanted: Sequence[str], status: Any) -> "tuple[Audited, ...]":  # noqa: ANN401 - JSON
+    from monitor.cli.status import decoded
+
+    views = {one.account: one for one in decoded(status).engine.accounts}
+    markets = {one.name: one.market.value for one in settings.keyed}
+    found = []
+    for name in wanted:
+        view = views.get(name)
+        if view is None:
+            reason = "the daemon has yet to see this account"
+            found.append(Audited(name, markets[name], "daemon", 0, False, reason, (), {}))
+            continue
+        reasons = [] if view.ok else [f"it cannot be followed: {view.reason}"]
+        reasons += [] if view.audited_ms else ["nothing was compared yet"]
+        reasons += [f"no maintenance tiers of {symbol}" for symbol in view.untabled]
+        agrees = not reasons and all(row.agrees for row in view.compared)
+        found.append(
+            Audited(
+                name, view.market, "daemon", view.audited_ms, agrees, "; ".join(reasons), view.compared,
+                view.corrections,
+            )
+        )  # fmt: skip
+    return tuple(found)
+
+
+def _asked(settings: "Settings", wanted: Sequence[str]) -> "tuple[Audited, ...]":
+    """Compare now: fetch each account and its tiers once."""
+    import asyncio
+    from random import Random
+
+    from monitor.cli.exchange import client_factory
+    from monitor.config import resolve_secrets
+    from monitor.system_clock import SystemClock
+
+    keys = resolve_secrets(settings, os.environ, channels=False).account_keys
+    make = client_factory(settings, SystemClock(), Random())  # noqa: S311 - spreads retries, guards nothing
+    chosen = [one for one in settings.keyed if one.name in wanted]
+
+    async def ask_all() -> tuple[Audited, ...]:
+        asked = (_compared(settings, one, keys[one.name], make) for one in chosen)
+        return tuple(await asyncio.gather(*asked))
+
+    return asyncio.run(ask_all())
+
+
+async def _compared(settings: "Settings", keyed: "KeyedAccount", key: "AccountKey", make: "ClientOf") -> Audited:
+    from monitor.doctor.figures import compare
+    from monitor.errors import RestError, WireError
+
+    own = {table.symbol: table for table in settings.own_tables}
+    try:
+        client = make(keyed, key)
+        try:
+            found = await compare(client, await client.account(), own, settings.engine.audit)
+        finally:
+            await client.close()
+    except (RestError, WireError) as error:
+        return Audited(keyed.name, keyed.market.value, "exchange", 0, False, str(error).rstrip("."), (), {})
+    reasons = [] if found.consistent else ["the account changed while it was asked"]
+    reasons += [f"no maintenance tiers of {symbol}" for symbol in found.untabled]
+    result = found.audit
+    return Audited(
+        keyed.name, keyed.market.value, "exchange", result.at_ms,
+        not reasons and all(row.agrees for row in result.compared), "; ".join(reasons), result.compared,
+        {key.wallet: amounts for key, amounts in result.corrections.items()},
+    )  # fmt: skip
+
+
+def _verdict(found: "Sequence[Audited]") -> tuple[int, str]:
+    """Return the exit code of ``--check`` and its line, performance data included."""
+    rows = [row for one in found for row in one.compared]
+    differing = [row for row in rows if not row.agrees]
+    unknown = [f"{one.account}: {one.reason}" for one in found if one.reason]
+    said = [*unknown]
+    if differing:
+        worst = differing[0]
+        what = " ".join(part for part in (worst.account, worst.wallet, worst.symbol, worst.side) if part)
+        said.append(f"{counted(len(differing), 'figure')} not the exchange's, such as {what} {worst.figure.value}")
+    code = UNKNOWN if unknown else WARNING if differing else FINE
+    text = "; ".join(said) or f"{counted(len(rows), 'figure')} of {counted(len(found), 'account')} agree"
+    return code, f"{text.replace('|', '/')} | figures={len(rows)} differing={len(differing)}"
+
+
+def _print(found: "Sequence[Audited]", zone: "dt.tzinfo | None") -> None:
+    from rich.text import Text
+
+    from monitor.cli.chart import local_time
+    from monitor.cli.tables import Column, FittedTable, wallet_name
+    from monitor.notify.numbers import money
+
+    out = console()
+    rows = [row for one in found for row in one.compared]
+    out.print(
+        FittedTable(
+            (
+                Column("account", [row.account for row in rows], 3),
+                Column("wallet", [wallet_name(row.wallet, row.symbol) for row in rows], 4),
+                Column("symbol", [row.symbol or "-" for row in rows]),
+                Column("side", [row.side or "-" for row in rows], 2),
+                Column("figure", [row.figure.value for row in rows]),
+                Column("ours", [_figure(row.ours) for row in rows], right=True),
+                Column("exchange's", [_figure(row.theirs) for row in rows], right=True),
+                Column("difference", [_difference(row) for row in rows], 1, right=True),
+                Column("tolerance", [f"{row.tolerance:.3g}" for row in rows], 5, right=True),
+                Column(
+                    "verdict",
+                    [Text("agrees", "green") if row.agrees else Text("DIFFERS", "bold red") for row in rows],
+                ),
+            ),
+            empty="No figures were compared.",
+        )
+    )
+    out.print()
+    for one in found:
+        when = f"compared {local_time(one.audited_ms, zone, day=True)}" if one.audited_ms else "not compared"
+        who = "by the running daemon" if one.asked == "daemon" else "just now; no daemon is running"
+        differing = sum(not row.agrees for row in one.compared)
+        words = f"{counted(differing, 'figure')} of {len(one.compared)} differ" if differing else (
+            f"all {len(one.compared)} agree" if one.compared else "nothing held, nothing to compare"
+        )  # fmt: skip
+        text = (
+            f"{one.account} ({one.market}): {when}, {who}: {words}."
+            if one.audited_ms
+            else f"{one.account}: {when}."
+        )
+        out.print(Text(text, "bold red" if differing else ""), soft_wrap=True)
+        if one.reason:
+            out.print(Text(f"{one.account}: {one.reason}.", "bold red"), soft_wrap=True)
+        assets = {row.wallet: _asset(row.wallet) for row in one.compared}
+        for wallet, (less, extra) in one.corrections.items():
+            asset = assets.get(wallet, "")
+            parts = [f"{money(less, asset)} off its balance"] if less else []
+            parts += [f"{money(extra, asset)} on its maintenance margin"] if extra else []
+            out.print(
+                f"{one.account} {wallet_name(wallet)}: the worse figures rule: {' and '.join(parts)}.",
+                markup=False, soft_wrap=True,
+            )  # fmt: skip
+
+
+def _asset(wallet: str) -> str:
+    """Return the asset of a cross wallet; an isolated one's name does not say it."""
+    mode, _, rest = wallet.partition(":")
+    return {"cross:multi": "USD"}.get(wallet, rest if mode == "cross" else "")
+
+
+def _figure(value: float | None) -> str:
+    return "none" if value is None else f"{value:.10g}"
+
+
+def _difference(row: "Compared") -> str:
+    if row.ours is None or row.theirs is None:
+        return "-"
+    return f"{row.ours - row.theirs:+.3g}" if row.ours != row.theirs else "0"
+
+
+def _one_line(error: MonitorError) -> str:
+    text = str(error)
+    if isinstance(error, ConfigError):
+        text = "; ".join(str(problem) for problem in error.problems)
+    return " ".join(text.replace("|", "/").split())
