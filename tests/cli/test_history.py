@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from monitor.core.model import Sample
+from monitor.core.model import Change, ChangeKind, Sample
 from monitor.storage.history import HistorySettings, SqliteHistory
 from monitor.system_clock import SystemClock
 from tests.cli.made import commands
@@ -55,9 +55,10 @@ def samples(now_ms: int) -> list[Sample]:
     return rows
 
 
-async def record(path: Path, rows: Sequence[Sample]) -> None:
+async def record(path: Path, rows: Sequence[Sample], changes: Sequence[Change] = ()) -> None:
     store = SqliteHistory(path, SystemClock(), HistorySettings(), lambda _ok, _reason: None)
     store.record(rows)
+    store.record_changes(changes)
     store.finish()
     await store.run()
     await store.close()
@@ -170,3 +171,52 @@ def test_wrong_arguments_are_refused(recorded: Path, arguments: list[str], said:
     found = run(recorded, *arguments)
     assert found.exit_code == 2
     assert said in found.stderr
+
+
+@pytest.fixture
+async def changed(config: Path) -> Path:
+    now_ms = SystemClock().wall_ms()
+    found = [
+        Change(now_ms - 7_200_000, "main", ChangeKind.OPENED, "BTCUSDT", "LONG", "", 0.0, 0.5, 61_000.0, "ORDER"),
+        Change(now_ms - 2000, "main", ChangeKind.BALANCE, "", "", "USDT", 5000.0, 4800.0, None, "FUNDING_FEE"),
+        Change(now_ms - 1000, "other", ChangeKind.CLOSED, "ETHUSDT", "SHORT", "", 2.0, 0.0, None, "reconcile"),
+    ]
+    await record(config.parent / "history.db", (), found)
+    return config
+
+
+def test_changes_in_plain_words(changed: Path) -> None:
+    """Time, account and what changed, newest last; filters and limits are those of the samples."""
+    lines = run(changed, "--changes").stdout.splitlines()
+    assert lines[0].split() == ["time", "account", "change"]
+    assert "BTCUSDT LONG opened 0.5 at 61,000" in lines[1]
+    assert "main" in lines[2]
+    assert "USDT balance 5,000 -> 4,800 (FUNDING_FEE)" in lines[2]
+    assert "ETHUSDT SHORT closed, was 2 (reconcile)" in lines[3]
+    assert "opened" in run(changed, "--changes", "BTCUSDT").stdout
+    assert "balance" not in run(changed, "--changes", "BTCUSDT").stdout
+    assert "The newest 1 of 2 changes; --limit shows more." in run(
+        changed, "--changes", "--account", "main", "--limit", "1"
+    ).stdout  # fmt: skip
+    assert (
+        run(changed, "--changes", "BTCUSDT", "--since", "1h").stdout == "No change was recorded in the last 1h.\n"
+    )
+
+
+def test_changes_as_json(changed: Path) -> None:
+    """Every field as it is, in UTC, and the words for it."""
+    rows = json.loads(run(changed, "--changes", "--json").stdout)
+    assert [row["kind"] for row in rows] == ["opened", "balance", "closed"]
+    assert rows[1] | {"at": "", "at_ms": 0} == {
+        "at": "", "at_ms": 0, "account": "main", "kind": "balance", "symbol": "", "side": "", "asset": "USDT",
+        "before": 5000.0, "after": 4800.0, "price": None, "cause": "FUNDING_FEE",
+        "words": "USDT balance 5,000 -> 4,800 (FUNDING_FEE)",
+    }  # fmt: skip
+    assert rows[0]["at"].endswith("Z")
+
+
+def test_a_symbol_that_never_changed_is_refused(changed: Path) -> None:
+    """An empty answer would read as calm."""
+    found = run(changed, "--changes", "DOGEUSDT")
+    assert found.exit_code == 2
+    assert "what changed: BTCUSDT, ETHUSDT" in found.stderr

@@ -1,5 +1,7 @@
 """Words about accounts: trouble, drift, margin calls, forced orders, changes, tiers."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,7 +24,7 @@ def change(kind: ChangeKind, **fields: object) -> Change:
 
 def compared(figure: Figure, ours: float | None, theirs: float | None, **fields: object) -> Compared:
     known: dict[str, object] = {"wallet": "cross:USDT", "symbol": "BTCUSDT", "side": "LONG", "tolerance": 10.0}
-    return Compared(  # type: ignore[call-arg]  # each test names real fields
+    return Compared(  # each test names real fields
         account="main", figure=figure, ours=ours, theirs=theirs, agrees=False, **{**known, **fields}  # type: ignore[arg-type]
     )  # fmt: skip
 
@@ -98,7 +100,7 @@ TIERS = "no maintenance tiers"
          "BRACKETS - main: new maintenance tiers of BTCUSDT, BTCUSDT LONG liquidation price 59,136.5 -> none"),
     ],
 )  # fmt: skip
-def test_titles_tell_the_whole_story(kind: NoticeKind, facts: dict[str, object], title: str) -> None:
+def test_titles_tell_the_whole_story(kind: NoticeKind, facts: dict[str, Any], title: str) -> None:
     """Account, what happened, figures, environment."""
     assert told(kind, **facts).title == f"{title} - TESTNET"
 
@@ -166,8 +168,9 @@ def test_a_margin_call_shows_the_exchanges_ratio_beside_ours() -> None:
 
     whole = {"symbol": "", "side": ""}
     both = (
-        compared(Figure.MAINTENANCE_MARGIN, 80.0, 85.0, **whole), compared(Figure.MARGIN_BALANCE, 100.0, 100.0, **whole)
-    )  # fmt: skip
+        compared(Figure.MAINTENANCE_MARGIN, 80.0, 85.0, **whole),
+        compared(Figure.MARGIN_BALANCE, 100.0, 100.0, **whole),
+    )
     assert body(*both) == "Exchange: margin ratio 85 % there, 80 % here"
     assert body(compared(Figure.MAINTENANCE_MARGIN, 122.0, 125.0)) == (
         "Exchange: BTCUSDT LONG maintenance margin 122 here, 125 at the exchange"

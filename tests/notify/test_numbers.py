@@ -128,3 +128,23 @@ def test_an_absurd_time_is_unknown_and_no_error() -> None:
     """A message about trouble never fails over a figure."""
     assert numbers.moment(10**20) == "unknown"
     assert numbers.clock_time(-(10**20)) == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (59136.5, "59,136.5"),
+        (59410.0, "59,410"),
+        (0.5, "0.5"),
+        (-4800.25, "-4,800.25"),
+        (-0.5, "-0.5"),
+        (0.0, "0"),
+        (-0.0, "0"),
+        (1234567890.0, "1,234,567,890"),
+        (None, "unknown"),
+        (float("nan"), "unknown"),
+    ],
+)
+def test_thousands_are_set_apart(value: float | None, text: str) -> None:
+    """Amounts that are read side by side are read by their commas."""
+    assert numbers.grouped(value) == text

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.core.model import Level, Sample
+from monitor.core.model import Change, ChangeKind, Level, Sample
 from monitor.errors import StoreError
 from monitor.storage.history import HistorySettings, SqliteHistory
 from monitor.storage.history_reader import HistoryReader, Subject
@@ -47,6 +47,14 @@ ROWS = [
     sample(121_000, account="b", level=Level.EMERGENCY, room=None),
 ]
 
+CHANGES = [
+    Change(5, "a", ChangeKind.OPENED, "BTCUSDT", "LONG", after=0.5, price=100.0, cause="ORDER"),
+    Change(5, "a", ChangeKind.BALANCE, asset="USDT", before=10.0, after=9.0, cause="ORDER"),
+    Change(
+        9, "b", ChangeKind.LEVERAGE, "BTCUSDT", "SHORT", before=10.0, after=20.0, cause="ACCOUNT_CONFIG_UPDATE"
+    ),
+]
+
 
 @pytest.fixture
 async def path(tmp_path: Path, clock: ManualClock) -> Path:
@@ -54,6 +62,7 @@ async def path(tmp_path: Path, clock: ManualClock) -> Path:
     settings = HistorySettings(keep_raw_s=1e10, keep_minutes_s=1e10)
     history = SqliteHistory(path, clock, settings, lambda *_: None)
     history.record(ROWS)
+    history.record_changes(CHANGES)
     history.finish()
     await history.run()
     await history.close()
@@ -124,10 +133,21 @@ def test_the_worst_of_each_subject_worst_first(reader: HistoryReader) -> None:
 
 def test_row_counts_name_every_table(reader: HistoryReader) -> None:
     """How big the history has grown."""
-    assert reader.row_counts() == {"subjects": 4, "samples": 7, "minutes": 6, "changes": 0}
+    assert reader.row_counts() == {"subjects": 4, "samples": 7, "minutes": 6, "changes": 3}
 
 
 def test_a_missing_file_is_an_error_with_a_hint(tmp_path: Path) -> None:
     """No history yet is not an empty history."""
     with pytest.raises(StoreError, match=r"there is no such file\..*position-monitor run"):
         HistoryReader(tmp_path / "history.db")
+
+
+def test_changes_are_filtered_and_the_newest_win(reader: HistoryReader) -> None:
+    """Oldest first, in the order told; since is included, until is not; an empty symbol is the account itself."""
+    assert reader.changes() == CHANGES
+    assert reader.changes("a") == CHANGES[:2]
+    assert reader.changes(symbol="BTCUSDT") == [CHANGES[0], CHANGES[2]]
+    assert reader.changes("a", "") == [CHANGES[1]]
+    assert reader.changes(since_ms=6) == reader.changes(limit=1) == [CHANGES[2]]
+    assert reader.changes(until_ms=9) == CHANGES[:2]
+    assert reader.changed() == [("a", ""), ("a", "BTCUSDT"), ("b", "BTCUSDT")]

@@ -4,18 +4,20 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 
+import msgspec
 import pytest
 
-from monitor.core.model import Sample
+from monitor.core.model import Change, ChangeKind, Sample
 from monitor.storage.history_reader import Minute
-from monitor.storage.history_schema import FOLD, HISTORY_SCHEMA, MINUTE_MS, PUT_SAMPLE, PUT_SUBJECT
+from monitor.storage.history_schema import FOLD, HISTORY_SCHEMA, MINUTE_MS, PUT_CHANGE, PUT_SAMPLE, PUT_SUBJECT
 
 
 @pytest.fixture
 def tables() -> Iterator[sqlite3.Connection]:
     with closing(sqlite3.connect(":memory:")) as connection:
-        for statement in HISTORY_SCHEMA.migrations[1]:
-            connection.execute(statement)
+        for statements in HISTORY_SCHEMA.migrations.values():
+            for statement in statements:
+                connection.execute(statement)
         yield connection
 
 
@@ -44,3 +46,19 @@ def test_parameters_are_numbered_as_fields_are(tables: sqlite3.Connection) -> No
     }
     [minute] = tables.execute("SELECT minute_ms, margin_ratio_max, room_min, distance_min, mark_last FROM minutes")
     assert minute == (3 * MINUTE_MS, sample.margin_ratio, sample.room, sample.distance, sample.mark)
+
+
+def test_a_change_is_bound_as_it_is(tables: sqlite3.Connection) -> None:
+    """Every field has a column, and each value lands in the column of its name."""
+    change = Change(5, "a", ChangeKind.MARGIN, "s", "LONG", "USDT", 1.0, 2.0, 3.0, "reconcile")
+    assert columns(tables, "changes") - {"id"} == set(Change.__struct_fields__)
+    tables.execute(PUT_CHANGE, msgspec.structs.astuple(change))
+    [stored] = tables.execute(f"SELECT {', '.join(Change.__struct_fields__)} FROM changes")  # noqa: S608 - our names
+    assert stored == msgspec.structs.astuple(change)
+
+
+@pytest.mark.parametrize(("column", "index"), [("account", "changes_once"), ("symbol", "changes_of_symbol")])
+def test_changes_are_read_by_an_index(tables: sqlite3.Connection, column: str, index: str) -> None:
+    """A question about one account or one symbol does not read the whole table."""
+    plan = tables.execute(f"EXPLAIN QUERY PLAN SELECT * FROM changes WHERE {column} = ? AND at_ms >= ?", ("a", 1))  # noqa: S608 - our names
+    assert f"USING INDEX {index} ({column}=? AND at_ms>?)" in plan.fetchone()[3]
