@@ -6,7 +6,7 @@ without a sign, which shows when REST tells what no event did.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from random import Random
 from typing import Final
 
@@ -70,7 +70,6 @@ class AccountFollower:
         inbox: takes the events.
         clock: for all waiting and judging but that within the socket library.
         rng: chance for the jitter of pauses.
-        permissions: asks what the key may do, None where the exchange does not say; left out, nobody asks.
         refuse_trading_key: do not follow the account with a key that can trade or withdraw.
         timings: how patient to be.
     """
@@ -86,7 +85,6 @@ class AccountFollower:
         inbox: Inbox,
         clock: Clock,
         rng: Random,
-        permissions: Callable[[], Awaitable[Permissions | None]] | None = None,
         refuse_trading_key: bool = False,
         timings: AccountTimings = DEFAULT_ACCOUNT_TIMINGS,
     ) -> None:
@@ -96,7 +94,6 @@ class AccountFollower:
         self._inbox = inbox
         self._clock = clock
         self._rng = rng
-        self._ask_permissions = permissions
         self._refuse_trading_key = refuse_trading_key
         self._timings = timings
         self._tiers = Tiers(account, rest, cache, inbox, timings)
@@ -213,12 +210,10 @@ class AccountFollower:
     # Asking REST.
 
     async def _check_key(self, now_s: float) -> None:
-        if self._ask_permissions is None:
-            return
         if self._permissions_s is not None and now_s - self._permissions_s < self._timings.permissions_every_s:
             return
         try:
-            found = await self._ask_permissions()
+            found = await self._rest.permissions()
         except AccountUnavailableError:
             found = None  # asked elsewhere than all else: that alone must not keep an account from being followed
         if found is not None:
@@ -238,17 +233,17 @@ class AccountFollower:
                 if attempt:
                     await self._clock.sleep(timings.attempt_gap_s)
                 self._moved = False
-                asked_s, asked_ms = self._clock.mono_s(), self._rest.exchange_ms()
+                asked_s = self._clock.mono_s()
                 reply = await self._rest.account()
                 if reply.consistent and not self._moved:
                     break
-            self._merge(reply, asked_s, asked_ms)
+            self._merge(reply, asked_s)
         finally:
             self._recorded = None
 
-    def _merge(self, reply: FullReply, asked_s: float, asked_ms: int) -> None:
+    def _merge(self, reply: FullReply, asked_s: float) -> None:
         timings, last_s = self._timings, self._reconciled_s
-        merge = self._tracked.merge(reply, asked_ms)
+        merge = self._tracked.merge(reply)
         for event in self._recorded or ():
             self._tracked.apply(event)
         snapshot = self._tracked.snapshot

@@ -46,7 +46,7 @@ class Reply(Protocol):
 
     @property
     def snapshot(self) -> AccountSnapshot:
-        """The account."""
+        """The account; ``as_of_ms`` is the exchange time it was asked for."""
         ...
 
     @property
@@ -191,19 +191,14 @@ class TrackedAccount:
         )
         return not same or before is None or _modes(before) != _modes(self.snapshot)
 
-    def merge(self, reply: Reply, asked_ms: int | None = None) -> Merge:
-        """Take a REST reply: it is right, except about what the stream has told newer things of.
-
-        Args:
-            reply: the account.
-            asked_ms: exchange time when it was asked for, Unix milliseconds; that of the reply if left out.
-        """
+    def merge(self, reply: Reply) -> Merge:
+        """Take a REST reply: it is right, except about what the stream has told newer things of."""
         first = self.snapshot is None
-        tally = _Tally(reply.snapshot.as_of_ms if asked_ms is None else asked_ms)
+        tally = _Tally(reply.snapshot.as_of_ms)
         self._merge_legs(reply, tally)
         self._merge_balances(reply, tally)
         self._take_leverage(reply.snapshot, tally.asked_ms)
-        changed = self._renew(reply.snapshot, reply.snapshot.as_of_ms, Source.REST)
+        changed = self._renew(reply.snapshot, tally.asked_ms, Source.REST)
         if first:
             return Merge(changed, held_back=False, unannounced=())
         self._waiting.update(tally.news)

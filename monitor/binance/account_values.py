@@ -59,6 +59,13 @@ class Keys(Protocol):
         ...
 
 
+class Permissions(msgspec.Struct, frozen=True):
+    """What a key may do beside reading."""
+
+    can_trade: bool
+    can_withdraw: bool
+
+
 class AccountRest(Keys, Protocol):
     """What REST says of one account. Every coroutine raises AccountUnavailableError."""
 
@@ -74,6 +81,10 @@ class AccountRest(Keys, Protocol):
         """Return the whole account."""
         ...
 
+    async def permissions(self) -> Permissions | None:
+        """Return what the key may do; None where that cannot be known."""
+        ...
+
     def exchange_ms(self) -> int:
         """Return the exchange's time as far as known, Unix milliseconds."""
         ...
@@ -81,13 +92,6 @@ class AccountRest(Keys, Protocol):
     def used_weight(self) -> int | None:
         """Return the request weight of the running minute as the exchange counts it; None if not known."""
         ...
-
-
-class Permissions(msgspec.Struct, frozen=True):
-    """What a key may do beside reading."""
-
-    can_trade: bool
-    can_withdraw: bool
 
 
 class TierCache(Protocol):

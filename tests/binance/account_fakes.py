@@ -1,0 +1,194 @@
+"""REST, a tier cache and a follower to try: fakes that behave."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+import msgspec
+
+from monitor.binance.account import AccountFollower
+from monitor.binance.account_state import Contract
+from monitor.binance.account_values import AccountTimings, AccountUnavailableError, FullReply, Permissions
+from monitor.binance.user_wire import AccountUpdate, LeverageUpdate
+from monitor.core.model import AccountSnapshot, Bracket, BracketTable, ExchangeFigures, Market, Side
+from monitor.errors import StoreError
+from tests.binance.exchange_model import CONTRACTS, ModelAccount, on_wire
+from tests.binance.stand_in import PATIENCE_S, Recorder, Session, StandIn, until
+from tests.conftest import ManualClock, settle
+
+T = TypeVar("T")
+
+TIMINGS = AccountTimings(open_timeout_s=30.0, ping_interval_s=300.0, ping_timeout_s=300.0)
+DAY = "2026-11-24"
+
+
+def table(symbol: str, mmr: float = 0.005, as_of: str = DAY) -> BracketTable:
+    return BracketTable(symbol, (Bracket(0.0, 1e9, mmr, 0.0),), "exchange", as_of, "main")
+
+
+class FakeReply(msgspec.Struct):
+    snapshot: AccountSnapshot
+    figures: ExchangeFigures
+    leg_ms: dict[tuple[str, Side], int]
+    asset_ms: dict[str, int]
+    consistent: bool = True
+
+
+class FakeRest:
+    """Answers from a model account, unless told to fail. ``errors`` holds by method what the next calls raise."""
+
+    def __init__(self, model: ModelAccount, clock: ManualClock) -> None:
+        self.model = model
+        self.clock = clock
+        self.calls: Counter[str] = Counter()
+        self.errors: dict[str, AccountUnavailableError] = {}
+        self.known: dict[str, Contract] = dict(CONTRACTS)
+        self.brackets = {symbol: table(symbol) for symbol in CONTRACTS}
+        self.consistent = True
+        self.alive = False
+        self.made = 0
+        self.asked: Callable[[], Awaitable[None]] | None = None  # runs while the account is being asked for
+        self.skew_ms = 0
+        self.may: Permissions | None = None
+
+    def _call(self, name: str) -> None:
+        self.calls[name] += 1
+        error = self.errors.get(name) or self.errors.get("*")
+        if error is not None:
+            raise error
+
+    async def create_listen_key(self) -> str:
+        self._call("create_listen_key")
+        self.made += not self.alive
+        self.alive = True
+        return f"SECRETKEY{self.made}"
+
+    async def keep_listen_key(self) -> bool:
+        self._call("keep_listen_key")
+        return self.alive
+
+    async def contracts(self) -> Mapping[str, Contract]:
+        self._call("contracts")
+        return dict(self.known)
+
+    async def tables(self) -> Sequence[BracketTable]:
+        self._call("tables")
+        return tuple(self.brackets.values())
+
+    async def account(self) -> FullReply:
+        self._call("account")
+        self.model.now_ms = max(self.model.now_ms, self.exchange_ms())
+        reply = self.model.reply()
+        if self.asked is not None:
+            await self.asked()
+        figures = ExchangeFigures(reply.snapshot.as_of_ms)
+        return FakeReply(reply.snapshot, figures, reply.leg_ms, reply.asset_ms, self.consistent)
+
+    async def permissions(self) -> Permissions | None:
+        self._call("permissions")
+        return self.may
+
+    def exchange_ms(self) -> int:
+        return self.clock.wall_ms() + self.skew_ms
+
+    def used_weight(self) -> int | None:
+        return 42
+
+
+class FakeCache:
+    """A disk that may be full."""
+
+    def __init__(self, *tables: BracketTable) -> None:
+        self.kept: tuple[BracketTable, ...] = tables
+        self.full = False
+        self.saves = 0
+
+    def load(self) -> Sequence[BracketTable]:
+        return self.kept
+
+    def save(self, tables: Sequence[BracketTable]) -> None:
+        self.saves += 1
+        if self.full:
+            raise StoreError("brackets.json", "save", "no space")
+        self.kept = tuple(tables)
+
+
+class Bench:
+    """A follower with everything around it."""
+
+    def __init__(self, clock: ManualClock, server: StandIn) -> None:
+        self.clock = clock
+        self.server = server
+        self.model = ModelAccount()
+        self.rest = FakeRest(self.model, clock)
+        self.cache = FakeCache()
+        self.inbox = Recorder()
+        self.refuse_trading_key = False
+        self.follower = self.make()
+
+    def make(self, **changes: object) -> AccountFollower:
+        self.follower = AccountFollower(
+            "main",
+            Market.USDM,
+            [self.server.base.replace("/market", "/private")],
+            rest=self.rest,
+            cache=self.cache,
+            inbox=self.inbox,
+            clock=self.clock,
+            rng=random.Random(7),  # noqa: S311 - jitter
+            refuse_trading_key=self.refuse_trading_key,
+            timings=msgspec.structs.replace(TIMINGS, **changes),
+        )
+        return self.follower
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(_run(job.run)) for job in self.follower.jobs()]
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+
+    def of(self, kind: type[T]) -> list[T]:
+        return [event for event in self.inbox.events if isinstance(event, kind)]
+
+    def reconciles(self) -> int:
+        return self.follower.stats().reconciles
+
+    async def session(self, number: int = 0) -> Session:
+        await until(lambda: len(self.server.sessions) > number)
+        return self.server.sessions[number]
+
+    async def started(self) -> Session:
+        """Wait for the stream and for the reconcile its opening asks for; return the session."""
+        session = await self.session()
+        await until(lambda: self.follower.stats().stream.state == "open" and self.reconciles() >= 1)
+        await self.reach(lambda: self.reconciles() == 2)
+        return session
+
+    async def pass_time(self, seconds: float) -> None:
+        """Let time pass in small steps, with the sockets working in between."""
+        end_s = self.clock.mono_s() + seconds
+        while (left_s := end_s - self.clock.mono_s()) > 1e-9:
+            await self.clock.advance(min(0.5, left_s))
+            await settle()
+
+    async def reach(self, condition: Callable[[], bool]) -> None:
+        """Let time pass until the condition holds."""
+        async with asyncio.timeout(PATIENCE_S):
+            while not condition():
+                await self.pass_time(0.1)
+
+    def change(self, made: Callable[[ModelAccount], AccountUpdate | LeverageUpdate]) -> dict[str, object]:
+        """Change the account now; return the frame that tells it."""
+        self.model.now_ms = max(self.model.now_ms, self.rest.exchange_ms())
+        return on_wire(made(self.model))
+
+
+async def _run(run: Callable[[], Awaitable[None]]) -> None:
+    await run()
