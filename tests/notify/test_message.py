@@ -151,6 +151,7 @@ GONE = "POSITION GONE - BTCUSDT LONG - not an all-clear: check the exchange"
         ("reduced", "REDUCED BY LIQUIDATION - BTCUSDT LONG - check the exchange", Level.WARNING),
         ("deleveraged", "AUTO-DELEVERAGED - BTCUSDT LONG - check the exchange", Level.WARNING),
         ("closed_by_hand", "CLOSED BY HAND - BTCUSDT LONG - no position left", Level.NOTICE),
+        ("settled", "SETTLED - BTCUSDT LONG - the contract was delisted or delivered", Level.WARNING),
     ],
 )  # fmt: skip
 def test_only_a_recovery_reads_as_an_all_clear(reason: str, story: str, level: Level) -> None:
