@@ -1,0 +1,114 @@
+"""REST as an account is followed by it: what the client returns, and its errors in one form."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import structlog
+
+from monitor.binance.account_fetch import bracket_tables, fetch_account
+from monitor.binance.account_state import Contract
+from monitor.binance.account_values import AccountUnavailableError, FullReply, Permissions
+from monitor.binance.rest import RestClient
+from monitor.binance.rest_errors import RESTRICTED
+from monitor.binance.snapshot import contracts_of
+from monitor.binance.weights import WeightBudget
+from monitor.core.model import BracketTable
+from monitor.errors import (
+    KeyRefusedError,
+    ListenKeyError,
+    PortfolioMarginError,
+    RateLimitedError,
+    RestError,
+    WireError,
+)
+from monitor.ports import Clock
+
+log = structlog.get_logger()
+
+
+class AccountClient:
+    """One account by REST. Implements ``account_values.AccountRest``.
+
+    Args:
+        account: its name.
+        rest: the client of its market, with its key; whoever made it closes it.
+        budget: the one its requests are counted in.
+        clock: to say how long a limit holds.
+    """
+
+    def __init__(self, account: str, rest: RestClient, budget: WeightBudget, clock: Clock) -> None:
+        self._account = account
+        self._rest = rest
+        self._budget = budget
+        self._clock = clock
+        self._contracts: Mapping[str, Contract] = {}
+        self._faulty: frozenset[str] = frozenset()  # symbols whose tiers were told to be unusable
+
+    async def create_listen_key(self) -> str:
+        """Return the account's listen key, its life prolonged; raise AccountUnavailableError."""
+        with self._translated():
+            return (await self._rest.create_listen_key()).listen_key
+
+    async def keep_listen_key(self) -> bool:
+        """Prolong the key's life; False if there is none any more; raise AccountUnavailableError."""
+        with self._translated():
+            try:
+                await self._rest.keepalive_listen_key()
+            except ListenKeyError:
+                return False
+            return True
+
+    async def contracts(self) -> Mapping[str, Contract]:
+        """Return the static facts of every symbol of the account's market; limits are learnt on the way."""
+        with self._translated():
+            self._contracts = contracts_of(await self._rest.exchange_info(), self._rest.market)
+        return self._contracts
+
+    async def tables(self) -> Sequence[BracketTable]:
+        """Return the maintenance tiers of every symbol as they are for this account.
+
+        Those that break the rules of tiers are left out and logged, once.
+        """
+        with self._translated():
+            reply = await self._rest.leverage_brackets()
+        today = datetime.fromtimestamp(self.exchange_ms() / 1000, UTC).date().isoformat()
+        found = bracket_tables(self._account, reply, today)
+        faulty = frozenset(fault.symbol for fault in found.faults)
+        if faulty - self._faulty:
+            log.warning("brackets.unusable", account=self._account, symbols=sorted(faulty - self._faulty))
+        self._faulty = faulty
+        return found.tables
+
+    async def account(self) -> FullReply:
+        """Return the whole account."""
+        with self._translated():
+            return await fetch_account(self._rest, self._account, self._contracts, rounds=1)
+
+    async def permissions(self) -> Permissions | None:
+        """Return what the key may do; None where that cannot be known."""
+        with self._translated():
+            found = await self._rest.api_restrictions()
+        return None if found is None else Permissions(found.can_trade, found.can_withdraw)
+
+    def exchange_ms(self) -> int:
+        """Return the exchange's time as far as known, Unix milliseconds."""
+        return self._rest.exchange_ms()
+
+    def used_weight(self) -> int | None:
+        """Return the request weight used in the present minute, by everybody behind this address."""
+        return self._budget.used
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        # Never chained: what is under these may hold an address with its signature.
+        try:
+            yield
+        except RateLimitedError as error:
+            wait_s = max(0.0, error.until_s - self._clock.mono_s())
+            raise AccountUnavailableError(error.reason, error.hint, wait_s=wait_s) from None
+        except RestError as error:
+            fatal = isinstance(error, KeyRefusedError | PortfolioMarginError) or error.reason == RESTRICTED
+            raise AccountUnavailableError(error.reason, error.hint or str(error), fatal=fatal) from None
+        except WireError as error:
+            raise AccountUnavailableError(error.reason, str(error)) from None
