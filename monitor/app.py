@@ -6,7 +6,7 @@ committed and history written, each with a deadline; databases close last.
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, tzinfo
 from pathlib import Path
 from random import Random
@@ -58,6 +58,7 @@ class Sources(NamedTuple):
 
     feeds: Mapping[Market, Feed]
     accounts: Sequence[AccountSource] = ()
+    close: Sequence[Callable[[], Awaitable[None]]] = ()  # lets go of what they share
 
 
 # Makes the sources once there is somewhere for their events to go.
@@ -217,6 +218,8 @@ class Daemon:
     async def _close(self) -> None:
         for channel in self._plan.channels:
             channel.close()
+        for close in self._sources.close:
+            await close()
         await self._history.close()
         await self._store.close()
         if self._journal is not None:

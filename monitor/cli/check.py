@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @guarded
 def check_config(context: typer.Context, config: ConfigOption = None, json: JsonOption = False) -> int:
     """Check the configuration; every mistake at once, each with its key path and the fix."""
-    from monitor.cli.wiring import build_channels, state_problems
+    from monitor.cli.wiring import build_channels, check_keys, state_problems
     from monitor.config import resolve_secrets
 
     settings = load(context, config)
@@ -26,6 +26,7 @@ def check_config(context: typer.Context, config: ConfigOption = None, json: Json
     for channel in built.channels:
         channel.close()
     keys = resolve_secrets(settings, os.environ, channels=False)
+    check_keys(settings, os.environ)
     warnings = (*settings.warnings, *built.warnings, *keys.warnings)
     accounts = len(settings.engine.accounts)
     positions = sum(len(account.positions) for account in settings.accounts)

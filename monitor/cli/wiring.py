@@ -1,24 +1,34 @@
 """From a loaded configuration to a daemon that can run: the only place that knows every adapter."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, tzinfo
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from monitor.app import Daemon, Plan, Sources
-from monitor.binance.endpoints import endpoints
+from monitor.binance.account import AccountFollower
+from monitor.binance.account_rest import AccountClient
+from monitor.binance.account_values import DEFAULT_ACCOUNT_TIMINGS, AccountTimings
+from monitor.binance.endpoints import Environment, endpoints
+from monitor.binance.keys import MALFORMED_KEY
+from monitor.binance.rest import RestClient
 from monitor.binance.streams import MarkFeed
-from monitor.config import Settings, resolve_secrets
+from monitor.binance.weights import WeightBudget
+from monitor.cli.exchange import rest_client
+from monitor.config import KeyedAccount, Settings, resolve_secrets
 from monitor.control import PATH_LIMIT
 from monitor.core.model import Market
-from monitor.errors import ConfigError, Problem
+from monitor.errors import ConfigError, KeyRefusedError, Problem
 from monitor.notify.apprise import AppriseChannel, build_channel
 from monitor.ports import Channel, Clock, Feed, Inbox
+from monitor.storage.bracket_cache import BracketCache
 from monitor.storage.history import HistorySettings
 from monitor.storage.paths import CONTROL_SOCKET
+from monitor.system_clock import SystemClock
 
 
 class Channels(NamedTuple):
@@ -89,17 +99,39 @@ def build_daemon(
     clock: Clock,
     environ: Mapping[str, str],
     journal: Path | None = None,
+    timings: AccountTimings = DEFAULT_ACCOUNT_TIMINGS,
 ) -> Daemon:
-    """Return a daemon for this configuration; nothing is opened yet."""
+    """Return a daemon for this configuration; nothing is opened yet.
+
+    Raises:
+        ConfigError: keys of accounts that cannot be read or used, all of them; never with a key in it.
+    """
     rng = Random()  # noqa: S311 - spreads reconnections and retries, guards nothing
+    budget = WeightBudget(clock)
+    clients = build_clients(settings, environ, clock, rng, budget)
 
     def sources(inbox: Inbox) -> Sources:
-        return Sources({market: _feed(settings, market, inbox, clock, rng) for market in Market})
+        follow = partial(_follower, settings, environ, inbox=inbox, budget=budget, clock=clock, rng=rng)
+        followers = [follow(keyed, clients[keyed.name], timings) for keyed in settings.keyed]
+
+        def changed(symbol: str, has_tiers: bool) -> None:
+            if has_tiers:
+                for follower in followers:
+                    follower.refresh_brackets(symbol)
+
+        return Sources(
+            feeds={
+                market: _feed(settings, market, inbox, clock, rng, changed if followers else None)
+                for market in Market
+            },
+            accounts=followers,
+            close=tuple(client.close for client in clients.values()),
+        )
 
     plan = Plan(
         settings=settings.engine,
         accounts=settings.accounts,
-        tables=settings.tables,
+        tables=tuple({table.symbol: table for table in (*settings.tables, *settings.own_tables)}.values()),
         channels=tuple(channels),
         state_dir=settings.state_directory(environ),
         history_path=settings.history_path(environ),
@@ -112,12 +144,83 @@ def build_daemon(
     return Daemon(plan, sources, clock, rng)
 
 
-def _feed(settings: Settings, market: Market, inbox: Inbox, clock: Clock, rng: Random) -> Feed:
+def build_clients(
+    settings: Settings, environ: Mapping[str, str], clock: Clock, rng: Random, budget: WeightBudget
+) -> dict[str, RestClient]:
+    """Return the REST clients of all followed accounts by name; nothing is sent yet.
+
+    Raises:
+        ConfigError: keys that cannot be read or used, all of them; never with a key in it.
+    """
+    keys = resolve_secrets(settings, environ, channels=False).account_keys
+    places = {name: index for index, name in enumerate(settings.engine.accounts)}
+    clients: dict[str, RestClient] = {}
+    problems: list[Problem] = []
+    for keyed in settings.keyed:
+        try:
+            clients[keyed.name] = rest_client(settings, keyed, keys[keyed.name], clock, rng, budget)
+        except KeyRefusedError as error:
+            path = f"accounts[{places[keyed.name]}].api_{'key' if error.reason == MALFORMED_KEY else 'secret'}"
+            problems.append(
+                Problem(path, error.reason.replace("_", " "), "a key as the exchange made it", error.hint)
+            )
+    if problems:
+        raise ConfigError(settings.source, problems)
+    return clients
+
+
+def check_keys(settings: Settings, environ: Mapping[str, str]) -> None:
+    """Raise ConfigError if a followed account's key cannot be read or used."""
+    clock = SystemClock()
+    build_clients(settings, environ, clock, Random(), WeightBudget(clock))  # noqa: S311 - nothing is sent
+
+
+def _follower(
+    settings: Settings,
+    environ: Mapping[str, str],
+    keyed: KeyedAccount,
+    client: RestClient,
+    timings: AccountTimings,
+    *,
+    inbox: Inbox,
+    budget: WeightBudget,
+    clock: Clock,
+    rng: Random,
+) -> AccountFollower:
+    exchange = settings.exchange
+    live = exchange.environment == Environment.LIVE
+    rest = AccountClient(keyed.name, client, budget, clock)
+    return AccountFollower(
+        keyed.name,
+        keyed.market,
+        endpoints(
+            exchange.environment, keyed.market, private_stream_url=exchange.private_stream_url or ""
+        ).private_stream,
+        rest=rest,
+        cache=BracketCache(settings.state_directory(environ), keyed.name),
+        inbox=inbox,
+        clock=clock,
+        rng=rng,
+        refuse_trading_key=live and not keyed.allow_trading_key,
+        timings=timings,
+    )
+
+
+def _feed(  # noqa: PLR0917 - what a feed is made of
+    settings: Settings,
+    market: Market,
+    inbox: Inbox,
+    clock: Clock,
+    rng: Random,
+    on_contract: Callable[[str, bool], None] | None,
+) -> Feed:
     exchange = settings.exchange
     bases = endpoints(
         exchange.environment, market, market_stream_url=exchange.market_stream_url or ""
     ).market_stream
-    return MarkFeed(market.value, (), bases, inbox=inbox, clock=clock, rng=rng, market=market)
+    return MarkFeed(
+        market.value, (), bases, inbox=inbox, clock=clock, rng=rng, market=market, on_contract=on_contract
+    )
 
 
 def _machine_zone(environ: Mapping[str, str]) -> tzinfo:

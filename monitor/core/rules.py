@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monitor.core.book import Book, Bools, Floats
+from monitor.core.layout import QUOTE_ASSETS
 from monitor.core.model import Level
 from monitor.core.risk import Readings
 from monitor.core.settings import AlertRules, EngineSettings, LevelRule
@@ -51,13 +52,17 @@ def compile_thresholds(book: Book, settings: EngineSettings) -> Thresholds:
         band = np.array([rule.dead_band for rule in rules])
         return np.concatenate([enter, enter * (1.0 - worse * band)]).reshape(2 * _LEVELS, len(rules))
 
+    free = _free_of_room(book)
+    ratio_room, moves_room = column("margin_ratio_room", -1), column("moves_left_room", -1)
+    ratio_room[:, free] = np.inf
+    moves_room[:, free] = np.inf
     distance, joint, moves = column("distance", -1), column("joint_distance", -1), column("moves_left", -1)
     return Thresholds(
         room=column("room", -1),
         ratio=column("margin_ratio", 1),
-        ratio_room=column("margin_ratio_room", -1),
+        ratio_room=ratio_room,
         moves=moves,
-        moves_room=column("moves_left_room", -1),
+        moves_room=moves_room,
         distance=distance,
         joint=joint,
         dwell_s=np.array([[rule.levels[i].dwell_s for rule in rules] for i in range(_LEVELS)]).reshape(
@@ -68,6 +73,19 @@ def compile_thresholds(book: Book, settings: EngineSettings) -> Thresholds:
         uses_moves=not bool(np.isnan(moves).all()),
         rules=rules,
     )
+
+
+def _free_of_room(book: Book) -> Bools:
+    """Return the wallets in which ratio and moves count whatever the room is, shape (w,).
+
+    Room measures the way from the entry prices of positions. Collateral that loses value shortens what is left
+    without a step on that way, so beside it room can vouch for nothing.
+    """
+    free = np.zeros(len(book.wallets), dtype=np.bool_)
+    free[
+        [int(book.slot_wallet[slot]) for slot in book.rated_slots if book.slot_assets[slot] not in QUOTE_ASSETS]
+    ] = True
+    return free
 
 
 def conditions(book: Book, limits: Thresholds, readings: Readings, moves_left: Floats | None = None) -> Bools:
