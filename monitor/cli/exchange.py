@@ -7,7 +7,7 @@ from monitor.binance.keys import Credentials
 from monitor.binance.rest import RestClient
 from monitor.binance.weights import WeightBudget
 from monitor.config import AccountKey, KeyedAccount, Settings
-from monitor.doctor.figures import ClientOf, RestProbe
+from monitor.doctor.figures import ClientOf, Impatient, RestProbe
 from monitor.ports import Clock
 
 
@@ -42,6 +42,7 @@ def rest_client(  # noqa: PLR0917 - what a client is made of
 
 def client_factory(settings: Settings, clock: Clock, rng: Random) -> ClientOf:
     """Return what makes clients for commands that ask once; they share one budget. Only within a running loop."""
+    clock = Impatient(clock)
     budget = WeightBudget(clock)
 
     def make(keyed: KeyedAccount, key: AccountKey) -> RestProbe:

@@ -25,8 +25,8 @@ ORDER = (
 # Together with starting up below fifteen seconds, also where every host hangs.
 LOCAL_S = 8.0
 NETWORK_S = 11.0
-ACCOUNT_S = 12.0
-SEND_S = 12.0
+ACCOUNT_S = 11.0
+SEND_S = 11.0
 
 # Sends a test message to each channel; returns by name why it failed, empty if it was accepted.
 Send = Callable[[Sequence[AppriseChannel]], Awaitable[Mapping[str, str]]]

@@ -12,8 +12,11 @@ from monitor.binance.rest import Permissions, RestClient
 from monitor.binance.snapshot import AccountReply, contracts_of
 from monitor.config import AccountKey, KeyedAccount
 from monitor.core.audit import Audit, audit
-from monitor.core.model import AccountSnapshot, BracketTable, Market
+from monitor.core.model import AccountSnapshot, BracketTable, Market, Now
 from monitor.core.settings import AuditRules
+from monitor.ports import Clock
+
+LONGEST_PAUSE_S = 0.2
 
 
 class Client(Protocol):
@@ -41,6 +44,29 @@ class Client(Protocol):
 
 
 ClientOf = Callable[[KeyedAccount, AccountKey], Client]
+
+
+class Impatient:
+    """A clock on which nobody waits for long: somebody sits before the terminal. Implements ``ports.Clock``."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def wall_ms(self) -> int:
+        """Return Unix time in milliseconds."""
+        return self._clock.wall_ms()
+
+    def mono_s(self) -> float:
+        """Return seconds since an arbitrary start."""
+        return self._clock.mono_s()
+
+    def now(self) -> Now:
+        """Return both clocks at one moment."""
+        return self._clock.now()
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after ``seconds``, or sooner: pauses before another attempt are cut short."""
+        await self._clock.sleep(min(seconds, LONGEST_PAUSE_S))
 
 
 class RestProbe:

@@ -33,7 +33,7 @@ class Check(NamedTuple):
     name: str
     run: Callable[["Report"], Awaitable[None]]
     limit_s: float
-    # What is said of areas that nothing was found of within the limit: area, subject and what to do.
+    # Areas of which something must be found, in the order they are looked at: area, subject and what to do.
     owed: tuple[tuple[str, str, str], ...] = ()
 
 
@@ -67,11 +67,13 @@ async def examine(checks: Sequence[Check], progress: Callable[[Sequence[str]], N
 
 
 def late(check: Check, found: Iterable[Finding]) -> list[Finding]:
-    """Return what is said of the areas that a check owes and was too late for."""
+    """Return what is said of areas a check owes and was too late for: the first fails, the rest waited for it."""
     done = {(one.area, one.subject) for one in found}
     words = f"no answer within {check.limit_s:.0f} s"
+    missing = [owed for owed in check.owed if owed[:2] not in done]
     return [
         Finding(area, subject, State.FAIL, words, fix)
-        for area, subject, fix in check.owed
-        if (area, subject) not in done
+        if place == 0
+        else Finding(area, subject, State.UNKNOWN, f"not looked at: {words}")
+        for place, (area, subject, fix) in enumerate(missing)
     ]

@@ -1,18 +1,22 @@
 """``doctor`` against the emulator: what is healthy, what is not, and what it says to do."""
 
 import asyncio
+import json
 import socket
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner, Result
 
+from monitor.cli.root import app
 from monitor.control import Lock
 from monitor.core.model import Market
-from monitor.doctor import hosts, routes
+from monitor.doctor import checks, hosts, routes
 from monitor.doctor.disk import daemon_finding, disk_findings
 from monitor.doctor.finding import Check, Finding, Report, State, examine
+from monitor.emulator.brackets import Brackets
 from monitor.emulator.clock import Clock
 from monitor.emulator.server import Emulator
 from monitor.emulator.settings import EmulatorSettings
@@ -92,9 +96,10 @@ async def test_a_check_that_hangs_is_cut_off_and_what_it_owes_fails() -> None:
         report(Finding("key", "main", State.OK, "works"))
         await asyncio.Event().wait()
 
-    owed = (("key", "main", "x"), ("mode", "main", "see the hosts"))
+    owed = (("key", "main", "x"), ("mode", "main", "see the hosts"), ("figures", "main", "y"))
     found = await examine((Check("slow", hanging, 0.05, owed),), lambda _: None)
-    assert [(one.area, one.state) for one in found] == [("key", State.OK), ("mode", State.FAIL)]
+    states = [("key", State.OK), ("mode", State.FAIL), ("figures", State.UNKNOWN)]
+    assert [(one.area, one.state) for one in found] == states
     assert found[1].fix == "see the hosts"
 
 
@@ -227,3 +232,228 @@ def test_a_daemon_that_runs_and_one_that_does_not_answer(tmp_path: Path) -> None
     assert daemon_finding(tmp_path).state is State.WARN
     with Lock(tmp_path / "lock"):
         assert daemon_finding(tmp_path).state is State.FAIL
+
+
+# The command
+
+
+class Doctor:
+    """The command with a configuration that leads to an emulator."""
+
+    def __init__(self, tmp_path: Path, exchange: Emulator) -> None:
+        self._path = tmp_path / "config.toml"
+        self.state = tmp_path / "state"
+        self.market_stream = exchange.base_market_ws
+        self.rest = exchange.base_http
+        self._private = exchange.base_private_ws
+        self.more = ""
+
+    async def __call__(self, *args: str) -> Result:
+        self._path.write_text(f"""
+[exchange]
+rest_url = "{self.rest}"
+market_stream_url = "{self.market_stream}"
+private_stream_url = "{self._private}"
+[state]
+directory = "{self.state}"
+[[accounts]]
+name = "main"
+api_key = {{ env = "MAIN_KEY" }}
+api_secret = {{ env = "MAIN_SECRET" }}
+{self.more}""")
+        words = [*args, f"--config={self._path}"]
+        return await asyncio.to_thread(CliRunner().invoke, app, words)
+
+    async def findings(self, *args: str) -> tuple[int, dict[str, list[dict[str, str]]]]:
+        """Return the exit code and what was found, by area."""
+        result = await self("doctor", *args, "--json")
+        found: dict[str, list[dict[str, str]]] = {}
+        for one in json.loads(result.stdout)["findings"]:
+            found.setdefault(one["area"], []).append(one)
+        return result.exit_code, found
+
+
+@pytest.fixture
+def doctor(tmp_path: Path, exchange: Emulator, monkeypatch: pytest.MonkeyPatch) -> Doctor:
+    monkeypatch.setenv("MAIN_KEY", "key")
+    monkeypatch.setenv("MAIN_SECRET", "secret")
+    return Doctor(tmp_path, exchange)
+
+
+def states(found: list[dict[str, str]]) -> set[str]:
+    return {one["state"] for one in found}
+
+
+async def test_all_is_well(doctor: Doctor) -> None:
+    """Every area is looked at; what cannot be known on the testnet is no failure; nothing is made on the disk."""
+    code, found = await doctor.findings()
+    assert code == 0
+    areas = "configuration secrets clock hosts routes key permissions mode brackets streams figures disk daemon"
+    assert list(found) == areas.split()
+    for area in ("secrets", "clock", "hosts", "routes", "key", "mode", "brackets", "streams", "figures", "disk"):
+        assert states(found[area]) == {"ok"}, area
+    assert states(found["permissions"]) == {"unknown"}
+    assert "make sure yourself" in found["permissions"][0]["fix"]
+    assert not doctor.state.exists()
+
+
+@pytest.mark.parametrize("width", ["80", "120"])
+async def test_people_get_one_line_each_and_what_to_do(
+    doctor: Doctor, monkeypatch: pytest.MonkeyPatch, width: str
+) -> None:
+    """Within the terminal, with a count at the end."""
+    monkeypatch.setenv("COLUMNS", width)
+    result = await doctor("doctor")
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert max(map(len, lines)) <= int(width)
+    assert "do: `position-monitor run`" in result.stdout
+    assert lines[-1] == "17 checks: 14 ok, 2 warn, 1 unknown."
+
+
+async def test_a_wrong_key_fails_with_the_likely_causes(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither key nor secret is ever shown."""
+    monkeypatch.setenv("MAIN_KEY", "SomebodyElsesKey")
+    monkeypatch.setenv("MAIN_SECRET", "AndTheirSecret")
+    result = await doctor("doctor")
+    assert result.exit_code == 1
+    assert "key refused (-2015)" in result.stdout
+    assert "live key" in " ".join(result.stdout.split())
+    assert "SomebodyElsesKey" not in result.output
+    assert "AndTheirSecret" not in result.output
+    monkeypatch.setenv("MAIN_KEY", "key")
+    code, found = await doctor.findings()
+    assert (code, states(found["key"])) == (1, {"FAIL"})
+    assert "-1022" in found["key"][0]["found"]
+
+
+async def test_a_clock_that_is_off_is_told_and_signed_calls_work_all_the_same(
+    doctor: Doctor, exchange: Emulator
+) -> None:
+    """Requests are corrected by the difference."""
+    exchange.faults.skew_ms = 8_000
+    code, found = await doctor.findings()
+    assert code == 0
+    assert (states(found["clock"]), states(found["key"])) == ({"warn"}, {"ok"})
+
+
+async def test_a_secret_that_is_missing_is_one_failure_and_the_rest_goes_on(
+    doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its account is unknown; hosts and routes are looked at."""
+    monkeypatch.delenv("MAIN_SECRET")
+    code, found = await doctor.findings()
+    assert code == 1
+    assert found["secrets"][0]["subject"] == "accounts[0].api_secret"
+    assert (states(found["key"]), states(found["hosts"])) == ({"unknown"}, {"ok"})
+
+
+async def test_pages_instead_of_data_fail(doctor: Doctor, exchange: Emulator) -> None:
+    """The host does, and so does everything that is asked of it."""
+    exchange.faults.html["*"] = 200
+    code, found = await doctor.findings()
+    assert code == 1
+    assert (states(found["hosts"]), states(found["key"])) == ({"FAIL"}, {"FAIL"})
+    assert states(found["routes"]) == {"ok"}
+
+
+async def test_figures_that_are_not_the_exchanges_fail(doctor: Doctor, exchange: Emulator) -> None:
+    """Tiers that are not those it computes with."""
+    plant(exchange)
+    code, found = await doctor.findings()
+    assert (code, states(found["figures"])) == (1, {"FAIL"})
+
+
+async def test_a_disk_that_cannot_be_used_fails(doctor: Doctor, tmp_path: Path) -> None:
+    """A file stands where the directory should."""
+    (tmp_path / "state").write_text("in the way")
+    code, found = await doctor.findings()
+    assert code == 1
+    assert found["disk"][0]["state"] == "FAIL"
+    assert "no directory" in found["disk"][0]["found"]
+
+
+async def test_channels_are_not_sent_to_unless_asked(doctor: Doctor, tmp_path: Path) -> None:
+    """Their addresses are judged; --send tries them."""
+    address = f"json://{nobody()}/"
+    (tmp_path / "good.url").write_text(address)
+    (tmp_path / "good.url").chmod(0o600)
+    (tmp_path / "odd.url").write_text("nosuchservice://a-token-of-mine/x")
+    (tmp_path / "odd.url").chmod(0o600)
+    doctor.more = "".join(
+        f'[[channels]]\nname = "{name}"\nurl = {{ file = "{tmp_path / name}.url" }}\n' for name in ("good", "odd")
+    )
+    result = await doctor("doctor", "--json")
+    found = [one for one in json.loads(result.stdout)["findings"] if one["area"] == "channels"]
+    assert {one["subject"]: one["state"] for one in found} == {"good": "ok", "odd": "FAIL"}
+    assert "a-token-of-mine" not in result.output
+    _, sent = await doctor.findings("--send")
+    assert states(sent["channels"]) == {"FAIL"}
+    assert any("connection refused" in one["found"] for one in sent["channels"])
+
+
+async def test_hosts_that_hang_are_given_up_in_time(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They accept and never answer: every area is told all the same, and nothing waits longer than its limit."""
+    monkeypatch.setattr(checks, "NETWORK_S", 0.3)
+    monkeypatch.setattr(checks, "ACCOUNT_S", 0.3)
+    gone = asyncio.Event()
+
+    async def hang(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await gone.wait()
+        writer.close()
+
+    server = await asyncio.start_server(hang, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    doctor.rest, doctor.market_stream = f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}/market"
+    began_s = CLOCK.mono_s()
+    code, found = await doctor.findings()
+    took_s = CLOCK.mono_s() - began_s
+    gone.set()
+    server.close()
+    assert code == 1
+    for area in ("hosts", "routes", "key"):
+        assert states(found[area]) == {"FAIL"}, area
+        assert "no answer within" in found[area][0]["found"]
+    for area in ("clock", "permissions", "mode", "brackets", "streams", "figures"):
+        assert states(found[area]) == {"unknown"}, area
+    assert took_s < 3.0
+    # In earnest the longest limit leaves room for starting up within fifteen seconds.
+    monkeypatch.undo()
+    assert max(checks.LOCAL_S, checks.NETWORK_S, checks.ACCOUNT_S, checks.SEND_S) <= 11.0
+
+
+async def test_a_configuration_that_cannot_be_used_is_exit_code_2(tmp_path: Path) -> None:
+    """With every mistake in it, as everywhere."""
+    path = tmp_path / "config.toml"
+    path.write_text("[exchange]\nenvironment = 1\n")
+    result = await asyncio.to_thread(CliRunner().invoke, app, ["doctor", f"--config={path}"])
+    assert result.exit_code == 2
+    assert "exchange.environment" in result.stderr
+
+
+# The audit without a daemon
+
+
+def plant(exchange: Emulator) -> None:
+    """Have the exchange compute with other tiers than it tells."""
+    exchange.faults.rest_brackets["BTCUSDT"] = Brackets.from_rows("BTCUSDT", [[0, 10_000_000, 0.02, 0, 100]])
+
+
+async def test_without_a_daemon_the_audit_asks_the_exchange(doctor: Doctor, exchange: Emulator) -> None:
+    """Once, and says so; a planted difference is found; a refused key is a failure, not an agreement."""
+    fine = await doctor("audit")
+    assert fine.exit_code == 0, fine.output
+    assert "just now; no daemon is running: all 4 agree." in fine.stdout
+    plant(exchange)
+    drifting = await doctor("audit", "--json")
+    (main,) = json.loads(drifting.stdout)
+    assert drifting.exit_code == 1
+    assert (main["asked"], main["agrees"]) == ("exchange", False)
+    assert {row["figure"] for row in main["compared"] if not row["agrees"]} >= {"maintenance margin"}
+    check = await doctor("audit", "--check")
+    assert check.exit_code == 1
+    assert check.stdout.startswith("AUDIT WARNING - ")
+    exchange.faults.rest_status["*"] = 403
+    refused = await doctor("audit", "--check")
+    assert refused.exit_code == 3
+    assert refused.stdout.startswith("AUDIT UNKNOWN - main: ")
