@@ -248,7 +248,12 @@ class Accounts:
         # A call about another quantity than we know of says nothing about our arithmetic.
         same = [leg for leg in event.legs if held.get((leg.symbol, leg.side)) == leg.quantity]
         usable, _ = self._split(account)
-        return audit(usable, figures_of_call(same, event.event_ms), self.tables, self._settings.audit)
+        return audit(
+            usable,
+            figures_of_call(usable, same, event.cross_balance, event.event_ms),
+            self.tables,
+            self._settings.audit,
+        )
 
     def moved(
         self,

@@ -5,7 +5,7 @@ marks that it carries. What does not agree is told, and until it does the more p
 the difference is taken off the wallet's balance or added to what it requires.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,12 +13,14 @@ import numpy as np
 from monitor.core.book import Book, Floats
 from monitor.core.compile import compile_book
 from monitor.core.model import (
+    MULTI_WALLET,
     AccountSnapshot,
     BracketTable,
     Compared,
     ExchangeFigures,
     Figure,
     MarginCallLeg,
+    MarginMode,
     PositionFigures,
     SubjectKey,
     WalletFigures,
@@ -177,12 +179,38 @@ def _excess(row: Compared) -> float:
     return abs(row.ours - row.theirs) / max(row.tolerance, FLOOR)
 
 
-def figures_of_call(legs: Iterable[MarginCallLeg], at_ms: int) -> ExchangeFigures:
-    """Return what a margin call says of positions, as figures to compare ours with."""
-    return ExchangeFigures(
-        at_ms,
-        tuple(
-            PositionFigures(leg.symbol, leg.side, leg.mark, leg.maintenance, None, quotes_liquidation=False)
-            for leg in legs
-        ),
+def figures_of_call(
+    account: AccountSnapshot, legs: Sequence[MarginCallLeg], cross_balance: float | None, at_ms: int
+) -> ExchangeFigures:
+    """Return what a margin call says, as figures to compare ours with.
+
+    Args:
+        account: as it is known; a cross wallet is compared only if the call names all that it backs.
+        legs: of the call; those whose quantities are as the account has them.
+        cross_balance: cross wallet balance, None without a cross leg.
+        at_ms: exchange time of the call.
+    """
+    named = {(leg.symbol, leg.side): leg for leg in legs}
+    backed: dict[str, list[MarginCallLeg | None]] = {}
+    for position in account.positions:
+        backed.setdefault(account.wallet_of(position), []).append(named.get((position.symbol, position.side)))
+    wallets = []
+    for wallet, members in backed.items():
+        known = [leg for leg in members if leg is not None]
+        isolated = known[0].margin_mode is MarginMode.ISOLATED if known else False
+        balance = known[0].isolated_margin if isolated else cross_balance
+        # In multi-assets mode a call names one balance of many.
+        if len(known) == len(members) and balance is not None and wallet != MULTI_WALLET:
+            wallets.append(
+                WalletFigures(
+                    wallet,
+                    {leg.symbol: leg.mark for leg in known},
+                    balance + sum(leg.unrealized_pnl for leg in known),
+                    sum(leg.maintenance for leg in known),
+                )
+            )
+    positions = tuple(
+        PositionFigures(leg.symbol, leg.side, leg.mark, leg.maintenance, None, quotes_liquidation=False)
+        for leg in legs
     )
+    return ExchangeFigures(at_ms, positions, tuple(wallets))

@@ -118,6 +118,9 @@ class Engine:
         event: Snapshot | Reconciled | TablesChanged | OrderForced | MarginCall | AccountState,
         now: Now,
     ) -> None:
+        name = event.account.account if isinstance(event, Snapshot | Reconciled) else event.account
+        if name not in self._settings.accounts:
+            return  # it was taken out of the settings, and this was on its way
         match event:
             case Snapshot():
                 self._accounts.take(event.account, event.cause, now)
