@@ -105,9 +105,11 @@ def _print(found: "Sequence[Finding]") -> None:
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    for one in found:
+    for place, one in enumerate(found):
         words = Text(f"{one.subject}: {one.found}" if one.subject else one.found)
-        if one.fix:
+        again = found[place + 1 :][:1]
+        # Said once, after the last of those beside one another that need the same.
+        if one.fix and not (again and (again[0].area, again[0].fix) == (one.area, one.fix)):
             words.append(f"\ndo: {one.fix}", style="bold" if one.state.value == "FAIL" else "dim")
         table.add_row(Text(one.state.value, _STYLES[one.state.value]), Text(one.area), words)
     out.print(table)

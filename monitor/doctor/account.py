@@ -140,10 +140,8 @@ async def _stream(client: Client, keyed: KeyedAccount, bases: Sequence[str], clo
             state = State.WARN if working else State.FAIL
             report(Finding("streams", keyed.name, state, f"{host_of(url)} {trouble}", fix))
     if working:
-        words = (
-            f"{', '.join(dict.fromkeys(working))} takes a listen key and stays open; silence proves nothing on an"
-            " idle account, the daemon finds a dead stream by asking REST every half minute"
-        )
+        hosts = ", ".join(dict.fromkeys(working))
+        words = f"{hosts} takes a listen key and stays open; silence proves nothing on an idle account"
         report(Finding("streams", keyed.name, State.OK, words))
 
 

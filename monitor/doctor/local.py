@@ -12,7 +12,7 @@ def configuration_findings(settings: Settings) -> Iterator[Finding]:
     """Yield what is to say about a configuration that could be loaded."""
     exchange, keyed = settings.exchange, len(settings.keyed)
     typed = sum(len(account.positions) for account in settings.accounts)
-    words = f"{settings.source}: {exchange.environment}, {keyed} followed by key, {typed} positions typed in"
+    words = f"{settings.source}: {exchange.environment}, accounts by key: {keyed}, positions typed in: {typed}"
     yield Finding("configuration", "", State.OK, words)
     for warning in settings.warnings:
         yield Finding("configuration", "", State.WARN, warning)
