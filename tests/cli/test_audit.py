@@ -129,6 +129,11 @@ def test_programs_get_the_same(tmp_path: Path, config: str) -> None:
             "1 figure not the exchange's, such as main cross:USDT maintenance margin | figures=2 differing=1",
         ),
         ((view(),), 3, "AUDIT UNKNOWN - coins: the daemon has yet to see this account | figures=1 differing=0"),
+        (
+            (view(compared=(DIFFERS,)),),
+            3,
+            "AUDIT UNKNOWN - coins: the daemon has yet to see this account; 1 figure",
+        ),
         ((view(audited_ms=0, compared=()), view("coins")), 3, "AUDIT UNKNOWN - main: nothing was compared yet"),
         ((view(ok=False, reason="key_refused"), view("coins")), 3, "main: it cannot be followed: key_refused"),
         ((view(untabled=("NEWUSDT",)), view("coins")), 3, "main: no maintenance tiers of NEWUSDT"),
