@@ -258,6 +258,22 @@ async def test_a_market_that_never_rests_is_still_followed(bench: Bench) -> None
         assert content(newest(bench).account) == content(bench.model.snapshot())
 
 
+async def test_events_before_the_first_reply_are_not_lost(bench: Bench) -> None:
+    """The stream may open before REST has answered: what it tells then is applied to the first reply."""
+
+    async def happens() -> None:
+        session = await bench.session()
+        seen = bench.follower.stats().events.get("ACCOUNT_UPDATE", 0)
+        await session.send(bench.change(lambda model: buy(model, 2.0 + seen)))
+        await until(lambda: bench.follower.stats().events.get("ACCOUNT_UPDATE", 0) == seen + 1)
+
+    bench.rest.asked = happens
+    async with bench.running():
+        await bench.reach(lambda: bench.reconciles() == 1)
+        # The third reply says 3, the event that came after it 4.
+        assert bench.of(Snapshot)[0].account.positions[0].quantity == 4.0
+
+
 async def test_replies_that_disagree_are_asked_again(bench: Bench) -> None:
     """Account and position risk of two moments are no audit."""
     bench.rest.consistent = False
@@ -460,6 +476,23 @@ async def test_a_key_that_can_do_more_is_refused(bench: Bench, found: Permission
         assert bench.follower.stats().permissions_known
 
 
+async def test_a_key_that_gets_more_rights_is_dropped(bench: Bench) -> None:
+    """Asked each hour; its stream is closed with it."""
+    bench.rest.may = Permissions(can_trade=False, can_withdraw=False)
+    bench.refuse_trading_key = True
+    bench.make()
+    async with bench.running():
+        session = await bench.started()
+        bench.rest.may = Permissions(can_trade=True, can_withdraw=False)
+        await bench.pass_time(3601.0)
+        await until(lambda: session.closed)
+        assert [(state.ok, state.reason) for state in bench.of(AccountState)] == [(False, "key_can_trade")]
+        asked = bench.rest.calls["account"]
+        await bench.pass_time(200.0)
+        assert bench.rest.calls["account"] == asked
+        assert bench.follower.stats().stream.state == "idle"
+
+
 async def test_a_key_allowed_to_do_more_is_used(bench: Bench) -> None:
     """Its owner said so."""
     bench.rest.may = Permissions(can_trade=True, can_withdraw=True)
@@ -494,6 +527,22 @@ async def test_tiers_are_refreshed_daily_and_when_they_change(bench: Bench) -> N
         await until(lambda: len(bench.of(TablesChanged)) == 2)
         assert bench.of(TablesChanged)[-1].tables == (table("ETHUSDT", mmr=0.01),)
         await until(lambda: table("ETHUSDT", mmr=0.01) in bench.cache.kept)
+
+
+async def test_a_position_without_tiers_has_them_asked_for(bench: Bench) -> None:
+    """Again and again, but not more than once a minute."""
+    del bench.rest.brackets["BTCUSDT"]
+    async with bench.running():
+        await bench.started()
+        asked = bench.rest.calls["tables"]
+        await bench.pass_time(150.0)
+        assert bench.rest.calls["tables"] == asked + 2
+        bench.rest.brackets["BTCUSDT"] = table("BTCUSDT")
+        await bench.pass_time(61.0)
+        await until(lambda: bench.of(TablesChanged)[-1].tables == (table("BTCUSDT"),))
+        asked = bench.rest.calls["tables"]
+        await bench.pass_time(150.0)
+        assert bench.rest.calls["tables"] == asked
 
 
 async def test_a_full_disk_does_not_matter(bench: Bench) -> None:

@@ -94,6 +94,25 @@ def test_an_older_event_is_ignored_for_what_is_known_better(tracked: TrackedAcco
     assert tracked.snapshot.balances == {"USDT": 900.0}
 
 
+def test_an_older_event_is_ignored_for_an_asset_too(tracked: TrackedAccount) -> None:
+    """Its newest known balance stays."""
+    tracked.apply(update(START_MS + 10, usdt=800.0))
+    assert not tracked.apply(update(START_MS + 9, usdt=900.0)).changed
+    assert tracked.snapshot is not None
+    assert tracked.snapshot.balances == {"USDT": 800.0}
+
+
+def test_a_reply_holds_all_changes_of_its_moment(tracked: TrackedAccount, model: ModelAccount) -> None:
+    """An event of the very time a reply gives for a position is in it already, and comes too late to change it."""
+    told = update(START_MS + 10, row(2.0))
+    tracked.apply(told)
+    model.now_ms = START_MS + 9
+    model.trade("BTCUSDT", "BOTH", 3.0, 100.0, isolated=False, fee=0.0)
+    tracked.merge(model.reply())
+    assert not tracked.apply(told).changed
+    assert amounts(tracked) == {"BTCUSDT": 3.0}
+
+
 def test_events_of_one_moment_count_in_their_order(tracked: TrackedAccount) -> None:
     """Several may share a time of change; the time of the event tells which is newer."""
     first, second = update(START_MS + 10, row(2.0)), update(START_MS + 10, row(3.0))
