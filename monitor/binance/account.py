@@ -191,7 +191,11 @@ class AccountFollower:
         if self._contracts_due:
             self._tracked.contracts = await self._rest.contracts()
             self._contracts_due = False
-        if not await self._tiers.refresh(now_s):
+        tiers = self._tiers.known
+        if await self._tiers.refresh(now_s):
+            if self._tiers.known is not tiers:
+                self._due_s = now_s  # what was compared with the old ones proves nothing any more
+        else:
             # Without any tiers the account waits for them, but not longer than it would be silent about a failure.
             failing_s = now_s - (self._failing_s if self._failing_s is not None else now_s)
             if self._tracked.snapshot is None and self._tiers.error and failing_s < timings.complain_after_s:
@@ -251,7 +255,8 @@ class AccountFollower:
             return
         self._tiers.need({position.symbol for position in snapshot.positions})
         self._inbox.post(Snapshot(snapshot, RECONCILE))
-        if reply.consistent and not self._moved:
+        # Between new tiers and their arrival here, a difference would be about the tiers.
+        if reply.consistent and not self._moved and not self._tiers.is_due(self._clock.mono_s()):
             self._inbox.post(Reconciled(reply.snapshot, reply.figures))
         # Since when events would have told: before that REST alone could know.
         open_s = self._stream.open_since_s
@@ -287,7 +292,9 @@ class AccountFollower:
                 self._apply(event, event.cause)
             case LeverageUpdate():
                 self._apply(event, LEVERAGE)
+                self._ask(LEVERAGE)  # whether it moved margin too is not documented
             case ModeUpdate():
+                self._moved = True  # a reply that was asked for before may be of both modes
                 self._ask("mode")
             case CallUpdate(event_ms=at_ms, legs=legs, cross_balance=cross):
                 self._inbox.post(MarginCall(self._account, at_ms, legs, cross))

@@ -113,10 +113,10 @@ async def test_an_event_counts_at_once(bench: Bench) -> None:
         await until(lambda: newest(bench).cause == "ORDER")
         assert content(newest(bench).account) == content(bench.model.snapshot())
         assert newest(bench).account.source is Source.STREAM
+        assert bench.rest.calls["account"] == asked
         await session.send(bench.change(lambda model: model.lever("BTCUSDT", 50.0)))
         await until(lambda: newest(bench).cause == "leverage")
         assert newest(bench).account.positions[0].leverage == 50.0
-        assert bench.rest.calls["account"] == asked
         stats = bench.follower.stats()
         assert stats.stream.proved
         assert stats.events == {"ACCOUNT_UPDATE": 1, "ACCOUNT_CONFIG_UPDATE": 1}
@@ -145,10 +145,11 @@ async def test_rest_is_asked_every_half_minute(bench: Bench) -> None:
         "{broken",
         {"e": "ACCOUNT_UPDATE", "E": START_MS, "T": START_MS, "a": {"B": [{"a": "USDT", "wb": "NaN", "cw": "1"}]}},
         {"e": "ACCOUNT_CONFIG_UPDATE", "E": START_MS, "T": START_MS, "ai": {"j": True}},
+        {"e": "ACCOUNT_CONFIG_UPDATE", "E": START_MS, "T": START_MS, "ac": {"s": "BTCUSDT", "l": 5}},
     ],
 )
 async def test_what_is_not_understood_asks_rest_at_once(bench: Bench, frame: object) -> None:
-    """A malformed event and a change of mode: something changed, and only REST says what."""
+    """A malformed event and a change of the configuration: only REST says all that changed with it."""
     async with bench.running():
         session = await bench.started()
         await bench.pass_time(3.0)
