@@ -3,15 +3,21 @@
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
+import msgspec
+
 from monitor.binance.account_state import Contract
 from monitor.binance.rest import RestClient
-from monitor.binance.rest_rows import LeverageBracket, TierRow
+from monitor.binance.rest_rows import AssetIndex, LeverageBracket, TierRow
 from monitor.binance.snapshot import AccountReply, build_coinm, build_usdm
 from monitor.core.brackets import expected_cum, table_faults
-from monitor.core.model import Bracket, BracketTable, Market
+from monitor.core.model import Bracket, BracketTable, ExchangeFigures, Market
 from monitor.errors import BracketError
 
 ROUNDS: Final = 4
+
+# A tenth of what an audit tolerates; collateral rates that moved by more while an account was asked for would show
+# as a difference of the figures.
+STILL: Final = 1e-4
 
 ORIGIN: Final = "exchange"
 
@@ -32,7 +38,7 @@ async def fetch_account(
 ) -> AccountReply:
     """Return an account whole. If the last of ``rounds`` is no more consistent than the others, it says so.
 
-    Costs a weight of 20 (coin-margined: 36) and of 15 (6) for each further round.
+    Costs a weight of 20 a round, in multi-assets mode 40 (coin-margined: 36, and 6 for each further round).
 
     Args:
         rest: the client of the account's market, with its key.
@@ -59,8 +65,29 @@ async def _fetch_usdm(rest: RestClient, account_name: str, rounds: int) -> Accou
         risk = await rest.position_risk()
         account = await rest.account()
         reply = build_usdm(account_name, account, risk, config, symbols, asset_index=index, at_ms=at_ms)
+        if index is not None and _moved(index, await rest.asset_index()):
+            reply = reply._replace(figures=_without_rates(reply.figures))
         if reply.consistent or rounds <= 0:
             return reply
+
+
+def _moved(before: Iterable[AssetIndex], after: Iterable[AssetIndex]) -> bool:
+    """Return whether rates moved by more than an audit can overlook while the account was asked for."""
+    rates = {one.symbol: one for one in before}
+    return any(
+        abs(one.bid_rate - was.bid_rate) > STILL * was.bid_rate
+        or abs(one.ask_rate - was.ask_rate) > STILL * was.ask_rate
+        for one in after
+        if (was := rates.get(one.symbol)) is not None
+    )
+
+
+def _without_rates(figures: ExchangeFigures) -> ExchangeFigures:
+    """Return the figures that no rate of collateral enters: the reply does not say at which it was made."""
+    positions = tuple(
+        msgspec.structs.replace(one, liquidation_price=None, quotes_liquidation=False) for one in figures.positions
+    )
+    return ExchangeFigures(figures.at_ms, positions)
 
 
 async def _fetch_coinm(

@@ -61,9 +61,13 @@ class Tiers:
         if symbols - self.known.keys() and self._asked_s is not None:
             self._due_s = min(self._due_s, self._asked_s + self._timings.tables_again_s)
 
+    def is_due(self, now_s: float) -> bool:
+        """Return whether the exchange is to be asked again: what is known may be out of date."""
+        return now_s >= self._due_s
+
     async def refresh(self, now_s: float) -> bool:
         """Ask the exchange if that is due; return False if it did not answer and there are no tiers at all."""
-        if now_s < self._due_s:
+        if not self.is_due(now_s):
             return bool(self.known)
         self._asked_s = now_s
         try:
