@@ -5,6 +5,7 @@ from typing import Final
 
 import structlog
 
+from monitor.binance.belief import UNKNOWN_SYMBOL
 from monitor.core.events import FeedState
 from monitor.ports import Inbox
 
@@ -58,8 +59,11 @@ class Edges:
         self._post(REFUSED, host, reason)
 
     def rejected(self, reason: str) -> None:
-        """Note a frame or row that cannot be believed; each reason is logged once, the rest is counted."""
-        if reason not in self._rejections:
+        """Note a frame or row that cannot be believed; each reason is logged once, the rest is counted.
+
+        A symbol nobody watches is counted only: what was watched until a moment ago still arrives.
+        """
+        if reason != UNKNOWN_SYMBOL and reason not in self._rejections:
             self._rejections.add(reason)
             log.warning("feed.frame_rejected", feed=self._feed, reason=reason)
 

@@ -25,7 +25,7 @@ from monitor.binance.feed_values import DEFAULT_TIMINGS, FeedStats, Timings
 from monitor.binance.lane import RETIRED, STALLED, Lane
 from monitor.binance.newest import Newest, Verdict
 from monitor.binance.transport import TOO_BIG, RejectedError, open_stream, receive, send
-from monitor.binance.wire import UNKNOWN_SYMBOL, ContractChanged, MarkDecoder, Refusal
+from monitor.binance.wire import ContractChanged, MarkDecoder, Refusal
 from monitor.core.events import Subscribed
 from monitor.core.model import Market
 from monitor.errors import FeedError
@@ -243,8 +243,7 @@ class MarkFeed:
         newest = self._decoder.last_error
         if newest is not None and newest is not before:
             lane.rejected = newest.reason
-            if newest.reason != UNKNOWN_SYMBOL:  # one that was watched until a moment ago still arrives
-                self._edges.rejected(newest.reason)
+            self._edges.rejected(newest.reason)
         if not isinstance(frame, list):
             if isinstance(frame, Refusal):
                 self._faults[CONTROL_REFUSED] += 1
