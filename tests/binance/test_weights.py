@@ -1,0 +1,194 @@
+"""The weight budget: half of the limit, by the minute, in order, and silence while the exchange asks for it."""
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.binance.weights import WeightBudget, WeightLedger
+from monitor.errors import RateLimitedError
+from tests.conftest import ManualClock, settle
+
+MINUTE_MS = 60_000
+START_MS = 1_780_000_020_000  # the beginning of a minute
+
+
+def test_half_of_the_limit_is_left_to_others() -> None:
+    """1200 of 2400 may be used; the next waits for the next minute."""
+    ledger = WeightLedger()
+    for _ in range(30):
+        assert ledger.pause_s(40, START_MS, 0.0) == 0.0
+        ledger.begin(40, START_MS)
+    assert ledger.used(START_MS) == 1200
+    assert ledger.pause_s(1, START_MS + 50_000, 0.0) == pytest.approx(10.5)
+    assert (
+        ledger.pause_s(1, START_MS + MINUTE_MS, 0.0) > 0.0
+    )  # under way at the turn: not yet known where it counts
+    assert ledger.pause_s(0, START_MS, 0.0) == 0.0
+
+
+def test_the_reply_is_right_about_what_was_used() -> None:
+    """It knows of other programs, and of weights that are not what was thought."""
+    ledger = WeightLedger()
+    ticket = ledger.begin(5, START_MS)
+    ledger.end(ticket, 1190, START_MS)
+    assert ledger.used(START_MS) == 1190
+    assert ledger.pause_s(10, START_MS, 0.0) == 0.0
+    assert ledger.pause_s(11, START_MS, 0.0) > 0.0
+    ledger.end(ledger.begin(10, START_MS), 1180, START_MS)
+    assert ledger.used(START_MS) == 1180
+
+
+def test_what_is_under_way_comes_on_top() -> None:
+    """A reply may have been counted before requests that left meanwhile."""
+    ledger = WeightLedger()
+    first, second = ledger.begin(5, START_MS), ledger.begin(40, START_MS)
+    ledger.end(first, 100, START_MS)
+    assert ledger.used(START_MS) == 140
+    ledger.end(second, 140, START_MS)
+    assert ledger.used(START_MS) == 140
+
+
+def test_an_older_reply_that_comes_late_lowers_nothing() -> None:
+    """Replies overtake each other; the higher figure of a minute is the newer."""
+    ledger = WeightLedger()
+    first, second = ledger.begin(5, START_MS), ledger.begin(40, START_MS)
+    ledger.end(second, 45, START_MS)
+    ledger.end(first, 5, START_MS)
+    assert ledger.used(START_MS) == 45
+
+
+def test_a_request_without_a_reply_counts_as_sent() -> None:
+    """It may have arrived."""
+    ledger = WeightLedger()
+    ledger.end(ledger.begin(40, START_MS), None, START_MS)
+    assert ledger.used(START_MS) == 40
+    assert ledger.used(START_MS + MINUTE_MS) == 0
+
+
+def test_a_request_heavier_than_all_that_is_allowed_goes_alone() -> None:
+    """Else it would wait for ever."""
+    ledger = WeightLedger(limit=20)
+    assert ledger.pause_s(50, START_MS, 0.0) == 0.0
+    ledger.begin(50, START_MS)
+    assert ledger.pause_s(1, START_MS, 0.0) > 0.0
+
+
+def test_a_block_is_never_shortened() -> None:
+    """The longest that was asked for holds."""
+    ledger = WeightLedger()
+    ledger.block(100.0)
+    ledger.block(50.0)
+    assert ledger.pause_s(0, START_MS, 40.0) == 60.0
+    assert ledger.pause_s(1, START_MS, 100.0) == 0.0
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([1, 5, 10, 20, 30, 40, 50]), st.integers(0, 20_000), st.booleans()), max_size=80
+    )
+)
+def test_no_minute_ever_sees_more_than_half(requests: list[tuple[int, int, bool]]) -> None:
+    """Whatever is asked and whenever, counted as the exchange counts: by its own minutes."""
+    ledger = WeightLedger(limit=200)
+    counted: dict[int, int] = {}
+    now_ms = START_MS
+    for weight, gap_ms, answered in requests:
+        now_ms += gap_ms
+        while (pause_s := ledger.pause_s(weight, now_ms, 0.0)) > 0.0:
+            now_ms += round(pause_s * 1000)
+        ticket = ledger.begin(weight, now_ms)
+        minute = now_ms // MINUTE_MS
+        counted[minute] = counted.get(minute, 0) + weight
+        ledger.end(ticket, counted[minute] if answered else None, now_ms)
+    assert all(used <= 100 for used in counted.values())
+
+
+async def test_waiters_go_in_the_order_they_came(clock: ManualClock) -> None:
+    """A light request does not slip past a heavy one that waits."""
+    budget = WeightBudget(clock, limit=100)
+    went: list[int] = []
+
+    async def ask(weight: int) -> None:
+        ticket = await budget.take(weight)
+        went.append(weight)
+        budget.done(ticket)
+
+    async with asyncio.TaskGroup() as group:
+        for weight in (40, 30, 1, 20):
+            group.create_task(ask(weight))
+        await settle()
+        assert went == [40]
+        await clock.advance(60.5)
+        assert went == [40, 30, 1]
+        await clock.advance(60.5)
+    assert went == [40, 30, 1, 20]
+
+
+async def test_a_burst_of_refusals_makes_everybody_wait_to_the_second(clock: ManualClock) -> None:
+    """Going on after a 429 turns it into a ban, whoever asked."""
+    budget = WeightBudget(clock)
+    budget.block(clock.mono_s() + 7.0)
+    assert budget.blocked_until == clock.mono_s() + 7.0
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(budget.take(1))
+        await clock.advance(6.9)
+        assert not task.done()
+        await clock.advance(0.1)
+        await settle()
+        assert task.done()
+    assert budget.blocked_until is None
+
+
+async def test_nobody_waits_for_the_end_of_a_ban(clock: ManualClock) -> None:
+    """Who asks is told until when instead, and nothing is sent."""
+    budget = WeightBudget(clock)
+    until_s = clock.mono_s() + 3 * 86_400.0
+    budget.block(until_s)
+    with pytest.raises(RateLimitedError) as caught:
+        await budget.take(1, "/fapi/v1/time")
+    assert (caught.value.until_s, caught.value.where) == (until_s, "/fapi/v1/time")
+    assert budget.used == 0
+
+
+async def test_the_limit_is_what_the_exchange_says(clock: ManualClock) -> None:
+    """6000 on the test exchange, 2400 on the live one, 2400 until known."""
+    budget = WeightBudget(clock)
+    assert budget.limit == 2400
+    budget.set_limit(6000)
+    for _ in range(60):
+        budget.done(await budget.take(50))
+    assert clock.slept == []
+    assert budget.used == 3000
+
+
+async def test_minutes_are_those_of_the_exchange(clock: ManualClock) -> None:
+    """Ours may be off by a good part of one."""
+    budget = WeightBudget(clock, limit=100)
+    wall_ms = clock.wall_ms()
+    budget.offset_ms = -(wall_ms % MINUTE_MS) + 30_000  # there, half a minute has passed
+    budget.done(await budget.take(50))
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(budget.take(1))
+        await clock.advance(30.4)
+        assert not task.done()
+        await clock.advance(0.1)
+        await settle()
+        assert task.done()
+
+
+async def test_giving_up_a_wait_lets_the_next_one_go(clock: ManualClock) -> None:
+    """A cancelled request leaves nothing behind."""
+    budget = WeightBudget(clock)
+    budget.block(clock.mono_s() + 5.0)
+    async with asyncio.TaskGroup() as group:
+        first = group.create_task(budget.take(1))
+        second = group.create_task(budget.take(2))
+        await settle()
+        first.cancel()
+        await settle()
+        await clock.advance(5.0)
+        await settle()
+        assert second.done()
+    assert budget.used == 2
