@@ -139,7 +139,9 @@ class Caller:
             RestError: there is no answer.
             WireError: the answer is no time.
         """
-        answer = await self.ask(self._time, {})
+        return self._take_time(await self.ask(self._time, {}))
+
+    def _take_time(self, answer: Answer) -> int:
         server_ms = wire.server_time(answer.body, self._time.where).server_time
         self._offset_ms = round(server_ms - (answer.sent_ms + answer.received_ms) / 2)
         self._time_due_s = self._clock.mono_s() + TIME_GOOD_FOR_S
@@ -154,34 +156,37 @@ class Caller:
         """
         if call.signed and self._credentials is None:
             raise RestError(call.where, NO_KEY, hint="This needs an API key")
+        if call.signed:
+            await self._keep_time()
         failures, resynchronised = 0, False
         while True:
             try:
-                if call.signed:
-                    await self._keep_time()
+                if resynchronised and self._time_due_s == 0.0:
+                    self._take_time(await self._send(self._time, {}))
                 return await self._send(call, params)
             except ClockError:
                 if resynchronised:
                     raise
-                resynchronised = True
-                self._time_due_s, self._offset_ms = 0.0, None
-            except RateLimitedError as error:
-                failures += 1
-                # The budget makes everybody wait; nobody waits for the end of a ban.
-                if failures >= ATTEMPTS or error.until_s - self._clock.mono_s() > LONGEST_WAIT_S:
-                    raise
+                resynchronised, self._time_due_s = True, 0.0
             except TransientRestError as error:
                 failures += 1
                 self._move_on(error)
-                if failures >= ATTEMPTS or error.reason in _LATER:
+                if failures >= ATTEMPTS or not self._passes(error):
                     raise
-                await self._clock.sleep(pause_s(0.0, failures, self._rng.random(), BOUNDS))
+                if not isinstance(error, RateLimitedError):  # there the budget makes everybody wait
+                    await self._clock.sleep(pause_s(0.0, failures, self._rng.random(), BOUNDS))
 
     async def once(self, call: Call, params: Params) -> Answer:
         """Return the answer to a request that is not worth repeating; raises like ``ask``."""
         if call.signed:
             await self._keep_time()
         return await self._send(call, params)
+
+    def _passes(self, error: TransientRestError) -> bool:
+        """Whether it may be over before anybody loses patience; nobody waits here for the end of a ban."""
+        if isinstance(error, RateLimitedError):
+            return error.until_s - self._clock.mono_s() <= LONGEST_WAIT_S
+        return error.reason not in _LATER
 
     async def _keep_time(self) -> None:
         if self._offset_ms is not None and self._clock.mono_s() < self._time_due_s:
@@ -191,13 +196,13 @@ class Caller:
             return
         self._time_due_s = self._clock.mono_s() + TIME_RETRY_S
         try:
-            await self.synchronise()
+            self._take_time(await self._send(self._time, {}))
         except TransientRestError:
             return  # the old offset is good for a while yet, and -1021 tells when it is not
 
     async def _send(self, call: Call, params: Params) -> Answer:
-        at = self._at
         ticket = await self._budget.take(call.weight, call.where)
+        at = self._at
         used = None
         try:
             sent_ms = self._clock.wall_ms()
