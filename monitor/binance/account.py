@@ -219,7 +219,9 @@ class AccountFollower:
         try:
             found = await self._rest.permissions()
         except AccountUnavailableError:
-            found = None  # asked elsewhere than all else: that alone must not keep an account from being followed
+            # Asked elsewhere than all else: that alone must not keep an account from being followed.
+            self._permissions_s = now_s - self._timings.permissions_every_s + self._timings.permissions_again_s
+            return
         if found is not None:
             self._permissions = found
             may = WITHDRAWING_KEY if found.can_withdraw else TRADING_KEY if found.can_trade else ""
@@ -327,6 +329,8 @@ class AccountFollower:
 
     def _failed(self, error: AccountUnavailableError) -> None:
         now_s, timings = self._clock.mono_s(), self._timings
+        if self._error is None or self._error.reason != error.reason:
+            log.warning("account.rest_failed", account=self._account, reason=error.reason, hint=error.hint)
         self._error = error
         self._failures += 1
         self._contracts_due = self._contracts_due or error.reason == UNKNOWN_CONTRACT

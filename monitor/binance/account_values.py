@@ -119,6 +119,7 @@ class AccountTimings(ConnectSettings, frozen=True):
     complain_after_s: float = 60.0  # of failing
     fatal_again_s: float = 300.0
     permissions_every_s: float = 3600.0
+    permissions_again_s: float = 60.0  # where the question was not answered
     tables_every_s: float = 86_400.0
     tables_again_s: float = 60.0  # after a failure, and between two for symbols without tiers
     keepalive_every_s: float = 1800.0  # a listen key lives an hour
