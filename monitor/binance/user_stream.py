@@ -274,5 +274,6 @@ class UserStream:
         """Stop the present connection; the first reason given stands, but rotating yields to all others."""
         if not self._verdict or self._verdict == ROTATE:
             self._verdict = reason
-        if self._scope is not None:
-            self._scope.reschedule(0.0)  # a moment long past: expires at once
+        scope, self._scope = self._scope, None  # one that is expiring cannot be told so again
+        if scope is not None:
+            scope.reschedule(0.0)  # a moment long past: expires at once

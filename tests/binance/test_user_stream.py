@@ -329,6 +329,32 @@ async def test_a_rotation_that_fails_keeps_the_old(
         assert stream.stats().rotations == 1
 
 
+async def test_two_interruptions_at_once_are_one(
+    make: Make, first: StandIn, keys: FakeKeys, clock: ManualClock
+) -> None:
+    """However near to each other they come, and rotating yields: the other asks for a new key."""
+    stream = make(first)
+    errors: list[RuntimeError] = []
+
+    def renew() -> None:
+        try:
+            stream.renew(KEY_EXPIRED)
+        except RuntimeError as error:
+            errors.append(error)
+
+    async with running(stream):
+        await opened(stream)
+        await clock.advance(23 * 3600.0)
+        keys.alive = False
+        stream.check(clock.mono_s())
+        asyncio.get_running_loop().call_soon(renew)  # after the first took hold, before the stream's task knows
+        await until(lambda: stream.stats().state == "lost")
+        assert errors == []
+        await pause(clock, 0)
+        await opened(stream, 2)
+        assert first.sessions[1].path == "/private/ws?listenKey=SECRETKEY2"
+
+
 @pytest.mark.parametrize(
     ("error", "least_s"),
     [
