@@ -15,7 +15,7 @@ import structlog
 
 from monitor.core.events import StoreState
 from monitor.core.incidents import Effects
-from monitor.core.model import Notice, SubjectState, Transition
+from monitor.core.notices import Notice, SubjectState, Transition
 from monitor.errors import StoreError
 from monitor.ports import Clock, Inbox, StateStore
 

@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from monitor.core.events import Event
-from monitor.core.model import Change, Fate, Level, MarkTick, Notice, Now, Sample, SubjectState
+from monitor.core.model import Change, Level, MarkTick, Now, Sample
+from monitor.core.notices import Fate, Notice, SubjectState
 
 
 class Clock(Protocol):

@@ -9,7 +9,8 @@ from collections import Counter
 from pathlib import Path
 
 from monitor.binance.account_values import AccountTimings
-from monitor.core.model import ChangeKind, NoticeKind
+from monitor.core.model import ChangeKind
+from monitor.core.notices import NoticeKind
 from monitor.emulator.day import STEPS, day
 from monitor.storage.history_reader import HistoryReader
 from monitor.system_clock import SystemClock

@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 
 from monitor.app import Daemon
 from monitor.binance.account_values import AccountTimings
-from monitor.core.model import NoticeKind
+from monitor.core.notices import NoticeKind
 from monitor.core.report import WalletView
 from monitor.emulator.brackets import Brackets
 from monitor.system_clock import SystemClock

@@ -18,7 +18,8 @@ from monitor.cli.replay import replayed
 from monitor.cli.wiring import build_daemon
 from monitor.config import Settings, load_text
 from monitor.core.incidents import Effects
-from monitor.core.model import Level, Notice, SubjectState
+from monitor.core.model import Level
+from monitor.core.notices import Notice, SubjectState
 from monitor.core.report import WalletView
 from monitor.emulator.market import Instrument
 from monitor.emulator.prices import PricePath

@@ -11,7 +11,8 @@ from monitor.app import DRAIN_COMMIT_S
 from monitor.commit import COMMIT_TIMEOUT_S, RETRY_S, Committer
 from monitor.core.events import Event, StoreState
 from monitor.core.incidents import Effects
-from monitor.core.model import Facts, Level, MarkTick, Notice, NoticeKind, SubjectState
+from monitor.core.model import Level, MarkTick
+from monitor.core.notices import Facts, Notice, NoticeKind, SubjectState
 from monitor.errors import StoreError
 from tests.conftest import ManualClock, settle
 from tests.storage.fakes import MemoryState

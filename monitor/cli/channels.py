@@ -92,7 +92,8 @@ def in_words(reason: str) -> str:
 
 async def send_all(channels: "Sequence[Channel]", environment: str) -> dict[str, str]:
     """Send one test message to each channel, side by side; return by name why it failed, empty if accepted."""
-    from monitor.core.model import Facts, Level, Notice, NoticeKind
+    from monitor.core.model import Level
+    from monitor.core.notices import Facts, Notice, NoticeKind
     from monitor.errors import DeliveryError
     from monitor.notify.message import render
     from monitor.system_clock import SystemClock

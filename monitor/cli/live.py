@@ -11,7 +11,8 @@ from rich.text import Text
 from monitor.app import Status
 from monitor.cli.chart import local_time
 from monitor.cli.tables import STYLES, position_table, ratio_of, wallet_name
-from monitor.core.model import Facts, Level, Transition
+from monitor.core.model import Level
+from monitor.core.notices import Facts, Transition
 from monitor.core.report import WalletView
 from monitor.notify.numbers import percent, price, span
 

@@ -11,7 +11,8 @@ from monitor.cli.common import JsonOption, console, counted, globals_of, guarded
 
 if TYPE_CHECKING:
     from monitor.core.incidents import Effects
-    from monitor.core.model import Notice, Now, Transition
+    from monitor.core.model import Now
+    from monitor.core.notices import Notice, Transition
 
 
 @guarded

@@ -14,7 +14,8 @@ from rich.text import Text
 from monitor.app import Status
 from monitor.cli.chart import local_time
 from monitor.cli.tables import level_text, wallet_name
-from monitor.core.model import Level, NoticeKind
+from monitor.core.model import Level
+from monitor.core.notices import NoticeKind
 from monitor.core.view import EngineView
 from monitor.notify.numbers import percent, span
 from monitor.storage.outbox import OutboxRow, OutboxState

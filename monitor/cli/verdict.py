@@ -17,7 +17,8 @@ def verdict(found: "Status") -> tuple[int, str]:
     Critical comes before everything; then what is not known, for nobody watches it; then warnings.
     """
     from monitor.cli.tables import ratio_of, wallet_name
-    from monitor.core.model import DataState, Level
+    from monitor.core.model import Level
+    from monitor.core.notices import DataState
     from monitor.notify.numbers import percent
 
     engine = found.engine

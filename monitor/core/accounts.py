@@ -19,15 +19,14 @@ from monitor.core.model import (
     Change,
     ChangeKind,
     Compared,
-    Facts,
     ForcedOrder,
     Level,
-    NoticeKind,
     Now,
     Side,
     Source,
     SubjectKey,
 )
+from monitor.core.notices import Facts, NoticeKind
 from monitor.core.settings import ChannelRule, EngineSettings
 from monitor.core.troubles import ACCOUNT_PREFIX, DRIFT_PREFIX, TIERS_PREFIX, Troubles
 

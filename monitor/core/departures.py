@@ -8,7 +8,8 @@ from collections.abc import Collection
 
 from monitor.core.accounts import Accounts
 from monitor.core.incidents import Incidents
-from monitor.core.model import Facts, ForcedOrder, Now
+from monitor.core.model import ForcedOrder, Now
+from monitor.core.notices import Facts
 
 FAREWELL_S = 2.0
 _ENDINGS = {

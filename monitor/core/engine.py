@@ -31,20 +31,10 @@ from monitor.core.events import (
 )
 from monitor.core.incidents import Effects, Incidents
 from monitor.core.marks import MarkBoard
-from monitor.core.model import (
-    AccountSnapshot,
-    BracketTable,
-    DataState,
-    Facts,
-    ForcedOrder,
-    Level,
-    Market,
-    NoticeKind,
-    Now,
-    SubjectKey,
-    SubjectState,
-)
+from monitor.core.model import AccountSnapshot, BracketTable, ForcedOrder, Level, Market, Now, SubjectKey
+from monitor.core.notices import DataState, Facts, NoticeKind, SubjectState
 from monitor.core.outages import FEED_PREFIX, STORE_PREFIX, Outages
+from monitor.core.pricing import row_prices, unsure_wallets
 from monitor.core.risk import Readings, adverse_prices, evaluate, evaluate_rows
 from monitor.core.rules import Thresholds, Track, advance, compile_thresholds, conditions, reached
 from monitor.core.sampling import Sampler
@@ -189,31 +179,17 @@ class Engine:
         self._record(changed, now)
 
     def _prices(self, marks: Floats, now_s: float) -> Floats:
-        """Return a price for each row: its mark.
-
-        A symbol that has been silent from the start must not hide the fall of another in the same wallet. Once
-        that is blindness, its positions stand in at their entry prices, which is said wherever it is told; a
-        wallet without any mark stays unknown.
-        """
-        book = self._book
-        prices = marks.take(book.row_symbol)
-        missing = np.isnan(prices)
-        self._assumed[:] = False
-        if missing.any():
-            blind = now_s - self._board.heard_s >= self._settings.freshness.blind_after_s
-            seen = np.zeros(len(book.wallets), dtype=np.bool_)
-            seen[book.row_wallet[~missing]] = True
-            stand_in = missing & blind[book.row_symbol] & seen[book.row_wallet]
-            entries = np.array([position.entry_price for position in book.positions])
-            prices = np.where(stand_in, entries, prices)
-            self._assumed[book.row_wallet[stand_in]] = True
+        blind = self._board.silent(now_s, self._settings.freshness.blind_after_s)
+        prices, self._assumed = row_prices(self._book, marks, blind)
         return prices
 
     def _judge(self, hit: Bools, worst: Readings, now: Now) -> Ints:
         """Let levels follow conditions; return the wallets whose level changed."""
         unknown = np.isnan(worst.cushion)
         exposed = self._book.exposed
-        unsure = unknown | ~exposed | self._stale(now.mono_s)
+        silent = self._board.silent(now.mono_s, self._settings.freshness.suspect_after_s)
+        stale = unsure_wallets(self._book, silent, self._accounts.unfollowed())
+        unsure = unknown | ~exposed | stale
         before = self._track.level
         self._track = advance(self._track, self._limits, hit, unsure, now.mono_s)
         level = self._track.level
@@ -255,23 +231,6 @@ class Engine:
             self._incidents.fall(state, level, now.wall_ms, facts)
             if level is Level.OK:
                 self._accounts.over(subject)
-
-    def _stale(self, now_s: float) -> Bools:
-        """Return the wallets of which something is not known as it is now, shape (w,).
-
-        They hold a symbol, or collateral, whose marks are not fresh, or their account cannot be followed.
-        """
-        book = self._book
-        stale = np.zeros(len(book.wallets), dtype=np.bool_)
-        silent = now_s - self._board.heard_s >= self._settings.freshness.suspect_after_s
-        if silent.any():
-            stale[book.row_wallet[silent[book.row_symbol]]] = True
-            rates = silent[len(book.symbols) :]
-            stale[book.slot_wallet[book.rated_slots[rates[book.rated_bid]]]] = True
-        lost = self._accounts.unfollowed()
-        if lost:
-            stale |= np.array([info.key.account in lost for info in book.wallets], dtype=np.bool_)
-        return stale
 
     def _record(self, changed: Ints, now: Now) -> None:
         due = self._sampler.due(self._readings, changed, now.mono_s)

@@ -6,13 +6,12 @@ from monitor.core.model import (
     AccountSnapshot,
     BracketTable,
     ExchangeFigures,
-    Fate,
     ForcedOrder,
     MarginCallLeg,
     MarkRange,
     Side,
-    SubjectState,
 )
+from monitor.core.notices import Fate, SubjectState
 from monitor.core.settings import EngineSettings
 
 

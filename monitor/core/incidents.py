@@ -4,18 +4,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from monitor.core import planner
-from monitor.core.model import (
-    Change,
-    Compared,
-    Facts,
-    Fate,
-    Level,
-    Notice,
-    NoticeKind,
-    Sample,
-    SubjectState,
-    Transition,
-)
+from monitor.core.model import Change, Compared, Level, Sample
+from monitor.core.notices import Facts, Fate, Notice, NoticeKind, SubjectState, Transition
 from monitor.core.settings import ChannelRule
 
 TOLD_PREFIX = "/told:"

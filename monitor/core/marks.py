@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from monitor.core.book import Floats
-from monitor.core.model import DataState, MarkRange, Source
+from monitor.core.book import Bools, Floats
+from monitor.core.model import MarkRange, Source
+from monitor.core.notices import DataState
 from monitor.core.settings import FreshnessRules
 
 
@@ -77,6 +78,10 @@ class MarkBoard:
     def newest(self, symbol: str) -> Mark | None:
         """Return the newest mark of a symbol, or None."""
         return self._newest.get(symbol)
+
+    def silent(self, now_s: float, after_s: float) -> Bools:
+        """Return which names have been silent for so long, shape (s,)."""
+        return now_s - self.heard_s >= after_s
 
     def silence_s(self, symbol: str, now_s: float) -> float:
         """Return for how long nothing was heard of a watched symbol, in seconds."""

@@ -6,7 +6,8 @@ from monitor.core import planner
 from monitor.core.events import StoreState
 from monitor.core.incidents import Incidents
 from monitor.core.marks import MarkBoard
-from monitor.core.model import DataState, Facts, Level, NoticeKind, Now, SubjectState
+from monitor.core.model import Level, Now
+from monitor.core.notices import DataState, Facts, NoticeKind, SubjectState
 from monitor.core.settings import EngineSettings
 
 # A severity decides which channels hear of it, the interval how often it is repeated.

@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from monitor.core.model import Facts, Fate, Level, Notice, NoticeKind, SubjectState, Told
+from monitor.core.model import Level
+from monitor.core.notices import Facts, Fate, Notice, NoticeKind, SubjectState, Told
 from monitor.core.settings import ChannelRule
 
 # How soon a channel that refused a notice for good is tried again: addresses get mended while it runs.

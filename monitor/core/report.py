@@ -8,7 +8,8 @@ import numpy as np
 
 from monitor.core.book import Book
 from monitor.core.marks import MarkBoard
-from monitor.core.model import Facts, Level, Sample
+from monitor.core.model import Level, Sample
+from monitor.core.notices import Facts
 from monitor.core.risk import Readings
 
 

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from monitor.core import planner
 from monitor.core.incidents import Incidents
-from monitor.core.model import Facts, Level, NoticeKind, Now
+from monitor.core.model import Level, Now
+from monitor.core.notices import Facts, NoticeKind
 
 ACCOUNT_PREFIX = "/account:"
 TIERS_PREFIX = "/tiers:"

@@ -8,7 +8,7 @@ from monitor.core import report
 from monitor.core.accounts import AccountView
 from monitor.core.book import Book
 from monitor.core.marks import MarkBoard
-from monitor.core.model import DataState
+from monitor.core.notices import DataState
 from monitor.core.risk import Readings
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import tzinfo
 
-from monitor.core.model import Facts, Notice, NoticeKind
+from monitor.core.notices import Facts, Notice, NoticeKind
 from monitor.notify import news
 from monitor.notify.numbers import UNKNOWN, moment, money, percent, price, span
 from monitor.notify.words import TITLE_SYMBOLS, Line, account_of, clean, environment, symbols_of, used_up

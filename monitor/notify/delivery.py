@@ -14,7 +14,8 @@ from typing import NamedTuple
 import structlog
 
 from monitor.core.events import DeliveryResult, StoreState
-from monitor.core.model import Level, Notice
+from monitor.core.model import Level
+from monitor.core.notices import Notice
 from monitor.errors import DeliveryError, StoreError
 from monitor.notify.message import render
 from monitor.notify.pending import Entry, Pending

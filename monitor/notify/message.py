@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, tzinfo
 from typing import NamedTuple
 
-from monitor.core.model import Level, Notice, NoticeKind
+from monitor.core.model import Level
+from monitor.core.notices import Notice, NoticeKind
 from monitor.notify.bodies import lines_of
 from monitor.notify.news import forced_level
 from monitor.notify.numbers import clock_time, moment, span

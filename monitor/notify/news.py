@@ -6,7 +6,8 @@ Titles name the account and the figures; bodies list what there is, the worst fi
 import math
 from collections.abc import Callable, Iterator, Sequence
 
-from monitor.core.model import Change, ChangeKind, Compared, Facts, Figure, ForcedOrder, Level, Notice, NoticeKind
+from monitor.core.model import Change, ChangeKind, Compared, Figure, ForcedOrder, Level
+from monitor.core.notices import Facts, Notice, NoticeKind
 from monitor.notify.numbers import UNKNOWN, grouped, moment, percent
 from monitor.notify.words import DETAIL_CHARS, TITLE_SYMBOLS, Line, clean, symbols_of, who
 

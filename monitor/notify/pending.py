@@ -7,7 +7,8 @@ all others in the order in which their subjects began to wait.
 
 from dataclasses import dataclass
 
-from monitor.core.model import Level, Notice
+from monitor.core.model import Level
+from monitor.core.notices import Notice
 
 
 @dataclass(slots=True)

@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-from monitor.core.model import Facts, Level, Notice, NoticeKind
+from monitor.core.model import Level
+from monitor.core.notices import Facts, Notice, NoticeKind
 from monitor.notify import news
 from monitor.notify.numbers import percent, span
 from monitor.notify.words import TITLE_SYMBOLS, clean, symbols_of, used_up, who

@@ -3,7 +3,7 @@
 import unicodedata
 from typing import NamedTuple
 
-from monitor.core.model import Facts
+from monitor.core.notices import Facts
 from monitor.notify.numbers import UNKNOWN
 
 FIELD_CHARS = 80

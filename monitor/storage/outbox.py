@@ -6,7 +6,8 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from monitor.core.model import Level, Notice, NoticeKind
+from monitor.core.model import Level
+from monitor.core.notices import Notice, NoticeKind
 
 
 class OutboxState(StrEnum):

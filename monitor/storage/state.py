@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 import structlog
 
-from monitor.core.model import Fate, Notice, SubjectState
+from monitor.core.notices import Fate, Notice, SubjectState
 from monitor.errors import StoreError
 from monitor.ports import Clock, Stored
 from monitor.storage.outbox import (

@@ -8,7 +8,8 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from monitor.cli.live import Delivered, Frame, LiveView, Picture, PlainLines
-from monitor.core.model import Facts, Level, Transition
+from monitor.core.model import Level
+from monitor.core.notices import Facts, Transition
 from tests.cli.made import NOW_MS, engine, position, shown, state, wallet
 
 NOTE = "dwell shortened to 3 s so that the all-clear fits into the demonstration"

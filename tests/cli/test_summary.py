@@ -8,7 +8,8 @@ from rich.console import Console
 
 from monitor.app import HistoryView
 from monitor.cli.summary import Files, Summary, Worst, next_steps, print_summary, summarise
-from monitor.core.model import Facts, Level, Notice, NoticeKind
+from monitor.core.model import Level
+from monitor.core.notices import Facts, Notice, NoticeKind
 from monitor.storage.outbox import OutboxRow, OutboxState
 from tests.cli.made import NOW_MS, channel, engine, position, state, wallet
 

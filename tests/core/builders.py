@@ -31,16 +31,13 @@ from monitor.core.model import (
     Change,
     MarginMode,
     MarkRange,
-    Notice,
-    NoticeKind,
     Now,
     Position,
     Sample,
     Side,
     Source,
-    SubjectState,
-    Transition,
 )
+from monitor.core.notices import Notice, NoticeKind, SubjectState, Transition
 from monitor.core.risk import Readings, evaluate
 from monitor.core.settings import ChannelRule, EngineSettings, RulesOverride
 

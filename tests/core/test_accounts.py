@@ -31,12 +31,12 @@ from monitor.core.model import (
     Level,
     MarginCallLeg,
     MarginMode,
-    NoticeKind,
     PositionFigures,
     Side,
     Source,
     WalletFigures,
 )
+from monitor.core.notices import NoticeKind
 from monitor.core.risk import both_roots, evaluate
 from monitor.core.settings import AuditRules, ChannelRule, EngineSettings
 from tests.core.builders import BTC, PHONE, SUBJECT, Desk, cross, followed, isolated, mark_at, plain, table

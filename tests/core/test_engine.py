@@ -25,18 +25,8 @@ from monitor.core.events import (
     Ticks,
 )
 from monitor.core.incidents import Effects
-from monitor.core.model import (
-    BracketTable,
-    Fate,
-    Level,
-    Market,
-    MarkRange,
-    Notice,
-    NoticeKind,
-    Now,
-    Position,
-    Side,
-)
+from monitor.core.model import BracketTable, Level, Market, MarkRange, Now, Position, Side
+from monitor.core.notices import Fate, Notice, NoticeKind
 from monitor.core.settings import AlertRules, ChannelRule, EngineSettings, LevelRule, RulesOverride
 from tests.core.builders import (
     BTC,

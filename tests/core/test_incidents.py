@@ -1,7 +1,8 @@
 """States of subjects, and the effects that collect while one event is handled."""
 
 from monitor.core.incidents import Effects, Incidents
-from monitor.core.model import Facts, Level, NoticeKind, SubjectState, Told
+from monitor.core.model import Level
+from monitor.core.notices import Facts, NoticeKind, SubjectState, Told
 from monitor.core.settings import ChannelRule
 
 SUBJECT = "main/isolated:BTCUSDT:LONG"

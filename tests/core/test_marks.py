@@ -3,7 +3,8 @@
 import numpy as np
 
 from monitor.core.marks import MarkBoard
-from monitor.core.model import DataState, MarkRange, Source
+from monitor.core.model import MarkRange, Source
+from monitor.core.notices import DataState
 from monitor.core.settings import FreshnessRules
 
 RULES = FreshnessRules()

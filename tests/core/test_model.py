@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from monitor.core import events, model, settings
+from monitor.core import events, model, notices, settings
 from monitor.core.events import (
     AccountState,
     DeliveryResult,
@@ -33,29 +33,22 @@ from monitor.core.model import (
     Change,
     ChangeKind,
     Compared,
-    DataState,
     ExchangeFigures,
-    Facts,
-    Fate,
     Figure,
     ForcedOrder,
     Level,
     MarginCallLeg,
     MarginMode,
     MarkRange,
-    Notice,
-    NoticeKind,
     Position,
     PositionFigures,
     Sample,
     Side,
     Source,
     SubjectKey,
-    SubjectState,
-    Told,
-    Transition,
     WalletFigures,
 )
+from monitor.core.notices import DataState, Facts, Fate, Notice, NoticeKind, SubjectState, Told, Transition
 from monitor.core.settings import AlertRules, ChannelRule, EngineSettings, RulesOverride
 from tests.core.builders import ETH, account, cross, isolated, table
 
@@ -68,7 +61,7 @@ def structs_of(module: ModuleType) -> list[type[msgspec.Struct]]:
     ]
 
 
-@pytest.mark.parametrize("module", [model, events, settings], ids=lambda module: str(module.__name__))
+@pytest.mark.parametrize("module", [model, notices, events, settings], ids=lambda module: str(module.__name__))
 def test_every_value_is_frozen(module: ModuleType) -> None:
     """Nobody can change what another part already took."""
     found = structs_of(module)

@@ -3,7 +3,8 @@
 import pytest
 
 from monitor.core.events import Heartbeat, Restored, Snapshot, StoreState, Ticks
-from monitor.core.model import Facts, Level, Notice, NoticeKind
+from monitor.core.model import Level
+from monitor.core.notices import Facts, Notice, NoticeKind
 from monitor.core.settings import ChannelRule
 from tests.core.builders import BTC, ETH, WALL_MS, Desk, account, isolated, mark_at
 

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.core import planner
-from monitor.core.model import Facts, Level, NoticeKind, SubjectState, Told
+from monitor.core.model import Level
+from monitor.core.notices import Facts, NoticeKind, SubjectState, Told
 from monitor.core.planner import Plan
 from monitor.core.settings import ChannelRule
 

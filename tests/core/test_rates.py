@@ -11,12 +11,12 @@ from monitor.core.model import (
     ExchangeFigures,
     Level,
     Market,
-    NoticeKind,
     PositionFigures,
     Side,
     Source,
     WalletFigures,
 )
+from monitor.core.notices import NoticeKind
 from monitor.core.settings import AlertRules, AuditRules, EngineSettings, LevelRule
 from tests.core.builders import BTC, PHONE, Desk, cross, table
 

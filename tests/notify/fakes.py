@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Sequence
 
 from monitor.core.events import Event
-from monitor.core.model import Facts, Level, MarkTick, Notice, NoticeKind, SubjectState
+from monitor.core.model import Level, MarkTick
+from monitor.core.notices import Facts, Notice, NoticeKind, SubjectState
 from monitor.errors import DeliveryError, StoreError
 from monitor.ports import Clock, Message, Stored
 

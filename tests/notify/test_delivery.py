@@ -6,7 +6,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from monitor.core.events import DeliveryResult, StoreState
-from monitor.core.model import Level, NoticeKind
+from monitor.core.model import Level
+from monitor.core.notices import NoticeKind
 from monitor.errors import DeliveryError
 from monitor.notify.delivery import Delivery
 from monitor.notify.retry import ThrottledError

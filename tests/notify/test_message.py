@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.core.model import Facts, Level, NoticeKind
+from monitor.core.model import Level
+from monitor.core.notices import Facts, NoticeKind
 from monitor.notify.message import MAX_CHARS, escape, notify_type, render
 from monitor.ports import Message
 from tests.notify.fakes import a_notice, some_facts

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.core.model import Change, ChangeKind, Compared, Facts, Figure, ForcedOrder, Level, NoticeKind
+from monitor.core.model import Change, ChangeKind, Compared, Figure, ForcedOrder, Level
+from monitor.core.notices import Facts, NoticeKind
 from monitor.notify.message import MAX_CHARS, escape, render
 from monitor.notify.news import change_words
 from monitor.ports import Message

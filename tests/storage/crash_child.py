@@ -5,7 +5,8 @@ import itertools
 import sys
 from pathlib import Path
 
-from monitor.core.model import Facts, Level, Notice, NoticeKind, SubjectState
+from monitor.core.model import Level
+from monitor.core.notices import Facts, Notice, NoticeKind, SubjectState
 from monitor.storage.state import SqliteState
 from monitor.system_clock import SystemClock
 

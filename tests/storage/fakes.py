@@ -4,7 +4,8 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
-from monitor.core.model import Change, Fate, Notice, Sample, SubjectState
+from monitor.core.model import Change, Sample
+from monitor.core.notices import Fate, Notice, SubjectState
 from monitor.errors import StoreError
 from monitor.ports import Clock, Stored
 from monitor.storage.outbox import TRANSITIONS, OutboxCount, OutboxRow, OutboxState, Pending, pending_of

@@ -2,7 +2,8 @@
 
 import pytest
 
-from monitor.core.model import Facts, Level, Notice, NoticeKind
+from monitor.core.model import Level
+from monitor.core.notices import Facts, Notice, NoticeKind
 from monitor.storage.outbox import (
     TRANSITIONS,
     OutboxCount,

@@ -11,7 +11,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from monitor.commit import COMMIT_TIMEOUT_S
-from monitor.core.model import Facts, Fate, Level, Notice, NoticeKind, SubjectState
+from monitor.core.model import Level
+from monitor.core.notices import Facts, Fate, Notice, NoticeKind, SubjectState
 from monitor.errors import SchemaTooNewError, StoreError
 from monitor.ports import StateStore
 from monitor.storage.outbox import OutboxState, Pending

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from monitor.core.model import Facts, Fate, Level, Notice, NoticeKind, SubjectState, Told
+from monitor.core.model import Level
+from monitor.core.notices import Facts, Fate, Notice, NoticeKind, SubjectState, Told
 from monitor.errors import StoreError
 from monitor.ports import Stored
 from monitor.storage.outbox import OutboxCount, OutboxRow, OutboxState, Pending

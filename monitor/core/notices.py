@@ -1,0 +1,135 @@
+"""What is told and what is remembered of it: notices with all they may say, and the states of subjects. Frozen.
+
+Units are as in ``monitor.core.model``.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+from monitor.core.model import Change, Compared, Level
+
+
+class DataState(StrEnum):
+    """What is known about a symbol's mark; separate from any level."""
+
+    FRESH = "fresh"
+    SUSPECT = "suspect"
+    BLIND = "blind"
+
+
+class NoticeKind(StrEnum):
+    """Why a message is sent."""
+
+    ALERT = "alert"  # a level was reached or worsened
+    REMINDER = "reminder"  # still there
+    CLOSED = "closed"  # the incident ended
+    BLIND = "blind"  # marks stopped arriving
+    SIGHT = "sight"  # and came back
+    STORAGE = "storage"  # a database cannot be written
+    STORAGE_BACK = "storage_back"
+    TEST = "test"  # somebody asked for it
+    ACCOUNT = "account"  # an account cannot be followed
+    ACCOUNT_BACK = "account_back"
+    DRIFT = "drift"  # our figures are not the exchange's
+    DRIFT_OVER = "drift_over"
+    MARGIN_CALL = "margin_call"  # the exchange's own warning
+    FORCED = "forced"  # the exchange liquidated, deleveraged or settled something
+    CHANGED = "changed"  # positions, margins or modes of an account changed
+    BRACKETS = "brackets"  # new maintenance tiers moved a liquidation price
+
+
+class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Everything a message may say; raw numbers, rounded only when rendered."""
+
+    environment: str = ""  # testnet or live
+    account: str = ""
+    wallet: str = ""
+    asset: str = ""
+    margin_mode: str = ""
+    symbol: str = ""  # of the wallet's worst position
+    side: str = ""
+    positions: int = 0  # how many positions the wallet backs
+    mark: float | None = None
+    liquidation_price: float | None = None
+    distance: float | None = None
+    joint_distance: float | None = None
+    margin_ratio: float | None = None  # None with liquidatable=True: the balance is used up
+    liquidatable: bool = False
+    room: float | None = None
+    moves_left: float | None = None
+    margin_balance: float | None = None
+    maintenance_margin: float | None = None
+    cushion: float | None = None
+    event_ms: int = 0  # exchange time of the oldest mark that went in
+    mark_age_s: float | None = None  # its age when this was decided
+    mark_source: str = ""
+    brackets: str = ""  # label of the tier table, such as "shipped 2026-09-29"
+    symbols: tuple[str, ...] = ()  # of a feed notice
+    wallets: tuple[str, ...] = ()  # that a blind feed leaves unjudged or judged on old marks
+    assumed: tuple[str, ...] = ()  # symbols without any mark, whose entry prices stand in
+    compared: tuple[Compared, ...] = ()  # of a drift: what does not agree; of a margin call: theirs beside ours
+    changes: tuple[Change, ...] = ()  # of a changed account or a forced order
+    moved: tuple[
+        tuple[str, str, float | None, float | None], ...
+    ] = ()  # symbol, side, liquidation price before, after
+    corrected: bool = False  # the exchange's own, worse figures went in: ours do not agree with it
+    reason: str = ""  # a short constant: how an incident ended, why a feed is blind
+    detail: str = ""
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """One message to one channel. ``key`` is the same on every channel that gets the same message."""
+
+    key: str  # unique together with channel
+    channel: str
+    subject: str
+    kind: NoticeKind
+    level: Level
+    previous: Level
+    decided_ms: int  # our wall clock
+    incident: int
+    facts: Facts
+
+
+class Transition(msgspec.Struct, frozen=True):
+    """A change of level of one subject."""
+
+    subject: str
+    level: Level
+    previous: Level
+    at_ms: int
+    incident: int
+    facts: Facts
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What one channel was told in the present incident."""
+
+    level: Level
+    at_ms: int
+    delivered: bool = False
+    refused: bool = False  # the newest notice to it was refused for good; it is told again later
+
+
+class Fate(msgspec.Struct, frozen=True):
+    """What became of the newest notice of a subject on a channel, as the outbox knows it."""
+
+    subject: str
+    channel: str
+    state: str  # pending, accepted, refused, superseded or resolved
+    decided_ms: int
+
+
+class SubjectState(msgspec.Struct, frozen=True):
+    """What must survive a restart about one subject."""
+
+    subject: str
+    level: Level
+    since_ms: int
+    incident: int  # counts the incidents of this subject; 0 before the first
+    peak: Level
+    sequence: int = 0  # notices decided so far; makes keys unique
+    quiet: bool = False  # opened inside its level: told once, no reminders until it worsens
+    breached: bool = False  # the margin was used up in this incident: what follows is no recovery
+    told: dict[str, Told] = {}  # by channel; entries outlive the incident until their fate is known
