@@ -10,7 +10,8 @@ from rich.terminal_theme import TerminalTheme
 from monitor.cli.live import Delivered, Frame, Picture, Watcher
 from monitor.cli.show import Show
 from monitor.cli.stage import prepare
-from monitor.core.model import Level, Transition
+from monitor.core.model import Level
+from monitor.core.notices import Transition
 
 TARGET = Path(__file__).with_name("demo.svg")
 WIDTH, HEIGHT = 132, 26

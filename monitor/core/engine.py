@@ -255,7 +255,12 @@ class Engine:
             due = planner.remind(state, rule.reminder_s, self._settings.channels, now.wall_ms)
             if due and not np.isnan(self._readings.cushion[wallet]):
                 self._incidents.remind(state, due, now.wall_ms, self._facts(wallet, now, self._readings))
-        self._outages.watch_feeds(self._board, self._settings, now, self._holders)
+        self._outages.watch_feeds(
+            self._board,
+            self._settings,
+            now,
+            lambda symbols: report.holders(self._book, self._readings, self._track.level.tolist(), symbols),
+        )
         self._outages.remind_stores(self._settings, now)
         self._accounts.remind(now)
         if self._departures.waiting:
@@ -263,15 +268,6 @@ class Engine:
         for subject in self._incidents.owed():
             facts, kind = self._closing(subject, now)
             self._incidents.close_again(subject, now.wall_ms, facts, kind)
-
-    def _holders(self, symbols: frozenset[str]) -> tuple[str, ...]:
-        """Return the wallets that hold some of these symbols, each with what is known of it."""
-        levels = self._track.level.tolist()
-        return tuple(
-            f"{view.account}/{view.wallet} ({view.level})"
-            for i, view in enumerate(report.wallet_views(self._book, self._readings, levels))
-            if any(self._book.positions[row].symbol in symbols for row in self._book.rows_of(i))
-        )
 
     # Accounts and settings
 

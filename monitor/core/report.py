@@ -1,7 +1,7 @@
 """Readings in the shape people and programs get them: facts for messages, rows for history, JSON for commands."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 import numpy as np
@@ -199,6 +199,27 @@ def samples(
                 )
             )  # fmt: skip
     return tuple(rows)
+
+
+def holders(book: Book, readings: Readings, levels: Sequence[int], symbols: Collection[str]) -> tuple[str, ...]:
+    """Return the wallets that hold some of these names, for people, each with what is known of it.
+
+    Args:
+        book: the columns.
+        readings: the newest, made of them.
+        levels: by wallet.
+        symbols: watched names: symbols, and rates of collateral.
+    """
+    backed = {
+        int(book.slot_wallet[slot])
+        for slot, bid, ask in zip(book.rated_slots, book.rated_bid, book.rated_ask, strict=True)
+        if book.rates[bid] in symbols or book.rates[ask] in symbols
+    }
+    return tuple(
+        f"{info.key.account}/{info.key.wallet} ({_level(readings, i, levels)})"
+        for i, info in enumerate(book.wallets)
+        if i in backed or any(book.positions[row].symbol in symbols for row in book.rows_of(i))
+    )
 
 
 def liquidation_prices(book: Book, readings: Readings, account: str) -> dict[tuple[str, str], float | None]:
