@@ -50,8 +50,8 @@ async def test_by_reconcile_alone_every_figure_follows_the_exchange(tmp_path: Pa
     emulator = fresh()
     emulator.faults.private_silent = True
     timings = AccountTimings(
-        reconcile_every_s=0.1, unproved_every_s=0.1, reconcile_gap_s=0.0, tables_every_s=0.2, late_event_s=0.3,
-        pauses=QUICK,
+        reconcile_every_s=0.05, unproved_every_s=0.05, reconcile_gap_s=0.0, tables_every_s=0.5, late_event_s=0.3,
+        check_every_s=0.05, pauses=QUICK,
     )  # fmt: skip
     async with following(emulator, tmp_path, timings) as (daemon, _, effects):
         await equal(daemon, emulator, "the start")
