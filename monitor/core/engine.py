@@ -1,8 +1,8 @@
 """The only mutable owner of the core: ``step(event, now) -> Effects``.
 
 Synchronous, handed ``now``, without any input or output. The same events at the same times give the same
-effects, which is what a journal replays. Longer than other modules, because the order in which things follow from an
-event is decided here and nowhere else.
+effects, which is what a journal replays. Longer than other modules, because the order in which things follow from
+an event is decided here and nowhere else.
 """
 
 import msgspec
