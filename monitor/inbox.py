@@ -86,17 +86,20 @@ class EngineInbox:
 
 
 def _about(event: Event) -> tuple[str, ...]:
-    kind = type(event).__name__
+    """Return what an event is about: of two about the same the newer one stands for both."""
+    about: tuple[str, ...] = ()
     match event:
         case Subscribed(feed=name) | FeedState(feed=name) | StoreState(store=name):
-            return kind, name
+            about = (name,)
         case Snapshot(account=account) | Reconciled(account=account):
-            return kind, account.account
-        case TablesChanged(account=name) | MarginCall(account=name) | AccountState(account=name):
-            return kind, name
+            about = (account.account,)
+        case TablesChanged(account=name) | AccountState(account=name):
+            about = (name,)
+        case MarginCall():
+            # Two calls about other positions are two calls.
+            about = (event.account, *sorted(f"{leg.symbol} {leg.side.value}" for leg in event.legs))
         case OrderForced():
-            return kind, event.account, event.order
+            about = (event.account, event.order)
         case DeliveryResult():
-            return kind, *msgspec.structs.astuple(event)[1:3]
-        case _:
-            return (kind,)
+            about = msgspec.structs.astuple(event)[1:3]
+    return type(event).__name__, *about

@@ -3,10 +3,12 @@
 import asyncio
 from pathlib import Path
 
+import pytest
 from structlog.testing import capture_logs
 
 from monitor.app import Daemon
 from monitor.binance.account_values import AccountTimings
+from monitor.core import troubles
 from monitor.core.notices import NoticeKind
 from monitor.core.report import WalletView
 from monitor.emulator.brackets import Brackets
@@ -41,8 +43,12 @@ async def reconciled(daemon: Daemon) -> None:
     await SystemClock().sleep(0.05)  # and for the engine to take it
 
 
-async def test_tiers_that_are_really_steeper_rule_at_once_and_until_they_are_known(tmp_path: Path) -> None:
+async def test_tiers_that_are_really_steeper_rule_at_once_and_until_they_are_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Both figures are told, once; ratio and distance are the exchange's, the worse ones, and then ours again."""
+    short = troubles._KINDS[troubles.DRIFT_PREFIX]._replace(dwell_s=0.2)
+    monkeypatch.setitem(troubles._KINDS, troubles.DRIFT_PREFIX, short)
     emulator = fresh()
     with capture_logs() as logs:
         async with following(emulator, tmp_path, TIMINGS) as (daemon, channel, _):

@@ -31,7 +31,7 @@ from monitor.core.settings import ChannelRule, EngineSettings
 from monitor.core.troubles import ACCOUNT_PREFIX, DRIFT_PREFIX, TIERS_PREFIX, Troubles
 
 CALL_LEVEL = Level.CRITICAL
-CALL_AGAIN_MS = 300_000  # the exchange repeats its call while it holds
+CALL_AGAIN_S = 300.0  # the exchange repeats its call while it holds
 FORCED_LEVELS = {
     ForcedOrder.LIQUIDATION: Level.EMERGENCY,
     ForcedOrder.ADL: Level.CRITICAL,
@@ -39,6 +39,7 @@ FORCED_LEVELS = {
 }
 TIERS_LEVEL = Level.WARNING
 MOVED = 0.001  # new tiers that move a liquidation price by more than this share are told
+ORDER = "ORDER"  # the exchange's word for a trade as the cause of a change
 _MOST_ORDERS = 256  # remembered, so that none is told twice
 FORCED_FRESH_MS = 60_000  # a forced order this old has no part in an incident that begins
 
@@ -73,8 +74,9 @@ class Accounts:
         self._troubles = Troubles(incidents)
         self._lost: dict[str, AccountState] = {}  # accounts that cannot be followed now
         self._audits: dict[str, Audit] = {}
-        self._calls: dict[SubjectKey, int] = {}  # when the exchange's call about a wallet was last told
+        self._calls: dict[SubjectKey, float] = {}  # when the exchange's call about a wallet was last told
         self._orders: dict[tuple[str, str], float] = {}  # forced orders told, and how much of them was filled
+        self._closings: set[str] = set()  # subjects whose last closing was an order that the stream told of
         self._forced: dict[str, tuple[ForcedOrder, int]] = {}  # by subject: the newest of the incident, and when
         self._backing: dict[tuple[str, str, Side], str] = {}  # wallet of each leg ever held; by account and leg
         self._untabled: dict[str, tuple[str, ...]] = {}  # symbols held without tiers, by account
@@ -112,7 +114,9 @@ class Accounts:
         self._backing |= {(snapshot.account, p.symbol, p.side): snapshot.wallet_of(p) for p in snapshot.positions}
         at_ms = snapshot.as_of_ms or now.wall_ms
         if before is not None and snapshot.source is not Source.GIVEN:
-            self._changed(changes(before, snapshot, cause, at_ms), snapshot.account, now)
+            found = changes(before, snapshot, cause, at_ms)
+            self._note_closings(before, found, snapshot.source)
+            self._changed(found, snapshot.account, now)
         self._set_aside(snapshot.account, now)
         if snapshot.source is not Source.STREAM and snapshot.account not in self._lost:
             # What an earlier run could not follow answers now, or is typed in and followed no more.
@@ -179,8 +183,30 @@ class Accounts:
         self._troubles.follow(DRIFT_PREFIX, account, now, facts, bad=bool(found.drifting))
 
     def corrections(self) -> dict[SubjectKey, tuple[float, float]]:
-        """Return by wallet what is to be taken off the balance and added to the maintenance margin."""
-        return {key: amounts for found in self._audits.values() for key, amounts in found.corrections.items()}
+        """Return by wallet what is to be taken off the balance and added to the maintenance margin.
+
+        The amounts belong to the quantities they were found with: what shrank or grew since takes its share along,
+        and what is gone leaves nothing behind.
+        """
+        return {
+            key: (less * share, extra * share)
+            for name, found in self._audits.items()
+            if name in self._whole
+            for key, (less, extra) in found.corrections.items()
+            if (share := self._share(self._whole[name], key.wallet, found)) > 0
+        }
+
+    def _share(self, account: AccountSnapshot, wallet: str, found: Audit) -> float:
+        """Return how many times as large as when it was audited the most lasting leg of a wallet is."""
+        return max(
+            (
+                position.quantity / found.quantities[leg]
+                for position in account.positions
+                if account.wallet_of(position) == wallet
+                and found.quantities.get(leg := (position.symbol, position.side))
+            ),
+            default=0.0,
+        )
 
     def forced(self, event: OrderForced, wallet: str | None, now: Now) -> None:
         """Tell that the exchange closed something by itself, once an order; ``wallet`` backs it, if known."""
@@ -222,9 +248,9 @@ class Accounts:
         second = self._second_opinion(event, account)
         for wallet, facts in wallets.items():
             key = SubjectKey(event.account, wallet)
-            if now.wall_ms - self._calls.get(key, -CALL_AGAIN_MS) < CALL_AGAIN_MS:
+            if now.mono_s - self._calls.get(key, -CALL_AGAIN_S) < CALL_AGAIN_S:
                 continue
-            self._calls[key] = now.wall_ms
+            self._calls[key] = now.mono_s
             mine = tuple(row for row in second.compared if row.wallet == wallet)
             self._incidents.announce(
                 f"call:{event.account}", NoticeKind.MARGIN_CALL, now.wall_ms,
@@ -302,6 +328,22 @@ class Accounts:
         """Return the wallet that backs a leg, or backed it when it was last held; None if it never was."""
         return self._backing.get((account, symbol, side))
 
+    def closed_by_order(self, subject: str) -> bool:
+        """Return whether the stream told that the last position of a subject was closed by an order."""
+        return subject in self._closings
+
+    def _note_closings(self, before: AccountSnapshot, found: tuple[Change, ...], source: Source) -> None:
+        """Remember which positions the stream itself told were closed; what REST finds gone went unseen."""
+        wallets = {(p.symbol, p.side.value): before.wallet_of(p) for p in before.positions}
+        for change in found:
+            wallet = wallets.get((change.symbol, change.side))
+            if change.kind is ChangeKind.CLOSED and wallet is not None:
+                subject = f"{before.account}/{wallet}"
+                if source is Source.STREAM and change.cause == ORDER:
+                    self._closings.add(subject)
+                else:
+                    self._closings.discard(subject)
+
     def is_followed(self, account: str) -> bool:
         """Return whether an account is followed by its key, so that the exchange says how a position ended."""
         known = self._whole.get(account)
@@ -321,6 +363,7 @@ class Accounts:
     def over(self, subject: str) -> None:
         """Forget how an incident went that ended."""
         self._forced.pop(subject, None)
+        self._closings.discard(subject)
 
     def views(self) -> tuple[AccountView, ...]:
         """Return all accounts as they stand."""

@@ -22,6 +22,7 @@ from monitor.core.model import (
     MarginCallLeg,
     MarginMode,
     PositionFigures,
+    Side,
     SubjectKey,
     WalletFigures,
 )
@@ -33,6 +34,7 @@ from monitor.core.settings import AuditRules
 FLOOR = 1e-8  # in the figure's unit
 FLOOR_OF_NOTIONAL = 1e-6
 FLOOR_OF_MARK = 1e-7
+NEAR = 0.2  # of the mark
 
 
 class Audit(NamedTuple):
@@ -41,6 +43,7 @@ class Audit(NamedTuple):
     at_ms: int  # exchange time of the reply; 0 before the first
     compared: tuple[Compared, ...] = ()
     corrections: dict[SubjectKey, tuple[float, float]] = {}  # noqa: RUF012 - never changed; see compile.correct
+    quantities: dict[tuple[str, Side], float] = {}  # noqa: RUF012 - never changed; that it was made with
 
     @property
     def drifting(self) -> tuple[Compared, ...]:
@@ -95,18 +98,23 @@ def audit(
                 deeper.append((row, theirs))
     _compare_wallets(book, figures.wallets, rules, compared, less=less, extra=extra)
     for row, theirs in deeper:
+        if theirs.liquidation_price is None:
+            continue
         # At the exchange's liquidation price nothing would be left; what we think is left there is not.
         wallet = int(book.row_wallet[row])
         price = readings.marks.copy()
         price[[r for r in book.rows_of(wallet) if book.positions[r].symbol == theirs.symbol]] = (
             theirs.liquidation_price
         )
-        left = float(evaluate_rows(book, price).cushion[wallet]) - float(less[wallet] + extra[wallet])
-        less[wallet] += max(0.0, left)
+        # A price far away differs mostly by what maintenance differs there, which is charged already, as it is here.
+        if not extra[wallet] or abs(theirs.liquidation_price - theirs.mark) <= NEAR * theirs.mark:
+            left = float(evaluate_rows(book, price).cushion[wallet]) - float(less[wallet] + extra[wallet])
+            less[wallet] += max(0.0, left)
     corrections = {
         info.key: (float(less[i]), float(extra[i])) for i, info in enumerate(book.wallets) if less[i] or extra[i]
     }
-    return Audit(figures.at_ms, tuple(compared), corrections)
+    quantities = {(position.symbol, position.side): position.quantity for position in account.positions}
+    return Audit(figures.at_ms, tuple(compared), corrections, quantities)
 
 
 def _compare_wallets(

@@ -2,9 +2,10 @@
 
 The exchange tells of a position that is gone and of the order that took it in two events. The end of a position
 that was held until a moment ago waits for the second one, so that a liquidation is not called a closing by hand.
+What only a REST reply shows to be gone went while the stream was not there to say how.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from monitor.core.accounts import Accounts
 from monitor.core.incidents import Incidents
@@ -33,17 +34,24 @@ class Departures:
         """Whether an end waits to be told."""
         return bool(self._since_s)
 
-    def close(self, held: Collection[str], now: Now, environment: str) -> None:
-        """Close every wallet's subject that is not held any more: of this run, or restored from the one before."""
+    def close(self, held: Collection[str], now: Now, environment: str, *, is_known: Callable[[str], bool]) -> None:
+        """Close every wallet's subject that is not held any more: of this run, or restored from the one before.
+
+        Args:
+            held: subjects that are.
+            now: the moment.
+            environment: stamped on what is told.
+            is_known: whether an account has said what it holds, or is none of ours any more.
+        """
         self._held.update(held)
         for subject in self._incidents.subjects():
-            if subject in held or subject.startswith("/"):
+            account, _, wallet = subject.partition("/")
+            if subject in held or subject.startswith("/") or not is_known(account):
                 self._since_s.pop(subject, None)
                 continue
-            account, _, wallet = subject.partition("/")
             forced = self._accounts.how_forced(subject)
             # One that went while nobody was looking, or that was typed in, went in a way nobody here knows.
-            known = subject in self._held and self._accounts.is_followed(account)
+            known = subject in self._held and self._accounts.closed_by_order(subject)
             if forced is None and known:
                 if now.mono_s - self._since_s.setdefault(subject, now.mono_s) < FAREWELL_S:
                     continue

@@ -118,6 +118,10 @@ class Engine:
                 self._accounts_changed(now)
             case Reconciled():
                 self._accounts.reconcile(event, now)
+                # A symbol that was just opened must not hide its wallet until its first mark comes.
+                marks = {one.symbol: one.mark for one in event.figures.positions}
+                if self._board.seed(marks, event.figures.at_ms, now.mono_s):
+                    self._reassess(now)
                 self._corrected(now)
             case TablesChanged():
                 self._tables_changed(event, now)
@@ -358,14 +362,18 @@ class Engine:
 
         A cross wallet outlives its last position, which is no less gone for that: nothing about it recovered.
         """
-        if not set(self._settings.accounts) <= self._accounts.usable.keys():
-            return
         idle = ~self._book.exposed
         self._track.level[idle] = Level.OK
         self._track.held_s[:, idle] = -np.inf
         self._known[idle] = False
         held = {str(info.key) for info, empty in zip(self._book.wallets, idle, strict=True) if not empty}
-        self._departures.close(held | self._accounts.set_aside(), now, self._settings.environment)
+        silent = set(self._settings.accounts) - self._accounts.usable.keys()
+        self._departures.close(
+            held | self._accounts.set_aside(),
+            now,
+            self._settings.environment,
+            is_known=lambda account: account not in silent,
+        )
 
     def _reassess(self, now: Now) -> None:
         self._readings = evaluate_rows(self._book, self._prices(self._board.price, now.mono_s))

@@ -75,6 +75,17 @@ class MarkBoard:
             low[index], high[index] = lowest, highest
         return low, high
 
+    def seed(self, marks: Mapping[str, float], event_ms: int, seen_s: float) -> bool:
+        """Take marks of a REST reply for symbols that have none yet; return whether there was one.
+
+        Their silence goes on counting: a reply is no stream.
+        """
+        new = {s: price for s, price in marks.items() if s in self._index and s not in self._newest and price > 0}
+        for symbol, price in new.items():
+            self.price[self._index[symbol]] = price
+            self._newest[symbol] = Mark(price, event_ms, seen_s, Source.REST)
+        return bool(new)
+
     def newest(self, symbol: str) -> Mark | None:
         """Return the newest mark of a symbol, or None."""
         return self._newest.get(symbol)

@@ -177,7 +177,10 @@ def test_corrections_are_never_the_more_optimistic(planted: dict[str, float]) ->
 
 
 def test_drift_is_told_once_rules_and_ends() -> None:
-    """Until a clean reconcile the worse figure decides; another figure is news, and it is repeated in time."""
+    """Until a clean reconcile the worse figure decides; another figure is news, and it is repeated in time.
+
+    A figure near its tolerance that comes and goes is one drift: it is over after two minutes without one.
+    """
     desk = watched()
     held = followed(isolated())
     effects = desk.step(Reconciled(held, figures(held, less=8.0)))
@@ -190,9 +193,66 @@ def test_drift_is_told_once_rules_and_ends() -> None:
     desk.wait(7201.0)
     desk.step(Heartbeat())
     assert desk.told(subject="/drift:main") == [(DRIFT, "warning")] * 3
-    desk.step(Reconciled(held, figures(held)))
-    assert desk.told(subject="/drift:main")[3:] == [(OVER, "ok")]
+    for planted in ({}, {"less": 8.0}, {}):
+        desk.step(Reconciled(held, figures(held, **planted)))
+        desk.beat(60)
+    assert desk.told(subject="/drift:main")[3:] == []
     assert desk.engine.view(desk.now()).accounts[0].corrections == {}
+    desk.beat(60)
+    assert desk.told(subject="/drift:main")[3:] == [(OVER, "ok")]
+
+
+def test_a_correction_shrinks_with_what_it_was_found_for() -> None:
+    """Who reduces as told is not alarmed with the amounts of the larger position, and what is gone leaves none."""
+    desk = watched()
+    desk.step(Reconciled(followed(isolated()), figures(followed(isolated()), required=2.0)))
+    accounts = desk.engine._accounts
+    ((key, (less, extra)),) = accounts.corrections().items()
+    assert extra > 0
+    small = msgspec.structs.replace(isolated(), quantity=0.1, margin=1.0)
+    desk.step(Snapshot(followed(small), "ORDER"))
+    assert accounts.corrections().keys() == {key}
+    assert accounts.corrections()[key] == pytest.approx((less / 10, extra / 10))
+    desk.step(Snapshot(followed(), "ORDER"))
+    assert accounts.corrections() == {}
+
+
+def test_a_position_just_opened_does_not_hide_its_wallet() -> None:
+    """Until its first mark comes, the mark of the reply that showed it stands in; its silence goes on counting."""
+    desk = watched()
+    wallet = cross(BTC), cross("ETHUSDT")
+    held, both = (
+        msgspec.structs.replace(followed(*legs), balances={"USDT": 50.0}) for legs in (wallet[:1], wallet)
+    )
+    desk.step(Snapshot(held))
+    desk.marks(BTCUSDT=100.0)
+    desk.step(Snapshot(both))
+    name = "cross:USDT"
+    assert {w.wallet: w.level for w in desk.engine.view(desk.now()).wallets}[name] == "unknown"
+    mark = PositionFigures("ETHUSDT", Side.LONG, 99.0, None, None, quotes_liquidation=False)
+    desk.step(Reconciled(both, ExchangeFigures(5, (mark,))))
+    views = {p.symbol: p for p in desk.engine.view(desk.now()).positions if p.wallet == name}
+    assert views["ETHUSDT"].mark_price == 99.0
+    assert {s.symbol: s.source for s in desk.engine.view(desk.now()).symbols}["ETHUSDT"] == "rest"
+    assert desk.engine.view(desk.now()).wallets[0].margin_ratio is not None
+    desk.beat(14)
+    assert [n.kind for n in desk.notices].count(NoticeKind.BLIND) == 1
+
+
+def test_an_end_that_only_rest_saw_is_not_called_one_by_hand() -> None:
+    """Streams are lost in crashes, which is when liquidations happen."""
+    for cause, source, reason in (
+        ("ORDER", Source.STREAM, "closed_by_hand"),
+        ("reconcile", Source.REST, "gone"),
+        ("ADJUSTMENT", Source.STREAM, "gone"),
+    ):
+        desk = watched()
+        desk.room(0.09)
+        gone = msgspec.structs.replace(followed(), source=source)
+        desk.step(Snapshot(gone, cause))
+        desk.beat(3)
+        (notice,) = [n for n in desk.notices if n.subject == SUBJECT and n.kind is NoticeKind.CLOSED]
+        assert notice.facts.reason == reason
 
 
 # Margin calls
@@ -223,6 +283,8 @@ def test_a_call_that_knows_worse_rules_until_the_next_reconcile() -> None:
     assert desk.engine.view(desk.now()).accounts[0].corrections
     held = followed(isolated())
     desk.step(Reconciled(held, figures(held)))
+    assert not desk.engine.view(desk.now()).accounts[0].corrections
+    desk.beat(120)
     assert desk.told(subject="/drift:main") == [(DRIFT, "warning"), (OVER, "ok")]
 
 

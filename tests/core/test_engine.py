@@ -514,10 +514,13 @@ def test_accounts_do_not_replace_each_other() -> None:
 
 
 def test_a_symbol_without_a_table_is_set_aside_and_told() -> None:
-    """Named once; the rest of its account goes on being watched."""
+    """Named once, if its tiers do not come within ten seconds; the rest of its account goes on being watched."""
     desk = at_ease()
-    effects = desk.hold(isolated("DOGEUSDT"), isolated())
-    (notice,) = effects.notices
+    assert desk.hold(isolated("DOGEUSDT"), isolated()).notices == ()
+    desk.beat(9)
+    assert desk.notices == []
+    desk.beat()
+    (notice,) = desk.notices
     assert (notice.kind, notice.subject, notice.facts.symbols) == (ACCOUNT, TIERS, ("DOGEUSDT",))
     assert list(desk.engine.watched(Market.USDM)) == [BTC]
     assert desk.engine.view(desk.now()).accounts[0].untabled == ("DOGEUSDT",)
@@ -530,6 +533,7 @@ def test_a_table_that_arrives_ends_the_trouble() -> None:
     """From then on the position is watched, and that is told once."""
     desk = at_ease()
     desk.hold(isolated("DOGEUSDT"), isolated())
+    desk.beat(10)
     effects = desk.step(TablesChanged("main", (table("DOGEUSDT"),)))
     assert [(n.kind, n.subject) for n in effects.notices] == [(NoticeKind.ACCOUNT_BACK, TIERS)]
     assert list(desk.engine.watched(Market.USDM)) == [BTC, "DOGEUSDT"]
@@ -542,6 +546,7 @@ def test_a_table_without_rows_is_none() -> None:
     desk = at_ease()
     desk.step(TablesChanged("main", (BracketTable("DOGEUSDT", ()),)))
     desk.hold(isolated("DOGEUSDT"), isolated())
+    desk.beat(10)
     assert desk.told() == [(ACCOUNT, "critical")]
     assert list(desk.engine.watched(Market.USDM)) == [BTC]
 
@@ -556,7 +561,7 @@ def test_a_reload_that_forgets_a_table_closes_no_incident(mode: Callable[[], Pos
     subject = desk.notices[0].subject
     desk.tables = (table(ETH),)
     desk.configure()
-    desk.beat(5)
+    desk.beat(10)
     assert desk.told() == [(ALERT, "critical"), (ACCOUNT, "critical")]
     assert desk.rows[subject].level is Level.CRITICAL
     desk.step(TablesChanged("main", (table(),)))
@@ -573,6 +578,7 @@ def test_settings_reach_the_engine_with_a_table_missing() -> None:
     desk.tables = (table(ETH),)
     desk.configure(EngineSettings(environment="live", accounts=("main",), channels=(PHONE,)))
     assert desk.engine.view(desk.now()).environment == "live"
+    desk.beat(10)
     assert desk.told() == [(ACCOUNT, "critical")]
 
 
@@ -665,34 +671,30 @@ def test_a_quiet_incident_is_quiet_after_a_restart() -> None:
     assert desk.told() == []
 
 
-def test_nothing_is_gone_before_all_accounts_spoke() -> None:
-    """A position is missed only when everybody who could hold it was heard."""
+def test_nothing_is_gone_before_its_account_spoke() -> None:
+    """Each account answers for itself: one that never does holds up no other, and nothing of its own is gone."""
     first = Desk(accounts=("main", "other"))
     first.hold(isolated())
     first.hold(isolated(ETH), name="other")
-    first.marks(BTCUSDT=mark_at(0.09), ETHUSDT=100.0)
+    first.marks(BTCUSDT=mark_at(0.09), ETHUSDT=mark_at(0.09))
     desk = first.restarted()
-    assert desk.hold().gone == ()
+    assert desk.hold().gone == (SUBJECT,)
+    assert [(n.kind, n.facts.account, n.facts.reason) for n in desk.notices] == [(CLOSED, "main", "gone")]
     desk.beat(5)
-    assert desk.notices == []
-    effects = desk.hold(isolated(ETH), name="other")
-    assert effects.gone == (SUBJECT,)
-    assert [(n.kind, n.facts.reason) for n in effects.notices] == [(CLOSED, "gone")]
+    effects = desk.hold(name="other")
+    assert effects.gone == ("other/isolated:ETHUSDT:LONG",)
 
 
-def test_an_empty_wallet_is_neither_gone_nor_recovered_before_all_accounts_spoke() -> None:
-    """Its level waits for the verdict."""
-    first = Desk(accounts=("main", "other"))
-    first.hold(cross(), usdt=10.0)
-    first.hold(name="other")
-    first.room(0.09)
-    desk = first.restarted()
+def test_a_wallet_that_was_emptied_is_not_reminded_of_while_another_account_is_silent() -> None:
+    """It is gone, never recovered, and its level is over."""
+    desk = Desk(accounts=("main", "other"))
+    desk.hold(cross(), usdt=10.0)
+    desk.room(0.06)
+    assert desk.told() == [(ALERT, "emergency")]
     desk.hold(usdt=10.0)
-    desk.beat(400)
-    assert desk.notices == []
-    assert desk.engine.view(desk.now()).wallets[0].level == "critical"
-    desk.hold(name="other")
-    assert [(n.kind, n.facts.reason) for n in desk.notices] == [(CLOSED, "gone")]
+    desk.beat(3600)
+    assert desk.told() == [(ALERT, "emergency"), (CLOSED, "ok")]
+    assert desk.notices[-1].facts.reason == "gone"
     assert desk.engine.view(desk.now()).wallets[0].level == "ok"
 
 
