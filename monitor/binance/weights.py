@@ -31,8 +31,9 @@ class WeightLedger:
         self.blocked_until_s = 0.0
         self._share = share
         self._minute = 0
-        self._told = 0  # used in this minute, by the newest reply
-        self._told_by = -1  # the ticket of the request it answered
+        self._told = 0  # used in this minute, by the highest a reply said: replies overtake each other
+        self._told_before = 0  # the same of the minute before
+        self._untold = 0  # weight of what ended without a reply that says so
         self._open: dict[int, tuple[int, int]] = {}  # weight and minute of what no reply has counted yet
         self._next = 0
 
@@ -44,7 +45,7 @@ class WeightLedger:
     def used(self, exchange_ms: int) -> int:
         """Return the weight used in the present minute, what is under way included."""
         self._turn(exchange_ms)
-        return self._told + sum(weight for weight, _ in self._open.values())
+        return self._told + self._untold + sum(weight for weight, _ in self._open.values())
 
     def pause_s(self, weight: int, exchange_ms: int, mono_s: float) -> float:
         """Return how long a request has to wait; 0 if it may go now.
@@ -70,13 +71,11 @@ class WeightLedger:
         """Take what a reply says was used, None where it does not say."""
         self._turn(exchange_ms)
         weight, minute = self._open.pop(ticket, (0, self._minute))
-        if told is None:
-            if minute == self._minute:
-                self._told += weight
-        elif ticket > self._told_by:
-            # What it lacks of what was asked before it is still under way, and so is counted as that.
-            self._told, self._told_by = told, ticket
+        ended = minute < self._minute and told is not None and told >= self._told_before > 0
+        if told is None or ended:  # what counts in an ended minute says nothing about this one
+            self._untold += weight
         else:
+            # The exchange counts up: whichever of two requests it took last, that reply has both.
             self._told = max(self._told, told)
 
     def block(self, until_s: float) -> None:
@@ -88,7 +87,8 @@ class WeightLedger:
         if minute > self._minute:
             # What went out two minutes ago was counted then, or never arrived.
             self._open = {key: one for key, one in self._open.items() if one[1] >= minute - 1}
-            self._told, self._minute = 0, minute
+            self._told_before = self._told if minute == self._minute + 1 else 0
+            self._told, self._untold, self._minute = 0, 0, minute
 
 
 class WeightBudget:

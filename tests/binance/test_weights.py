@@ -1,6 +1,7 @@
 """The weight budget: half of the limit, by the minute, in order, and silence while the exchange asks for it."""
 
 import asyncio
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -36,8 +37,8 @@ def test_the_reply_is_right_about_what_was_used() -> None:
     assert ledger.used(START_MS) == 1190
     assert ledger.pause_s(10, START_MS, 0.0) == 0.0
     assert ledger.pause_s(11, START_MS, 0.0) > 0.0
-    ledger.end(ledger.begin(10, START_MS), 1180, START_MS)
-    assert ledger.used(START_MS) == 1180
+    ledger.end(ledger.begin(10, START_MS), 1200, START_MS)
+    assert ledger.used(START_MS) == 1200
 
 
 def test_what_is_under_way_comes_on_top() -> None:
@@ -57,6 +58,50 @@ def test_an_older_reply_that_comes_late_lowers_nothing() -> None:
     ledger.end(second, 45, START_MS)
     ledger.end(first, 5, START_MS)
     assert ledger.used(START_MS) == 45
+
+
+def test_a_later_request_that_was_counted_first_lowers_nothing() -> None:
+    """Requests overtake each other as well: the one sent last may tell the smaller figure."""
+    ledger = WeightLedger()
+    first, second = ledger.begin(5, START_MS), ledger.begin(40, START_MS)
+    ledger.end(first, 45, START_MS)
+    ledger.end(second, 40, START_MS)
+    assert ledger.used(START_MS) == 45
+
+
+def test_what_was_used_in_an_ended_minute_is_no_figure_of_the_next() -> None:
+    """Such a reply may come after the turn; its request counts, what it says does not."""
+    ledger = WeightLedger()
+    first, second = ledger.begin(5, START_MS), ledger.begin(40, START_MS)
+    ledger.end(first, 1100, START_MS)
+    ledger.end(second, 1140, START_MS + MINUTE_MS)
+    assert ledger.used(START_MS + MINUTE_MS) == 40
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([1, 5, 20, 40]), st.booleans()), min_size=1, max_size=60),
+    st.randoms(use_true_random=False),
+)
+def test_replies_in_any_order_lose_no_weight(requests: list[tuple[int, bool]], chance: Random) -> None:
+    """Many ask at once; the exchange counts them in one order, and replies come in another, or not at all."""
+    ledger = WeightLedger(limit=400)
+    waiting, under_way, counted = list(requests), [], []
+    peak = total = 0
+    for _ in range(4 * len(requests)):
+        step = chance.choice(("send", "count", "reply"))
+        if step == "send" and waiting and ledger.pause_s(waiting[0][0], START_MS, 0.0) == 0.0:
+            weight, answered = waiting.pop(0)
+            under_way.append((ledger.begin(weight, START_MS), weight, answered))
+        elif step == "count" and under_way:
+            ticket, weight, answered = under_way.pop(chance.randrange(len(under_way)))
+            total += weight
+            counted.append((ticket, total if answered else None))
+        elif step == "reply" and counted:
+            ticket, told = counted.pop(chance.randrange(len(counted)))
+            ledger.end(ticket, told, START_MS)
+        peak = max(peak, total)
+        assert ledger.used(START_MS) >= total
+    assert peak <= 200
 
 
 def test_a_request_without_a_reply_counts_as_sent() -> None:
