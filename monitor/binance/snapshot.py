@@ -112,7 +112,7 @@ def build_usdm(
     wallets = _usdm_wallets(snapshot, account, legs, modes) if agree else ()
     return AccountReply(
         snapshot,
-        ExchangeFigures(at_ms, tuple(_usdm_figures(row) for row in held), wallets),
+        ExchangeFigures(at_ms, tuple(_usdm_figures(row) for row in held if row.mark_price > 0.0), wallets),
         {(row.symbol, side_of(row.position_side, row.position_amt)): row.update_time for row in held},
         {row.asset: row.update_time for row in account.assets if row.asset in snapshot.balances},
         agree,

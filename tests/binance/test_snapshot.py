@@ -351,3 +351,10 @@ def test_every_held_position_is_in_exactly_one_wallet(held: dict[str, tuple[floa
     assert {one.symbol for one in reply.snapshot.positions} == expected
     counted = [symbol for one in reply.figures.wallets for symbol in one.marks]
     assert sorted(counted) == sorted(expected)
+
+
+def test_figures_without_a_mark_are_left_out() -> None:
+    """A mark of 0 is one the reply does not know; ours at no mark would differ from anything."""
+    reply = built(account(leg(), leg("ETHUSDT")), risk(mark_price=0.0), risk("ETHUSDT"))
+    assert [one.symbol for one in reply.figures.positions] == ["ETHUSDT"]
+    assert len(reply.snapshot.positions) == 2
