@@ -154,20 +154,12 @@ class Caller:
         Raises:
             RestError: refused, or not answered after all attempts.
         """
-        if call.signed and self._credentials is None:
-            raise RestError(call.where, NO_KEY, hint="This needs an API key")
-        if call.signed:
-            await self._keep_time()
-        failures, resynchronised = 0, False
+        failures = 0
         while True:
             try:
-                if resynchronised and self._time_due_s == 0.0:
-                    self._take_time(await self._send(self._time, {}))
-                return await self._send(call, params)
+                return await self._attempt(call, params)
             except ClockError:
-                if resynchronised:
-                    raise
-                resynchronised, self._time_due_s = True, 0.0
+                raise  # the attempt has looked at the time already
             except TransientRestError as error:
                 failures += 1
                 self._move_on(error)
@@ -178,8 +170,22 @@ class Caller:
 
     async def once(self, call: Call, params: Params) -> Answer:
         """Return the answer to a request that is not worth repeating; raises like ``ask``."""
-        if call.signed:
-            await self._keep_time()
+        if call.signed and self._offset_ms is None:
+            await self.synchronise()
+        return await self._attempt(call, params)
+
+    async def _attempt(self, call: Call, params: Params) -> Answer:
+        """Return the answer to one request in the exchange's time, which is measured anew if it was wrong."""
+        if not call.signed:
+            return await self._send(call, params)
+        if self._credentials is None:
+            raise RestError(call.where, NO_KEY, hint="This needs an API key")
+        await self._keep_time()
+        try:
+            return await self._send(call, params)
+        except ClockError:
+            self._time_due_s = 0.0  # until it is known
+        self._take_time(await self._send(self._time, {}))
         return await self._send(call, params)
 
     def _passes(self, error: TransientRestError) -> bool:
@@ -192,7 +198,7 @@ class Caller:
         if self._offset_ms is not None and self._clock.mono_s() < self._time_due_s:
             return
         if self._offset_ms is None:
-            await self.synchronise()
+            self._take_time(await self._send(self._time, {}))
             return
         self._time_due_s = self._clock.mono_s() + TIME_RETRY_S
         try:
@@ -201,17 +207,23 @@ class Caller:
             return  # the old offset is good for a while yet, and -1021 tells when it is not
 
     async def _send(self, call: Call, params: Params) -> Answer:
-        ticket = await self._budget.take(call.weight, call.where)
+        futures = call.api in {"fapi", "dapi"}
+        if not futures:
+            self._budget.check_apart(call.api, call.where)
+        # What is asked elsewhere is neither counted nor forbidden here.
+        counted = futures or call.api not in self._other_bases
+        ticket = await self._budget.take(call.weight, call.where) if counted else None
         at = self._at
         used = None
         try:
             sent_ms = self._clock.wall_ms()
             reply = await self._request(call, dict(params))
             received_ms = self._clock.wall_ms()
-            if reply.used_weight is not None and reply.used_weight.isdecimal() and call.api in {"fapi", "dapi"}:
+            if reply.used_weight is not None and reply.used_weight.isdecimal() and futures:
                 used = int(reply.used_weight)
         finally:
-            self._budget.done(ticket, used)
+            if ticket is not None:
+                self._budget.done(ticket, used)
         error = classify(
             call.where,
             reply.status,
@@ -220,11 +232,13 @@ class Caller:
             now=self._clock.now(),
             environment=self._environment,
         )
-        if isinstance(error, RateLimitedError):
+        if isinstance(error, RateLimitedError) and futures:
             self._budget.block(error.until_s)
+        elif isinstance(error, RateLimitedError):
+            self._budget.block_apart(call.api, error.until_s)
         if error is not None:
             raise error
-        if call.api in {"fapi", "dapi"}:
+        if futures:
             self._hosts.record(at, "live", self._clock.wall_ms())
         return Answer(reply.body, sent_ms, received_ms)
 

@@ -107,6 +107,7 @@ class WeightBudget:
         self._ledger = WeightLedger(limit)
         self._longest_wait_s = longest_wait_s
         self._turn = asyncio.Lock()  # wakes in the order of arrival
+        self._apart: dict[str, float] = {}  # until when other interfaces may not be asked, monotonic
         self.offset_ms = 0  # exchange's clock minus ours
 
     @property
@@ -132,6 +133,16 @@ class WeightBudget:
     def block(self, until_s: float) -> None:
         """Let nobody ask before a time on the monotonic clock."""
         self._ledger.block(until_s)
+
+    def block_apart(self, api: str, until_s: float) -> None:
+        """Let nobody ask an interface with limits of its own, such as ``sapi``, before a time."""
+        self._apart[api] = max(until_s, self._apart.get(api, 0.0))
+
+    def check_apart(self, api: str, where: str) -> None:
+        """Raise RateLimitedError if such an interface may not be asked."""
+        until_s = self._apart.get(api, 0.0)
+        if until_s > self._clock.mono_s():
+            raise RateLimitedError(where, BLOCKED, until_s=until_s)
 
     async def take(self, weight: int, where: str = "") -> int:
         """Wait until a request of this weight may go, count it, and return its ticket for ``done``.

@@ -17,6 +17,7 @@ from aiohttp import web
 from monitor.binance.endpoints import Environment, endpoints
 from monitor.binance.keys import Credentials
 from monitor.binance.rest import RestClient
+from monitor.binance.rest_call import Call, Caller
 from monitor.binance.weights import WeightBudget
 from monitor.core.model import Market
 from monitor.errors import (
@@ -57,6 +58,8 @@ class Exchange:
         self.replies: dict[str, Json] = {"/fapi/v1/accountConfig": CONFIG}
         self.used = 1
         self.base = ""
+        self.page = False  # answers everything with a page for people
+        self.failing_time = 0  # answers so many questions for the time with one
         self.agents: set[str] = set()
 
     def count(self, path: str) -> int:
@@ -66,7 +69,11 @@ class Exchange:
         self.asked.append(request.path)
         self.raw.append(request.raw_path)
         self.agents.add(request.headers.get("User-Agent", ""))
-        if request.path.endswith("/time"):
+        asks_time = request.path.endswith("/time")
+        if self.page or (asks_time and self.failing_time):
+            self.failing_time -= not self.page
+            return web.Response(text=PAGE, content_type="text/html")
+        if asks_time:
             return web.json_response({"serverTime": self.clock.wall_ms() + self.ahead_ms})
         if self.queued:
             answer = self.queued.pop(0)
@@ -458,6 +465,78 @@ async def test_permissions_that_cannot_be_known_are_none(exchange: Exchange, mak
     exchange.queued = [web.Response(status=status, text=PAGE, content_type="text/html")]
     assert await make().api_restrictions() is None
     assert await make(environment=Environment.TESTNET).api_restrictions() is None
+
+
+@pytest.mark.parametrize("status", [418, 429])
+async def test_a_ban_elsewhere_is_not_one_of_the_futures(
+    clock: ManualClock, exchange: Exchange, make: Make, status: int
+) -> None:
+    """The other interfaces have limits of their own: they are left alone until the end of it, and only they."""
+    shared = WeightBudget(clock)
+    one, other = make(budget=shared), make(budget=shared)
+    await one.account_config()
+    path = "/sapi/v1/account/apiRestrictions"
+    exchange.replies[path] = PERMISSIONS
+    exchange.queued = [refusal(status, -1003, **{"Retry-After": "300"})]
+    with pytest.raises(RateLimitedError):
+        await one.api_restrictions()
+    assert shared.blocked_until is None
+    assert await one.account_config()
+    for client in (one, other):
+        with pytest.raises(RateLimitedError) as caught:
+            await client.api_restrictions()
+        assert caught.value.until_s == pytest.approx(clock.mono_s() + 300.0)
+    assert exchange.count(path) == 1
+    await clock.advance(300.0)
+    assert await one.api_restrictions()
+
+
+async def test_a_ban_of_the_futures_does_not_silence_another_host(clock: ManualClock, exchange: Exchange) -> None:
+    """What a key may do is asked elsewhere, where nobody is banned; it is not counted here either."""
+    budget = WeightBudget(clock)
+    caller = Caller(
+        "fapi",
+        Environment.LIVE,
+        (exchange.base,),
+        credentials=Credentials(KEY, SECRET),
+        clock=clock,
+        rng=Random(1),  # noqa: S311 - jitter
+        budget=budget,
+        other_bases={"sapi": exchange.base},
+    )
+    await caller.synchronise()
+    budget.block(clock.mono_s() + 300.0)
+    exchange.replies["/sapi/v1/account/apiRestrictions"] = PERMISSIONS
+    assert await caller.once(Call("sapi", "account/apiRestrictions", 5, signed=True), {})
+    await caller.close()
+    assert budget.used <= 1  # the look at the time
+
+
+async def test_a_question_asked_once_finds_a_clock_that_moved(exchange: Exchange, make: Make) -> None:
+    """The time is measured anew there as well."""
+    one = make()
+    exchange.replies["/sapi/v1/account/apiRestrictions"] = PERMISSIONS
+    assert await one.api_restrictions()
+    exchange.ahead_ms = -3_000
+    assert await one.api_restrictions()
+    assert one.offset_ms == -3_000
+
+
+async def test_attempts_do_not_multiply(clock: ManualClock, exchange: Exchange, make: Make) -> None:
+    """The look at the time before the first signed request is one of them, and one for a clock that moved too."""
+    exchange.page = True
+    with pytest.raises(TransientRestError, match="html"):
+        await run(clock, make().account_config())
+    assert exchange.count("/fapi/v1/time") == 4
+    assert exchange.count("/fapi/v1/accountConfig") == 0
+    exchange.page = False
+    one = make()
+    await one.account_config()
+    exchange.asked.clear()
+    exchange.queued = [refusal(400, -1021)]
+    exchange.failing_time = 9
+    assert await run(clock, one.account_config())
+    assert len(exchange.asked) <= 5
 
 
 async def test_permissions_are_asked_where_they_are_known(clock: ManualClock) -> None:
