@@ -106,7 +106,7 @@ def audit(
         price[[r for r in book.rows_of(wallet) if book.positions[r].symbol == theirs.symbol]] = (
             theirs.liquidation_price
         )
-        # A price far away differs mostly by what maintenance differs there, which is charged already, as it is here.
+        # A price far away differs mostly by what maintenance differs there, and that is charged already.
         if not extra[wallet] or abs(theirs.liquidation_price - theirs.mark) <= NEAR * theirs.mark:
             left = float(evaluate_rows(book, price).cushion[wallet]) - float(less[wallet] + extra[wallet])
             less[wallet] += max(0.0, left)

@@ -91,6 +91,6 @@ class EngineSettings(msgspec.Struct, frozen=True):
     rules: AlertRules = AlertRules()
     overrides: tuple[RulesOverride, ...] = ()
     channels: tuple[ChannelRule, ...] = ()
-    accounts: tuple[str, ...] = ()  # names that will deliver snapshots; until all did, nothing is called gone
+    accounts: tuple[str, ...] = ()  # names that deliver snapshots; what was theirs is gone only once they did
     freshness: FreshnessRules = FreshnessRules()
     audit: AuditRules = AuditRules()
