@@ -55,6 +55,7 @@ RECONCILE: Final = "reconcile"
 LEVERAGE: Final = "leverage"
 
 _KEY_HINT = "make a key that can only read, or set allow_trading_key = true for this account"
+_NO_STREAM_HINT = "its private stream is not open either"
 _MOST_RECORDED = 10_000  # events during one reconcile; it takes seconds
 
 
@@ -111,10 +112,13 @@ class AccountFollower:
         self._reconciled_ms: int | None = None
         self._reconciles = 0
         self._contracts_due = True
+        self._contracts_again_s = 0.0
+        self._contracts_told: set[str] = set()  # reasons logged
         self._permissions: Permissions | None = None
         self._permissions_s: float | None = None  # when they were asked for
         self._suspected_s: float | None = None  # since when REST shows what no event told
         self._unproved = False  # the stream was found silent, and no event came since
+        self._missing = False  # that there is no stream was logged
         self._embargo_s = 0.0
         self._failures = 0
         self._failing_s: float | None = None
@@ -154,6 +158,7 @@ class AccountFollower:
             multi_assets=snapshot is not None and snapshot.multi_assets,
             tables=len(self._tiers.known),
             tables_as_of=self._tiers.as_of,
+            stream_missing_s=self._stream.missing_s(now_s),
         )
 
     def _state(self) -> str:
@@ -180,6 +185,9 @@ class AccountFollower:
                     self._failed(error)
                 else:
                     self._worked()
+                if self._error is None or not self._error.fatal:
+                    await self._stream.keep_alive(self._clock.mono_s())
+            self._watch_stream()
             self._complain()
             await self._wake.wait()
 
@@ -187,10 +195,8 @@ class AccountFollower:
         """Do what is due now."""
         timings, now_s = self._timings, self._clock.mono_s()
         await self._check_key(now_s)
-        await self._stream.keep_alive(now_s)
-        if self._contracts_due:
-            self._tracked.contracts = await self._rest.contracts()
-            self._contracts_due = False
+        if self._contracts_due and now_s >= self._contracts_again_s:
+            await self._learn_contracts(now_s)
         tiers = self._tiers.known
         if await self._tiers.refresh(now_s):
             if self._tiers.known is not tiers:
@@ -213,22 +219,46 @@ class AccountFollower:
 
     # Asking REST.
 
-    async def _check_key(self, now_s: float) -> None:
-        if self._permissions_s is not None and now_s - self._permissions_s < self._timings.permissions_every_s:
-            return
+    async def _learn_contracts(self, now_s: float) -> None:
         try:
-            found = await self._rest.permissions()
-        except AccountUnavailableError:
-            # Asked elsewhere than all else: that alone must not keep an account from being followed.
-            self._permissions_s = now_s - self._timings.permissions_every_s + self._timings.permissions_again_s
-            return
-        if found is not None:
-            self._permissions = found
-            may = WITHDRAWING_KEY if found.can_withdraw else TRADING_KEY if found.can_trade else ""
-            if may and self._refuse_trading_key:
-                self._stream.rest()
-                raise AccountUnavailableError(may, _KEY_HINT, fatal=True)
-        self._permissions_s = now_s
+            self._tracked.contracts = await self._rest.contracts()
+        except AccountUnavailableError as error:
+            if not self._tracked.contracts:
+                raise
+            # Those that are known go on being followed.
+            self._contracts_again_s = now_s + max(error.wait_s, self._timings.contracts_again_s)
+            if error.reason not in self._contracts_told:
+                self._contracts_told.add(error.reason)
+                log.warning(
+                    "account.contracts_failed", account=self._account, reason=error.reason, hint=error.hint
+                )
+        else:
+            self._contracts_due = False
+            self._contracts_told.clear()
+
+    async def _check_key(self, now_s: float) -> None:
+        every_s, asked_s = self._timings.permissions_every_s, self._permissions_s
+        if asked_s is None or now_s - asked_s >= every_s or self._excess():
+            try:
+                found = await self._rest.permissions()
+            except AccountUnavailableError:
+                # Asked elsewhere than all else: that alone must not keep an account from being followed. What the
+                # last answer said stays true until another.
+                self._permissions_s = now_s - every_s + self._timings.permissions_again_s
+            else:
+                self._permissions_s = now_s
+                self._permissions = self._permissions if found is None else found
+        excess = self._excess()
+        if excess:
+            self._stream.rest()
+            raise AccountUnavailableError(excess, _KEY_HINT, fatal=True)
+
+    def _excess(self) -> str:
+        """Return what the key is known to be able to do and must not, a short constant; empty if nothing."""
+        found = self._permissions
+        if found is None or not self._refuse_trading_key:
+            return ""
+        return WITHDRAWING_KEY if found.can_withdraw else TRADING_KEY if found.can_trade else ""
 
     async def _reconcile(self) -> None:
         timings = self._timings
@@ -270,7 +300,9 @@ class AccountFollower:
         self._reconciles += 1
         self._reconciled_s = asked_s
         self._reconciled_ms = self._clock.wall_ms()
-        soon_s = [timings.again_after_s] * merge.held_back + [timings.unproved_every_s] * self._unproved
+        soon_s = [timings.again_after_s] * merge.held_back + [timings.unproved_every_s] * (
+            self._unproved or open_s is None
+        )
         self._due_s = min([self._due_s, *(asked_s + gap_s for gap_s in soon_s)])
 
     def _judge_stream(self, now_s: float) -> None:
@@ -340,6 +372,17 @@ class AccountFollower:
         self._embargo_s = now_s + max(pause, timings.fatal_again_s if error.fatal else error.wait_s)
         self._due_s = min(self._due_s, self._embargo_s)  # what failed may have been the reconcile
 
+    def _watch_stream(self) -> None:
+        """Log that there is no private stream, once, and that it is back."""
+        missing_s = self._stream.missing_s(self._clock.mono_s())
+        if self._missing and not missing_s:
+            self._missing = False
+            if self._stream.open_since_s is not None:
+                log.info("account.stream_back", account=self._account)
+        elif not self._missing and missing_s >= self._timings.complain_after_s:
+            self._missing = True
+            log.warning("account.stream_missing", account=self._account, missing_s=round(missing_s))
+
     def _worked(self) -> None:
         self._error, self._failing_s, self._failures = None, None, 0
         if self._told is not None and self._reconciled_s is not None:
@@ -357,7 +400,10 @@ class AccountFollower:
             return
         self._told = (error.reason, error.fatal)
         log.warning("account.unfollowed", account=self._account, reason=error.reason, fatal=error.fatal)
-        self._inbox.post(AccountState(self._account, False, error.reason, error.hint, fatal=error.fatal))
+        hint = error.hint
+        if self._stream.missing_s(self._clock.mono_s()) and not error.fatal:
+            hint = "; ".join(part for part in (hint, _NO_STREAM_HINT) if part)
+        self._inbox.post(AccountState(self._account, False, error.reason, hint, fatal=error.fatal))
 
 
 def _forced(account: str, event: ForcedUpdate) -> OrderForced:

@@ -110,7 +110,7 @@ class AccountTimings(ConnectSettings, frozen=True):
     """How patient following an account is, in seconds."""
 
     reconcile_every_s: float = 30.0
-    unproved_every_s: float = 10.0  # while the private stream is known to be silent
+    unproved_every_s: float = 10.0  # while the private stream is not open, or known to be silent
     reconcile_gap_s: float = 2.0  # at the least between two, whatever is asked for
     again_after_s: float = 3.0  # where REST lagged behind the stream
     attempts: int = 3  # to get a reply nothing happened during
@@ -123,6 +123,8 @@ class AccountTimings(ConnectSettings, frozen=True):
     tables_every_s: float = 86_400.0
     tables_again_s: float = 60.0  # after a failure, and between two for symbols without tiers
     keepalive_every_s: float = 1800.0  # a listen key lives an hour
+    keepalive_again_s: float = 60.0  # after a failure
+    contracts_again_s: float = 60.0  # after a failure, where some are known
     rotate_after_s: float = 23 * 3600.0  # the exchange ends a connection after 24 hours
     rotate_again_s: float = 300.0  # after a rotation that failed
     check_every_s: float = 0.5
@@ -164,3 +166,4 @@ class AccountStats(msgspec.Struct, frozen=True):
     multi_assets: bool
     tables: int
     tables_as_of: str  # ISO date, empty if there are none
+    stream_missing_s: float = 0.0  # how long no private stream has been open though one is wanted

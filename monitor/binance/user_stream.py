@@ -40,6 +40,9 @@ KEY_EXPIRED: Final = "listen_key_expired"
 KEY_GONE: Final = "listen_key_gone"
 CONNECTED: Final = "connected"
 
+_MAKE_FAILED: Final = "account.listen_key_failed"
+_KEEP_FAILED: Final = "account.keepalive_failed"
+
 _ABOUT_THE_KEY = frozenset({SILENT, KEY_EXPIRED, KEY_GONE})
 
 
@@ -87,14 +90,17 @@ class UserStream:
         self._verdict = ""
         self._key = ""
         self._key_s = 0.0
+        self._keep_again_s = 0.0
         self._index = 0  # of the candidate: a host and a form of address
         self._failures = 0
         self._opened_s: float | None = None
+        self._missing_s: float | None = None  # since when a connection is wanted and not open
         self._rotate_s = 0.0
         self._proved = False
         self._state = IDLE
         self._host = ""
         self._told: set[str] = set()  # logged since a connection last held
+        self._refused: dict[str, set[str]] = {}  # reasons logged, by what failed
         self._connects = self._sessions = self._rotations = self._found_silent = 0
 
     async def run(self) -> None:
@@ -108,17 +114,24 @@ class UserStream:
 
     def want(self) -> None:
         """Connect, and stay connected."""
+        if self._missing_s is None and self._opened_s is None:
+            self._missing_s = self._clock.mono_s()
         self._wanted.set()
 
     def rest(self) -> None:
         """Close, and wait until wanted again."""
         self._wanted.clear()
+        self._missing_s = None
         self._interrupt(RETIRED)
 
     @property
     def open_since_s(self) -> float | None:
         """Since when frames could come without a break, monotonic; None while they cannot."""
         return self._opened_s
+
+    def missing_s(self, now_s: float) -> float:
+        """Return for how long no connection has been open though one is wanted, in seconds; 0 if one is."""
+        return 0.0 if self._missing_s is None else now_s - self._missing_s
 
     def prove(self) -> None:
         """Note that an event came: this connection does deliver."""
@@ -140,15 +153,20 @@ class UserStream:
     async def keep_alive(self, now_s: float) -> None:
         """Prolong the listen key's life when it is time; a key that is gone is replaced.
 
-        Raises:
-            AccountUnavailableError: the exchange did not answer; to be tried again.
+        Where the exchange does not answer it is tried again later, long before the key would end.
         """
-        if not self._key or now_s - self._key_s < self._timings.keepalive_every_s:
+        if not self._key or now_s < max(self._key_s + self._timings.keepalive_every_s, self._keep_again_s):
             return
         key = self._key
-        kept = await self._keys.keep_listen_key()
+        try:
+            kept = await self._keys.keep_listen_key()
+        except AccountUnavailableError as error:
+            self._keep_again_s = self._clock.mono_s() + max(error.wait_s, self._timings.keepalive_again_s)
+            self._say(_KEEP_FAILED, error)
+            return
         if key != self._key:
             return  # replaced meanwhile
+        self._refused.pop(_KEEP_FAILED, None)
         if kept:
             self._key_s = self._clock.mono_s()
         else:
@@ -177,8 +195,10 @@ class UserStream:
             if not self._key:
                 self._key = await self._keys.create_listen_key()
                 self._key_s = self._clock.mono_s()
+                self._refused.pop(_MAKE_FAILED, None)
             connection = await self._open()
         except AccountUnavailableError as error:
+            self._say(_MAKE_FAILED, error)
             least_s = self._timings.fatal_again_s if error.fatal else error.wait_s
             return max(least_s, self._ended(error.reason, connecting=False))
         except FeedError as error:
@@ -243,6 +263,7 @@ class UserStream:
         self._opened_s, self._rotate_s = now_s, now_s + self._timings.rotate_after_s
         self._sessions += 1
         self._proved = False
+        self._missing_s = None
         self._state = OPEN
         if OPEN not in self._told:
             self._told.add(OPEN)
@@ -257,6 +278,8 @@ class UserStream:
             self._state = IDLE
             return 0.0
         self._state = LOST
+        if self._missing_s is None and self._wanted.is_set():
+            self._missing_s = self._clock.mono_s()
         settled = uptime_s >= bounds.clears_after_s
         if settled and (self._proved or reason != SILENT):
             self._told.clear()
@@ -269,6 +292,13 @@ class UserStream:
             self._gap(reason)
         self._failures = failures_after(uptime_s, self._failures, bounds)
         return pause_s(uptime_s, self._failures, self._rng.random(), bounds)
+
+    def _say(self, event: str, error: AccountUnavailableError) -> None:
+        """Log a refusal, each reason once until it is over."""
+        reasons = self._refused.setdefault(event, set())
+        if error.reason not in reasons:
+            reasons.add(error.reason)
+            log.warning(event, account=self._account, reason=error.reason, hint=error.hint)
 
     def _interrupt(self, reason: str) -> None:
         """Stop the present connection; the first reason given stands, but rotating yields to all others."""

@@ -520,6 +520,99 @@ async def test_what_a_key_may_do_need_not_be_known(bench: Bench) -> None:
         assert [state.reason for state in bench.of(AccountState)] == ["key_can_trade"]
 
 
+async def test_a_key_known_to_do_more_stays_refused(bench: Bench) -> None:
+    """No answer is no acquittal: only what the exchange says later changes it."""
+    bench.rest.may = Permissions(can_trade=True, can_withdraw=False)
+    bench.refuse_trading_key = True
+    bench.make()
+    async with bench.running():
+        await bench.pass_time(5.0)
+        bench.rest.errors["permissions"] = AccountUnavailableError("timeout")
+        await bench.pass_time(1000.0)
+        assert bench.rest.calls["permissions"] >= 3
+        assert set(bench.rest.calls) == {"permissions"}
+        assert bench.follower.stats().state == "refused"
+        bench.rest.errors.clear()
+        bench.rest.may = Permissions(can_trade=False, can_withdraw=False)
+        await bench.pass_time(301.0)
+        await until(lambda: bench.reconciles() > 0)
+
+
+async def test_a_key_that_cannot_be_prolonged_stops_nothing(bench: Bench) -> None:
+    """Reconciles go on in their rhythm, and prolonging is tried again each minute."""
+    async with bench.running():
+        await bench.started()
+        await bench.pass_time(1770.0)
+        bench.rest.errors["keep_listen_key"] = AccountUnavailableError("busy")
+        await bench.pass_time(45.0)
+        before = bench.reconciles()
+        await bench.pass_time(300.0)
+        assert bench.reconciles() >= before + 9
+        assert 5 <= bench.rest.calls["keep_listen_key"] <= 7
+        assert bench.follower.stats().state == "following"
+        assert bench.of(AccountState) == []
+
+
+async def test_contracts_that_cannot_be_looked_up_stop_nothing(bench: Bench) -> None:
+    """Once some are known; they are asked for again each minute."""
+    with capture_logs() as logs:
+        async with bench.running():
+            session = await bench.started()
+            await bench.pass_time(3.0)
+            bench.rest.errors["contracts"] = AccountUnavailableError("busy")
+            row = {"s": "NEWUSDT", "ps": "BOTH", "pa": "3", "ep": "1", "mt": "cross", "iw": "0"}
+            event = {"e": "ACCOUNT_UPDATE", "E": bench.clock.wall_ms(), "T": bench.clock.wall_ms()}
+            await session.send({**event, "a": {"m": "ORDER", "B": [], "P": [row]}})
+            await bench.reach(lambda: bench.rest.calls["contracts"] == 2)
+            before = bench.reconciles()
+            await bench.pass_time(300.0)
+            assert bench.reconciles() >= before + 9
+            assert 6 <= bench.rest.calls["contracts"] <= 8
+            assert bench.of(AccountState) == []
+    assert [entry["event"] for entry in logs].count("account.contracts_failed") == 1
+
+
+async def test_without_a_private_stream_rest_is_asked_more_often(bench: Bench) -> None:
+    """It is said once after a minute, shown in the figures, and said when it is back; the account is followed."""
+    bench.rest.errors["create_listen_key"] = AccountUnavailableError("key_refused", "no permission", fatal=True)
+    with capture_logs() as logs:
+        async with bench.running():
+            await bench.reach(lambda: bench.reconciles() > 0)
+            before = bench.reconciles()
+            await bench.pass_time(100.0)
+            assert before + 9 <= bench.reconciles() <= before + 11
+            assert 95.0 < bench.follower.stats().stream_missing_s < 105.0
+            assert bench.follower.stats().state == "following"
+            bench.rest.errors.clear()
+            await bench.pass_time(250.0)
+            await until(lambda: bench.follower.stats().stream.state == "open")
+            assert bench.follower.stats().stream_missing_s == 0.0
+            await bench.pass_time(5.0)
+            before = bench.reconciles()
+            await bench.pass_time(60.0)
+            assert bench.reconciles() <= before + 3
+    assert bench.of(AccountState) == []
+    events = [entry["event"] for entry in logs]
+    assert [name for name in events if name != "account.stream_open"] == [
+        "account.listen_key_failed",
+        "account.stream_missing",
+        "account.stream_back",
+    ]
+
+
+async def test_neither_rest_nor_stream_is_said_together(bench: Bench) -> None:
+    """Whoever is told that REST fails is told whether events still come."""
+    async with bench.running():
+        session = await bench.started()
+        bench.rest.errors["*"] = AccountUnavailableError("unreachable", "check the network")
+        bench.server.reject = (503, {})
+        await session.connection.close()
+        await bench.pass_time(100.0)
+        (state,) = bench.of(AccountState)
+        assert state.reason == "unreachable"
+        assert state.hint == "check the network; its private stream is not open either"
+
+
 async def test_tiers_are_refreshed_daily_and_when_they_change(bench: Bench) -> None:
     """Only what differs is told; symbols this account has no tiers of are nobody's business here."""
     async with bench.running():

@@ -372,7 +372,7 @@ async def test_without_a_key_there_is_no_attempt(
     error: AccountUnavailableError,
     least_s: float,
 ) -> None:
-    """Whoever refused the key says how long to wait; no host is blamed, and nothing is said here."""
+    """Whoever refused the key says how long to wait; no host is blamed, and it is said once."""
     keys.error = error
     stream = make(first)
     with capture_logs() as logs:
@@ -384,7 +384,57 @@ async def test_without_a_key_there_is_no_attempt(
             await clock.advance(clock.slept[0])
             await opened(stream)
             assert first.sessions[0].path == "/private/ws?listenKey=SECRETKEY1"
-    assert [entry["event"] for entry in logs] == ["account.stream_open"]
+    assert [entry["event"] for entry in logs] == ["account.listen_key_failed", "account.stream_open"]
+    assert logs[0]["reason"] == error.reason
+
+
+async def test_a_stream_that_is_wanted_and_not_open_is_missing(
+    make: Make, first: StandIn, keys: FakeKeys, clock: ManualClock
+) -> None:
+    """From the moment it is wanted, or was lost; each reason for that is logged once."""
+    keys.error = AccountUnavailableError("busy")
+    stream = make(first)
+    with capture_logs() as logs:
+        async with running(stream):
+            begun_s = clock.mono_s()
+            for number in range(7):
+                await pause(clock, number)
+            assert stream.missing_s(clock.mono_s()) == clock.mono_s() - begun_s
+            keys.error = None
+            await pause(clock, 7)
+            await opened(stream)
+            assert stream.missing_s(clock.mono_s()) == 0.0
+            await first.sessions[0].connection.close()
+            await until(lambda: stream.stats().state == "lost")
+            assert stream.missing_s(clock.mono_s() + 1.0) == 1.0
+            stream.rest()
+            assert stream.missing_s(clock.mono_s() + 1.0) == 0.0
+    assert [entry["event"] for entry in logs][:2] == ["account.listen_key_failed", "account.stream_open"]
+
+
+async def test_prolonging_that_fails_is_tried_again_later(
+    make: Make, first: StandIn, keys: FakeKeys, clock: ManualClock
+) -> None:
+    """It stops nothing, waits as long as it is told to, and is said once."""
+    stream = make(first)
+    with capture_logs() as logs:
+        async with running(stream):
+            await opened(stream)
+            await clock.advance(1800.0)
+            keys.error = AccountUnavailableError("limited", wait_s=90.0)
+            await stream.keep_alive(clock.mono_s())
+            keys.error = None
+            await clock.advance(89.0)
+            await stream.keep_alive(clock.mono_s())
+            assert keys.kept == 0
+            keys.error = AccountUnavailableError("limited")
+            await clock.advance(1.0)
+            await stream.keep_alive(clock.mono_s())
+            keys.error = None
+            await clock.advance(60.0)
+            await stream.keep_alive(clock.mono_s())
+            assert keys.kept == 1
+    assert [entry["event"] for entry in logs] == ["account.stream_open", "account.keepalive_failed"]
 
 
 async def test_the_key_is_shown_nowhere(make: Make, first: StandIn, clock: ManualClock) -> None:
