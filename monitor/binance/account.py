@@ -97,7 +97,7 @@ class AccountFollower:
         self._rng = rng
         self._refuse_trading_key = refuse_trading_key
         self._timings = timings
-        self._tiers = Tiers(account, rest, cache, inbox, timings)
+        self._tiers = Tiers(account, rest, cache, inbox, clock=clock, timings=timings)
         self._tracked = TrackedAccount({})
         self._decoder = UserDecoder()
         self._stream = UserStream(
@@ -193,23 +193,36 @@ class AccountFollower:
 
     async def _work(self) -> None:
         """Do what is due now."""
-        timings, now_s = self._timings, self._clock.mono_s()
+        now_s = self._clock.mono_s()
         await self._check_key(now_s)
         if self._contracts_due and now_s >= self._contracts_again_s:
             await self._learn_contracts(now_s)
-        tiers = self._tiers.known
-        if await self._tiers.refresh(now_s):
-            if self._tiers.known is not tiers:
-                self._due_s = now_s  # what was compared with the old ones proves nothing any more
-        else:
-            # Without any tiers the account waits for them, but not longer than it would be silent about a failure.
-            failing_s = now_s - (self._failing_s if self._failing_s is not None else now_s)
-            if self._tracked.snapshot is None and self._tiers.error and failing_s < timings.complain_after_s:
-                raise self._tiers.error
+        if self._tracked.snapshot is None:
+            await self._await_tiers(now_s)
         self._stream.want()
         self._judge_stream(now_s)
-        if now_s >= self._due_s:
-            await self._reconcile()
+        try:
+            if now_s >= self._due_s:
+                await self._reconcile()
+        except AccountUnavailableError:
+            await self._refresh_tiers()
+            raise
+        await self._refresh_tiers()
+
+    async def _await_tiers(self, now_s: float) -> None:
+        """Have tiers before the account; without any it waits, for as long as it is silent about a failure."""
+        failing_s = now_s - (self._failing_s if self._failing_s is not None else now_s)
+        if not self._tiers.known and failing_s < self._timings.complain_after_s:
+            await self._tiers.begin(now_s)
+        else:
+            await self._tiers.refresh(now_s)
+
+    async def _refresh_tiers(self) -> None:
+        """Ask for tiers where that is due, after what is more urgent."""
+        now_s = self._clock.mono_s()
+        if await self._tiers.refresh(now_s):
+            self._due_s = now_s  # what was compared with the old ones proves nothing any more
+            self._wake.set()
 
     def _ask(self, _reason: str) -> None:
         """Have REST asked at once, or as soon as the last time is long enough ago."""
@@ -350,9 +363,11 @@ class AccountFollower:
     def _apply(self, event: AccountUpdate | LeverageUpdate, cause: str) -> None:
         if self._recorded is not None and len(self._recorded) < _MOST_RECORDED:
             self._recorded.append(event)
-        applied = self._tracked.apply(event)
-        if applied.changed and self._tracked.snapshot is not None:
-            self._inbox.post(Snapshot(self._tracked.snapshot, cause))
+        applied, snapshot = self._tracked.apply(event), self._tracked.snapshot
+        if applied.changed and snapshot is not None:
+            self._inbox.post(Snapshot(snapshot, cause))
+            if self._tiers.need({position.symbol for position in snapshot.positions}):
+                self._wake.set()
         if applied.ask:
             self._contracts_due = self._contracts_due or applied.ask == UNKNOWN_SYMBOL
             self._ask(applied.ask)

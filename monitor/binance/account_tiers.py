@@ -8,7 +8,7 @@ from monitor.binance.account_values import AccountRest, AccountTimings, AccountU
 from monitor.core.events import TablesChanged
 from monitor.core.model import BracketTable
 from monitor.errors import StoreError
-from monitor.ports import Inbox
+from monitor.ports import Clock, Inbox
 
 log = structlog.get_logger()
 
@@ -21,11 +21,19 @@ class Tiers:
         rest: where they come from.
         cache: where they are kept between runs.
         inbox: takes the events.
+        clock: to wait after a failure.
         timings: how often.
     """
 
     def __init__(
-        self, account: str, rest: AccountRest, cache: TierCache, inbox: Inbox, timings: AccountTimings
+        self,
+        account: str,
+        rest: AccountRest,
+        cache: TierCache,
+        inbox: Inbox,
+        *,
+        clock: Clock,
+        timings: AccountTimings,
     ) -> None:
         self.known: dict[str, BracketTable] = {}
         self.error: AccountUnavailableError | None = None  # why the last request failed
@@ -33,9 +41,11 @@ class Tiers:
         self._rest = rest
         self._cache = cache
         self._inbox = inbox
+        self._clock = clock
         self._timings = timings
         self._due_s = 0.0
         self._asked_s: float | None = None
+        self._failures = 0
         self._saving = True  # the last attempt to keep them succeeded
 
     @property
@@ -56,33 +66,49 @@ class Tiers:
             self._due_s = 0.0
         return symbol in self.known
 
-    def need(self, symbols: set[str]) -> None:
-        """Ask again, not too often, where one of these has no tiers."""
-        if symbols - self.known.keys() and self._asked_s is not None:
-            self._due_s = min(self._due_s, self._asked_s + self._timings.tables_again_s)
+    def need(self, symbols: set[str]) -> bool:
+        """Ask again, not too often, where one of these has no tiers; return whether it will."""
+        if not symbols - self.known.keys() or self._asked_s is None or self.error is not None:
+            return False  # what fails is asked again anyway
+        self._due_s = min(self._due_s, self._asked_s + self._timings.tables_again_s)
+        return True
 
     def is_due(self, now_s: float) -> bool:
         """Return whether the exchange is to be asked again: what is known may be out of date."""
         return now_s >= self._due_s
 
     async def refresh(self, now_s: float) -> bool:
-        """Ask the exchange if that is due; return False if it did not answer and there are no tiers at all."""
+        """Ask the exchange if that is due; return whether that brought other tiers.
+
+        After a failure, which ``error`` says, it is asked again later: doubling from a minute to a quarter hour.
+        """
         if not self.is_due(now_s):
-            return bool(self.known)
+            return False
+        before = self.known
         self._asked_s = now_s
+        self._due_s = now_s + self._timings.tables_every_s
         try:
-            self._due_s = now_s + self._timings.tables_every_s
             tables = await self._rest.tables()
         except AccountUnavailableError as error:
             # Old tiers are better than an account that is not followed.
-            self._due_s = now_s + (self._timings.tables_again_s if self.known else 0.0)
+            pause_s = min(self._timings.tables_again_s * 2.0**self._failures, self._timings.tables_longest_s)
+            self._due_s = self._clock.mono_s() + max(pause_s, error.wait_s)
+            self._failures = min(self._failures + 1, 16)
             if self.error is None or self.error.reason != error.reason:
                 log.warning("brackets.refresh_failed", account=self._account, reason=error.reason)
             self.error = error
-            return bool(self.known)
-        self.error = None
+            return False
+        self.error, self._failures = None, 0
         await self._learn({table.symbol: table for table in tables})
-        return True
+        return self.known is not before
+
+    async def begin(self, now_s: float) -> None:
+        """Ask the exchange at once; raise AccountUnavailableError if it does not answer and there are no tiers."""
+        self._due_s = min(self._due_s, now_s)
+        await self.refresh(now_s)
+        if self.error is not None and not self.known:
+            self._failures = 0  # whoever waits for them sets the pace
+            raise self.error
 
     async def _learn(self, tables: dict[str, BracketTable]) -> None:
         news = tuple(table for symbol, table in tables.items() if self.known.get(symbol) != table)

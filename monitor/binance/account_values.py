@@ -122,6 +122,7 @@ class AccountTimings(ConnectSettings, frozen=True):
     permissions_again_s: float = 60.0  # where the question was not answered
     tables_every_s: float = 86_400.0
     tables_again_s: float = 60.0  # after a failure, and between two for symbols without tiers
+    tables_longest_s: float = 900.0  # between two while they fail
     keepalive_every_s: float = 1800.0  # a listen key lives an hour
     keepalive_again_s: float = 60.0  # after a failure
     contracts_again_s: float = 60.0  # after a failure, where some are known

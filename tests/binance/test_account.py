@@ -644,6 +644,52 @@ async def test_a_position_without_tiers_has_them_asked_for(bench: Bench) -> None
         assert bench.rest.calls["tables"] == asked
 
 
+async def test_tiers_that_stay_refused_are_asked_for_ever_less(bench: Bench) -> None:
+    """Once the account is followed without: a minute apart at first, and reconciles keep their rhythm."""
+    bench.rest.errors["tables"] = AccountUnavailableError("refused")
+    async with bench.running():
+        await bench.pass_time(120.0)
+        await until(lambda: bench.reconciles() > 0)
+        asked, before = bench.rest.calls["tables"], bench.reconciles()
+        await bench.pass_time(600.0)
+        assert 2 <= bench.rest.calls["tables"] - asked <= 4
+        assert bench.reconciles() >= before + 19
+
+
+async def test_a_due_reconcile_does_not_wait_for_tiers(bench: Bench) -> None:
+    """After the first account tiers come last: an endpoint that hangs holds nothing up."""
+    order: list[str] = []
+    async with bench.running():
+        await bench.started()
+        call = bench.rest._call
+
+        def noted(name: str) -> None:
+            order.append(name)
+            call(name)
+
+        bench.rest._call = noted  # type: ignore[method-assign]
+        bench.follower._due_s = 0.0
+        bench.follower._tiers._due_s = 0.0
+        await bench.pass_time(1.0)
+    assert order[:2] == ["account", "tables"]
+
+
+async def test_an_event_that_opens_a_symbol_without_tiers_has_them_asked_for(bench: Bench) -> None:
+    """At once, without waiting for a reconcile, and not more than once a minute."""
+    del bench.rest.brackets["ETHUSDT"]
+    async with bench.running():
+        session = await bench.started()
+        await bench.pass_time(60.0)
+        bench.rest.errors["account"] = AccountUnavailableError("busy", wait_s=0.0)
+        asked = bench.rest.calls["tables"]
+        bench.rest.brackets["ETHUSDT"] = table("ETHUSDT")
+        await session.send(
+            bench.change(lambda model: model.trade("ETHUSDT", "BOTH", 1.0, 50.0, isolated=False, fee=0.0))
+        )
+        await until(lambda: bench.rest.calls["tables"] == asked + 1)
+        await until(lambda: bench.of(TablesChanged)[-1].tables == (table("ETHUSDT"),))
+
+
 async def test_a_full_disk_does_not_matter(bench: Bench) -> None:
     """Tiers that cannot be kept are used; it is said once."""
     bench.cache.full = True
