@@ -12,7 +12,6 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-import msgspec
 import structlog
 
 import monitor
@@ -30,14 +29,15 @@ from monitor.core.events import (
     Ticks,
 )
 from monitor.core.incidents import Effects
-from monitor.core.model import AccountSnapshot, BracketTable, Compared, Market
+from monitor.core.model import AccountSnapshot, BracketTable, Compared, Market, Source
 from monitor.core.settings import EngineSettings
-from monitor.core.view import EngineView
 from monitor.errors import ControlError, StoreError
 from monitor.inbox import EngineInbox
 from monitor.journal import JournalWriter
 from monitor.notify.delivery import Delivery
 from monitor.ports import AccountSource, Channel, Clock, Feed, Inbox, Job, Stored
+from monitor.status import HistoryView, Holdings, Status
+from monitor.storage.account_cache import AccountCache
 from monitor.storage.history import HistorySettings, SqliteHistory
 from monitor.storage.paths import CONTROL_SOCKET, LOCK_FILE, STATE_DB
 from monitor.storage.state import SqliteState
@@ -46,6 +46,7 @@ from monitor.supervise import supervise
 log = structlog.get_logger()
 
 HEARTBEAT_S = 1.0
+STORED = "stored"  # the cause of an account as an earlier run left it
 # Together below the five seconds in which a stop must be over; decisions are committed before and after sending.
 DRAIN_INPUT_S = 0.5
 DRAIN_COMMIT_S = 1.0
@@ -79,43 +80,6 @@ class Plan(NamedTuple):
     time_zone: tzinfo = UTC  # shown beside UTC in messages
 
 
-class HistoryView(msgspec.Struct, frozen=True):
-    """What the history writer did."""
-
-    path: str
-    queued: int
-    written: int
-    dropped: dict[str, int]
-
-
-class Holdings(msgspec.Struct, frozen=True):
-    """What the running daemon computes with, so that a command can do the same arithmetic."""
-
-    accounts: tuple[AccountSnapshot, ...]
-    tables: dict[str, BracketTable]  # as for compile_book
-
-
-class Status(msgspec.Struct, frozen=True):
-    """The running daemon as ``status`` shows it."""
-
-    version: str
-    pid: int
-    started_ms: int
-    now_ms: int
-    engine: EngineView
-    feeds: tuple[Any, ...]
-    accounts: tuple[Any, ...]  # those followed by their keys
-    channels: tuple[Any, ...]
-    history: HistoryView
-    ticks: int
-    coalesced: int
-    commits: int
-    frame_to_commit: dict[str, float] | None
-    state_ok: bool
-    job_deaths: dict[str, int]
-    unseen: tuple[str, ...] = ()  # accounts of which nothing is known yet
-
-
 class Daemon:
     """The service. ``run`` returns after ``stop`` was called and everything drained."""
 
@@ -136,6 +100,9 @@ class Daemon:
         )
         self._committer = Committer(self._store, self._delivery, self._inbox, clock)
         self._sources = sources(self._inbox)
+        self._accounts = AccountCache(plan.state_dir)
+        self._kept: tuple[AccountSnapshot, ...] = ()  # followed accounts as they are on disk
+        self._keeping = True  # the last attempt to keep them succeeded
         self._watched: dict[Market, tuple[str, ...]] = {}
         self._drifting: dict[str, frozenset[tuple[str, str, str]]] = {}  # figures by account, for the log
         self._journal: JournalWriter | None = None
@@ -184,6 +151,11 @@ class Daemon:
         self._take(Restored(stored.subjects, stored.fates))
         for account in self._plan.accounts:
             self._take(Snapshot(account))
+        typed_in = {account.account for account in self._plan.accounts}
+        for account in self._accounts.load():
+            # Watched as it was last known until the exchange answers; accounts that are no more are not taken.
+            if account.account not in typed_in:
+                self._take(Snapshot(account, STORED))
         self._delivery.offer(stored.pending, recorded=True)
         log.info(
             "daemon.started", environment=self._plan.settings.environment,
@@ -280,6 +252,7 @@ class Daemon:
             await self._clock.sleep(HEARTBEAT_S)
             self._inbox.post(Heartbeat())
             self._committer.nudge()
+            await self._keep_accounts()
             if self._journal is not None:
                 self._journaled(self._journal.flush)
 
@@ -328,6 +301,20 @@ class Daemon:
         if before and not figures:
             log.info("model.agrees", account=account)
         self._drifting[account] = figures
+
+    async def _keep_accounts(self) -> None:
+        """Have the next run know the followed accounts before the exchange answers it."""
+        newest = tuple(one for one in self._engine.accounts() if one.source is not Source.GIVEN)
+        if newest == self._kept or not newest:
+            return
+        try:
+            await asyncio.to_thread(self._accounts.save, newest)
+        except StoreError as error:
+            if self._keeping:
+                log.warning("accounts.cache_failed", reason=error.cause, hint=error.hint)
+            self._keeping = False
+        else:
+            self._kept, self._keeping = newest, True
 
     def _journaled(self, write: Callable[[], None]) -> None:
         try:

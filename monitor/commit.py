@@ -15,6 +15,7 @@ import structlog
 
 from monitor.core.events import StoreState
 from monitor.core.incidents import Effects
+from monitor.core.model import Level
 from monitor.core.notices import Notice, SubjectState, Transition
 from monitor.errors import StoreError
 from monitor.ports import Clock, Inbox, StateStore
@@ -240,9 +241,18 @@ def _without(notices: Iterable[Notice], over: Iterable[tuple[str, str]]) -> list
 
 
 def _log_transitions(transitions: Iterable[Transition]) -> None:
+    """Log what levels did, as loudly as it deserves: without a channel the log is all there is."""
     for transition in transitions:
-        log.info(
-            "level.changed", subject=transition.subject, new=transition.level.label,
-            previous=transition.previous.label, margin_ratio=transition.facts.margin_ratio,
-            room=transition.facts.room, distance=transition.facts.distance, mark=transition.facts.mark,
-        )  # fmt: skip
+        facts = transition.facts
+        known = {
+            "margin_ratio": facts.margin_ratio, "room": facts.room, "distance": facts.distance, "mark": facts.mark,
+            "symbols": facts.symbols or None, "reason": facts.reason or None, "hint": facts.detail or None,
+        }  # fmt: skip
+        told = log.warning if transition.level > max(transition.previous, Level.NOTICE) else log.info
+        told(
+            "level.changed",
+            subject=transition.subject,
+            new=transition.level.label,
+            previous=transition.previous.label,
+            **{key: value for key, value in known.items() if value is not None},
+        )

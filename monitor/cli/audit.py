@@ -198,14 +198,14 @@ def _print(found: "Sequence[Audited]", zone: "dt.tzinfo | None") -> None:
     out.print(
         FittedTable(
             (
-                Column("account", [row.account for row in rows], 3),
-                Column("wallet", [wallet_name(row.wallet, row.symbol) for row in rows], 4),
+                Column("account", [row.account for row in rows]),
+                Column("wallet", [wallet_name(row.wallet, row.symbol) for row in rows], 2),
                 Column("symbol", [row.symbol or "-" for row in rows]),
-                Column("side", [row.side or "-" for row in rows], 2),
+                Column("side", [row.side or "-" for row in rows]),
                 Column("figure", [row.figure.value for row in rows]),
                 Column("ours", [_figure(row.ours) for row in rows], right=True),
                 Column("exchange's", [_figure(row.theirs) for row in rows], right=True),
-                Column("difference", [_difference(row) for row in rows], 1, right=True),
+                Column("difference", [_difference(row) for row in rows], 3, right=True),
                 Column("tolerance", [f"{row.tolerance:.3g}" for row in rows], 5, right=True),
                 Column(
                     "verdict",

@@ -106,9 +106,9 @@ def _followed(
     """
     import msgspec
 
-    from monitor.app import Holdings
     from monitor.core.model import SubjectKey
     from monitor.errors import ControlError
+    from monitor.status import Holdings
 
     names = {one.name for one in settings.keyed}
     try:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from monitor.cli.accounts import print_accounts
 from monitor.cli.common import ConfigOption, JsonOption, console, counted, globals_of, guarded, load, print_json
 from monitor.cli.verdict import UNKNOWN, WORDS, verdict
 from monitor.errors import ConfigError, ControlError, MonitorError, NotRunningError
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from monitor.app import Status
+    from monitor.status import Status
 
 
 @guarded
@@ -58,7 +59,7 @@ def decoded(document: object) -> "Status":
     """
     import msgspec
 
-    from monitor.app import Status
+    from monitor.status import Status
 
     try:
         return msgspec.convert(document, Status)
@@ -89,7 +90,7 @@ def print_status(found: "Status", out: "Console", zone: "dt.tzinfo | None") -> N
     _print_marks(found, out)
     for feed in found.feeds:
         _print_feed(feed, out)
-    _print_accounts(found, out, zone)
+    print_accounts(found, out, zone)
     out.print()
     _print_channels(found, out, zone)
     out.print()
@@ -135,53 +136,6 @@ def _print_feed(feed: Any, out: "Console") -> None:  # noqa: ANN401 - as it came
     for one in feed.get("candidates", ()):
         why = " ".join(part for part in (one.get("reason", ""), one.get("detail", "")) if part)
         out.print(f"  {one['base']}: {one['outcome']}{f', {why}' if why else ''}", markup=False, soft_wrap=True)
-
-
-def _print_accounts(found: "Status", out: "Console", zone: "dt.tzinfo | None") -> None:
-    from rich.text import Text
-
-    from monitor.cli.chart import local_time
-    from monitor.cli.tables import Column, FittedTable
-
-    known = found.engine.accounts
-    if all(one.source == "given" for one in known) and all(one.ok for one in known):
-        return
-    out.print()
-    drifting = [sum(not row.agrees for row in one.compared) for one in known]
-    out.print(
-        FittedTable(
-            (
-                Column("account", [one.account for one in known]),
-                Column("market", [one.market for one in known], 3),
-                Column("positions", [str(one.positions) for one in known], 4, right=True),
-                Column("as of", [local_time(one.as_of_ms, zone) if one.as_of_ms else "-" for one in known], 1),
-                Column(
-                    "followed",
-                    [
-                        "typed in" if one.source == "given" and one.ok else Text("yes", "green")
-                        if one.ok else Text(one.reason, "bold red")
-                        for one in known
-                    ],
-                ),
-                Column(
-                    "figures",
-                    [
-                        "-" if not one.audited_ms
-                        else Text(f"{count} of {len(one.compared)} drift", "bold red") if count
-                        else Text(f"{len(one.compared)} agree", "green")
-                        for one, count in zip(known, drifting, strict=True)
-                    ],
-                ),
-            ),
-            empty="No account.",
-        )
-    )  # fmt: skip
-    for one in known:
-        if one.untabled:
-            names = ", ".join(one.untabled)
-            out.print(
-                f"{one.account}: no maintenance tiers of {names}: not watched.", style="bold red", markup=False
-            )
 
 
 def _print_channels(found: "Status", out: "Console", zone: "dt.tzinfo | None") -> None:

@@ -155,10 +155,10 @@ class Explainer:
             worth = _sum([balance, *pnl])
             parts = [float(readings.position_maintenance[r]) for r in book.rows_of(wallet)]
         less, extra = float(book.less_balance[wallet]), float(book.extra_maintenance[wallet])
-        lower = "the exchange's own figure is lower" if less else ""
+        lower = "less what the exchange's worse figures take off, see audit" if less else ""
         yield Step("margin balance", f"{worth} - {_n(less)}" if less else worth, margin_balance, info.asset, lower)
         if len(parts) > 1 or extra or info.key.wallet == MULTI_WALLET:
-            higher = "the exchange's own figure is higher" if extra else ""
+            higher = "with what the exchange's higher figure adds, see audit" if extra else ""
             words = _sum([*parts, extra] if extra else parts)
             yield Step("wallet maintenance", words, required, info.asset, higher)
         cushion, ratio = float(readings.cushion[wallet]), float(readings.margin_ratio[wallet])

@@ -2,10 +2,11 @@
 
 from typing import TYPE_CHECKING
 
+from monitor.cli.accounts import account_rows
 from monitor.cli.common import counted
 
 if TYPE_CHECKING:
-    from monitor.app import Status
+    from monitor.status import Status
 
 FINE, WARNING, CRITICAL, UNKNOWN = range(4)
 WORDS = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
@@ -64,27 +65,27 @@ def verdict(found: "Status") -> tuple[int, str]:
 
 def _of_accounts(found: "Status") -> tuple[list[str], list[str]]:
     """Return what is not known about accounts, and what is known to be wrong."""
-    accounts = found.engine.accounts
-    lost = [f"{one.account} ({one.reason})" for one in accounts if not one.ok]
-    unknown = [f"account {name} is not followed" for name in (*lost, *found.unseen)]
-    unknown += [f"no maintenance tiers of {symbol}" for one in accounts for symbol in one.untabled]
-    drifting = [one.account for one in accounts if any(not row.agrees for row in one.compared)]
-    return unknown, [f"figures of {name} are not the exchange's" for name in drifting]
+    rows = account_rows(found)
+    unknown = [f"account {row.account} is not followed ({row.followed})" for row in rows if row.trouble]
+    unknown += [f"no maintenance tiers of {symbol}" for row in rows for symbol in row.untabled]
+    return unknown, [f"figures of {row.account} are not the exchange's" for row in rows if row.drifting]
 
 
 def _performance(found: "Status") -> str:
     engine = found.engine
+    held = {(position.account, position.wallet) for position in engine.positions}
+    wallets = [w for w in engine.wallets if (w.account, w.wallet) in held]  # an empty one would hide that none is
     figures = {
         # A used-up balance has no ratio; a graph must not dip to the next wallet's just then.
         "margin_ratio": max(
             (
                 1.0 if w.margin_ratio is None else w.margin_ratio
-                for w in engine.wallets
+                for w in wallets
                 if w.margin_ratio is not None or w.liquidatable is True
             ),
             default=None,
         ),
-        "room": min((w.room for w in engine.wallets if w.room is not None), default=None),
+        "room": min((w.room for w in wallets if w.room is not None), default=None),
         "distance": min((p.distance for p in engine.positions if p.distance is not None), default=None),
     }
     age_s = max((one.age_s for one in engine.symbols if one.age_s is not None), default=None)

@@ -118,7 +118,7 @@ class Accounts:
             self._note_closings(before, found, snapshot.source)
             self._changed(found, snapshot.account, now)
         self._set_aside(snapshot.account, now)
-        if snapshot.source is not Source.STREAM and snapshot.account not in self._lost:
+        if snapshot.source in (Source.REST, Source.GIVEN) and snapshot.account not in self._lost:
             # What an earlier run could not follow answers now, or is typed in and followed no more.
             self._troubles.follow(ACCOUNT_PREFIX, snapshot.account, now, self._facts(snapshot.account), bad=False)
         if snapshot.source is Source.GIVEN:
@@ -309,9 +309,14 @@ class Accounts:
         """Repeat troubles that last."""
         self._troubles.remind(now)
 
+    def whole(self) -> tuple[AccountSnapshot, ...]:
+        """Return every account as it is known."""
+        return tuple(self._whole.values())
+
     def unfollowed(self) -> frozenset[str]:
-        """Return the accounts that cannot be followed now: what we know of them may be out of date."""
-        return frozenset(self._lost)
+        """Return the accounts that are not followed now: what we know of them may be out of date."""
+        stored = {name for name, account in self._whole.items() if account.source is Source.STORED}
+        return frozenset({*self._lost, *stored})
 
     def set_aside(self) -> frozenset[str]:
         """Return the subjects of positions that have no tiers: not judged, and not gone for that."""

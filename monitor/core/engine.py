@@ -71,6 +71,10 @@ class Engine:
         """Return what needs marks of a market: symbols, and with USD-margined ones rates of collateral."""
         return self._watched[market]
 
+    def accounts(self) -> tuple[AccountSnapshot, ...]:
+        """Return every account as it is known, positions without tiers included."""
+        return self._accounts.whole()
+
     def holdings(self) -> tuple[tuple[AccountSnapshot, ...], dict[str, BracketTable]]:
         """Return the accounts that are watched, at the rates of their newest snapshots, and the tables in use."""
         return tuple(self._accounts.usable.values()), dict(self._accounts.tables)

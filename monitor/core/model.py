@@ -54,6 +54,7 @@ class Source(StrEnum):
     REST = "rest"
     BACKFILL = "backfill"
     GIVEN = "given"  # typed in by a person
+    STORED = "stored"  # what an earlier run knew last; the exchange has yet to say whether it still holds
 
 
 class Bracket(msgspec.Struct, frozen=True, array_like=True):

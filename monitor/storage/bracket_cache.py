@@ -6,10 +6,8 @@ is set aside and does without.
 
 import hashlib
 import math
-import os
 import re
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -17,15 +15,13 @@ import msgspec
 import structlog
 
 from monitor.core.model import Bracket, BracketTable
-from monitor.errors import StoreError
+from monitor.storage import kept
 
 log = structlog.get_logger()
 
 VERSION: Final = 1
-SET_ASIDE: Final = ".corrupt"
 
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,80}")
-_LARGEST_BYTES = 32 * 2**20  # a thousand symbols come to one
 
 
 class _File(msgspec.Struct):
@@ -51,23 +47,21 @@ class BracketCache:
     def load(self) -> tuple[BracketTable, ...]:
         """Return what was saved last, nothing if there is none. Never raises; a corrupt file is set aside."""
         try:
-            with self.path.open("rb") as stream:
-                content = stream.read(_LARGEST_BYTES + 1)
-        except FileNotFoundError:
-            return ()
+            content = kept.read(self.path)
         except OSError as error:
             log.warning("brackets.cache_unreadable", account=self._account, error=type(error).__name__)
+            return ()
+        if content is None:
             return ()
         tables = self._decoded(content)
         if tables is None:
             log.warning("brackets.cache_corrupt", account=self._account, file=self.path.name)
-            with suppress(OSError):
-                self.path.replace(self.path.with_name(self.path.name + SET_ASIDE))
+            kept.set_aside(self.path)
             return ()
         return tables
 
     def _decoded(self, content: bytes) -> tuple[BracketTable, ...] | None:
-        if len(content) > _LARGEST_BYTES:
+        if len(content) > kept.LARGEST_BYTES:
             return None
         try:
             found = msgspec.json.decode(content, type=_File)
@@ -84,20 +78,7 @@ class BracketCache:
         Raises:
             StoreError: the file cannot be written; what was there before still is.
         """
-        content = msgspec.json.encode(_File(VERSION, self._account, tuple(tables)))
-        beside = self.path.with_name(self.path.name + ".new")
-        try:
-            with suppress(FileNotFoundError):
-                beside.unlink()  # left by a crash, perhaps with other rights
-            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-            beside.replace(self.path)
-        except OSError as error:
-            hint = "check that the disk has room and the state directory belongs to the service"
-            raise StoreError(str(self.path), "save", os.strerror(error.errno or 0), hint) from error
+        kept.replace(self.path, msgspec.json.encode(_File(VERSION, self._account, tuple(tables))))
 
 
 def _is_tier(row: Bracket) -> bool:

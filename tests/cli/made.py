@@ -6,10 +6,10 @@ from typing import Any
 import typer
 from rich.console import Console, RenderableType
 
-from monitor.app import HistoryView, Status
 from monitor.cli import demo, history, status
 from monitor.core.report import PositionView, WalletView
 from monitor.core.view import EngineView, SymbolView
+from monitor.status import HistoryView, Status
 
 NOW_MS = 1_780_000_000_000  # 2026-05-28T20:26:40Z
 

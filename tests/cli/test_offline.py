@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from monitor.app import Holdings
 from monitor.cli.channels import in_words
 from monitor.cli.root import app
 from monitor.core.events import Event, Heartbeat, Restored, SettingsChanged, Snapshot, Subscribed, Ticks
@@ -30,6 +29,7 @@ from monitor.core.model import (
 )
 from monitor.core.settings import ChannelRule, EngineSettings
 from monitor.journal import JournalWriter
+from monitor.status import Holdings
 from tests.cli.answering import answering
 from tests.cli.made import NOW_MS
 
@@ -423,7 +423,7 @@ def test_explain_asks_the_daemon_what_a_followed_account_holds(tmp_path: Path, l
     assert leg["BTC value"]["value"] == pytest.approx(1805.0)
     assert leg["BTC value"]["source"] == "rate: stream, 0.7 s old"
     assert leg["margin balance"]["value"] == pytest.approx(1805 + 500 - less)
-    assert ("exchange's own figure" in leg["margin balance"]["source"]) is bool(less)
+    assert ("the exchange's worse figures" in leg["margin balance"]["source"]) is bool(less)
     assert missing.exit_code == 2
     assert "symbols held: BTCUSDT" in missing.stderr
 

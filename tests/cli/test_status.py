@@ -11,7 +11,6 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
-from monitor.app import HistoryView, Status
 from monitor.cli.stage import compressed, write_config
 from monitor.cli.status import decoded, print_status
 from monitor.cli.verdict import CRITICAL, FINE, UNKNOWN, WARNING, verdict
@@ -22,6 +21,7 @@ from monitor.emulator.server import Emulator
 from monitor.emulator.settings import EmulatorSettings
 from monitor.errors import ControlError
 from monitor.notify.local import LocalChannel
+from monitor.status import HistoryView, Status
 from monitor.system_clock import SystemClock
 from tests.cli.made import NOW_MS, channel, commands, engine, position, state, symbol, wallet
 

@@ -6,10 +6,10 @@ import io
 import msgspec
 from rich.console import Console
 
-from monitor.app import HistoryView
 from monitor.cli.summary import Files, Summary, Worst, next_steps, print_summary, summarise
 from monitor.core.model import Level
 from monitor.core.notices import Facts, Notice, NoticeKind
+from monitor.status import HistoryView
 from monitor.storage.outbox import OutboxRow, OutboxState
 from tests.cli.made import NOW_MS, channel, engine, position, state, wallet
 

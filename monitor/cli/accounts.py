@@ -1,0 +1,98 @@
+"""Accounts as ``status`` shows them: what the engine knows of each, and how following it goes."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from rich.console import Console
+
+    from monitor.status import Status
+
+TROUBLE = frozenset({"failing", "refused"})
+
+
+class AccountRow(NamedTuple):
+    """One account for people."""
+
+    account: str
+    market: str
+    positions: int | None  # None: never heard of
+    as_of_ms: int
+    followed: str  # yes, typed in, or why not
+    trouble: bool
+    figures: str
+    drifting: bool
+    untabled: tuple[str, ...]
+
+
+def account_rows(found: "Status") -> tuple[AccountRow, ...]:
+    """Return every configured account, those first of which nothing is known yet."""
+    follows: dict[str, Mapping[str, Any]] = {one["account"]: one for one in msgspec.to_builtins(found.accounts)}
+    rows = [
+        AccountRow(name, str(follow.get("market", "")), None, 0, why_not(follow, seen=False), True, "-", False, ())
+        for name in found.unseen
+        for follow in (follows.get(name, {}),)
+    ]
+    for one in found.engine.accounts:
+        count = sum(not row.agrees for row in one.compared)
+        figures = f"{count} of {len(one.compared)} drift" if count else f"{len(one.compared)} agree"
+        why = why_not(follows.get(one.account, {}), seen=one.source != "stored")
+        followed = one.reason if not one.ok else why or ("typed in" if one.source == "given" else "yes")
+        rows.append(
+            AccountRow(
+                one.account, one.market, one.positions, one.as_of_ms, followed, bool(why) or not one.ok,
+                figures if one.audited_ms else "-", count > 0, one.untabled,
+            )
+        )  # fmt: skip
+    return tuple(rows)
+
+
+def why_not(follow: Mapping[str, Any], *, seen: bool) -> str:
+    """Return why an account is not followed right now, empty where it is or where it has no key."""
+    state, reason = str(follow.get("state", "")), str(follow.get("reason", ""))
+    if state in TROUBLE:
+        return f"{state}: {reason.replace('_', ' ')}"
+    if not seen:
+        return f"not yet: {state}" if state else "not yet"
+    return ""
+
+
+def print_accounts(found: "Status", out: "Console", zone: "dt.tzinfo | None") -> None:
+    """Print the table where there is more to say than that all are typed in."""
+    from rich.text import Text
+
+    from monitor.cli.chart import local_time
+    from monitor.cli.tables import Column, FittedTable
+
+    rows = account_rows(found)
+    if all(row.followed == "typed in" and not row.untabled for row in rows):
+        return
+    out.print()
+    out.print(
+        FittedTable(
+            (
+                Column("account", [row.account for row in rows]),
+                Column("market", [row.market for row in rows], 3),
+                Column(
+                    "positions", ["?" if row.positions is None else str(row.positions) for row in rows], 4, True
+                ),
+                Column("as of", [local_time(row.as_of_ms, zone) if row.as_of_ms else "never" for row in rows], 1),
+                Column("followed", [Text(row.followed, "bold red" if row.trouble else "green") for row in rows]),
+                Column("figures", [Text(row.figures, "bold red" if row.drifting else "") for row in rows], 2),
+            ),
+            empty="No account.",
+        )
+    )
+    for row in rows:
+        if row.untabled:
+            names = ", ".join(row.untabled)
+            text = f"{row.account}: no maintenance tiers of {names}: not watched."
+            out.print(text, style="bold red", markup=False)
+    if any(row.trouble for row in rows):
+        out.print(
+            "Positions of accounts that are not followed may have changed; `position-monitor doctor` says why."
+        )

@@ -1,0 +1,52 @@
+"""Small files, read whole and replaced whole: caches beside the databases, readable by their owner only."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from monitor.errors import StoreError
+
+SET_ASIDE: Final = ".corrupt"
+LARGEST_BYTES: Final = 32 * 2**20
+
+
+def read(path: Path) -> bytes | None:
+    """Return what a file holds, one byte too many of one larger than any of ours; None if there is none.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(LARGEST_BYTES + 1)
+    except FileNotFoundError:
+        return None
+    return content
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Replace a file; either all of it or nothing.
+
+    Raises:
+        StoreError: it cannot be written; what was there before still is.
+    """
+    beside = path.with_name(path.name + ".new")
+    try:
+        with suppress(FileNotFoundError):
+            beside.unlink()  # left by a crash, perhaps with other rights
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        beside.replace(path)
+    except OSError as error:
+        hint = "check that the disk has room and the state directory belongs to the service"
+        raise StoreError(str(path), "save", os.strerror(error.errno or 0), hint) from error
+
+
+def set_aside(path: Path) -> None:
+    """Move a file that cannot be used out of the way; it is never deleted."""
+    with suppress(OSError):
+        path.replace(path.with_name(path.name + SET_ASIDE))
