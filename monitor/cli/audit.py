@@ -200,7 +200,7 @@ def _print(found: "Sequence[Audited]", zone: "dt.tzinfo | None") -> None:
             (
                 Column("account", [row.account for row in rows]),
                 Column("wallet", [wallet_name(row.wallet, row.symbol) for row in rows], 2),
-                Column("symbol", [row.symbol or "-" for row in rows]),
+                Column("symbol", [row.symbol or wallet_name(row.wallet, row.symbol) for row in rows]),
                 Column("side", [row.side or "-" for row in rows]),
                 Column("figure", [row.figure.value for row in rows]),
                 Column("ours", [_figure(row.ours) for row in rows], right=True),

@@ -208,8 +208,8 @@ def print_changes(changes: "list[Change]", out: "Console", zone: dt.tzinfo | Non
     out.print(
         FittedTable(
             (
-                Column("time", [local_time(change.at_ms, zone, day=day) for change in shown]),
-                Column("account", [change.account for change in shown], 1),
+                Column("time", [local_time(change.at_ms, zone, day=day) for change in shown], 1),
+                Column("account", [change.account for change in shown]),
                 Column("change", [change_words(change) for change in shown]),
             )
         )
