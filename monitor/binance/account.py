@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 
-from monitor.binance.account_state import UNKNOWN_SYMBOL, TrackedAccount
+from monitor.binance.account_state import NEW_ASSET, NEW_POSITION, UNKNOWN_SYMBOL, TrackedAccount
 from monitor.binance.account_tiers import Tiers
 from monitor.binance.account_values import (
     DEFAULT_ACCOUNT_TIMINGS,
@@ -28,6 +28,7 @@ from monitor.binance.account_values import (
 )
 from monitor.binance.backoff import pause_s
 from monitor.binance.snapshot import UNKNOWN_CONTRACT
+from monitor.binance.touched import Touched
 from monitor.binance.user_stream import KEY_EXPIRED, SILENT, UserStream
 from monitor.binance.user_wire import (
     AccountUpdate,
@@ -54,6 +55,7 @@ REFUSED: Final = "refused"
 RECONCILE: Final = "reconcile"
 LEVERAGE: Final = "leverage"
 
+_TRADING = frozenset({NEW_POSITION, NEW_ASSET, LEVERAGE})  # why REST is asked again and again while one trades
 _KEY_HINT = "make a key that can only read, or set allow_trading_key = true for this account"
 _NO_STREAM_HINT = "its private stream is not open either"
 _MOST_RECORDED = 10_000  # events during one reconcile; it takes seconds
@@ -106,7 +108,11 @@ class AccountFollower:
         self._malformed: set[str] = set()  # reasons logged
         self._wake = asyncio.Event()
         self._recorded: list[AccountUpdate | LeverageUpdate] | None = None  # while a reconcile is under way
-        self._moved = False  # an event changed the account while REST was asked
+        self._touched = Touched()  # by events since REST was last asked
+        self._restless = False  # the last reply was not of one moment
+        self._active = False  # REST is to be asked because the account trades
+        self._hurried = 0  # reconciles in a row that its trading hurried
+        self._begun_s = 0.0  # the last reconcile, whatever became of it
         self._due_s = 0.0  # the next reconcile
         self._reconciled_s: float | None = None
         self._reconciled_ms: int | None = None
@@ -224,11 +230,19 @@ class AccountFollower:
             self._due_s = now_s  # what was compared with the old ones proves nothing any more
             self._wake.set()
 
-    def _ask(self, _reason: str) -> None:
+    def _ask(self, reason: str) -> None:
         """Have REST asked at once, or as soon as the last time is long enough ago."""
         soonest_s = 0.0 if self._reconciled_s is None else self._reconciled_s + self._timings.reconcile_gap_s
+        if reason in _TRADING:
+            self._active = True
+            soonest_s = max(soonest_s, self._begun_s + self._calm_s() if self._hurried else 0.0)
         self._due_s = min(self._due_s, max(self._clock.mono_s(), soonest_s))
         self._wake.set()
+
+    def _calm_s(self) -> float:
+        """Return how long after a reconcile that trading hurried the next may follow, in seconds."""
+        pause_s = self._timings.again_after_s * 2.0 ** max(0, min(self._hurried, 32) - 1)
+        return min(pause_s, self._timings.reconcile_every_s)
 
     # Asking REST.
 
@@ -274,23 +288,26 @@ class AccountFollower:
         return WITHDRAWING_KEY if found.can_withdraw else TRADING_KEY if found.can_trade else ""
 
     async def _reconcile(self) -> None:
-        timings = self._timings
-        self._recorded = []
+        timings, active = self._timings, self._active
+        self._recorded, self._active = [], False
+        self._begun_s = self._clock.mono_s()
         try:
-            self._due_s = self._clock.mono_s() + timings.reconcile_every_s
-            for attempt in range(timings.attempts):
+            self._due_s = self._begun_s + timings.reconcile_every_s
+            # An account that trades all the time would touch each of them.
+            for attempt in range(1 if self._restless else timings.attempts):
                 if attempt:
                     await self._clock.sleep(timings.attempt_gap_s)
-                self._moved = False
+                self._touched = Touched()
                 asked_s = self._clock.mono_s()
                 reply = await self._rest.account()
-                if reply.consistent and not self._moved:
+                self._restless = not reply.consistent or bool(self._touched)
+                if not self._restless:
                     break
-            self._merge(reply, asked_s)
+            self._merge(reply, asked_s, active=active)
         finally:
             self._recorded = None
 
-    def _merge(self, reply: FullReply, asked_s: float) -> None:
+    def _merge(self, reply: FullReply, asked_s: float, *, active: bool) -> None:
         timings, last_s = self._timings, self._reconciled_s
         merge = self._tracked.merge(reply)
         for event in self._recorded or ():
@@ -301,8 +318,8 @@ class AccountFollower:
         self._tiers.need({position.symbol for position in snapshot.positions})
         self._inbox.post(Snapshot(snapshot, RECONCILE))
         # Between new tiers and their arrival here, a difference would be about the tiers.
-        if reply.consistent and not self._moved and not self._tiers.is_due(self._clock.mono_s()):
-            self._inbox.post(Reconciled(reply.snapshot, reply.figures))
+        if not self._tiers.is_due(self._clock.mono_s()):
+            self._audit(reply, held_back=merge.held_back)
         # Since when events would have told: before that REST alone could know.
         open_s = self._stream.open_since_s
         if not merge.unannounced or open_s is None or last_s is None or open_s > last_s:
@@ -313,10 +330,22 @@ class AccountFollower:
         self._reconciles += 1
         self._reconciled_s = asked_s
         self._reconciled_ms = self._clock.wall_ms()
-        soon_s = [timings.again_after_s] * merge.held_back + [timings.unproved_every_s] * (
+        self._hurried = self._hurried + 1 if merge.held_back or active else 0
+        soon_s = [self._calm_s()] * merge.held_back + [timings.unproved_every_s] * (
             self._unproved or open_s is None
         )
         self._due_s = min([self._due_s, *(asked_s + gap_s for gap_s in soon_s)])
+
+    def _audit(self, reply: FullReply, *, held_back: bool) -> None:
+        """Post what of the exchange's figures belongs to the account as the same reply describes it."""
+        if not self._touched:
+            if reply.consistent:
+                self._inbox.post(Reconciled(reply.snapshot, reply.figures))
+            return
+        whole = reply.consistent and not held_back  # a reply that lags may do so in a part of it
+        figures = self._touched.left(reply.snapshot, reply.figures, self._tracked.contracts, whole=whole)
+        if figures.positions or figures.wallets:
+            self._inbox.post(Reconciled(reply.snapshot, figures))
 
     def _judge_stream(self, now_s: float) -> None:
         """Renew the stream when REST showed something that no event tells even late."""
@@ -335,13 +364,13 @@ class AccountFollower:
         event = self._decoder.decode(frame, self._rest.exchange_ms())
         match event:
             case AccountUpdate():
-                self._moved = True
+                self._touched.add(event)
                 self._apply(event, event.cause)
             case LeverageUpdate():
                 self._apply(event, LEVERAGE)
                 self._ask(LEVERAGE)  # whether it moved margin too is not documented
             case ModeUpdate():
-                self._moved = True  # a reply that was asked for before may be of both modes
+                self._touched.modes = True  # a reply that was asked for before may be of both modes
                 self._ask("mode")
             case CallUpdate(event_ms=at_ms, legs=legs, cross_balance=cross):
                 self._inbox.post(MarginCall(self._account, at_ms, legs, cross))

@@ -13,7 +13,16 @@ from monitor.binance.account import AccountFollower
 from monitor.binance.account_state import Contract
 from monitor.binance.account_values import AccountTimings, AccountUnavailableError, FullReply, Permissions
 from monitor.binance.user_wire import AccountUpdate, LeverageUpdate
-from monitor.core.model import AccountSnapshot, Bracket, BracketTable, ExchangeFigures, Market, Side
+from monitor.core.model import (
+    AccountSnapshot,
+    Bracket,
+    BracketTable,
+    ExchangeFigures,
+    Market,
+    PositionFigures,
+    Side,
+    WalletFigures,
+)
 from monitor.errors import StoreError
 from tests.binance.exchange_model import CONTRACTS, ModelAccount, on_wire
 from tests.binance.stand_in import PATIENCE_S, Recorder, Session, StandIn, until
@@ -35,6 +44,16 @@ class FakeReply(msgspec.Struct):
     leg_ms: dict[tuple[str, Side], int]
     asset_ms: dict[str, int]
     consistent: bool = True
+
+
+def _figures(account: AccountSnapshot) -> ExchangeFigures:
+    """Return figures of everything; nobody here computes any."""
+    wallets = {account.wallet_of(one) for one in account.positions} | {f"cross:{one}" for one in account.balances}
+    return ExchangeFigures(
+        account.as_of_ms,
+        tuple(PositionFigures(one.symbol, one.side, 100.0, 1.0, 50.0) for one in account.positions),
+        tuple(WalletFigures(wallet, {}, 10.0, 1.0) for wallet in sorted(wallets)),
+    )
 
 
 class FakeRest:
@@ -84,7 +103,7 @@ class FakeRest:
         reply = self.model.reply()
         if self.asked is not None:
             await self.asked()
-        figures = ExchangeFigures(reply.snapshot.as_of_ms)
+        figures = _figures(reply.snapshot)
         return FakeReply(reply.snapshot, figures, reply.leg_ms, reply.asset_ms, self.consistent)
 
     async def permissions(self) -> Permissions | None:
