@@ -6,12 +6,13 @@ from typing import Final, NamedTuple
 import msgspec
 
 from monitor.binance.account_state import Contract
+from monitor.binance.belief import BAD_AMOUNT
 from monitor.binance.rest import RestClient
 from monitor.binance.rest_rows import AssetIndex, LeverageBracket, TierRow
 from monitor.binance.snapshot import AccountReply, build_coinm, build_usdm
 from monitor.core.brackets import expected_cum, table_faults
-from monitor.core.model import Bracket, BracketTable, ExchangeFigures, Market
-from monitor.errors import BracketError
+from monitor.core.model import AccountSnapshot, Bracket, BracketTable, ExchangeFigures, Market
+from monitor.errors import BracketError, WireError
 
 ROUNDS: Final = 4
 
@@ -65,10 +66,20 @@ async def _fetch_usdm(rest: RestClient, account_name: str, rounds: int) -> Accou
         risk = await rest.position_risk()
         account = await rest.account()
         reply = build_usdm(account_name, account, risk, config, symbols, asset_index=index, at_ms=at_ms)
+        if index is not None:
+            _check_rates(reply.snapshot, rest.left_out("assetIndex"))
         if index is not None and _moved(index, await rest.asset_index()):
             reply = reply._replace(figures=_without_rates(reply.figures))
         if reply.consistent or rounds <= 0:
             return reply
+
+
+def _check_rates(account: AccountSnapshot, lost: frozenset[str]) -> None:
+    """Raise WireError where the account has an asset whose rate could not be believed: par would be wrong."""
+    for asset in account.balances:
+        index = f"{asset}USD"
+        if asset not in account.rates and (index in lost or "" in lost):
+            raise WireError("assetIndex", BAD_AMOUNT, index)
 
 
 def _moved(before: Iterable[AssetIndex], after: Iterable[AssetIndex]) -> bool:

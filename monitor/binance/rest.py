@@ -7,6 +7,8 @@ where its answer cannot be believed.
 from random import Random
 from typing import Final, NamedTuple, TypeVar
 
+import structlog
+
 from monitor.binance import rest_rows as rows
 from monitor.binance import rest_wire as wire
 from monitor.binance.candidates import CandidateReport
@@ -25,6 +27,9 @@ PORTFOLIO_BASE: Final = "https://papi.binance.com"
 
 T = TypeVar("T")
 
+log = structlog.get_logger()
+
+_MOST_TOLD = 1000  # rows that are logged
 _UNPERMITTED = -2015
 _UNKNOWABLE = frozenset({403, 404})
 _KLINE_WEIGHTS = ((100, 1), (500, 2), (1001, 5))  # below so many candles
@@ -50,6 +55,8 @@ class Permissions(NamedTuple):
 
 class RestClient:
     """One market of one environment, for one account or for nobody in particular.
+
+    ``rows_left_out`` counts what replies were taken without.
 
     Use it only within a running loop, and close it. Nothing is sent before the first method is called.
 
@@ -82,6 +89,9 @@ class RestClient:
         self._api: Api = "fapi" if market is Market.USDM else "dapi"
         built_in = bases == endpoints(environment, market).rest
         others = {"sapi": PERMISSIONS_BASE, "papi": PORTFOLIO_BASE} if built_in else {}
+        self._left_out: dict[str, tuple[wire.LeftOut, ...]] = {}  # by endpoint, of its latest reply
+        self._told: set[tuple[str, str, str]] = set()  # endpoints, symbols and fields logged
+        self.rows_left_out = 0
         self._caller = Caller(
             "fapi" if market is Market.USDM else "dapi",
             environment,
@@ -127,7 +137,7 @@ class RestClient:
 
     async def exchange_info(self) -> rows.ExchangeInfo:
         """Return contracts and limits; the budget takes the weight limit from it."""
-        info = await self._get("exchangeInfo", 1, wire.exchange_info)
+        info = await self._get("exchangeInfo", 1, self._some(wire.exchange_info))
         if info.weight_per_minute is not None:
             self._budget.set_limit(info.weight_per_minute)
         return info
@@ -138,7 +148,9 @@ class RestClient:
 
     async def symbol_config(self, symbol: str | None = None) -> tuple[rows.SymbolConfig, ...]:
         """Return leverage and margin type of one symbol or of all; USD-margined."""
-        return await self._signed("symbolConfig", 5, wire.symbol_config, {"symbol": symbol}, on=Market.USDM)
+        return await self._signed(
+            "symbolConfig", 5, self._some(wire.symbol_config), {"symbol": symbol}, on=Market.USDM
+        )
 
     async def account(self) -> rows.Account:
         """Return a USD-margined account, version 3."""
@@ -167,9 +179,11 @@ class RestClient:
     async def leverage_brackets(self, symbol: str | None = None) -> tuple[rows.LeverageBracket, ...]:
         """Return the account's maintenance tiers of one symbol or of all."""
         if self.market is Market.USDM:
-            return await self._signed("leverageBracket", 1, wire.leverage_brackets, {"symbol": symbol})
+            return await self._signed("leverageBracket", 1, self._some(wire.leverage_brackets), {"symbol": symbol})
         weight = 1 if symbol else 2
-        return await self._signed("leverageBracket", weight, wire.leverage_brackets, {"symbol": symbol}, version=2)
+        return await self._signed(
+            "leverageBracket", weight, self._some(wire.leverage_brackets), {"symbol": symbol}, version=2
+        )
 
     async def multi_assets(self) -> bool:
         """Return whether all assets are one wallet; USD-margined. Heavy: ``account_config`` says it as well."""
@@ -183,7 +197,9 @@ class RestClient:
     async def asset_index(self, symbol: str | None = None) -> tuple[rows.AssetIndex, ...]:
         """Return what one asset (by its index, such as ``BTCUSD``) or all count in multi-assets mode."""
         weight = 1 if symbol else 10
-        return await self._get("assetIndex", weight, wire.asset_index, {"symbol": symbol}, on=Market.USDM)
+        return await self._get(
+            "assetIndex", weight, self._some(wire.asset_index), {"symbol": symbol}, on=Market.USDM
+        )
 
     async def open_orders(self, symbol: str | None = None) -> tuple[rows.OpenOrder, ...]:
         """Return the orders in the book; stops are not among them."""
@@ -293,6 +309,30 @@ class RestClient:
         except (RestError, WireError):
             return False
         return True
+
+    def left_out(self, path: str) -> frozenset[str]:
+        """Return the symbols that an endpoint's latest reply was taken without; an unreadable one is empty."""
+        rows = self._left_out.get(path, ())
+        return frozenset(row.symbol for row in rows)
+
+    def _some(self, decode: wire.DecodeSome[T]) -> wire.Decode[T]:
+        """Return a decoder that takes a list without the rows that cannot be believed, and logs each once."""
+
+        def tolerant(body: bytes, where: str) -> T:
+            found: list[wire.LeftOut] = []
+            rows = decode(body, where, found.append)
+            self._left_out[where.rpartition("/")[2]] = tuple(found)
+            self.rows_left_out += len(found)
+            for row in found:
+                about = (where, row.symbol, row.field)
+                if about not in self._told and len(self._told) < _MOST_TOLD:
+                    self._told.add(about)
+                    log.warning(
+                        "rest.row_left_out", endpoint=where, symbol=row.symbol, field=row.field, reason=row.reason
+                    )
+            return rows
+
+        return tolerant
 
     def _call(self, path: str, weight: int, *, version: int = 1, signed: bool = False) -> Call:
         return Call(self._api, path, weight, version, signed)

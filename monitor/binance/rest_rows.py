@@ -284,7 +284,7 @@ class AssetIndex(Row, frozen=True):
     """What an asset counts in multi-assets mode."""
 
     symbol: Name  # of the index, such as ``BTCUSD``
-    index: Price
+    index: Amount  # not used: what an asset counts are its rates
     bid_rate: Price
     ask_rate: Price
     time: Millis = 0

@@ -1,15 +1,17 @@
 """Replies of REST become values here, or are refused naming endpoint and field.
 
 Every decoder takes the body and the endpoint's name. Nothing of a reply gets into an error but names of fields.
+Lists about many symbols, of which only some matter to anybody, may be taken without the rows that cannot be
+believed; lists about money may not.
 """
 
 import re
 from collections.abc import Callable
-from typing import Final, Protocol, TypeVar
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
-from monitor.binance.belief import BAD_AMOUNT, UNREADABLE, WRONG_SHAPE, unreadable
+from monitor.binance.belief import BAD_AMOUNT, NOT_JSON, TRUNCATED, UNREADABLE, WRONG_SHAPE, unreadable
 from monitor.binance.rest_rows import (
     Account,
     AccountConfig,
@@ -20,6 +22,7 @@ from monitor.binance.rest_rows import (
     Balance,
     CoinAccount,
     CoinPositionRisk,
+    ContractRow,
     ExchangeInfo,
     ForceOrder,
     FundingInfo,
@@ -36,6 +39,8 @@ from monitor.binance.rest_rows import (
     PositionMode,
     PositionRisk,
     PositionRiskV2,
+    RateLimit,
+    Row,
     ServerTime,
     SymbolConfig,
 )
@@ -47,6 +52,17 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 Decode = Callable[[bytes, str], T]
 
+
+class LeftOut(NamedTuple):
+    """A row that a list is taken without."""
+
+    where: str  # the endpoint
+    symbol: str  # what the row is about; empty if not even that can be read
+    reason: str
+    field: str
+
+
+_SYMBOL = re.compile(r"\w{1,64}")  # of any script
 _MISSING = re.compile(r"missing required field `([^`]*)`")
 _PLACE = re.compile(r" - at `\$([^`]*)`\Z")
 _INDEX = re.compile(r"\[[^\]]*\]")
@@ -78,6 +94,96 @@ def _rows(kind: type[T]) -> Decode[tuple[T, ...]]:
     return decode
 
 
+class DecodeSome(Protocol[T_co]):
+    """A decoder that hands rows it cannot believe to ``left_out``; without one it refuses the whole reply."""
+
+    def __call__(self, body: bytes, where: str, left_out: Callable[[LeftOut], None] | None = None, /) -> T_co:
+        """Return what the body holds; raise WireError."""
+        ...
+
+
+class _Named(Row, frozen=True):
+    symbol: str = ""
+
+
+class _Parts(Row, frozen=True):
+    rate_limits: tuple[msgspec.Raw, ...]
+    symbols: tuple[msgspec.Raw, ...]
+
+
+def _some_rows(kind: type[T]) -> DecodeSome[tuple[T, ...]]:
+    """Decode as ``_rows`` does; of an array no row of which can be believed the whole is refused."""
+    whole, single = _rows(kind), _one(kind)
+    parts: _JsonDecoder[tuple[msgspec.Raw, ...]] = msgspec.json.Decoder(tuple[msgspec.Raw, ...])
+
+    def decode(body: bytes, where: str, left_out: Callable[[LeftOut], None] | None = None, /) -> tuple[T, ...]:
+        try:
+            return whole(body, where)
+        except WireError as error:
+            if left_out is None or error.reason in {NOT_JSON, TRUNCATED}:
+                raise
+            refusal = error
+        try:
+            rows = parts.decode(body)
+        except UNREADABLE:
+            raise refusal from None
+        good, bad = _split(rows, single, where)
+        if not good:
+            raise refusal
+        for one in bad:
+            left_out(one)
+        return good
+
+    return decode
+
+
+def _some_info() -> DecodeSome[ExchangeInfo]:
+    whole, contract, limit = _one(ExchangeInfo), _one(ContractRow), _one(RateLimit)
+    parts: _JsonDecoder[_Parts] = msgspec.json.Decoder(_Parts)
+
+    def decode(body: bytes, where: str, left_out: Callable[[LeftOut], None] | None = None, /) -> ExchangeInfo:
+        try:
+            return whole(body, where)
+        except WireError as error:
+            if left_out is None or error.reason in {NOT_JSON, TRUNCATED}:
+                raise
+            refusal = error
+        try:
+            rows = parts.decode(body)
+        except UNREADABLE:
+            raise refusal from None
+        symbols, bad = _split(rows.symbols, contract, where)
+        limits, bad_limits = _split(rows.rate_limits, limit, where)
+        if not symbols:
+            raise refusal
+        for one in (*bad, *bad_limits):
+            left_out(one)
+        return ExchangeInfo(limits, symbols)
+
+    return decode
+
+
+def _split(
+    rows: tuple[msgspec.Raw, ...], decode: Decode[T], where: str
+) -> tuple[tuple[T, ...], tuple[LeftOut, ...]]:
+    good: list[T] = []
+    bad: list[LeftOut] = []
+    for row in rows:
+        try:
+            good.append(decode(bytes(row), where))
+        except WireError as error:
+            bad.append(LeftOut(where, _symbol_of(bytes(row)), error.reason, error.detail))
+    return tuple(good), tuple(bad)
+
+
+def _symbol_of(row: bytes) -> str:
+    try:
+        symbol = msgspec.json.decode(row, type=_Named).symbol
+    except UNREADABLE:
+        return ""
+    return symbol if _SYMBOL.fullmatch(symbol) else ""
+
+
 def _decoded(decoder: _JsonDecoder[T], body: bytes, where: str) -> T:
     try:
         return decoder.decode(body)
@@ -99,19 +205,19 @@ def _refusal(text: str, where: str) -> WireError:
 
 
 server_time = _one(ServerTime)
-exchange_info = _one(ExchangeInfo)
+exchange_info = _some_info()
 account_config = _one(AccountConfig)
-symbol_config = _rows(SymbolConfig)
+symbol_config = _some_rows(SymbolConfig)
 account = _one(Account)
 coin_account = _one(CoinAccount)
 position_risk = _rows(PositionRisk)
 position_risk_v2 = _rows(PositionRiskV2)
 coin_position_risk = _rows(CoinPositionRisk)
 balance = _rows(Balance)
-leverage_brackets = _rows(LeverageBracket)
+leverage_brackets = _some_rows(LeverageBracket)
 multi_assets = _one(MultiAssets)
 position_mode = _one(PositionMode)
-asset_index = _rows(AssetIndex)
+asset_index = _some_rows(AssetIndex)
 open_orders = _rows(OpenOrder)
 open_algo_orders = _rows(AlgoOrder)
 force_orders = _rows(ForceOrder)

@@ -13,7 +13,9 @@ from urllib.parse import quote
 
 import pytest
 from aiohttp import web
+from structlog.testing import capture_logs
 
+from monitor.binance.account_fetch import fetch_account
 from monitor.binance.endpoints import Environment, endpoints
 from monitor.binance.keys import Credentials
 from monitor.binance.rest import RestClient
@@ -413,6 +415,57 @@ async def test_a_redirect_is_not_followed(clock: ManualClock, exchange: Exchange
     with pytest.raises(TransientRestError, match="redirected"):
         await run(clock, make().account_config())
     assert exchange.count("/elsewhere") == 0
+
+
+async def test_rows_left_out_are_counted_and_told_once(exchange: Exchange, make: Make) -> None:
+    """With endpoint, symbol and field; a later reply without the fault has none."""
+    good = {"symbol": "BTCUSDT", "marginType": "CROSSED", "leverage": 5}
+    one = make()
+    with capture_logs() as logs:
+        exchange.replies["/fapi/v1/symbolConfig"] = [good, good | {"symbol": "XUSDT", "leverage": -1}]
+        for _ in range(2):
+            assert [row.symbol for row in await one.symbol_config()] == ["BTCUSDT"]
+        assert one.left_out("symbolConfig") == frozenset({"XUSDT"})
+        assert one.rows_left_out == 2
+        exchange.replies["/fapi/v1/symbolConfig"] = [good]
+        await one.symbol_config()
+        assert one.left_out("symbolConfig") == frozenset()
+    assert [{**entry, "log_level": ""} for entry in logs] == [
+        {
+            "event": "rest.row_left_out",
+            "endpoint": "/fapi/v1/symbolConfig",
+            "symbol": "XUSDT",
+            "field": "leverage",
+            "reason": "bad_amount",
+            "log_level": "",
+        }
+    ]
+
+
+@pytest.mark.parametrize(("odd", "held"), [("XUSD", False), ("BTCUSD", True)])
+async def test_a_rate_that_cannot_be_believed_matters_where_the_asset_is_held(
+    exchange: Exchange, make: Make, odd: str, *, held: bool
+) -> None:
+    """At par a coin would count as a dollar: then the whole account is refused, and else nothing is lost."""
+    amounts = {"marginBalance": "1", "maintMargin": "0", "crossUnPnl": "0"}
+    assets = [
+        {"asset": name, "walletBalance": "1", "crossWalletBalance": "1", **amounts} for name in ("USDT", "BTC")
+    ]
+    totals = {"totalMaintMargin": "0", "totalMarginBalance": "1", "totalWalletBalance": "1"}
+    rates = {name: {"symbol": name, "index": "1", "bidRate": "1", "askRate": "1"} for name in ("XUSD", "BTCUSD")}
+    rates[odd]["bidRate"] = "0"
+    exchange.replies = {
+        "/fapi/v1/accountConfig": CONFIG | {"multiAssetsMargin": True},
+        "/fapi/v1/symbolConfig": [],
+        "/fapi/v1/assetIndex": list(rates.values()),
+        "/fapi/v3/positionRisk": [],
+        "/fapi/v3/account": {**totals, "assets": assets, "positions": []},
+    }
+    if held:
+        with pytest.raises(WireError, match="BTCUSD"):
+            await fetch_account(make(), "main", {})
+    else:
+        assert "BTC" in (await fetch_account(make(), "main", {})).snapshot.rates
 
 
 async def test_concurrent_requests_keep_their_own_replies(exchange: Exchange, make: Make) -> None:

@@ -226,6 +226,91 @@ def test_a_tier_without_a_bound_is_refused(lost: str) -> None:
         wire.leverage_brackets(json.dumps([{"symbol": "X", "brackets": [tier]}]).encode(), "x")
 
 
+TIER: dict[str, Json] = {"maintMarginRatio": 0.01, "cum": 0, "notionalFloor": 0, "notionalCap": 50}
+INDEX: dict[str, Json] = {"symbol": "BTCUSD", "index": "1", "bidRate": "1", "askRate": "2"}
+CONTRACT: dict[str, Json] = {
+    "symbol": "BTCUSDT",
+    "marginAsset": "USDT",
+    "baseAsset": "BTC",
+    "quoteAsset": "USDT",
+    "contractType": "PERPETUAL",
+}
+LIMIT: dict[str, Json] = {
+    "rateLimitType": "REQUEST_WEIGHT",
+    "interval": "MINUTE",
+    "intervalNum": 1,
+    "limit": 2400,
+}
+SOME: list[tuple[wire.DecodeSome[Json], Json, Json, wire.LeftOut]] = [
+    (
+        wire.leverage_brackets,
+        {"symbol": "BTCUSDT", "brackets": [TIER]},
+        {"symbol": "XUSDT", "brackets": [TIER, TIER | {"maintMarginRatio": 1.0}]},
+        wire.LeftOut("x", "XUSDT", BAD_AMOUNT, "brackets.maintMarginRatio"),
+    ),
+    (
+        wire.asset_index,
+        INDEX,
+        INDEX | {"symbol": "XUSD", "bidRate": "0"},
+        wire.LeftOut("x", "XUSD", BAD_AMOUNT, "bidRate"),
+    ),
+    (
+        wire.symbol_config,
+        {"symbol": "BTCUSDT", "marginType": "CROSSED", "leverage": 5},
+        {"symbol": "币USDT", "marginType": "both", "leverage": 5},
+        wire.LeftOut("x", "币USDT", WRONG_SHAPE, "marginType"),
+    ),
+    (
+        wire.symbol_config,
+        {"symbol": "BTCUSDT", "marginType": "CROSSED", "leverage": 5},
+        {"symbol": "SECRET\n", "marginType": "CROSSED"},
+        wire.LeftOut("x", "", wire.MISSING_FIELD, "leverage"),
+    ),
+    (
+        wire.symbol_config,
+        {"symbol": "BTCUSDT", "marginType": "CROSSED", "leverage": 5},
+        7,
+        wire.LeftOut("x", "", WRONG_SHAPE, ""),
+    ),
+]
+
+
+@pytest.mark.parametrize(("decode", "good", "bad", "told"), SOME)
+def test_one_odd_row_loses_only_itself(
+    decode: wire.DecodeSome[Json], good: Json, bad: Json, told: wire.LeftOut
+) -> None:
+    """A list about all symbols is taken without the one, which is named; nobody listening, it is refused whole."""
+    left: list[wire.LeftOut] = []
+    body = json.dumps([bad, good]).encode()
+    assert decode(body, "x", left.append) == decode(json.dumps([good]).encode(), "x")
+    assert left == [told]
+    with pytest.raises(WireError):
+        decode(body, "x")
+    with pytest.raises(WireError):
+        decode(json.dumps([bad, bad]).encode(), "x", left.append)
+    with pytest.raises(WireError):
+        decode(body[:-3], "x", left.append)
+    assert left == [told]
+
+
+def test_one_odd_contract_loses_only_itself() -> None:
+    """And so does a limit nobody can read."""
+    left: list[wire.LeftOut] = []
+    body = {"rateLimits": [LIMIT, LIMIT | {"limit": 0}], "symbols": [CONTRACT, CONTRACT | {"symbol": ""}]}
+    info = wire.exchange_info(json.dumps(body).encode(), "x", left.append)
+    assert ([one.symbol for one in info.symbols], info.weight_per_minute) == (["BTCUSDT"], 2400)
+    assert [one.field for one in left] == ["symbol", "limit"]
+    for broken in ({"symbols": [CONTRACT]}, body | {"symbols": [{}]}, [body]):
+        with pytest.raises(WireError):
+            wire.exchange_info(json.dumps(broken).encode(), "x", left.append)
+
+
+def test_an_index_of_zero_beside_good_rates_is_nobodys_business() -> None:
+    """What an asset counts are its rates."""
+    (row,) = wire.asset_index(json.dumps([INDEX | {"index": 0}]).encode(), "x")
+    assert (row.bid_rate, row.ask_rate) == (1.0, 2.0)
+
+
 def test_a_conditional_order_names_its_type_one_way_or_the_other(shared: Path) -> None:
     """``type`` was seen where ``orderType`` is documented."""
     body = json.loads(_sample(shared, "usdm/current_all_algo_open_orders"))
