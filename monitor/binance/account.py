@@ -12,18 +12,17 @@ from typing import Final
 
 import structlog
 
+from monitor.binance.account_contracts import Contracts
+from monitor.binance.account_key import KeyGuard
 from monitor.binance.account_state import NEW_ASSET, NEW_POSITION, UNKNOWN_SYMBOL, TrackedAccount
 from monitor.binance.account_tiers import Tiers
 from monitor.binance.account_values import (
     DEFAULT_ACCOUNT_TIMINGS,
-    TRADING_KEY,
-    WITHDRAWING_KEY,
     AccountRest,
     AccountStats,
     AccountTimings,
     AccountUnavailableError,
     FullReply,
-    Permissions,
     TierCache,
 )
 from monitor.binance.backoff import pause_s
@@ -97,9 +96,10 @@ class AccountFollower:
         self._inbox = inbox
         self._clock = clock
         self._rng = rng
-        self._refuse_trading_key = refuse_trading_key
         self._timings = timings
         self._tiers = Tiers(account, rest, cache, inbox, clock=clock, timings=timings)
+        self._key = KeyGuard(rest, clock, refuse=refuse_trading_key, timings=timings)
+        self._contracts = Contracts(account, rest, timings)
         self._tracked = TrackedAccount({})
         self._decoder = UserDecoder()
         self._stream = UserStream(
@@ -117,11 +117,6 @@ class AccountFollower:
         self._reconciled_s: float | None = None
         self._reconciled_ms: int | None = None
         self._reconciles = 0
-        self._contracts_due = True
-        self._contracts_again_s = 0.0
-        self._contracts_told: set[str] = set()  # reasons logged
-        self._permissions: Permissions | None = None
-        self._permissions_s: float | None = None  # when they were asked for
         self._suspected_s: float | None = None  # since when REST shows what no event told
         self._unproved = False  # the stream was found silent, and no event came since
         self._missing = False  # that there is no stream was logged
@@ -159,7 +154,7 @@ class AccountFollower:
             reconciled_ms=self._reconciled_ms,
             reconcile_age_s=None if self._reconciled_s is None else now_s - self._reconciled_s,
             used_weight=self._rest.used_weight(),
-            permissions_known=self._permissions is not None,
+            permissions_known=self._key.known is not None,
             hedge_mode=snapshot is not None and snapshot.hedge_mode,
             multi_assets=snapshot is not None and snapshot.multi_assets,
             tables=len(self._tiers.known),
@@ -200,9 +195,11 @@ class AccountFollower:
     async def _work(self) -> None:
         """Do what is due now."""
         now_s = self._clock.mono_s()
-        await self._check_key(now_s)
-        if self._contracts_due and now_s >= self._contracts_again_s:
-            await self._learn_contracts(now_s)
+        excess = await self._key.excess()
+        if excess:
+            self._stream.rest()
+            raise AccountUnavailableError(excess, _KEY_HINT, fatal=True)
+        self._tracked.contracts = await self._contracts.refresh(self._tracked.contracts, now_s)
         if self._tracked.snapshot is None:
             await self._await_tiers(now_s)
         self._stream.want()
@@ -245,47 +242,6 @@ class AccountFollower:
         return min(pause_s, self._timings.reconcile_every_s)
 
     # Asking REST.
-
-    async def _learn_contracts(self, now_s: float) -> None:
-        try:
-            self._tracked.contracts = await self._rest.contracts()
-        except AccountUnavailableError as error:
-            if not self._tracked.contracts:
-                raise
-            # Those that are known go on being followed.
-            self._contracts_again_s = now_s + max(error.wait_s, self._timings.contracts_again_s)
-            if error.reason not in self._contracts_told:
-                self._contracts_told.add(error.reason)
-                log.warning(
-                    "account.contracts_failed", account=self._account, reason=error.reason, hint=error.hint
-                )
-        else:
-            self._contracts_due = False
-            self._contracts_told.clear()
-
-    async def _check_key(self, now_s: float) -> None:
-        every_s, asked_s = self._timings.permissions_every_s, self._permissions_s
-        if asked_s is None or now_s - asked_s >= every_s or self._excess():
-            try:
-                found = await self._rest.permissions()
-            except AccountUnavailableError:
-                # Asked elsewhere than all else: that alone must not keep an account from being followed. What the
-                # last answer said stays true until another.
-                self._permissions_s = now_s - every_s + self._timings.permissions_again_s
-            else:
-                self._permissions_s = now_s
-                self._permissions = self._permissions if found is None else found
-        excess = self._excess()
-        if excess:
-            self._stream.rest()
-            raise AccountUnavailableError(excess, _KEY_HINT, fatal=True)
-
-    def _excess(self) -> str:
-        """Return what the key is known to be able to do and must not, a short constant; empty if nothing."""
-        found = self._permissions
-        if found is None or not self._refuse_trading_key:
-            return ""
-        return WITHDRAWING_KEY if found.can_withdraw else TRADING_KEY if found.can_trade else ""
 
     async def _reconcile(self) -> None:
         timings, active = self._timings, self._active
@@ -398,7 +354,7 @@ class AccountFollower:
             if self._tiers.need({position.symbol for position in snapshot.positions}):
                 self._wake.set()
         if applied.ask:
-            self._contracts_due = self._contracts_due or applied.ask == UNKNOWN_SYMBOL
+            self._contracts.due = self._contracts.due or applied.ask == UNKNOWN_SYMBOL
             self._ask(applied.ask)
 
     # Trouble: each reason is said once.
@@ -409,7 +365,7 @@ class AccountFollower:
             log.warning("account.rest_failed", account=self._account, reason=error.reason, hint=error.hint)
         self._error = error
         self._failures += 1
-        self._contracts_due = self._contracts_due or error.reason == UNKNOWN_CONTRACT
+        self._contracts.due = self._contracts.due or error.reason == UNKNOWN_CONTRACT
         if self._failing_s is None:
             self._failing_s = now_s
         pause = pause_s(0.0, self._failures, self._rng.random(), timings.pauses)
