@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from monitor.core.audit import Audit, audit, figures_of_call
+from monitor.core.account_view import AccountView, account_view
+from monitor.core.audit import Audit, audit, carried_over, figures_of_call
 from monitor.core.changes import changes, worth_telling
 from monitor.core.compile import table_key
 from monitor.core.events import AccountState, MarginCall, OrderForced, Reconciled, TablesChanged
@@ -42,24 +43,6 @@ MOVED = 0.001  # new tiers that move a liquidation price by more than this share
 ORDER = "ORDER"  # the exchange's word for a trade as the cause of a change
 _MOST_ORDERS = 256  # remembered, so that none is told twice
 FORCED_FRESH_MS = 60_000  # a forced order this old has no part in an incident that begins
-
-
-class AccountView(msgspec.Struct, frozen=True):
-    """One account as ``status`` and ``audit`` show it."""
-
-    account: str
-    market: str
-    source: str  # given: typed in; rest: followed by its key
-    as_of_ms: int
-    ok: bool  # False while it cannot be followed
-    reason: str
-    positions: int
-    multi_assets: bool
-    hedge_mode: bool
-    untabled: tuple[str, ...]  # symbols held that have no tiers and are not watched
-    audited_ms: int  # exchange time of the newest reply our figures were compared with; 0 for none
-    compared: tuple[Compared, ...]
-    corrections: dict[str, tuple[float, float]]  # by wallet: off its balance, on its maintenance margin
 
 
 class Accounts:
@@ -174,7 +157,11 @@ class Accounts:
     def reconcile(self, event: Reconciled, now: Now) -> None:
         """Compare our figures with the exchange's, tell what does not agree, and let the worse one rule."""
         usable, _ = self._split(event.account)
-        self._audit(usable.account, audit(usable, event.figures, self.tables, self._settings.audit), now)
+        found = audit(usable, event.figures, self.tables, self._settings.audit)
+        before = self._audits.get(usable.account)
+        if before is not None:
+            found = carried_over(before, found, lambda wallet: self._share(usable, wallet, before))
+        self._audit(usable.account, found, now)
 
     def _audit(self, account: str, found: Audit, now: Now) -> None:
         self._audits[account] = found
@@ -373,23 +360,8 @@ class Accounts:
     def views(self) -> tuple[AccountView, ...]:
         """Return all accounts as they stand."""
         return tuple(
-            AccountView(
-                account=name,
-                market=account.market.value,
-                source=account.source.value,
-                as_of_ms=account.as_of_ms,
-                ok=name not in self._lost,
-                reason=self._lost[name].reason if name in self._lost else "",
-                positions=len(account.positions),
-                multi_assets=account.multi_assets,
-                hedge_mode=account.hedge_mode,
-                untabled=self._untabled.get(name, ()),
-                audited_ms=found.at_ms,
-                compared=found.compared,
-                corrections={key.wallet: amounts for key, amounts in found.corrections.items()},
-            )
+            account_view(account, self._lost.get(name), self._split(account)[1], self._audits.get(name, Audit(0)))
             for name, account in self._whole.items()
-            for found in (self._audits.get(name, Audit(0)),)
         )
 
     def _changed(self, found: tuple[Change, ...], account: str, now: Now) -> None:

@@ -5,7 +5,7 @@ marks that it carries. What does not agree is told, and until it does the more p
 the difference is taken off the wallet's balance or added to what it requires.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -49,6 +49,41 @@ class Audit(NamedTuple):
     def drifting(self) -> tuple[Compared, ...]:
         """What does not agree, the largest difference first, measured in tolerances."""
         return tuple(sorted((row for row in self.compared if not row.agrees), key=_excess, reverse=True))
+
+
+def carried_over(before: Audit, found: Audit, share: Callable[[str], float]) -> Audit:
+    """Return an audit of parts of a reply with what an earlier one found of the rest.
+
+    A wallet that was compared as a whole before and is not now has moved while it was asked for: what differed
+    about it is neither resolved nor found anew.
+
+    Args:
+        before: the earlier one.
+        found: the new one.
+        share: how many times as large as then a wallet is now, 0 if nothing of it is left.
+    """
+    whole = {row.wallet for row in found.compared if not row.symbol}
+    open_ = {
+        row.wallet for row in before.compared if not row.symbol and row.wallet not in whole and share(row.wallet)
+    }
+    if not open_:
+        return found
+    held = {(symbol, side.value) for symbol, side in found.quantities}
+    now = {(row.wallet, row.symbol, row.side, row.figure) for row in found.compared}
+    kept = tuple(
+        row
+        for row in before.compared
+        if row.wallet in open_
+        and (row.wallet, row.symbol, row.side, row.figure) not in now
+        and (not row.symbol or (row.symbol, row.side) in held)
+    )
+    corrections = dict(found.corrections)
+    for key, (less, extra) in before.corrections.items():
+        if key.wallet in open_:
+            had = corrections.get(key, (0.0, 0.0))
+            factor = share(key.wallet)
+            corrections[key] = (max(had[0], less * factor), max(had[1], extra * factor))
+    return found._replace(compared=(*found.compared, *kept), corrections=corrections)
 
 
 def audit(

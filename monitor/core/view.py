@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from monitor.core import report
-from monitor.core.accounts import AccountView
+from monitor.core.account_view import AccountView
 from monitor.core.book import Book
 from monitor.core.marks import MarkBoard
 from monitor.core.notices import DataState

@@ -202,6 +202,27 @@ def test_drift_is_told_once_rules_and_ends() -> None:
     assert desk.told(subject="/drift:main")[3:] == [(OVER, "ok")]
 
 
+def test_a_reply_that_says_a_part_ends_no_drift_about_the_rest() -> None:
+    """What moved while it was asked for is neither resolved nor found anew; a whole reply decides."""
+    desk = watched()
+    held = followed(isolated())
+    desk.step(Reconciled(held, figures(held, less=8.0, required=2.0)))
+    accounts = desk.engine._accounts
+    whole = accounts.corrections()
+    assert whole
+    part = msgspec.structs.replace(figures(held), wallets=())
+    part = msgspec.structs.replace(
+        part, positions=tuple(msgspec.structs.replace(p, quotes_liquidation=False) for p in part.positions)
+    )
+    desk.step(Reconciled(held, part))
+    assert accounts.corrections() == whole
+    assert {row.figure for row in accounts.views()[0].compared if not row.agrees} >= {Figure.MARGIN_BALANCE}
+    desk.beat(130)
+    assert OVER not in [n.kind for n in desk.notices]
+    desk.step(Reconciled(held, figures(held)))
+    assert accounts.corrections() == {}
+
+
 def test_a_correction_shrinks_with_what_it_was_found_for() -> None:
     """Who reduces as told is not alarmed with the amounts of the larger position, and what is gone leaves none."""
     desk = watched()
