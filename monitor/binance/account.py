@@ -2,7 +2,8 @@
 
 An event is applied the moment it arrives. A reconcile asks REST for everything, takes what is newer, and applies
 once more what came while it was asked. Neither source is trusted alone: REST lags, and a stream may be dead
-without a sign, which shows when REST tells what no event did.
+without a sign, which shows when REST tells what no event did. Longer than other modules: the order of the two
+sources is kept in one place.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ import structlog
 
 from monitor.binance.account_contracts import Contracts
 from monitor.binance.account_key import KeyGuard
-from monitor.binance.account_state import NEW_ASSET, NEW_POSITION, UNKNOWN_SYMBOL, TrackedAccount
+from monitor.binance.account_state import NEW_ASSET, NEW_POSITION, UNKNOWN_SYMBOL, Merge, TrackedAccount
 from monitor.binance.account_tiers import Tiers
 from monitor.binance.account_values import (
     DEFAULT_ACCOUNT_TIMINGS,
@@ -41,7 +42,7 @@ from monitor.binance.user_wire import (
     UserDecoder,
 )
 from monitor.core.events import AccountState, MarginCall, OrderForced, Reconciled, Snapshot
-from monitor.core.model import Market
+from monitor.core.model import AccountSnapshot, Market
 from monitor.ports import Clock, Inbox, Job
 
 log = structlog.get_logger()
@@ -57,6 +58,8 @@ LEVERAGE: Final = "leverage"
 _TRADING = frozenset({NEW_POSITION, NEW_ASSET, LEVERAGE})  # why REST is asked again and again while one trades
 _KEY_HINT = "make a key that can only read, or set allow_trading_key = true for this account"
 _NO_STREAM_HINT = "its private stream is not open either"
+_MOST_ASKED = 3  # symbols, of what the exchange itself closed; each costs a weight of 20
+_LOOK_BACK_MS = 60_000
 _MOST_RECORDED = 10_000  # events during one reconcile; it takes seconds
 
 
@@ -259,15 +262,31 @@ class AccountFollower:
                 self._restless = not reply.consistent or bool(self._touched)
                 if not self._restless:
                     break
-            self._merge(reply, asked_s, active=active)
+            before = self._tracked.snapshot
+            merge = self._tracked.merge(reply)
+            for event in self._recorded:
+                self._tracked.apply(event)
+            if before is not None and merge.unannounced and self._tracked.snapshot is not None:
+                await self._ask_what_closed(before, self._tracked.snapshot)
+            self._merged(reply, merge, asked_s, active=active)
         finally:
             self._recorded = None
 
-    def _merge(self, reply: FullReply, asked_s: float, *, active: bool) -> None:
+    async def _ask_what_closed(self, before: AccountSnapshot, after: AccountSnapshot) -> None:
+        """Tell of liquidations that no event told: streams are lost in crashes, which is when they happen."""
+        now = {(leg.symbol, leg.side): leg.quantity for leg in after.positions}
+        shrunk = {leg.symbol for leg in before.positions if now.get((leg.symbol, leg.side), 0.0) < leg.quantity}
+        for symbol in sorted(shrunk)[:_MOST_ASKED]:
+            try:
+                orders = await self._rest.forced_orders(symbol, before.as_of_ms - _LOOK_BACK_MS)
+            except AccountUnavailableError as error:
+                log.warning("account.closings_unknown", account=self._account, reason=error.reason)
+                return
+            for order in orders:
+                self._inbox.post(_forced(self._account, order))
+
+    def _merged(self, reply: FullReply, merge: Merge, asked_s: float, *, active: bool) -> None:
         timings, last_s = self._timings, self._reconciled_s
-        merge = self._tracked.merge(reply)
-        for event in self._recorded or ():
-            self._tracked.apply(event)
         snapshot = self._tracked.snapshot
         if snapshot is None:
             return
@@ -394,7 +413,9 @@ class AccountFollower:
         error, since_s = self._error, self._failing_s
         if error is None or since_s is None:
             return
-        if not error.fatal and self._clock.mono_s() - since_s < self._timings.complain_after_s:
+        patience_s = self._timings.complain_after_s
+        # A ban that will last longer than that is told at once.
+        if not error.fatal and max(self._clock.mono_s() - since_s, error.wait_s) < patience_s:
             return
         if self._told == (error.reason, error.fatal):
             return

@@ -12,6 +12,7 @@ from monitor.binance.account_values import AccountUnavailableError, FullReply, P
 from monitor.binance.rest import RestClient
 from monitor.binance.rest_errors import RESTRICTED
 from monitor.binance.snapshot import contracts_of
+from monitor.binance.user_wire import ForcedUpdate, forced_kind, forced_name, side_of
 from monitor.binance.weights import WeightBudget
 from monitor.core.model import BracketTable
 from monitor.errors import (
@@ -84,6 +85,20 @@ class AccountClient:
         """Return the whole account."""
         with self._translated():
             return await fetch_account(self._rest, self._account, self._contracts, rounds=1)
+
+    async def forced_orders(self, symbol: str, since_ms: int) -> Sequence[ForcedUpdate]:
+        """Return what the exchange itself closed of a symbol since a moment of its clock, Unix milliseconds."""
+        with self._translated():
+            rows = await self._rest.force_orders(symbol, start_ms=since_ms)
+        found = []
+        for row in rows:
+            kind = forced_kind(row.client_order_id)
+            if kind is not None and row.executed_qty:
+                side = side_of(row.position_side, 1.0 if row.side == "SELL" else -1.0)
+                order = forced_name(row.client_order_id, row.order_id)
+                at_ms = row.update_time or row.time
+                found.append(ForcedUpdate(at_ms, order, symbol, side, kind, row.executed_qty, row.avg_price))
+        return found
 
     async def permissions(self) -> Permissions | None:
         """Return what the key may do; None where that cannot be known."""

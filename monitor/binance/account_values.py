@@ -8,6 +8,7 @@ import msgspec
 from monitor.binance.account_state import Contract, Reply
 from monitor.binance.backoff import DEFAULT_BOUNDS, PauseBounds
 from monitor.binance.transport import ConnectSettings
+from monitor.binance.user_wire import ForcedUpdate
 from monitor.core.model import BracketTable, ExchangeFigures
 from monitor.errors import MonitorError
 
@@ -83,6 +84,10 @@ class AccountRest(Keys, Protocol):
 
     async def permissions(self) -> Permissions | None:
         """Return what the key may do; None where that cannot be known."""
+        ...
+
+    async def forced_orders(self, symbol: str, since_ms: int) -> Sequence[ForcedUpdate]:
+        """Return what the exchange itself closed of a symbol since a moment of its clock, Unix milliseconds."""
         ...
 
     def exchange_ms(self) -> int:

@@ -28,6 +28,8 @@ from monitor.ports import Clock
 
 log = structlog.get_logger()
 
+HELD_S: Final = 10.0  # a connection that lasts so long is more than an accept and a close
+
 IDLE: Final = "idle"
 CONNECTING: Final = "connecting"
 OPEN: Final = "open"
@@ -100,6 +102,7 @@ class UserStream:
         self._state = IDLE
         self._host = ""
         self._told: set[str] = set()  # logged since a connection last held
+        self._owed = False  # a loss was logged, and its end was not
         self._refused: dict[str, set[str]] = {}  # reasons logged, by what failed
         self._connects = self._sessions = self._rotations = self._found_silent = 0
 
@@ -146,7 +149,10 @@ class UserStream:
         self._interrupt(reason)
 
     def check(self, now_s: float) -> None:
-        """Rotate when it is time."""
+        """Rotate when it is time; log that a connection holds again after a loss that was logged."""
+        if self._owed and self._opened_s is not None and now_s - self._opened_s >= HELD_S:
+            self._owed = False
+            log.info("account.stream_open", account=self._account, host=self._host)
         if self._opened_s is not None and now_s >= self._rotate_s:
             self._interrupt(ROTATE)
 
@@ -285,6 +291,7 @@ class UserStream:
             self._told.clear()
         if connecting and reason not in self._told:
             self._told.add(reason)
+            self._owed = True
             log.warning("account.stream_lost", account=self._account, host=self._host, reason=reason)
         if connecting and not settled and reason not in _ABOUT_THE_KEY:
             self._index += 1  # an address that served well and merely closed is tried again

@@ -366,9 +366,19 @@ def side_of(slot: str, amount: float) -> Side:
     return Side(slot)
 
 
+def forced_kind(client: str) -> ForcedOrder | None:
+    """Return why the exchange placed an order itself, by the order's client id; None if it did not."""
+    return next((which for start, which in _FORCED if client.startswith(start)), None)
+
+
+def forced_name(client: str, number: int | str) -> str:
+    """Return the name of such an order: every deleveraging has the same client id."""
+    return f"{client}/{number}"[: 2 * _LONGEST_NAME]
+
+
 def _order(row: _Order, kind: str, event_ms: int) -> ForcedUpdate | OrderUpdate:
     symbol, client = _name(row.s, kind), row.c or row.caid
-    forced = next((which for start, which in _FORCED if client.startswith(start)), None)
+    forced = forced_kind(client)
     filled = believable_amount(row.z, kind)
     if forced is None or filled <= 0.0:
         return OrderUpdate(event_ms, kind, symbol, row.X[:_LONGEST_NAME])
@@ -378,5 +388,5 @@ def _order(row: _Order, kind: str, event_ms: int) -> ForcedUpdate | OrderUpdate:
     price = believable_amount(row.ap, kind)
     if price < 0.0:
         raise WireError(kind, BAD_PRICE)
-    order = f"{client}/{row.i}"[: 2 * _LONGEST_NAME]
+    order = forced_name(client, row.i)
     return ForcedUpdate(event_ms, order, symbol, side, forced, filled, price)

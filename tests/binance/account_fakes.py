@@ -12,7 +12,7 @@ import msgspec
 from monitor.binance.account import AccountFollower
 from monitor.binance.account_state import Contract
 from monitor.binance.account_values import AccountTimings, AccountUnavailableError, FullReply, Permissions
-from monitor.binance.user_wire import AccountUpdate, LeverageUpdate
+from monitor.binance.user_wire import AccountUpdate, ForcedUpdate, LeverageUpdate
 from monitor.core.model import (
     AccountSnapshot,
     Bracket,
@@ -72,6 +72,7 @@ class FakeRest:
         self.asked: Callable[[], Awaitable[None]] | None = None  # runs while the account is being asked for
         self.skew_ms = 0
         self.may: Permissions | None = None
+        self.forced: list[ForcedUpdate] = []
 
     def _call(self, name: str) -> None:
         self.calls[name] += 1
@@ -105,6 +106,10 @@ class FakeRest:
             await self.asked()
         figures = _figures(reply.snapshot)
         return FakeReply(reply.snapshot, figures, reply.leg_ms, reply.asset_ms, self.consistent)
+
+    async def forced_orders(self, symbol: str, since_ms: int) -> Sequence[ForcedUpdate]:
+        self._call("forced_orders")
+        return [order for order in self.forced if order.symbol == symbol and order.event_ms >= since_ms]
 
     async def permissions(self) -> Permissions | None:
         self._call("permissions")

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from monitor.binance.account_values import AccountTimings, AccountUnavailableError
-from monitor.binance.user_stream import KEY_EXPIRED, SILENT, UserStream
+from monitor.binance.user_stream import HELD_S, KEY_EXPIRED, SILENT, UserStream
 from tests.binance.stand_in import Session, StandIn, until
 from tests.conftest import ManualClock
 
@@ -453,3 +453,24 @@ async def test_the_key_is_shown_nowhere(make: Make, first: StandIn, clock: Manua
             shown = repr((logs, stream.stats(), stream))
     assert "account.stream_lost" in shown
     assert "SECRETKEY" not in shown
+
+
+async def test_a_loss_that_is_logged_has_its_end_logged(make: Make, first: StandIn, clock: ManualClock) -> None:
+    """Once the connection holds: one that is accepted and closed again is no return."""
+    stream = make(first)
+    with capture_logs() as logs:
+        async with running(stream):
+            await opened(stream, 1)
+            await first.sessions[0].connection.close()
+            await until(lambda: stream.stats().state == "lost")
+            await pause(clock, 0)
+            await opened(stream, 2)
+            stream.check(clock.mono_s() + HELD_S - 1.0)
+            assert [entry["event"] for entry in logs] == ["account.stream_open", "account.stream_lost"]
+            stream.check(clock.mono_s() + HELD_S)
+            stream.check(clock.mono_s() + 2 * HELD_S)
+    assert [entry["event"] for entry in logs] == [
+        "account.stream_open",
+        "account.stream_lost",
+        "account.stream_open",
+    ]

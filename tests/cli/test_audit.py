@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from monitor.cli.root import app
-from monitor.core.accounts import AccountView
+from monitor.core.account_view import AccountView
 from monitor.core.model import Compared, Figure
 from tests.cli.answering import answering
 from tests.cli.made import NOW_MS, engine, state
