@@ -73,8 +73,10 @@ async def test_tiers_that_are_really_steeper_rule_at_once_and_until_they_are_kno
                 while sum("DRIFT" in title for title in channel.titles) < 2:
                     await SystemClock().sleep(0.01)
     told = [title for title in channel.titles if "DRIFT" in title]
-    assert len(told) == 2
-    assert told[0].startswith("MODEL DRIFT - main BTCUSDT LONG")
+    # Were the tiers changed between the two requests of one reply, the first message knows a part of it.
+    assert len(told) in {2, 3}
+    assert told[-2].startswith("MODEL DRIFT - main BTCUSDT LONG")
+    assert told[-1].startswith("DRIFT OVER - main")
     assert [entry["figure"] for entry in logs if entry["event"] == "model.drift"].count("maintenance margin") == 2
     assert [entry["event"] for entry in logs].count("model.agrees") == 1
 

@@ -10,7 +10,7 @@ from monitor.binance.account_fetch import bracket_tables, fetch_account
 from monitor.binance.account_state import Contract
 from monitor.binance.account_values import AccountUnavailableError, FullReply, Permissions
 from monitor.binance.rest import RestClient
-from monitor.binance.rest_errors import RESTRICTED
+from monitor.binance.rest_errors import RESTRICTED, todo
 from monitor.binance.snapshot import contracts_of
 from monitor.binance.user_wire import ForcedUpdate, forced_kind, forced_name, side_of
 from monitor.binance.weights import WeightBudget
@@ -121,9 +121,9 @@ class AccountClient:
             yield
         except RateLimitedError as error:
             wait_s = max(0.0, error.until_s - self._clock.mono_s())
-            raise AccountUnavailableError(error.reason, error.hint, wait_s=wait_s) from None
+            raise AccountUnavailableError(error.reason, todo(error, wait_s), wait_s=wait_s) from None
         except RestError as error:
             fatal = isinstance(error, KeyRefusedError | PortfolioMarginError) or error.reason == RESTRICTED
-            raise AccountUnavailableError(error.reason, error.hint or str(error), fatal=fatal) from None
+            raise AccountUnavailableError(error.reason, todo(error), fatal=fatal) from None
         except WireError as error:
             raise AccountUnavailableError(error.reason, str(error)) from None

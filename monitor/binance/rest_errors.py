@@ -1,5 +1,6 @@
 """What a refusal means: one pure function from a reply to a typed error. Its text never gets into the error."""
 
+import math
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -193,6 +194,46 @@ def _kind(code: int | None, status: int) -> _Kind:
     return RestError, INVALID_REQUEST if invalid else REFUSED, ""
 
 
+_ELSEWHERE_HINT = (
+    "Something answers in the exchange's place: check rest_url, a proxy or a firewall; "
+    "`position-monitor doctor` shows which host"
+)
+_NETWORK_HINT = "Check the network, its name service and a proxy; `position-monitor doctor` shows which host"
+_WAIT_HINT = "The exchange is asked again until it answers; its status page may say how long this takes"
+_TODO = {
+    HTML: _ELSEWHERE_HINT,
+    NO_JSON: _ELSEWHERE_HINT,
+    REDIRECTED: _ELSEWHERE_HINT,
+    FIREWALL: _ELSEWHERE_HINT,
+    BUSY: _WAIT_HINT,
+    UNAVAILABLE: _WAIT_HINT,
+    MAINTENANCE: _WAIT_HINT,
+    OUTCOME_UNKNOWN: _WAIT_HINT,
+    "timeout": _NETWORK_HINT,
+    "dns": _NETWORK_HINT,
+    "tls": "Check the machine's clock, and whether a proxy replaces certificates",
+    "connect": _NETWORK_HINT,
+    "connection": _NETWORK_HINT,
+}
+_MINUTE_S = 60.0
+
+
+def todo(error: RestError, wait_s: float = 0.0) -> str:
+    """Return what to do about a refusal, or that waiting is all there is to do.
+
+    Args:
+        error: as the exchange, or the way to it, gave it.
+        wait_s: how long the exchange asks to stay away, seconds; 0 if it does not.
+    """
+    if isinstance(error, RateLimitedError):
+        minutes = max(1, math.ceil(wait_s / _MINUTE_S))
+        return (
+            f"The exchange takes no requests from this address for about {minutes} min more; they go on by "
+            "themselves. Something behind this address asks it too often"
+        )
+    return error.hint or _TODO.get(error.reason, str(error))
+
+
 def key_hint(reason: str, environment: Environment) -> str:
     """Return the likely causes of a refused key, the likeliest first."""
     if environment is Environment.TESTNET:
@@ -214,6 +255,7 @@ def key_hint(reason: str, environment: Environment) -> str:
                 "" if environment is Environment.TESTNET else "; the account was switched to portfolio margin"
             )
             return (
-                f"Likely causes: {other}; the key may not be used for futures; this machine's address is not on "
-                f"the key's IP list; the key was deleted{portfolio}"
+                f"Likely causes: the key was mistyped or stands in the secret's place; {other}; reading or "
+                "futures are not enabled for it; this machine's address is not on its IP list; it was deleted"
+                f"{portfolio}"
             )

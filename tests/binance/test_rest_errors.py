@@ -133,3 +133,28 @@ def test_whatever_comes_is_judged(status: int, body: bytes, header: str | None) 
     """Never another exception, and never a word of the reply."""
     error = classified(status, body + b"SECRET", header)
     assert error is None or "SECRET" not in f"{error} {error!r}"
+
+
+@pytest.mark.parametrize(
+    "reason", ["html", "no_json", "redirected", "busy", "maintenance", "timeout", "dns", "tls"]
+)
+def test_every_refusal_says_what_to_do(reason: str) -> None:
+    """Whoever is woken by it needs a next step, be it to wait."""
+    words = why.todo(TransientRestError("/fapi/v3/account", reason))
+    assert words
+    assert reason not in words.split()
+    assert "/fapi" not in words
+
+
+def test_a_ban_says_for_how_long() -> None:
+    """In minutes, rounded up: nothing else helps."""
+    error = RateLimitedError("/fapi/v3/account", "ip_banned", until_s=1.0)
+    assert "about 2 min" in why.todo(error, 61.0)
+    assert "about 1 min" in why.todo(error, 0.0)
+
+
+def test_a_refusal_nobody_foresaw_says_what_is_known() -> None:
+    """The endpoint, the reason and the code."""
+    assert why.todo(RestError("/fapi/v3/account", "refused", code=-9999)) == str(
+        RestError("/fapi/v3/account", "refused", code=-9999)
+    )
