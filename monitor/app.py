@@ -31,6 +31,7 @@ from monitor.core.events import (
 from monitor.core.incidents import Effects
 from monitor.core.model import AccountSnapshot, BracketTable, Compared, Market, Source
 from monitor.core.settings import EngineSettings
+from monitor.drain import cancel, finish
 from monitor.errors import ControlError, StoreError
 from monitor.inbox import EngineInbox
 from monitor.journal import JournalWriter
@@ -211,17 +212,17 @@ class Daemon:
             inputs = self._start(group, [*arriving, Job("heartbeat", self._beat)])
             await self._stop.wait()
             log.info("daemon.stopping")
-            await _cancel([*inputs, *deciding], DRAIN_INPUT_S)
+            await cancel([*inputs, *deciding], DRAIN_INPUT_S)
             self._take_rest()
             await self._flush()
             self._delivery.finish(DRAIN_SEND_S)
-            await _finish(sending, DRAIN_SEND_S)
+            await finish(sending, DRAIN_SEND_S)
             # What became of the last messages is known by now, and the next run must know it too.
             self._take_rest()
             self._committer.finish()
-            await _finish(committing, DRAIN_COMMIT_S)
+            await finish(committing, DRAIN_COMMIT_S)
             self._history.finish()
-            await _finish(writing, DRAIN_HISTORY_S)
+            await finish(writing, DRAIN_HISTORY_S)
 
     def _take_rest(self) -> None:
         for event in self._inbox.drain():
@@ -383,23 +384,3 @@ def _make_directory(path: Path) -> None:
             f"{path}: {error.strerror}. The state directory cannot be made; make it, owned by the user of the "
             "service, or name another one in [state] directory"
         ) from error
-
-
-async def _cancel(tasks: Sequence[asyncio.Task[None]], deadline_s: float) -> None:
-    """Cancel tasks and wait for their end, not longer than ``deadline_s``."""
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        _, late = await asyncio.wait(tasks, timeout=deadline_s)
-        for task in late:
-            log.warning("drain.late", job=task.get_name())
-
-
-async def _finish(tasks: Sequence[asyncio.Task[None]], deadline_s: float) -> None:
-    """Wait for tasks that were told to end; cancel those that are late."""
-    if not tasks:
-        return
-    _, late = await asyncio.wait(tasks, timeout=deadline_s)
-    for task in late:
-        log.warning("drain.late", job=task.get_name())
-        task.cancel()

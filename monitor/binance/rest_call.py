@@ -23,7 +23,7 @@ from monitor.errors import ClockError, RateLimitedError, RestError, TransientRes
 from monitor.ports import Clock
 
 if TYPE_CHECKING:
-    from monitor.binance.library import FuturesClient, RawReply
+    from monitor.binance.futures_client import FuturesClient, RawReply
 
 TIMEOUT: Final = "timeout"
 DNS: Final = "dns"
@@ -263,7 +263,7 @@ class Caller:
         at = self._at % len(self._bases)
         if at not in self._clients:
             # Imported here: it takes a good part of a second, and --version needs none of it.
-            from monitor.binance.library import FuturesClient  # noqa: PLC0415
+            from monitor.binance.futures_client import FuturesClient  # noqa: PLC0415
 
             base = self._bases[at]
             self._clients[at] = FuturesClient(base, self._credentials, self.exchange_ms, self._other_bases)

@@ -58,7 +58,7 @@ def test_private_keys_are_read_however_they_were_pasted(
 
 async def test_signatures_of_key_pairs_are_accepted(rsa: RSA.RsaKey, ed25519: ECC.EccKey) -> None:
     """What the library makes of them is verified by the public half, by other code."""
-    from monitor.binance.library import FuturesClient  # noqa: PLC0415 - heavy
+    from monitor.binance.futures_client import FuturesClient  # noqa: PLC0415 - heavy
 
     for pem, public in (
         (rsa.export_key().decode(), rsa.public_key().export_key().decode()),

@@ -399,9 +399,9 @@ async def test_a_server_that_hangs_is_given_up(
     clock: ManualClock, exchange: Exchange, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ten seconds in all; a tenth of one here."""
-    from monitor.binance import library  # noqa: PLC0415 - heavy
+    from monitor.binance import futures_client  # noqa: PLC0415 - heavy
 
-    monkeypatch.setattr(library, "TOTAL_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(futures_client, "TOTAL_TIMEOUT_S", 0.1)
     exchange.queued = [5.0]
     one = make()
     await one.server_time()

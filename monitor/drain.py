@@ -1,0 +1,28 @@
+"""Ending tasks in order: each gets a deadline, and what is late is named."""
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+
+log = structlog.get_logger()
+
+
+async def cancel(tasks: Sequence[asyncio.Task[None]], deadline_s: float) -> None:
+    """Cancel tasks and wait for their end, not longer than ``deadline_s``."""
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        _, late = await asyncio.wait(tasks, timeout=deadline_s)
+        for task in late:
+            log.warning("drain.late", job=task.get_name())
+
+
+async def finish(tasks: Sequence[asyncio.Task[None]], deadline_s: float) -> None:
+    """Wait for tasks that were told to end; cancel those that are late."""
+    if not tasks:
+        return
+    _, late = await asyncio.wait(tasks, timeout=deadline_s)
+    for task in late:
+        log.warning("drain.late", job=task.get_name())
+        task.cancel()
