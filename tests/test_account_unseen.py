@@ -34,3 +34,21 @@ async def test_a_liquidation_that_only_rest_can_tell_is_told_as_one(tmp_path: Pa
     forced = [one for one in changes_of(effects) if one.kind is ChangeKind.FORCED]
     assert [(one.symbol, one.after, one.cause) for one in forced] == [("BTCUSDT", 0.2, "liquidation")]
     assert [n.kind for one in effects for n in one.notices].count(NoticeKind.FORCED) == 1
+
+
+async def test_a_liquidation_while_nothing_ran_is_told_at_the_next_start(tmp_path: Path) -> None:
+    """By what the run before knew, and by the exchange's own orders since."""
+    first = fresh()
+    async with following(first, tmp_path, TIMINGS) as (daemon, _, _effects):
+        await first.accounts["main"].fill("BTCUSDT", "BUY", "0.5")
+        await equal(daemon, first, "the fill")
+        await SystemClock().sleep(1.2)  # the heartbeat that keeps the accounts
+    second = fresh()
+    await second.accounts["main"].fill("BTCUSDT", "BUY", "0.5")
+    await second.accounts["main"].liquidate("BTCUSDT")
+    async with following(second, tmp_path, TIMINGS) as (daemon, channel, effects):
+        await equal(daemon, second, "the start")
+        async with asyncio.timeout(PATIENCE_S):
+            while not any("LIQUIDATED" in title for title in channel.titles):
+                await SystemClock().sleep(0.05)
+    assert [one.cause for one in changes_of(effects) if one.kind is ChangeKind.FORCED] == ["liquidation"]

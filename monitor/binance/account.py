@@ -76,6 +76,7 @@ class AccountFollower:
         clock: for all waiting and judging but that within the socket library.
         rng: chance for the jitter of pauses.
         refuse_trading_key: do not follow the account with a key that can trade or withdraw.
+        last: what an earlier run knew last of the account.
         timings: how patient to be.
     """
 
@@ -91,6 +92,7 @@ class AccountFollower:
         clock: Clock,
         rng: Random,
         refuse_trading_key: bool = False,
+        last: AccountSnapshot | None = None,
         timings: AccountTimings = DEFAULT_ACCOUNT_TIMINGS,
     ) -> None:
         self._account = account
@@ -104,6 +106,7 @@ class AccountFollower:
         self._key = KeyGuard(rest, clock, refuse=refuse_trading_key, timings=timings)
         self._contracts = Contracts(account, rest, timings)
         self._tracked = TrackedAccount({})
+        self._last = last
         self._decoder = UserDecoder()
         self._stream = UserStream(
             account, bases, keys=rest, take=self._take, gap=self._ask, clock=clock, rng=rng, timings=timings
@@ -262,11 +265,13 @@ class AccountFollower:
                 self._restless = not reply.consistent or bool(self._touched)
                 if not self._restless:
                     break
-            before = self._tracked.snapshot
+            # The first reply is compared with what an earlier run knew; after it every difference has its event.
+            before, self._last = self._tracked.snapshot or self._last, None
+            first = self._tracked.snapshot is None
             merge = self._tracked.merge(reply)
             for event in self._recorded:
                 self._tracked.apply(event)
-            if before is not None and merge.unannounced and self._tracked.snapshot is not None:
+            if before is not None and (first or merge.unannounced) and self._tracked.snapshot is not None:
                 await self._ask_what_closed(before, self._tracked.snapshot)
             self._merged(reply, merge, asked_s, active=active)
         finally:

@@ -21,10 +21,11 @@ from monitor.binance.weights import WeightBudget
 from monitor.cli.exchange import rest_client
 from monitor.config import KeyedAccount, Settings, resolve_secrets
 from monitor.control import PATH_LIMIT
-from monitor.core.model import Market
+from monitor.core.model import AccountSnapshot, Market
 from monitor.errors import ConfigError, KeyRefusedError, Problem
 from monitor.notify.apprise import AppriseChannel, build_channel
 from monitor.ports import Channel, Clock, Feed, Inbox
+from monitor.storage.account_cache import AccountCache
 from monitor.storage.bracket_cache import BracketCache
 from monitor.storage.history import HistorySettings
 from monitor.storage.paths import CONTROL_SOCKET
@@ -111,7 +112,8 @@ def build_daemon(
     clients = build_clients(settings, environ, clock, rng, budget)
 
     def sources(inbox: Inbox) -> Sources:
-        follow = partial(_follower, settings, environ, inbox=inbox, budget=budget, clock=clock, rng=rng)
+        last = {one.account: one for one in AccountCache(settings.state_directory(environ)).load()}
+        follow = partial(_follower, settings, environ, last=last, inbox=inbox, budget=budget, clock=clock, rng=rng)
         followers = [follow(keyed, clients[keyed.name], timings) for keyed in settings.keyed]
 
         def changed(symbol: str, has_tiers: bool) -> None:
@@ -182,6 +184,7 @@ def _follower(
     client: RestClient,
     timings: AccountTimings,
     *,
+    last: Mapping[str, AccountSnapshot],
     inbox: Inbox,
     budget: WeightBudget,
     clock: Clock,
@@ -202,6 +205,7 @@ def _follower(
         clock=clock,
         rng=rng,
         refuse_trading_key=live and not keyed.allow_trading_key,
+        last=last.get(keyed.name),
         timings=timings,
     )
 
