@@ -209,7 +209,9 @@ class Daemon:
             writing = self._start(group, [Job("history", self._history.run)])
             committing = self._start(group, [Job("commit", self._committer.run)])
             deciding = self._start(group, [Job("decide", self._decide)])
-            inputs = self._start(group, [*arriving, Job("heartbeat", self._beat)])
+            inputs = self._start(
+                group, [*arriving, Job("heartbeat", self._beat), Job("keep-accounts", self._keep)]
+            )
             await self._stop.wait()
             log.info("daemon.stopping")
             await cancel([*inputs, *deciding], DRAIN_INPUT_S)
@@ -253,7 +255,6 @@ class Daemon:
             await self._clock.sleep(HEARTBEAT_S)
             self._inbox.post(Heartbeat())
             self._committer.nudge()
-            await self._keep_accounts()
             if self._journal is not None:
                 self._journaled(self._journal.flush)
 
@@ -302,6 +303,12 @@ class Daemon:
         if before and not figures:
             log.info("model.agrees", account=account)
         self._drifting[account] = figures
+
+    async def _keep(self) -> None:
+        # A job of its own: a disk that hangs must not stop the heart, which notices silence.
+        while True:
+            await self._clock.sleep(HEARTBEAT_S)
+            await self._keep_accounts()
 
     async def _keep_accounts(self) -> None:
         """Have the next run know the followed accounts before the exchange answers it."""

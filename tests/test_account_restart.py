@@ -1,7 +1,10 @@
 """Between two runs nothing is forgotten: positions are watched at once, what changed meanwhile is recorded."""
 
 import asyncio
+import threading
 from pathlib import Path
+
+import pytest
 
 from monitor.app import Daemon
 from monitor.binance.account_values import AccountTimings
@@ -64,3 +67,32 @@ async def test_what_changed_between_two_runs_is_recorded(tmp_path: Path) -> None
     kinds = {(one.account, one.kind, one.symbol) for one in changes_of(effects)}
     assert ("main", ChangeKind.FLIPPED, "BTCUSDT") in kinds
     assert ("hedge", ChangeKind.CLOSED, "ETHUSDT") in kinds
+
+
+async def test_a_disk_that_hangs_does_not_stop_the_heart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Silence of the marks is noticed by the heartbeat, whatever keeping the accounts waits for."""
+    emulator = fresh()
+    hanging, release = threading.Event(), threading.Event()
+    beats = 0
+
+    def save(_accounts: object) -> None:
+        hanging.set()
+        release.wait(PATIENCE_S)
+
+    async with following(emulator, tmp_path, TIMINGS) as (daemon, _, _effects):
+        monkeypatch.setattr(daemon._accounts, "save", save)
+        nudge = daemon._committer.nudge
+
+        def counted() -> None:
+            nonlocal beats
+            beats += hanging.is_set() and not release.is_set()
+            nudge()
+
+        monkeypatch.setattr(daemon._committer, "nudge", counted)
+        try:
+            await emulator.accounts["main"].fill("BTCUSDT", "BUY", "0.5")
+            async with asyncio.timeout(PATIENCE_S):
+                while beats < 2:
+                    await SystemClock().sleep(0.05)
+        finally:
+            release.set()

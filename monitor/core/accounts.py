@@ -56,6 +56,7 @@ class Accounts:
         self._whole: dict[str, AccountSnapshot] = {}
         self._troubles = Troubles(incidents)
         self._lost: dict[str, AccountState] = {}  # accounts that cannot be followed now
+        self._unfollowed: frozenset[str] = frozenset()
         self._audits: dict[str, Audit] = {}
         self._calls: dict[SubjectKey, float] = {}  # when the exchange's call about a wallet was last told
         self._orders: dict[tuple[str, str], float] = {}  # forced orders told, and how much of them was filled
@@ -78,6 +79,7 @@ class Accounts:
         self._lost = {name: known for name, known in self._lost.items() if name in kept}
         self._audits = {name: known for name, known in self._audits.items() if name in kept}
         self._backing = {leg: wallet for leg, wallet in self._backing.items() if leg[0] in kept}
+        self._note_unfollowed()
         self.forget(now)
         self._merge()
         self.usable, self._untabled = {}, {}
@@ -94,6 +96,8 @@ class Accounts:
         """Take an account as it is now; what changed is recorded and told to those who asked."""
         before = self._whole.get(snapshot.account)
         self._whole[snapshot.account] = snapshot
+        if before is None or before.source is not snapshot.source:
+            self._note_unfollowed()
         self._backing |= {(snapshot.account, p.symbol, p.side): snapshot.wallet_of(p) for p in snapshot.positions}
         at_ms = snapshot.as_of_ms or now.wall_ms
         if before is not None and snapshot.source is not Source.GIVEN:
@@ -143,6 +147,11 @@ class Accounts:
         kept = tuple(position for position in account.positions if position.symbol in known)
         return msgspec.structs.replace(account, positions=kept), missing
 
+    def _note_unfollowed(self) -> None:
+        """Keep the answer that every tick asks for."""
+        stored = {name for name, account in self._whole.items() if account.source is Source.STORED}
+        self._unfollowed = frozenset({*self._lost, *stored})
+
     # What the exchange says
 
     def state(self, event: AccountState, now: Now) -> None:
@@ -151,6 +160,7 @@ class Accounts:
             self._lost.pop(event.account, None)
         else:
             self._lost[event.account] = event
+        self._note_unfollowed()
         facts = self._facts(event.account, reason=event.reason, detail=event.hint)
         self._troubles.follow(ACCOUNT_PREFIX, event.account, now, facts, bad=not event.ok)
 
@@ -302,8 +312,7 @@ class Accounts:
 
     def unfollowed(self) -> frozenset[str]:
         """Return the accounts that are not followed now: what we know of them may be out of date."""
-        stored = {name for name, account in self._whole.items() if account.source is Source.STORED}
-        return frozenset({*self._lost, *stored})
+        return self._unfollowed
 
     def set_aside(self) -> frozenset[str]:
         """Return the subjects of positions that have no tiers: not judged, and not gone for that."""
@@ -335,11 +344,6 @@ class Accounts:
                     self._closings.add(subject)
                 else:
                     self._closings.discard(subject)
-
-    def is_followed(self, account: str) -> bool:
-        """Return whether an account is followed by its key, so that the exchange says how a position ended."""
-        known = self._whole.get(account)
-        return known is not None and known.source is not Source.GIVEN
 
     def how_forced(self, subject: str) -> ForcedOrder | None:
         """Return whether the exchange closed something of this subject in its present incident."""
