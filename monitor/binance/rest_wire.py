@@ -49,6 +49,7 @@ from monitor.errors import WireError
 MISSING_FIELD: Final = "missing_field"
 
 T = TypeVar("T")
+P = TypeVar("P")
 T_co = TypeVar("T_co", covariant=True)
 Decode = Callable[[bytes, str], T]
 
@@ -113,35 +114,39 @@ class _Parts(Row, frozen=True):
 
 def _some_rows(kind: type[T]) -> DecodeSome[tuple[T, ...]]:
     """Decode as ``_rows`` does; of an array no row of which can be believed the whole is refused."""
-    whole, single = _rows(kind), _one(kind)
-    parts: _JsonDecoder[tuple[msgspec.Raw, ...]] = msgspec.json.Decoder(tuple[msgspec.Raw, ...])
+    single = _one(kind)
 
-    def decode(body: bytes, where: str, left_out: Callable[[LeftOut], None] | None = None, /) -> tuple[T, ...]:
-        try:
-            return whole(body, where)
-        except WireError as error:
-            if left_out is None or error.reason in {NOT_JSON, TRUNCATED}:
-                raise
-            refusal = error
-        try:
-            rows = parts.decode(body)
-        except UNREADABLE:
-            raise refusal from None
+    def choose(rows: tuple[msgspec.Raw, ...], where: str) -> tuple[tuple[T, ...] | None, tuple[LeftOut, ...]]:
         good, bad = _split(rows, single, where)
-        if not good:
-            raise refusal
-        for one in bad:
-            left_out(one)
-        return good
+        return good or None, bad
 
-    return decode
+    return _in_parts(_rows(kind), tuple[msgspec.Raw, ...], choose)
 
 
 def _some_info() -> DecodeSome[ExchangeInfo]:
-    whole, contract, limit = _one(ExchangeInfo), _one(ContractRow), _one(RateLimit)
-    parts: _JsonDecoder[_Parts] = msgspec.json.Decoder(_Parts)
+    contract, limit = _one(ContractRow), _one(RateLimit)
 
-    def decode(body: bytes, where: str, left_out: Callable[[LeftOut], None] | None = None, /) -> ExchangeInfo:
+    def choose(rows: _Parts, where: str) -> tuple[ExchangeInfo | None, tuple[LeftOut, ...]]:
+        symbols, bad = _split(rows.symbols, contract, where)
+        limits, bad_limits = _split(rows.rate_limits, limit, where)
+        return ExchangeInfo(limits, symbols) if symbols else None, (*bad, *bad_limits)
+
+    return _in_parts(_one(ExchangeInfo), _Parts, choose)
+
+
+def _in_parts(
+    whole: Decode[T], kind: type[P], choose: Callable[[P, str], tuple[T | None, tuple[LeftOut, ...]]]
+) -> DecodeSome[T]:
+    """Decode whole, and where that is refused row by row, which costs more.
+
+    Args:
+        whole: how the reply is decoded while every row can be believed.
+        kind: the reply with its rows undecoded.
+        choose: what is taken of it, None if nothing can be, and what is left out.
+    """
+    parts: _JsonDecoder[P] = msgspec.json.Decoder(kind)
+
+    def decode(body: bytes, where: str, left_out: Callable[[LeftOut], None] | None = None, /) -> T:
         try:
             return whole(body, where)
         except WireError as error:
@@ -152,13 +157,12 @@ def _some_info() -> DecodeSome[ExchangeInfo]:
             rows = parts.decode(body)
         except UNREADABLE:
             raise refusal from None
-        symbols, bad = _split(rows.symbols, contract, where)
-        limits, bad_limits = _split(rows.rate_limits, limit, where)
-        if not symbols:
+        taken, bad = choose(rows, where)
+        if taken is None:
             raise refusal
-        for one in (*bad, *bad_limits):
+        for one in bad:
             left_out(one)
-        return ExchangeInfo(limits, symbols)
+        return taken
 
     return decode
 

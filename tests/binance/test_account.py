@@ -16,13 +16,6 @@ from tests.binance.stand_in import StandIn, until
 from tests.conftest import ManualClock
 
 
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy", "ws_proxy", "wss_proxy", "socks_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-
-
 @pytest.fixture
 async def bench(clock: ManualClock) -> AsyncIterator[Bench]:
     async with StandIn() as server:

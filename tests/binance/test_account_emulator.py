@@ -31,13 +31,6 @@ TIMINGS = AccountTimings(open_timeout_s=30.0, ping_interval_s=300.0, ping_timeou
 NOWHERE = "ws://127.0.0.1:1/private"
 
 
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy", "ws_proxy", "wss_proxy", "socks_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-
-
 @pytest.fixture
 async def emulator(clock: ManualClock) -> AsyncIterator[Emulator]:
     one = Emulator(clock, day_scenario())

@@ -2,7 +2,7 @@ import asyncio
 import gc
 import random
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 import msgspec
 import pytest
@@ -19,25 +19,6 @@ Make = Callable[..., MarkFeed]
 # Real-time limits inside the socket library are kept out of the way; all others run on the manual clock.
 DEFAULTS = Timings(open_timeout_s=30.0, ping_interval_s=300.0, ping_timeout_s=300.0)
 CHECK_S = DEFAULTS.check_every_s
-
-
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy", "ws_proxy", "wss_proxy", "socks_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-
-
-@pytest.fixture
-async def first() -> AsyncIterator[StandIn]:
-    async with StandIn() as server:
-        yield server
-
-
-@pytest.fixture
-async def second() -> AsyncIterator[StandIn]:
-    async with StandIn() as server:
-        yield server
 
 
 @pytest.fixture

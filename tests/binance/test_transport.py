@@ -16,13 +16,6 @@ SETTINGS = ConnectSettings(open_timeout_s=5.0, close_timeout_s=1.0)
 WALL_MS = 1_780_000_000_000
 
 
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy", "ws_proxy", "wss_proxy", "socks_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-
-
 @pytest.fixture
 async def server() -> AsyncIterator[StandIn]:
     async with StandIn() as stand_in:
