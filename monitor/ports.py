@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 from monitor.core.events import Event
 from monitor.core.model import Change, Level, MarkTick, Now, Sample
-from monitor.core.notices import Fate, Notice, SubjectState
+from monitor.core.notices import Fate, Hold, Notice, SubjectState
 
 
 class Clock(Protocol):
@@ -85,6 +85,27 @@ class Stored(NamedTuple):
     subjects: tuple[SubjectState, ...]
     pending: tuple[Notice, ...]  # decided, not yet accepted, oldest first
     fates: tuple[Fate, ...] = ()  # of the newest notice of each stored subject and channel
+    holds: tuple[Hold, ...] = ()  # that have not ended, oldest first
+    last_number: int = 0  # the highest number an incident ever had
+
+
+class Rows(NamedTuple):
+    """What one durable transaction writes to the state database, in this order of effect."""
+
+    over: Sequence[tuple[str, str]] = ()  # (subject, channel): the incident ended, what is pending is resolved
+    subjects: Sequence[SubjectState] = ()
+    gone: Sequence[str] = ()  # subjects that lose their row; their pending notices stay
+    notices: Sequence[Notice] = ()  # each supersedes what is pending of its subject and channel
+    ended: Sequence[tuple[str, int, int]] = ()  # (subject, incident, at_ms): marked on all rows of the incident
+    holds: Sequence[Hold] = ()  # added, or replaced by key; an ack is also marked on the rows it is about
+
+
+class Attempt(NamedTuple):
+    """One try to send a message. Times are Unix milliseconds; ``reason`` is a short constant, empty if accepted."""
+
+    started_ms: int
+    ended_ms: int
+    reason: str = ""
 
 
 class StateStore(Protocol):
@@ -94,30 +115,19 @@ class StateStore(Protocol):
         """Open, migrate, and return what it holds."""
         ...
 
-    async def commit(
-        self,
-        subjects: Sequence[SubjectState],
-        gone: Sequence[str],
-        notices: Sequence[Notice],
-        over: Sequence[tuple[str, str]] = (),
-    ) -> None:
-        """Write all of it in one durable transaction.
-
-        ``over`` comes first: the incident of a (subject, channel) ended before a notice was accepted, so what is
-        pending there now is resolved. Then a notice supersedes the pending ones of the same subject and channel.
-        A ``gone`` subject loses its row; its pending notices stay.
-        """
+    async def commit(self, rows: Rows) -> None:
+        """Write all of it in one durable transaction, or nothing."""
         ...
 
-    async def attempted(self, key: str, channel: str, at_ms: int, reason: str) -> None:
-        """Record a failed attempt; the row stays due."""
+    async def attempted(self, keys: Sequence[str], channel: str, tried: Attempt) -> None:
+        """Record a failed attempt at these notices; their rows stay due."""
         ...
 
-    async def accepted(self, key: str, channel: str, at_ms: int) -> None:
-        """Record that the service took the message."""
+    async def accepted(self, keys: Sequence[str], channel: str, tried: Attempt) -> None:
+        """Record that the service took the message that carried these notices."""
         ...
 
-    async def refused(self, key: str, channel: str, at_ms: int, reason: str) -> None:
+    async def refused(self, keys: Sequence[str], channel: str, tried: Attempt) -> None:
         """Record that the service will never take it."""
         ...
 
@@ -145,6 +155,7 @@ class Message(NamedTuple):
     body: str
     format: str
     level: Level
+    chart: bytes | None = None  # a PNG picture
 
 
 class Channel(Protocol):
@@ -158,6 +169,11 @@ class Channel(Protocol):
     @property
     def format(self) -> str:
         """``text``, ``html`` or ``markdown``: what the service shows best."""
+        ...
+
+    @property
+    def takes_files(self) -> bool:
+        """Whether a picture can be attached."""
         ...
 
     async def send(self, message: Message) -> None:

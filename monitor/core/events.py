@@ -11,7 +11,7 @@ from monitor.core.model import (
     MarkRange,
     Side,
 )
-from monitor.core.notices import Fate, SubjectState
+from monitor.core.notices import Fate, Hold, SubjectState
 from monitor.core.settings import EngineSettings
 
 
@@ -27,6 +27,8 @@ class Restored(msgspec.Struct, frozen=True, tag=True):
 
     subjects: tuple[SubjectState, ...]
     fates: tuple[Fate, ...] = ()  # an outcome may have been recorded and not have reached the state
+    holds: tuple[Hold, ...] = ()  # that had not ended
+    last_number: int = 0  # the highest number an incident ever had
 
 
 class Snapshot(msgspec.Struct, frozen=True, tag=True):
@@ -118,6 +120,30 @@ class DeliveryResult(msgspec.Struct, frozen=True, tag=True):
     reason: str = ""
 
 
+class Held(msgspec.Struct, frozen=True, tag=True):
+    """A person acknowledges, snoozes or mutes; the levels known now are filled in by the engine."""
+
+    hold: Hold
+
+
+class Lifted(msgspec.Struct, frozen=True, tag=True):
+    """A person takes snoozes and mutes back: those of one target, or with "all" every one."""
+
+    target: str
+
+
+class Closes(msgspec.Struct, frozen=True, tag=True):
+    """One-minute closes of a symbol's mark price from before it was watched, oldest first.
+
+    ``closes[i]`` is the mark at the end of the minute that began at ``first_ms + i * 60_000`` (exchange time,
+    Unix milliseconds); NaN stands for a gap.
+    """
+
+    symbol: str
+    first_ms: int
+    closes: tuple[float, ...]
+
+
 class StoreState(msgspec.Struct, frozen=True, tag=True):
     """A database stopped or resumed taking writes."""
 
@@ -143,6 +169,9 @@ Event = (
     | Subscribed
     | FeedState
     | DeliveryResult
+    | Held
+    | Lifted
+    | Closes
     | StoreState
     | Heartbeat
 )

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from monitor.core import planner
 from monitor.core.model import Change, Compared, Level, Sample
-from monitor.core.notices import Facts, Fate, Notice, NoticeKind, SubjectState, Transition
+from monitor.core.notices import Facts, Fate, Hold, Notice, NoticeKind, SubjectState, Transition
 from monitor.core.settings import ChannelRule
 
 TOLD_PREFIX = "/told:"
@@ -22,6 +22,7 @@ class Effects(NamedTuple):
     samples: tuple[Sample, ...] = ()
     changes: tuple[Change, ...] = ()
     drifting: tuple[Compared, ...] | None = None  # what an audit just found not to agree; None where none was made
+    holds: tuple[Hold, ...] = ()  # made or ended
 
 
 class Incidents:

@@ -37,6 +37,9 @@ class NoticeKind(StrEnum):
     FORCED = "forced"  # the exchange liquidated, deleveraged or settled something
     CHANGED = "changed"  # positions, margins or modes of an account changed
     BRACKETS = "brackets"  # new maintenance tiers moved a liquidation price
+    CHANNEL = "channel"  # a channel refuses messages, or has not delivered for long
+    CHANNEL_BACK = "channel_back"
+    SUMMARY = "summary"  # once a day: the service is alive, and what the day was like
 
 
 class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -90,6 +93,7 @@ class Notice(msgspec.Struct, frozen=True):
     decided_ms: int  # our wall clock
     incident: int
     facts: Facts
+    number: int = 0  # of the incident among all, what people call it by; 0 where it has none
 
 
 class Transition(msgspec.Struct, frozen=True):
@@ -110,6 +114,33 @@ class Told(msgspec.Struct, frozen=True):
     at_ms: int
     delivered: bool = False
     refused: bool = False  # the newest notice to it was refused for good; it is told again later
+    awaited: str = ""  # key of the newest notice to it that has met no fate yet
+    lent: Level | None = (
+        None  # it takes part from this level on, whatever it asked for: for another channel's sake
+    )
+
+
+class HoldKind(StrEnum):
+    """How a person asked for quiet."""
+
+    ACK = "ack"  # seen: no reminders and no escalation until it worsens
+    SNOOZE = "snooze"  # the same until a time, for an incident or a symbol
+    MUTE = "mute"  # the same for everything
+
+
+class Hold(msgspec.Struct, frozen=True):
+    """A person's wish for quiet. Nothing worse than what was known when it was made is ever held back."""
+
+    key: str  # unique
+    kind: HoldKind
+    target: str  # "alert:17" (an incident's number), "symbol:BTCUSDT" or "all"
+    made_ms: int
+    until_ms: int
+    why: str = ""
+    by: str = ""  # whose wish, such as "uid 1000"
+    levels: dict[str, Level] = {}  # by subject, what was known when it was made; ok where not named
+    ended_ms: int | None = None
+    ended: str = ""  # a short constant: expired, lifted, worsened or over
 
 
 class Fate(msgspec.Struct, frozen=True):
@@ -132,4 +163,6 @@ class SubjectState(msgspec.Struct, frozen=True):
     sequence: int = 0  # notices decided so far; makes keys unique
     quiet: bool = False  # opened inside its level: told once, no reminders until it worsens
     breached: bool = False  # the margin was used up in this incident: what follows is no recovery
+    number: int = 0  # of the present or last incident, among the incidents of all subjects
+    loud_ms: int = 0  # since when it has been critical or worse without a break; 0 while it is not
     told: dict[str, Told] = {}  # by channel; entries outlive the incident until their fate is known

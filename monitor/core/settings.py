@@ -61,6 +61,10 @@ class ChannelRule(msgspec.Struct, frozen=True):
     name: str
     min_level: Level = Level.NOTICE
     changes: bool = False  # is told of positions opened, closed and changed
+    fallback: str = ""  # the channel that takes over what this one does not deliver
+    fallback_after_s: float = 120.0
+    escalation: bool = False  # is told what is critical and stays unacknowledged
+    summary: bool = False  # is told once a day that the service is alive
 
 
 class AuditRules(msgspec.Struct, frozen=True):
@@ -94,3 +98,4 @@ class EngineSettings(msgspec.Struct, frozen=True):
     accounts: tuple[str, ...] = ()  # names that deliver snapshots; what was theirs is gone only once they did
     freshness: FreshnessRules = FreshnessRules()
     audit: AuditRules = AuditRules()
+    escalate_after_s: float = 600.0  # how long a critical incident may stay unacknowledged
