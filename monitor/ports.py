@@ -101,7 +101,7 @@ class Rows(NamedTuple):
 
 
 class Attempt(NamedTuple):
-    """One try to send a message. Times are Unix milliseconds; ``reason`` is a short constant, empty if accepted."""
+    """One try to send a message. Times are Unix milliseconds; ``reason`` is a constant, empty if accepted."""
 
     started_ms: int
     ended_ms: int
@@ -182,4 +182,12 @@ class Channel(Protocol):
 
     def close(self) -> None:
         """Let go of threads and connections without waiting for a send that hangs."""
+        ...
+
+
+class Illustrator(Protocol):
+    """Draws what a notice is about."""
+
+    async def picture(self, notice: Notice) -> bytes | None:
+        """Return a PNG, or None if there is none to be had in time; never raises and never takes long."""
         ...
