@@ -24,9 +24,11 @@ REQUEST_LIMIT = 64 * 1024
 ANSWER_TIMEOUT_S = 5.0
 # sun_path of the smallest supported system; longer ones fail with an error nobody understands.
 PATH_LIMIT = 103
-_ATTEMPTS = 4
+# A command that acknowledges an alert while no daemon runs holds the lock for as long as it writes.
+_ATTEMPTS = 21
 _ATTEMPT_PAUSE_S = 0.05
 
+# Handed the request, to which the server adds ``by``: whose it is, such as "uid 1000".
 Handler = Callable[[Mapping[str, Any]], Awaitable[object]]
 
 
@@ -65,7 +67,7 @@ class Lock:
 
 
 def _exclusive(descriptor: int) -> None:
-    """Take the lock; somebody may just be looking whether it is taken, so try for a moment."""
+    """Take the lock; somebody may just be looking whether it is taken, so try for a second."""
     for _ in range(_ATTEMPTS - 1):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -135,7 +137,8 @@ class ControlServer:
             writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> object:
-        if not _same_owner(writer.get_extra_info("socket")):
+        user = _user(writer.get_extra_info("socket"))
+        if user not in {os.getuid(), 0}:
             return {"error": "only the owner of the daemon may ask"}
         line = await reader.readline()
         try:
@@ -147,7 +150,7 @@ class ControlServer:
         if handler is None:
             return {"error": f"unknown command; known: {', '.join(sorted(self._handlers))}"}
         try:
-            return {"ok": await handler(request)}
+            return {"ok": await handler({**request, "by": f"uid {user}"})}
         except ControlError as error:
             return {"error": str(error)}
 
@@ -177,10 +180,10 @@ def ask(state_dir: Path, request: Mapping[str, object], timeout_s: float = ANSWE
     return answer["ok"]
 
 
-def _same_owner(connection: socket.socket) -> bool:
-    """File permissions already say so; the kernel's word guards against a directory that was opened up."""
+def _user(connection: socket.socket) -> int:
+    """Return who asks. File permissions already say so; the kernel guards against a directory opened up."""
     if not hasattr(socket, "SO_PEERCRED"):
-        return True
+        return os.getuid()
     size = struct.calcsize("3i")
     _, user, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
-    return bool(user in {os.getuid(), 0})
+    return int(user)
