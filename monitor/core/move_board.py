@@ -59,7 +59,7 @@ class MoveBoard:
         return moves_left(readings.cushion, self.deviation)
 
     def known(self, now_s: float) -> dict[str, tuple[float | None, Known]]:
-        """Return the typical move of each watched name, None where not known, and how many minutes it is made of."""
+        """Return each watched name's typical move, None where not known, and what is known of its minutes."""
         moves = dict(zip(self.minutes.names, self.typical.tolist(), strict=False))
         return {
             name: (None if np.isnan(move := moves.get(name, np.nan)) else move, known)
@@ -80,6 +80,6 @@ def _typical(minutes: Minutes, now_s: float) -> tuple[Floats, Floats]:
     rates = np.array([name.endswith((BID, ASK)) for name in minutes.names], dtype=np.bool_)
     typical[rates] = raw[rates]
     typical[minutes.ages_s(now_s) > OLDEST_S] = np.nan
-    calm = np.flatnonzero(typical > raw)
+    calm = np.flatnonzero((typical > raw) & (raw > 0.0))
     returns[:, calm] *= typical[calm] / raw[calm]
     return returns, typical

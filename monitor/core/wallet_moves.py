@@ -54,7 +54,7 @@ def cushion_deltas(book: Book, readings: Readings) -> Deltas:
             gains = np.concatenate([gains, (amount * rate)[counts]])
     width = max(1, len(book.watched))
     pairs, place = np.unique(wallets * width + names, return_inverse=True)
-    return Deltas(pairs // width, pairs % width, np.bincount(place, gains, len(pairs)))
+    return Deltas(pairs // width, pairs % width, np.bincount(place, gains, len(pairs)).astype(np.float64))
 
 
 def cushion_deviations(book: Book, deltas: Deltas, returns: Floats, typical: Floats) -> Floats:
