@@ -16,15 +16,16 @@ import structlog
 from monitor.core.events import StoreState
 from monitor.core.incidents import Effects
 from monitor.core.model import Level
-from monitor.core.notices import Notice, SubjectState, Transition
+from monitor.core.notices import Hold, Notice, SubjectState, Transition
 from monitor.errors import StoreError
-from monitor.ports import Clock, Inbox, StateStore
+from monitor.ports import Clock, Inbox, Rows, StateStore
 
 log = structlog.get_logger()
 
 COMMIT_TIMEOUT_S = 0.9  # below what a drain allows for commits, so that it sees them fail and sends all the same
 RETRY_S = 5.0
 LATENCIES_KEPT = 4096
+ENDED_KEPT = 4096  # while the store takes nothing; beyond that the oldest lose the time of their end
 
 
 class Outbox(Protocol):
@@ -45,12 +46,18 @@ class Outbox(Protocol):
 
 @dataclass(slots=True)
 class _Batch:
-    """Rows of one transaction. Bounded: one state a subject, one waiting notice a subject and channel."""
+    """Rows of one transaction.
+
+    Bounded: one state a subject, one waiting notice a subject and channel, the newest ends of incidents. Holds
+    are made by people and come one by one.
+    """
 
     subjects: dict[str, SubjectState] = field(default_factory=dict)
     gone: dict[str, None] = field(default_factory=dict)
     notices: list[Notice] = field(default_factory=list)
     over: dict[tuple[str, str], None] = field(default_factory=dict)  # resolved before the notices are added
+    ended: dict[tuple[str, int], int] = field(default_factory=dict)  # (subject, incident): when
+    holds: dict[str, Hold] = field(default_factory=dict)  # by key
     transitions: list[Transition] = field(default_factory=list)  # logged once their notices are on their way
     seen_s: float | None = None  # when the oldest cause of it was received
 
@@ -63,10 +70,31 @@ class _Batch:
             self.gone.pop(state.subject, None)
         self.notices = _without(self.notices, effects.withdrawn)
         self.notices.extend(effects.notices)
+        for transition in effects.transitions:
+            if transition.level is Level.OK:
+                self.end((transition.subject, transition.incident), transition.at_ms)
+        self.holds |= {hold.key: hold for hold in effects.holds}
         self.transitions.extend(effects.transitions)
 
+    def end(self, incident: tuple[str, int], at_ms: int) -> None:
+        """Note when an incident ended."""
+        self.ended.setdefault(incident, at_ms)
+        if len(self.ended) > ENDED_KEPT:
+            del self.ended[next(iter(self.ended))]
+
+    def rows(self) -> Rows:
+        """Return what the store is to write."""
+        return Rows(
+            over=tuple(self.over),
+            subjects=tuple(self.subjects.values()),
+            gone=tuple(self.gone),
+            notices=tuple(self.notices),
+            ended=tuple((*incident, at_ms) for incident, at_ms in self.ended.items()),
+            holds=tuple(self.holds.values()),
+        )
+
     def __bool__(self) -> bool:
-        return bool(self.subjects or self.gone or self.notices or self.over)
+        return bool(self.subjects or self.gone or self.notices or self.over or self.ended or self.holds)
 
 
 class Latencies(NamedTuple):
@@ -172,9 +200,7 @@ class Committer:
                     stored = await self._store.open()
                     self.must_open = False
                     self._outbox.offer(_without(stored.pending, rows.over), recorded=True)
-                await self._store.commit(
-                    tuple(rows.subjects.values()), tuple(rows.gone), tuple(rows.notices), tuple(rows.over)
-                )
+                await self._store.commit(rows.rows())
         except (StoreError, TimeoutError) as error:
             self._keep(rows, error)
             self._outbox.offer(self._sent(), recorded=False)
@@ -205,8 +231,12 @@ class Committer:
         rows = _Batch()
         for part in (retried, batch):
             if part is not None:
-                rows.add(Effects(tuple(part.subjects.values()), tuple(part.gone)))
+                rows.add(
+                    Effects(tuple(part.subjects.values()), tuple(part.gone), holds=tuple(part.holds.values()))
+                )
                 rows.over |= part.over
+                for incident, at_ms in part.ended.items():
+                    rows.end(incident, at_ms)
         # What was delivered meanwhile must not come back as pending after a restart.
         tried = [*(retried.notices if retried is not None else ()), *batch.notices]
         new = {(n.key, n.channel) for n in self._sending}

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -14,6 +13,7 @@ from monitor.core.incidents import Effects
 from monitor.core.model import Level, MarkTick
 from monitor.core.notices import Facts, Notice, NoticeKind, SubjectState
 from monitor.errors import StoreError
+from monitor.ports import Rows
 from tests.conftest import ManualClock, settle
 from tests.storage.fakes import MemoryState
 
@@ -175,7 +175,7 @@ async def test_a_store_that_could_not_be_opened_is_opened_later(clock: ManualClo
     """What an earlier run left undelivered is offered then."""
     rig = Rig(clock)
     await rig.store.open()
-    await rig.store.commit((), (), (notice(7, "old/w"),))
+    await rig.store.commit(Rows(notices=(notice(7, "old/w"),)))
     await rig.store.close()
     rig.committer.must_open = True
     rig.store.failing = StoreError("state.db", "open", "locked")
@@ -248,8 +248,8 @@ async def test_a_commit_that_succeeded_although_it_was_given_up_is_repeated_with
     await rig.write(Effects(subjects=(state(1),), notices=(notice(1),)))
     commit = rig.store.commit
 
-    async def unseen(*rows: Any) -> None:  # noqa: ANN401 - passed through
-        await commit(*rows)
+    async def unseen(rows: Rows) -> None:
+        await commit(rows)
         raise StoreError("state.db", "commit", "timed out")
 
     with monkeypatch.context() as patch:
@@ -275,10 +275,10 @@ async def test_an_alert_withdrawn_while_it_is_committed_is_not_sent(
     rig.outbox.in_flight.add("a/w")
     commit = rig.store.commit
 
-    async def meanwhile(*rows: Any) -> None:  # noqa: ANN401 - passed through
+    async def meanwhile(rows: Rows) -> None:
         monkeypatch.setattr(rig.store, "commit", commit)
         rig.committer.submit(ENDED)
-        await commit(*rows)
+        await commit(rows)
 
     monkeypatch.setattr(rig.store, "commit", meanwhile)
     await rig.run(Effects(notices=(notice(1),)))
@@ -288,7 +288,7 @@ async def test_an_alert_withdrawn_while_it_is_committed_is_not_sent(
 
 async def test_what_an_earlier_run_left_is_not_sent_once_withdrawn(rig: Rig) -> None:
     """A store that opens late brings back no alert of an incident that ended meanwhile."""
-    await rig.store.commit((), (), (notice(1), notice(1, "b/w")))
+    await rig.store.commit(Rows(notices=(notice(1), notice(1, "b/w"))))
     rig.committer.must_open = True
     await rig.run(ENDED)
     assert [key for key, _, _ in rig.outbox.offered] == ["b/w#1.1"]
@@ -300,9 +300,9 @@ async def test_flushed_waits_until_everything_is_written(rig: Rig, monkeypatch: 
     gate = asyncio.Event()
     commit = rig.store.commit
 
-    async def slow(*rows: Any) -> None:  # noqa: ANN401 - passed through
+    async def slow(rows: Rows) -> None:
         await gate.wait()
-        await commit(*rows)
+        await commit(rows)
 
     monkeypatch.setattr(rig.store, "commit", slow)
     async with asyncio.TaskGroup() as group:
@@ -327,9 +327,9 @@ async def test_alerts_whose_commit_hangs_can_be_handed_on_once(rig: Rig, monkeyp
     gate = asyncio.Event()
     commit = rig.store.commit
 
-    async def slow(*rows: Any) -> None:  # noqa: ANN401 - passed through
+    async def slow(rows: Rows) -> None:
         await gate.wait()
-        await commit(*rows)
+        await commit(rows)
 
     monkeypatch.setattr(rig.store, "commit", slow)
     async with asyncio.TaskGroup() as group:

@@ -11,7 +11,7 @@ from monitor.storage.history_schema import HISTORY_SCHEMA
 from monitor.storage.paths import LOCK_FILE, STATE_DB
 from monitor.storage.schema import Schema
 from monitor.storage.sqlite import Reader
-from monitor.storage.state import STATE_SCHEMA
+from monitor.storage.state_schema import STATE_SCHEMA
 
 SCARCE_BYTES = 100 * 2**20  # a year of minutes of one wallet is some 60 MB
 EMPTY_BYTES = 5 * 2**20

@@ -20,7 +20,7 @@ from monitor.errors import DeliveryError, StoreError
 from monitor.notify.message import render
 from monitor.notify.pending import Entry, Pending
 from monitor.notify.retry import asked_pause_s, pause_s
-from monitor.ports import Channel, Clock, Inbox, Job, StateStore
+from monitor.ports import Attempt, Channel, Clock, Inbox, Job, StateStore
 
 log = structlog.get_logger()
 
@@ -201,31 +201,33 @@ class _Lane:
     async def _attempt(self, entry: Entry) -> None:
         self._pending.depart(entry)
         self._gap_until_s = self._clock.mono_s() + self._min_gap_s
+        started_ms = self._clock.wall_ms()
         message = render(
             entry.notice,
             fmt=self._channel.format,
-            now_ms=self._clock.wall_ms(),
+            now_ms=started_ms,
             unrecorded=not entry.recorded,
             tz=self._tz,
         )
         try:
             await self._channel.send(message)
         except DeliveryError as error:
-            await self._not_accepted(entry, error)
+            await self._not_accepted(entry, error, started_ms)
         else:
-            await self._accepted(entry)
+            await self._accepted(entry, started_ms)
 
-    async def _accepted(self, entry: Entry) -> None:
+    async def _accepted(self, entry: Entry, started_ms: int) -> None:
         self._pending.landed()
         self._sent += 1
         if self._failing:
             self._failing = False
             log.info("delivery.back", channel=self._channel.name, attempts=entry.attempts)
-        await self._marks.accepted(entry, self._clock.wall_ms())
+        await self._marks.accepted(entry, Attempt(started_ms, self._clock.wall_ms()))
         self._report(entry.notice, accepted=True)
 
-    async def _not_accepted(self, entry: Entry, error: DeliveryError) -> None:
-        now_s, now_ms = self._clock.mono_s(), self._clock.wall_ms()
+    async def _not_accepted(self, entry: Entry, error: DeliveryError, started_ms: int) -> None:
+        now_s = self._clock.mono_s()
+        tried = Attempt(started_ms, self._clock.wall_ms(), error.reason)
         self._last_reason = error.reason
         if not self._failing:
             self._failing = True
@@ -234,7 +236,7 @@ class _Lane:
             self._pending.landed()
             self._refused += 1
             log.error("delivery.refused", channel=self._channel.name, key=entry.notice.key, reason=error.reason)
-            await self._marks.refused(entry, now_ms, error.reason)
+            await self._marks.refused(entry, tried)
             self._report(entry.notice, accepted=False, reason=error.reason)
             return
         self._failed += 1
@@ -244,9 +246,9 @@ class _Lane:
         finishing = self._deadline_s is not None
         due_s = math.inf if finishing else now_s + max(asked_s, pause_s(entry.attempts, self._rand()))
         if self._pending.returned(due_s):
-            await self._marks.attempted(entry, now_ms, error.reason)
+            await self._marks.attempted(entry, tried)
         elif entry.withdrawn:  # else superseded, in the database too
-            await self._marks.refused(entry, now_ms, "withdrawn")
+            await self._marks.refused(entry, tried._replace(reason="withdrawn"))
 
     def _report(self, notice: Notice, *, accepted: bool, reason: str = "") -> None:
         self._inbox.post(DeliveryResult(notice.subject, notice.key, notice.channel, accepted, reason))
@@ -263,14 +265,14 @@ class _Marks:
         self._inbox = inbox
         self._ok = True
 
-    async def accepted(self, entry: Entry, at_ms: int) -> None:
-        await self._write(entry, self._store.accepted(entry.notice.key, entry.notice.channel, at_ms))
+    async def accepted(self, entry: Entry, tried: Attempt) -> None:
+        await self._write(entry, self._store.accepted([entry.notice.key], entry.notice.channel, tried))
 
-    async def attempted(self, entry: Entry, at_ms: int, reason: str) -> None:
-        await self._write(entry, self._store.attempted(entry.notice.key, entry.notice.channel, at_ms, reason))
+    async def attempted(self, entry: Entry, tried: Attempt) -> None:
+        await self._write(entry, self._store.attempted([entry.notice.key], entry.notice.channel, tried))
 
-    async def refused(self, entry: Entry, at_ms: int, reason: str) -> None:
-        await self._write(entry, self._store.refused(entry.notice.key, entry.notice.channel, at_ms, reason))
+    async def refused(self, entry: Entry, tried: Attempt) -> None:
+        await self._write(entry, self._store.refused([entry.notice.key], entry.notice.channel, tried))
 
     async def _write(self, entry: Entry, writing: Awaitable[None]) -> None:
         try:

@@ -1,4 +1,8 @@
-"""Rows of the outbox: one for each notice and channel, and what may become of it."""
+"""Rows of the outbox: one for each notice and channel, and what may become of it.
+
+A row has one state, which says what delivery made of it. That a person acknowledged it and that its incident
+ended are no states but times beside it: either may happen in any state, and neither changes what is sent.
+"""
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -38,8 +42,19 @@ def leads_to(target: OutboxState) -> tuple[OutboxState, ...]:
     return tuple(state for state, targets in TRANSITIONS.items() if target in targets)
 
 
+UNDECIDED: Final = tuple(state for state, targets in TRANSITIONS.items() if targets)  # attempts still count here
+
+
+class Outcome(StrEnum):
+    """How one attempt to send ended."""
+
+    FAILED = "failed"  # and may be repeated
+    ACCEPTED = "accepted"
+    REFUSED = "refused"  # and will not be repeated
+
+
 class OutboxRow(msgspec.Struct, frozen=True):
-    """One notice on one channel. Times are Unix milliseconds, None where it did not happen."""
+    """One notice on one channel. Times are ours, Unix milliseconds, None where it did not happen."""
 
     key: str
     channel: str
@@ -48,12 +63,28 @@ class OutboxRow(msgspec.Struct, frozen=True):
     level: Level
     decided_ms: int
     state: OutboxState = OutboxState.PENDING
-    attempts: int = 0
-    first_attempt_ms: int | None = None
+    attempts: int = 0  # all of them, also those whose own records were dropped
+    first_attempt_ms: int | None = None  # when it began
     last_attempt_ms: int | None = None
     last_reason: str = ""  # of the last attempt that failed
     settled_ms: int | None = None  # when it left the pending state
     notice: Notice | None = None  # None where the stored text cannot be read
+    incident: int = 0  # of its subject
+    number: int = 0  # of the incident among all, 0 where it has none
+    crossed_ms: int | None = None  # exchange time of the mark behind it; None where not known
+    accepted_ms: int | None = None
+    acknowledged_ms: int | None = None  # when a person said they had seen the incident
+    ended_ms: int | None = None  # when the incident was over
+
+
+class AttemptRow(msgspec.Struct, frozen=True):
+    """One attempt to send a notice on a channel. Times are Unix milliseconds."""
+
+    ordinal: int  # from 1; gaps are attempts whose records were dropped
+    started_ms: int
+    ended_ms: int
+    outcome: Outcome
+    reason: str  # a constant, empty if accepted
 
 
 class OutboxCount(NamedTuple):
@@ -72,15 +103,6 @@ class Pending(NamedTuple):
     oldest_ms: int | None
 
 
-ALERTS_SQL: Final = """
-SELECT key, channel, subject, kind, level, decided_ms, state, attempts, first_attempt_ms, last_attempt_ms,
-       last_reason, settled_ms, payload
-FROM outbox ORDER BY decided_ms DESC, rowid DESC LIMIT ?
-"""
-COUNTS_SQL: Final = """
-SELECT channel, state, count(*), min(decided_ms) FROM outbox GROUP BY channel, state ORDER BY channel, state
-"""
-
 _notices: Final = msgspec.json.Decoder(Notice)
 
 
@@ -98,14 +120,13 @@ def to_notice(payload: str) -> Notice | None:
 
 
 def to_row(columns: Sequence[Any]) -> OutboxRow:
-    """Return what ALERTS_SQL found as a value.
+    """Return what ``statements.ALERTS`` found as a value.
 
     Raises:
         ValueError: the row holds words this program does not know.
     """
-    key, channel, subject, kind, level, decided_ms, state, attempts, first, last, reason, settled, payload = (
-        columns
-    )
+    key, channel, subject, kind, level, decided_ms, state, *others, payload = columns
+    attempts, first, last, reason, settled, incident, number, crossed, accepted, acknowledged, ended = others
     return OutboxRow(
         key=key,
         channel=channel,
@@ -120,11 +141,27 @@ def to_row(columns: Sequence[Any]) -> OutboxRow:
         last_reason=reason,
         settled_ms=settled,
         notice=to_notice(payload),
+        incident=incident,
+        number=number,
+        crossed_ms=crossed,
+        accepted_ms=accepted,
+        acknowledged_ms=acknowledged,
+        ended_ms=ended,
     )
 
 
+def to_attempt(columns: Sequence[Any]) -> AttemptRow:
+    """Return what ``statements.ATTEMPTS`` found as a value.
+
+    Raises:
+        ValueError: the row holds words this program does not know.
+    """
+    ordinal, started_ms, ended_ms, outcome, reason = columns
+    return AttemptRow(ordinal, started_ms, ended_ms, Outcome(outcome), reason)
+
+
 def to_counts(rows: Sequence[Sequence[Any]]) -> tuple[OutboxCount, ...]:
-    """Return what COUNTS_SQL found."""
+    """Return what ``statements.COUNTS`` found."""
     return tuple(OutboxCount(channel, OutboxState(state), *figures) for channel, state, *figures in rows)
 
 

@@ -218,7 +218,9 @@ class Database:
                 async with _transaction(connection):
                     yield connection
 
-    async def rows(self, operation: str, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
+    async def rows(
+        self, operation: str, sql: str, parameters: Sequence[object] | dict[str, object] = ()
+    ) -> list[Row]:
         """Return what a query finds, never the half-done work of another caller.
 
         Raises:

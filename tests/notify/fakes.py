@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 from monitor.core.events import Event
 from monitor.core.model import Level, MarkTick
-from monitor.core.notices import Facts, Notice, NoticeKind, SubjectState
+from monitor.core.notices import Facts, Notice, NoticeKind
 from monitor.errors import DeliveryError, StoreError
-from monitor.ports import Clock, Message, Stored
+from monitor.ports import Attempt, Clock, Message, Rows, Stored
 
 
 class FakeChannel:
@@ -89,31 +89,25 @@ class FakeStateStore:
     async def open(self) -> Stored:
         return Stored((), ())
 
-    async def commit(
-        self,
-        subjects: Sequence[SubjectState],
-        gone: Sequence[str],
-        notices: Sequence[Notice],
-        over: Sequence[tuple[str, str]] = (),
-    ) -> None:
-        self._mark("commit", "", "")
+    async def commit(self, rows: Rows) -> None:
+        self._mark("commit", [""], "")
 
-    async def attempted(self, key: str, channel: str, at_ms: int, reason: str) -> None:
-        self._mark(f"attempted:{reason}", key, channel)
+    async def attempted(self, keys: Sequence[str], channel: str, tried: Attempt) -> None:
+        self._mark(f"attempted:{tried.reason}", keys, channel)
 
-    async def accepted(self, key: str, channel: str, at_ms: int) -> None:
-        self._mark("accepted", key, channel)
+    async def accepted(self, keys: Sequence[str], channel: str, tried: Attempt) -> None:
+        self._mark("accepted", keys, channel)
 
-    async def refused(self, key: str, channel: str, at_ms: int, reason: str) -> None:
-        self._mark(f"refused:{reason}", key, channel)
+    async def refused(self, keys: Sequence[str], channel: str, tried: Attempt) -> None:
+        self._mark(f"refused:{tried.reason}", keys, channel)
 
     async def close(self) -> None:
         return
 
-    def _mark(self, what: str, key: str, channel: str) -> None:
+    def _mark(self, what: str, keys: Sequence[str], channel: str) -> None:
         if self.broken:
             raise StoreError("state.db", "mark", "disk full")
-        self.marks.append((what, key, channel))
+        self.marks.extend((what, key, channel) for key in keys)
 
 
 def a_notice(

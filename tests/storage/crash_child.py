@@ -7,6 +7,7 @@ from pathlib import Path
 
 from monitor.core.model import Level
 from monitor.core.notices import Facts, Notice, NoticeKind, SubjectState
+from monitor.ports import Rows
 from monitor.storage.state import SqliteState
 from monitor.system_clock import SystemClock
 
@@ -28,7 +29,7 @@ async def commit_forever(path: Path, run: str) -> None:
             incident=1,
             facts=Facts(),
         )
-        await store.commit((state,), (), (notice,))
+        await store.commit(Rows(subjects=(state,), notices=(notice,)))
         sys.stdout.write(f"{subject}\n")
         sys.stdout.flush()
 

@@ -5,10 +5,20 @@ from collections.abc import Collection, Sequence
 import msgspec
 
 from monitor.core.model import Change, Sample
-from monitor.core.notices import Fate, Notice, SubjectState
+from monitor.core.notices import Fate, Hold, SubjectState
 from monitor.errors import StoreError
-from monitor.ports import Clock, Stored
-from monitor.storage.outbox import TRANSITIONS, OutboxCount, OutboxRow, OutboxState, Pending, pending_of
+from monitor.ports import Attempt, Clock, Rows, Stored
+from monitor.storage.outbox import (
+    TRANSITIONS,
+    AttemptRow,
+    OutboxCount,
+    OutboxRow,
+    OutboxState,
+    Outcome,
+    Pending,
+    pending_of,
+)
+from monitor.storage.statements import FIRST_ATTEMPTS_KEPT, NEWEST_ATTEMPTS_KEPT, acknowledges
 
 
 class MemoryState:
@@ -22,6 +32,9 @@ class MemoryState:
         self._is_open = False
         self.subjects: dict[str, SubjectState] = {}
         self.outbox: dict[tuple[str, str], OutboxRow] = {}  # in order of commit
+        self.tries: dict[tuple[str, str], list[AttemptRow]] = {}
+        self.made: dict[str, Hold] = {}
+        self.last_number = 0
         self.commits = 0
         self.failing: StoreError | None = None
 
@@ -36,29 +49,41 @@ class MemoryState:
             tuple(self.subjects[name] for name in sorted(self.subjects)),
             tuple(row.notice for row in waiting if row.notice is not None),
             tuple(Fate(*pair, row.state.value, row.decided_ms) for pair, row in sorted(newest.items())),
+            tuple(hold for hold in self.made.values() if hold.ended_ms is None),
+            self.last_number,
         )
 
-    async def commit(
-        self,
-        subjects: Sequence[SubjectState],
-        gone: Sequence[str],
-        notices: Sequence[Notice],
-        over: Sequence[tuple[str, str]] = (),
-    ) -> None:
-        if not (subjects or gone or notices or over):
+    async def commit(self, rows: Rows) -> None:
+        if not any(rows):
             return
         self._check("commit")
         self.commits += 1
-        own = {notice.key for notice in notices}
-        for subject, channel in over:
+        own = {notice.key for notice in rows.notices}
+        for subject, channel in rows.over:
             self._give_up(subject, channel, OutboxState.RESOLVED, spared=own)
-        self.subjects.update({state.subject: state for state in subjects})
-        for name in gone:
+        self.subjects.update({state.subject: state for state in rows.subjects})
+        for name in rows.gone:
             self.subjects.pop(name, None)
-        for notice in notices:
+        self._add(rows)
+        numbers = [notice.number for notice in rows.notices] + [state.number for state in rows.subjects]
+        self.last_number = max([self.last_number, *numbers])
+        for subject, incident, at_ms in rows.ended:
+            for row in list(self.outbox.values()):
+                if (row.subject, row.incident, row.ended_ms) == (subject, incident, None):
+                    self._put(row, ended_ms=at_ms)
+        for hold in rows.holds:
+            self.made[hold.key] = hold
+            for row in list(self.outbox.values()):
+                about = row.number > 0 and row.number == acknowledges(hold)
+                if about and row.decided_ms <= hold.made_ms and row.acknowledged_ms is None:
+                    self._put(row, acknowledged_ms=hold.made_ms)
+
+    def _add(self, rows: Rows) -> None:
+        for notice in rows.notices:
             if (notice.key, notice.channel) in self.outbox:
                 continue
             self._give_up(notice.subject, notice.channel, OutboxState.SUPERSEDED)
+            ends = [row.ended_ms for row in self.outbox.values() if row.number == notice.number > 0]
             self.outbox[notice.key, notice.channel] = OutboxRow(
                 key=notice.key,
                 channel=notice.channel,
@@ -67,24 +92,36 @@ class MemoryState:
                 level=notice.level,
                 decided_ms=notice.decided_ms,
                 notice=notice,
+                incident=notice.incident,
+                number=notice.number,
+                crossed_ms=notice.facts.event_ms or None,
+                ended_ms=max((at_ms for at_ms in ends if at_ms is not None), default=None),
             )
 
-    async def attempted(self, key: str, channel: str, at_ms: int, reason: str) -> None:
-        self._check("record an attempt")
-        if row := self.outbox.get((key, channel)):
-            self._put(self._tried(row, at_ms), last_reason=reason)
+    async def attempted(self, keys: Sequence[str], channel: str, tried: Attempt) -> None:
+        self._try(keys, channel, tried, Outcome.FAILED)
 
-    async def accepted(self, key: str, channel: str, at_ms: int) -> None:
-        self._settle(OutboxState.ACCEPTED, key, channel, at_ms, None)
+    async def accepted(self, keys: Sequence[str], channel: str, tried: Attempt) -> None:
+        self._try(keys, channel, tried, Outcome.ACCEPTED)
 
-    async def refused(self, key: str, channel: str, at_ms: int, reason: str) -> None:
-        self._settle(OutboxState.REFUSED, key, channel, at_ms, reason)
+    async def refused(self, keys: Sequence[str], channel: str, tried: Attempt) -> None:
+        self._try(keys, channel, tried, Outcome.REFUSED)
 
-    async def alerts(self, limit: int = 50) -> list[OutboxRow]:
+    async def alerts(
+        self, limit: int = 50, *, number: int | None = None, subject: str | None = None
+    ) -> list[OutboxRow]:
         self._check("read outbox")
-        numbered = enumerate(self.outbox.values())
-        newest = sorted(numbered, key=lambda entry: (entry[1].decided_ms, entry[0]), reverse=True)
+        wanted = [
+            row for row in self.outbox.values() if number in (None, row.number) and subject in (None, row.subject)
+        ]
+        newest = sorted(enumerate(wanted), key=lambda entry: (entry[1].decided_ms, entry[0]), reverse=True)
         return [row for _, row in newest[:limit]]
+
+    async def attempts(self, key: str, channel: str) -> list[AttemptRow]:
+        self._check("read attempts")
+        tries = self.tries.get((key, channel), [])
+        first = tries[:FIRST_ATTEMPTS_KEPT]
+        return first + tries[len(first) :][-NEWEST_ATTEMPTS_KEPT:]
 
     async def counts(self) -> tuple[OutboxCount, ...]:
         self._check("count outbox")
@@ -108,19 +145,29 @@ class MemoryState:
         if not self._is_open:
             raise StoreError("memory", operation, "the database is not open")
 
-    def _settle(self, state: OutboxState, key: str, channel: str, at_ms: int, reason: str | None) -> None:
-        self._check(f"record {state.value}")
-        row = self.outbox.get((key, channel))
-        if row is None or state not in TRANSITIONS[row.state]:
-            return
-        last = row.last_reason if reason is None else reason
-        self._put(self._tried(row, at_ms), state=state, settled_ms=at_ms, last_reason=last)
-
-    def _tried(self, row: OutboxRow, at_ms: int) -> OutboxRow:
-        first = at_ms if row.first_attempt_ms is None else row.first_attempt_ms
-        return msgspec.structs.replace(
-            row, attempts=row.attempts + 1, first_attempt_ms=first, last_attempt_ms=at_ms
-        )
+    def _try(self, keys: Sequence[str], channel: str, tried: Attempt, outcome: Outcome) -> None:
+        self._check(f"record {outcome.value}")
+        for key in keys:
+            row = self.outbox.get((key, channel))
+            if row is None or not TRANSITIONS[row.state]:
+                continue
+            row = msgspec.structs.replace(
+                row,
+                attempts=row.attempts + 1,
+                first_attempt_ms=tried.started_ms if row.first_attempt_ms is None else row.first_attempt_ms,
+                last_attempt_ms=tried.started_ms,
+                last_reason=tried.reason or row.last_reason,
+            )
+            self.outbox[key, channel] = row
+            told = AttemptRow(row.attempts, tried.started_ms, tried.ended_ms, outcome, tried.reason)
+            self.tries.setdefault((key, channel), []).append(told)
+            if outcome is not Outcome.FAILED and OutboxState(outcome.value) in TRANSITIONS[row.state]:
+                self._put(
+                    row,
+                    state=OutboxState(outcome.value),
+                    settled_ms=tried.ended_ms if row.settled_ms is None else row.settled_ms,
+                    accepted_ms=tried.ended_ms if outcome is Outcome.ACCEPTED else None,
+                )
 
     def _give_up(self, subject: str, channel: str, state: OutboxState, spared: Collection[str] = ()) -> None:
         for row in list(self.outbox.values()):

@@ -56,7 +56,27 @@ def test_a_payload_that_cannot_be_read_is_none(payload: str) -> None:
 
 def test_a_row_with_words_of_another_program_is_an_error() -> None:
     """A state nobody defined is not passed off as one of ours."""
-    columns = ["k", "c", "s", "alert", 3, 5, "pending", 0, None, None, "", None, to_payload(NOTICE)]
+    columns = [
+        "k",
+        "c",
+        "s",
+        "alert",
+        3,
+        5,
+        "pending",
+        0,
+        None,
+        None,
+        "",
+        None,
+        1,
+        17,
+        None,
+        None,
+        None,
+        None,
+        to_payload(NOTICE),
+    ]
     assert to_row(columns).notice == NOTICE
     columns[6] = "lost"
     with pytest.raises(ValueError, match="lost"):

@@ -14,9 +14,10 @@ from monitor.commit import COMMIT_TIMEOUT_S
 from monitor.core.model import Level
 from monitor.core.notices import Facts, Fate, Notice, NoticeKind, SubjectState
 from monitor.errors import SchemaTooNewError, StoreError
-from monitor.ports import StateStore
+from monitor.ports import Attempt, Rows, StateStore, Stored
 from monitor.storage.outbox import OutboxState, Pending
-from monitor.storage.state import STATE_SCHEMA, WRITE_BUSY_S, SqliteState, StateReader
+from monitor.storage.state import WRITE_BUSY_S, SqliteState, StateReader
+from monitor.storage.state_schema import STATE_SCHEMA
 from tests.conftest import ManualClock
 from tests.storage.damage import content_of, execute, forbidden_directory, mode_of, put, scribble
 from tests.storage.fakes import MemoryState
@@ -64,7 +65,7 @@ def test_both_stores_are_what_the_port_asks_for(path: Path, clock: ManualClock) 
 async def test_files_are_private(store: SqliteState, path: Path) -> None:
     """Positions are nobody else's business: the owner alone may read them, the write-ahead log included."""
     assert mode_of(path.parent) == 0o700
-    await store.commit((level_of("s"),), (), ())
+    await store.commit(Rows(subjects=(level_of("s"),)))
     modes = {file.name: mode_of(file) for file in path.parent.iterdir()}
     assert modes == {"state.db": 0o600, "state.db-wal": 0o600, "state.db-shm": 0o600}
 
@@ -95,7 +96,7 @@ async def test_commits_wait_less_for_a_lock_than_opening_does(path: Path, clock:
 
 async def test_the_file_tells_what_it_is(store: SqliteState, path: Path) -> None:
     """Version and application stand in the header from the first release on."""
-    assert execute(path, "PRAGMA user_version") == [(1,)]
+    assert execute(path, "PRAGMA user_version") == [(2,)]
     assert execute(path, "PRAGMA application_id") == [(STATE_SCHEMA.application_id,)]
 
 
@@ -149,10 +150,10 @@ async def test_a_cancelled_commit_is_all_or_nothing_and_the_next_one_works(
         name = f"s{cancel_at}"
         calls = 0
         async with asyncio.TaskGroup() as group:
-            rows = ((level_of(name),), ("x",), (notice(name, name),))
-            tasks.append(group.create_task(store.commit(*rows)))
+            rows = Rows(subjects=(level_of(name),), gone=("x",), notices=(notice(name, name),))
+            tasks.append(group.create_task(store.commit(rows)))
             # Waits behind the cancelled one for the connection, and must not commit any part of it.
-            group.create_task(store.commit((level_of(f"other{cancel_at}"),), (), ()))
+            group.create_task(store.commit(Rows(subjects=(level_of(f"other{cancel_at}"),))))
         subjects = {row[0] for row in await store._db.rows("t", "SELECT subject FROM subjects")}
         keys = {row.key for row in await store.alerts()}
         assert (name in subjects) == (name in keys)
@@ -168,13 +169,13 @@ async def test_whoever_gives_up_does_not_wait_for_a_disk_that_hangs(path: Path, 
     await store.open()
     async with aiosqlite.connect(path) as other, asyncio.TaskGroup() as group:
         await other.execute("BEGIN IMMEDIATE")
-        hanging = group.create_task(store.commit((level_of("s"),), (), ()))
+        hanging = group.create_task(store.commit(Rows(subjects=(level_of("s"),))))
         await asyncio.wait([hanging], timeout=0.05)
         hanging.cancel()
         done, _ = await asyncio.wait([hanging], timeout=10)
         await other.rollback()
         assert done
-    await store.commit((level_of("t"),), (), ())
+    await store.commit(Rows(subjects=(level_of("t"),)))
     assert [row[0] for row in await store._db.rows("t", "SELECT subject FROM subjects")] == ["t"]
     await store.close()
 
@@ -182,9 +183,9 @@ async def test_whoever_gives_up_does_not_wait_for_a_disk_that_hangs(path: Path, 
 async def test_a_caller_that_waits_for_its_turn_can_be_cancelled(store: SqliteState) -> None:
     """Nothing of it is written, and those behind it get their turn."""
     async with asyncio.TaskGroup() as group:
-        group.create_task(store.commit((level_of("a"),), (), ()))
-        waiting = group.create_task(store.commit((level_of("b"),), (), ()))
-        group.create_task(store.commit((level_of("c"),), (), ()))
+        group.create_task(store.commit(Rows(subjects=(level_of("a"),))))
+        waiting = group.create_task(store.commit(Rows(subjects=(level_of("b"),))))
+        group.create_task(store.commit(Rows(subjects=(level_of("c"),))))
         await asyncio.wait([waiting], timeout=0)
         waiting.cancel()
     rows = await store._db.rows("t", "SELECT subject FROM subjects ORDER BY subject")
@@ -193,16 +194,16 @@ async def test_a_caller_that_waits_for_its_turn_can_be_cancelled(store: SqliteSt
 
 async def test_a_full_disk_is_an_error_with_a_hint_and_then_writing_goes_on(store: SqliteState) -> None:
     """Nothing of the failed commit is kept; once there is room, the same commit works."""
-    await store.commit((level_of("before"),), (), (notice("k0", "before"),))
+    await store.commit(Rows(subjects=(level_of("before"),), notices=(notice("k0", "before"),)))
     [(pages,)] = await store._db.rows("t", "PRAGMA page_count")
     await store._db.rows("t", f"PRAGMA max_page_count = {pages}")
     big = notice("k1", "s1", detail="x" * 20_000)
     with pytest.raises(StoreError, match=r"commit failed: database or disk is full\. Free some space") as caught:
-        await store.commit((level_of("s1"),), ("before",), (big,))
+        await store.commit(Rows(subjects=(level_of("s1"),), gone=("before",), notices=(big,)))
     assert caught.value.retryable
     assert await store._db.rows("t", "SELECT subject FROM subjects") == [("before",)]
     await store._db.rows("t", "PRAGMA max_page_count = 1000000")
-    await store.commit((level_of("s1"),), ("before",), (big,))
+    await store.commit(Rows(subjects=(level_of("s1"),), gone=("before",), notices=(big,)))
     assert await store.pending() == Pending(2, 100)
 
 
@@ -210,7 +211,7 @@ async def test_a_database_that_cannot_be_written_is_an_error_with_a_hint(store: 
     """The operator learns that it is about permissions."""
     await store._db.rows("t", "PRAGMA query_only = ON")
     with pytest.raises(StoreError, match=r"readonly database\. Check that the directory exists"):
-        await store.accepted("k", "phone", 1)
+        await store.accepted(["k"], "phone", Attempt(1, 1))
 
 
 async def test_a_file_held_by_another_program_is_an_error_with_a_hint(store: SqliteState, path: Path) -> None:
@@ -218,9 +219,9 @@ async def test_a_file_held_by_another_program_is_an_error_with_a_hint(store: Sql
     async with aiosqlite.connect(path) as other:
         await other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreError, match=r"locked\. Another program holds the file"):
-            await store.commit((level_of("s"),), (), ())
+            await store.commit(Rows(subjects=(level_of("s"),)))
         await other.rollback()
-    await store.commit((level_of("s"),), (), ())
+    await store.commit(Rows(subjects=(level_of("s"),)))
 
 
 async def test_a_directory_that_cannot_be_written_is_an_error_with_a_hint(clock: ManualClock) -> None:
@@ -247,7 +248,7 @@ async def test_a_damaged_file_is_an_error_when_it_is_opened(
     store: SqliteState, path: Path, clock: ManualClock
 ) -> None:
     """Damage is told at once, not at the first alert."""
-    await store.commit([level_of(f"s{n}") for n in range(500)], (), ())
+    await store.commit(Rows(subjects=[level_of(f"s{n}") for n in range(500)]))
     await store.close()
     scribble(path, skip=5 * 4096)
     again = SqliteState(path, clock)
@@ -260,12 +261,12 @@ async def test_a_newer_schema_is_refused_and_not_touched(
 ) -> None:
     """Older code does not guess what newer code meant; the error names the file and the fix."""
     await store.close()
-    execute(path, "PRAGMA user_version = 2")
+    execute(path, "PRAGMA user_version = 3")
     with pytest.raises(SchemaTooNewError, match="Install the newer version") as caught:
         await store.open()
     assert str(path) in str(caught.value)
     assert not caught.value.retryable
-    assert execute(path, "PRAGMA user_version") == [(2,)]
+    assert execute(path, "PRAGMA user_version") == [(3,)]
 
 
 async def test_opening_can_be_tried_again(path: Path, clock: ManualClock) -> None:
@@ -277,7 +278,7 @@ async def test_opening_can_be_tried_again(path: Path, clock: ManualClock) -> Non
     put(path, b"")
     await store.open()
     await store.open()
-    await store.commit((level_of("s"),), (), ())
+    await store.commit(Rows(subjects=(level_of("s"),)))
     await store.close()
 
 
@@ -287,9 +288,9 @@ async def test_settled_rows_are_dropped_after_their_time_and_pending_ones_never(
     """The outbox stays small without losing what is owed."""
     now = clock.wall_ms()
     for name in ("old", "recent", "owed"):
-        await store.commit((), (), (notice(name, name),))
-    await store.accepted("old", "phone", now - 90 * DAY_MS - 1)
-    await store.refused("recent", "phone", now - 90 * DAY_MS, "no")
+        await store.commit(Rows(notices=(notice(name, name),)))
+    await store.accepted(["old"], "phone", Attempt(now - 90 * DAY_MS - 1, now - 90 * DAY_MS - 1))
+    await store.refused(["recent"], "phone", Attempt(now - 90 * DAY_MS, now - 90 * DAY_MS, "no"))
     await store.close()
     stored = await store.open()
     assert {row.key: row.state for row in await store.alerts()} == {
@@ -303,18 +304,20 @@ async def test_a_database_that_cannot_be_written_still_gives_what_it_holds(
     store: SqliteState, path: Path, clock: ManualClock
 ) -> None:
     """Dropping old rows is no reason to keep levels from the engine."""
-    await store.commit((level_of("s"),), (), (notice("k", "s"),))
+    await store.commit(Rows(subjects=(level_of("s"),), notices=(notice("k", "s"),)))
     async with aiosqlite.connect(path) as other:
         await other.execute("BEGIN IMMEDIATE")
         with capture_logs() as logs:
             stored = await store.open()
-    assert stored == ((level_of("s"),), (notice("k", "s"),), (Fate("s", "phone", "pending", 100),))
+    assert stored == Stored((level_of("s"),), (notice("k", "s"),), (Fate("s", "phone", "pending", 100),))
     assert [entry["event"] for entry in logs] == ["state.prune_failed"]
 
 
 async def test_a_row_that_cannot_be_read_costs_no_other(store: SqliteState, path: Path) -> None:
     """It is reported, counted and left in the file."""
-    await store.commit((level_of("bad"), level_of("good")), (), (notice("k1", "bad"), notice("k2", "good")))
+    await store.commit(
+        Rows(subjects=(level_of("bad"), level_of("good")), notices=(notice("k1", "bad"), notice("k2", "good")))
+    )
     await store.close()
     execute(
         path,
@@ -323,7 +326,7 @@ async def test_a_row_that_cannot_be_read_costs_no_other(store: SqliteState, path
     )
     with capture_logs() as logs:
         stored = await store.open()
-    assert stored == ((level_of("good"),), (notice("k2", "good"),), (Fate("good", "phone", "pending", 100),))
+    assert stored == Stored((level_of("good"),), (notice("k2", "good"),), (Fate("good", "phone", "pending", 100),))
     assert store.unreadable == 2
     assert [(entry["table"], entry["row"]) for entry in logs] == [("subjects", "bad"), ("outbox", "k1")]
     assert {row.key: row.notice is None for row in await store.alerts()} == {"k1": True, "k2": False}
@@ -331,7 +334,7 @@ async def test_a_row_that_cannot_be_read_costs_no_other(store: SqliteState, path
 
 async def test_a_row_with_unknown_words_is_an_error_when_listed(store: SqliteState, path: Path) -> None:
     """A state nobody defined is not shown as one of ours."""
-    await store.commit((), (), (notice("k1", "s"),))
+    await store.commit(Rows(notices=(notice("k1", "s"),)))
     execute(path, "UPDATE outbox SET state = 'lost'")
     with pytest.raises(StoreError, match="'lost' is not a valid OutboxState"):
         await store.alerts()
@@ -339,7 +342,7 @@ async def test_a_row_with_unknown_words_is_an_error_when_listed(store: SqliteSta
 
 async def test_commands_read_beside_a_running_daemon(store: SqliteState, path: Path) -> None:
     """The reader sees what was committed, and can change nothing."""
-    await store.commit((level_of("s"), level_of("bad")), (), (notice("k", "s"),))
+    await store.commit(Rows(subjects=(level_of("s"), level_of("bad")), notices=(notice("k", "s"),)))
     execute(path, "UPDATE subjects SET payload = '' WHERE subject = 'bad'")
     with StateReader(path) as reader:
         assert reader.subjects() == [level_of("s")]
@@ -352,7 +355,7 @@ async def test_commands_read_beside_a_running_daemon(store: SqliteState, path: P
 
 async def test_commands_read_after_the_daemon_ended(store: SqliteState, path: Path) -> None:
     """The file alone is enough."""
-    await store.commit((), (), (notice("k", "s"),))
+    await store.commit(Rows(notices=(notice("k", "s"),)))
     await store.close()
     with StateReader(path) as reader:
         assert reader.pending() == Pending(1, 100)
