@@ -23,29 +23,6 @@ if TYPE_CHECKING:
 
     from monitor.ports import Channel, Message
 
-_STATUS_WORDS = {
-    "http": "the service refused the message: HTTP",
-    "smtp": "the mail server refused the message: SMTP",
-}
-_MEANINGS = {
-    "http-401": ", the token or password is wrong",
-    "http-403": ", the token or recipient is not allowed",
-    "http-404": ", the token or recipient does not exist",
-    "http-429": ", too many messages",
-}
-_WORDS = {
-    "refused": "connection refused",
-    "timeout": "timed out",
-    "dns": "the name of the service cannot be found",
-    "tls": "the service's certificate or encryption is not accepted",
-    "disconnected": "the service closed the connection",
-    "unreachable": "the network or the service cannot be reached",
-    "unusable": "the address cannot be used any more, or no thread could be started",
-    "stuck": "too many earlier messages are still stuck",
-    "closed": "the channel was closed",
-    "rejected": "the service did not accept the message and gave no reason",
-}
-
 
 @guarded
 def alert(
@@ -58,6 +35,7 @@ def alert(
 ) -> int:
     """Send a test message through every configured channel."""
     from monitor.cli.wiring import build_channels
+    from monitor.notify.reasons import in_words
 
     settings = load(context, config)
     known = {c.name for c in settings.channels}
@@ -80,14 +58,6 @@ def alert(
         for name, reason in outcomes.items():
             out.print(f"{name}: {in_words(reason) if reason else 'accepted'}", markup=False)
     return FAILED if any(outcomes.values()) else 0
-
-
-def in_words(reason: str) -> str:
-    """Return the constant a delivery failed with as people say it."""
-    kind, _, status = reason.partition("-")
-    if kind in _STATUS_WORDS and status.isdigit():
-        return f"{_STATUS_WORDS[kind]} {status}{_MEANINGS.get(reason, '')}"
-    return _WORDS.get(reason, reason)
 
 
 async def send_all(channels: "Sequence[Channel]", environment: str) -> dict[str, str]:

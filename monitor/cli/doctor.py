@@ -76,7 +76,8 @@ def doctor(
 
 
 def _sender(settings: "Settings") -> "Send":
-    from monitor.cli.channels import in_words, send_all
+    from monitor.cli.channels import send_all
+    from monitor.notify.reasons import in_words
     from monitor.notify.apprise import AppriseChannel
 
     async def send(channels: Sequence[AppriseChannel]) -> dict[str, str]:

@@ -42,10 +42,31 @@ class NoticeKind(StrEnum):
     SUMMARY = "summary"  # once a day: the service is alive, and what the day was like
 
 
+class DayReport(msgspec.Struct, frozen=True):
+    """What a day was like. The worst reading is the one with the least room; None where nothing was judged."""
+
+    positions: int
+    wallets: int
+    accounts: int
+    worst_level: Level
+    worst_subject: str
+    worst_ratio: float | None
+    worst_room: float | None
+    worst_moves: float | None
+    worst_at_ms: int
+    blind_s: float
+    outages: int
+    alerts: int  # incidents opened
+    delivered: int
+    undelivered: int
+    holds: int
+    since_ms: int
+
+
 class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
     """Everything a message may say; raw numbers, rounded only when rendered."""
 
-    environment: str = ""  # testnet or live
+    environment: str = ""  # testnet, live or drill
     account: str = ""
     wallet: str = ""
     asset: str = ""
@@ -79,6 +100,9 @@ class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
     corrected: bool = False  # the exchange's own, worse figures went in: ours do not agree with it
     reason: str = ""  # a short constant: how an incident ended, why a feed is blind
     detail: str = ""
+    advice: tuple[str, ...] = ()  # what to do, a sentence each, the best first
+    via: str = ""  # why this channel is told: "escalation", or "fallback:" and the channel it stands in for
+    day: DayReport | None = None  # of a summary
 
 
 class Notice(msgspec.Struct, frozen=True):
@@ -115,6 +139,7 @@ class Told(msgspec.Struct, frozen=True):
     delivered: bool = False
     refused: bool = False  # the newest notice to it was refused for good; it is told again later
     awaited: str = ""  # key of the newest notice to it that has met no fate yet
+    waiting_ms: int = 0  # since when something it should know has not been accepted there; 0: it knows all
     lent: Level | None = (
         None  # it takes part from this level on, whatever it asked for: for another channel's sake
     )

@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterator
 from datetime import tzinfo
 
 from monitor.core.notices import Facts, Notice, NoticeKind
-from monitor.notify import news
-from monitor.notify.numbers import UNKNOWN, moment, money, percent, price, span
+from monitor.notify import news, service
+from monitor.notify.numbers import UNKNOWN, grouped, moment, money, moves, percent, span
 from monitor.notify.words import TITLE_SYMBOLS, Line, account_of, clean, environment, symbols_of, used_up
 
 _BODY_SYMBOLS = 20
 _BODY_WALLETS = 5
+_MOST_ADVICE = 4
+_ADVICE_CHARS = 160
 _CORRECTED = "the exchange's own are worse than ours; the worse ones count until both agree"
 
 
@@ -17,14 +19,27 @@ def lines_of(notice: Notice, tz: tzinfo) -> Iterator[Line]:
     """Return the lines of a notice, caveats and notes aside; ``tz`` is shown beside UTC."""
     if notice.kind is NoticeKind.MARGIN_CALL:
         return _call_lines(notice, tz)
+    if notice.kind in service.BODIES:
+        return service.BODIES[notice.kind](notice.facts, tz)
     if notice.kind in news.BODIES:
         return news.BODIES[notice.kind](notice)
     return _BODIES.get(notice.kind, wallet_lines)(notice.facts, tz)
 
 
 def wallet_lines(facts: Facts, tz: tzinfo) -> Iterator[Line]:
-    """Yield everything known about a wallet and its worst position."""
-    yield Line("Account", account_of(facts))
+    """Yield everything known about a wallet: whose, how bad, how long, what to do, then the details."""
+    yield from short_lines(facts)
+    asset = clean(facts.asset)
+    balance, maintenance = money(facts.margin_balance, asset), money(facts.maintenance_margin, asset)
+    yield Line("Wallet", f"balance {balance}, maintenance {maintenance}, cushion {money(facts.cushion, asset)}")
+    if facts.brackets and not facts.brackets.startswith("exchange"):
+        yield Line("Brackets", clean(facts.brackets))
+    yield Line("Tick", _tick(facts, tz) + _assumption(facts))
+
+
+def short_lines(facts: Facts) -> Iterator[Line]:
+    """Yield what cannot be left out of a wallet's danger."""
+    yield Line("Account", account_of(facts) + _nearest(facts))
     if facts.reason == "first seen":
         yield Line("Reminders", "none until it worsens: it was like this when first seen")
     if facts.reason == "passed":
@@ -32,20 +47,19 @@ def wallet_lines(facts: Facts, tz: tzinfo) -> Iterator[Line]:
             "Meaning",
             "better figures again, but the exchange liquidates once the margin is used up; check it",
         )
-    yield Line("Mark", price(facts.mark) + (f" ({facts.mark_source})" if facts.mark_source == "rest" else ""))
     if facts.corrected:
         yield Line("Figures", _CORRECTED)
-    yield Line("Liquidation price", price(facts.liquidation_price, "none" if facts.mark else UNKNOWN))
+    yield Line("Margin ratio", f"{_ratio(facts)}, room left {percent(facts.room)}")
     yield Line("Distance", _distances(facts))
-    yield Line("Margin ratio", _ratio(facts))
-    moves = "" if facts.moves_left is None else f", {facts.moves_left:.1f} typical hourly moves left"
-    yield Line("Room", percent(facts.room) + moves)
-    asset = clean(facts.asset)
-    balance, maintenance = money(facts.margin_balance, asset), money(facts.maintenance_margin, asset)
-    yield Line("Wallet", f"balance {balance}, maintenance {maintenance}, cushion {money(facts.cushion, asset)}")
-    if facts.brackets and not facts.brackets.startswith("exchange"):
-        yield Line("Brackets", clean(facts.brackets))
-    yield Line("Tick", _tick(facts, tz) + _assumption(facts))
+    yield Line("Liquidation price", _liquidation(facts))
+    yield Line("How long", moves(facts.moves_left))
+    yield from advice_lines(facts)
+
+
+def advice_lines(facts: Facts) -> Iterator[Line]:
+    """Yield what to do, as ``Facts.advice`` has it, the best first."""
+    for sentence in facts.advice[:_MOST_ADVICE]:
+        yield Line("To do", clean(sentence, _ADVICE_CHARS))
 
 
 def _closed_lines(facts: Facts, tz: tzinfo) -> Iterator[Line]:
@@ -77,6 +91,19 @@ def _plain_lines(facts: Facts, tz: tzinfo) -> Iterator[Line]:  # noqa: ARG001 - 
     yield Line("Environment", environment(facts))
     if facts.reason:
         yield Line("Reason", clean(facts.reason))
+
+
+def _nearest(facts: Facts) -> str:
+    worst = f"{clean(facts.symbol)} {clean(facts.side)}".strip()
+    if not worst or (facts.positions <= 1 and facts.symbol in facts.wallet):
+        return ""  # an isolated wallet has the name of its position
+    return f"; nearest of {facts.positions} positions: {worst}" if facts.positions > 1 else f"; {worst}"
+
+
+def _liquidation(facts: Facts) -> str:
+    text = grouped(facts.liquidation_price, "none" if facts.mark else UNKNOWN)
+    source = " by REST" if facts.mark_source == "rest" else ""
+    return f"{text}, mark {grouped(facts.mark)}{source}"
 
 
 def _distances(facts: Facts) -> str:

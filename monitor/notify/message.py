@@ -4,51 +4,34 @@ The title carries the whole story, for it is all a lock screen shows. It is plai
 services have a field of its own for it, and those that have not escape it where they join it to the body.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, tzinfo
-from typing import NamedTuple
 
-from monitor.core.model import Level
-from monitor.core.notices import Notice, NoticeKind
+from monitor.core.notices import Facts, Notice, NoticeKind
+from monitor.notify.answers import answer_lines
 from monitor.notify.bodies import lines_of
-from monitor.notify.news import forced_level
-from monitor.notify.numbers import clock_time, moment, span
-from monitor.notify.titles import ending, headline
-from monitor.notify.words import DETAIL_CHARS, Line, clean, environment
+from monitor.notify.group import Newest, group_body, group_title, worst_first
+from monitor.notify.late import group_late_lines, late_lines, late_words
+from monitor.notify.layout import MAX_CHARS, escape, fitted, form_of, room_beside
+from monitor.notify.levels import message_level, notify_type
+from monitor.notify.titles import headline, title
+from monitor.notify.words import DETAIL_CHARS, Line, clean, is_drill
 from monitor.ports import Message
 
-MAX_CHARS = 4096  # Telegram's limit, title included; the smallest of the services that matter
-_JOIN_CHARS = 32  # what a service may add to join title and body
-_LATE_S = 10.0
-_OTHER_DAY_S = 43_200.0  # from here on the time of day alone would mislead
-# There it names the database or the subject, or has a line of its own.
+__all__ = ["MAX_CHARS", "escape", "notify_type", "render", "render_group"]
+
+_FALLBACK = "fallback:"
+# There it names the database, the channel or the subject, or has a line of its own.
 _DETAIL_ELSEWHERE = (
     NoticeKind.STORAGE, NoticeKind.STORAGE_BACK, NoticeKind.ACCOUNT, NoticeKind.ACCOUNT_BACK,
-    NoticeKind.DRIFT_OVER,
-)  # fmt: skip
-_AT_LEAST_WARNING = (
-    NoticeKind.BLIND, NoticeKind.STORAGE, NoticeKind.ACCOUNT, NoticeKind.DRIFT, NoticeKind.MARGIN_CALL
+    NoticeKind.DRIFT_OVER, NoticeKind.CHANNEL, NoticeKind.CHANNEL_BACK,
 )  # fmt: skip
 
 
-class _Format(NamedTuple):
-    escape: Callable[[str], str]
-    line: str  # of label and text, both escaped
-    end: str  # between lines
-
-
-def escape(text: str, fmt: str) -> str:
-    """Return ``text`` with everything escaped that ``fmt`` (text, html or markdown) would read as markup."""
-    return _FORMATS.get(fmt, _FORMATS["text"]).escape(text)
-
-
-def notify_type(level: Level) -> str:
-    """Return the word that Apprise has for a level: success, info, warning or failure."""
-    return _NOTIFY_TYPES[level]
-
-
-def render(notice: Notice, *, fmt: str, now_ms: int, unrecorded: bool = False, tz: tzinfo = UTC) -> Message:
-    """Return a notice as a message of at most 4096 characters and fourteen lines.
+def render(
+    notice: Notice, *, fmt: str, now_ms: int, unrecorded: bool = False, tz: tzinfo = UTC, now: Facts | None = None
+) -> Message:
+    """Return a notice as a message of at most 4096 UTF-16 units and 20 lines.
 
     Args:
         notice: what was decided.
@@ -56,81 +39,82 @@ def render(notice: Notice, *, fmt: str, now_ms: int, unrecorded: bool = False, t
         now_ms: wall clock at the time of sending; the message says how late it is.
         unrecorded: the notice is not in the database, which is worth knowing when one looks for it later.
         tz: a zone to show beside UTC.
+        now: how its wallet is at the time of sending, for a message that is late; None: not known.
     """
+    form = form_of(fmt)
+    whole_title = title(notice.facts, headline(notice), late_words(notice, now_ms, now))
     lines = [
-        *_caveats(notice, now_ms, unrecorded=unrecorded),
+        *_drill_lines(notice),
+        *late_lines(notice, now_ms, now),
+        *_unrecorded_lines(unrecorded=unrecorded),
+        *_via_lines([notice]),
         *lines_of(notice, tz),
+        *_note_lines(notice),
+        *answer_lines(notice),
     ]
-    detail = clean(notice.facts.detail, DETAIL_CHARS)
-    if detail and notice.kind not in _DETAIL_ELSEWHERE:
-        lines.append(Line("Note", detail))
-    title = f"{headline(notice)} - {environment(notice.facts)}"
-    fmt = fmt if fmt in _FORMATS else "text"
-    body = _fit(lines, _FORMATS[fmt], MAX_CHARS - _JOIN_CHARS - _units(escape(title, fmt)))
-    return Message(title, body, fmt, _message_level(notice))
+    body = fitted(lines, form, room_beside(whole_title, form))
+    return Message(whole_title, body, form.name, message_level(notice))
 
 
-def _fit(lines: Sequence[Line], form: _Format, room: int) -> str:
-    """Join the lines that fit, first ones first; a line is taken whole or not at all, so no markup breaks."""
-    taken: list[str] = []
-    for line in lines:
-        text = form.line.format(label=form.escape(line.label), text=form.escape(line.text))
-        room -= _units(text) + len(form.end)
-        if room < 0:
-            break
-        taken.append(text)
-    return form.end.join(taken)
+def render_group(
+    notices: Sequence[Notice], *, fmt: str, now_ms: int, unrecorded: bool = False, tz: tzinfo = UTC,
+    newest: Newest = lambda subject: None,  # noqa: ARG005 - a signature
+) -> Message:  # fmt: skip
+    """Return one or more notices of any kinds as one message of at most 4096 UTF-16 units and 20 lines.
+
+    It names the worst and how many more there are, and has a line for each that fits. One alone is rendered as
+    ``render`` does.
+
+    Args:
+        notices: at least one, in any order.
+        fmt: as for ``render``.
+        now_ms: as for ``render``.
+        unrecorded: at least one of them is not in the database.
+        tz: as for ``render``.
+        newest: by subject, how it is at the time of sending; None: not known.
+    """
+    ordered = worst_first(notices)
+    worst = ordered[0]
+    if len(ordered) == 1:
+        return render(worst, fmt=fmt, now_ms=now_ms, unrecorded=unrecorded, tz=tz, now=newest(worst.subject))
+    form = form_of(fmt)
+    whole_title = group_title(ordered, now_ms, newest)
+    caveats = [
+        *_drill_lines(worst),
+        *group_late_lines(ordered, now_ms),
+        *_unrecorded_lines(unrecorded=unrecorded),
+        *_via_lines(ordered),
+    ]
+    room = room_beside(whole_title, form)
+    body = group_body(ordered, caveats, form, room, now_ms=now_ms, tz=tz, newest=newest)
+    return Message(whole_title, body, form.name, message_level(worst))
 
 
-def _units(text: str) -> int:
-    """Return the length as Telegram counts it: in UTF-16 code units."""
-    return len(text) + sum(1 for char in text if ord(char) > 0xFFFF)  # noqa: PLR2004 - beyond one code unit
+# What qualifies all that follows stands first, so that a cut never takes it.
 
 
-def _message_level(notice: Notice) -> Level:
-    """Return what decides colour and sound: an end that is no all-clear must not look like one."""
-    if notice.kind is NoticeKind.CLOSED:
-        return max(notice.level, ending(notice.facts).level)
-    if notice.kind in _AT_LEAST_WARNING:
-        return max(notice.level, Level.WARNING)
-    if notice.kind is NoticeKind.FORCED:
-        return max(notice.level, forced_level(notice.facts))
-    if notice.kind in (NoticeKind.TEST, NoticeKind.CHANGED):
-        return Level.NOTICE
-    return notice.level
+def _drill_lines(notice: Notice) -> Iterator[Line]:
+    if is_drill(notice.facts):
+        yield Line("Drill", "nothing of this happened; somebody tries out how alerts arrive")
 
 
-def _caveats(notice: Notice, now_ms: int, *, unrecorded: bool) -> Iterator[Line]:
-    """Yield what qualifies all that follows; it stands first so that a cut never takes it."""
-    late_s = (now_ms - notice.decided_ms) / 1000
-    if late_s >= _LATE_S:
-        when = clock_time if late_s < _OTHER_DAY_S else moment
-        yield Line("Delivery", f"{span(late_s)} late: decided {when(notice.decided_ms)}")
+def _unrecorded_lines(*, unrecorded: bool) -> Iterator[Line]:
     if unrecorded:
         yield Line("Unrecorded", "the database did not take this alert; it is in no history")
 
 
-# Formats
+def _via_lines(notices: Sequence[Notice]) -> Iterator[Line]:
+    """Yield why a channel is told what it did not ask for."""
+    for via in dict.fromkeys(notice.facts.via for notice in notices):
+        if via == "escalation":
+            yield Line("Why here", "it is critical or worse, and nobody has acknowledged it")
+        elif via.startswith(_FALLBACK):
+            yield Line(
+                "Why here", f"{clean(via.removeprefix(_FALLBACK)) or 'another channel'} has not delivered this"
+            )
 
 
-def _escape_html(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _escape_markdown(text: str) -> str:
-    return "".join(f"\\{char}" if char in "\\`*_[]<>#|~&" else char for char in text)
-
-
-_FORMATS = {
-    "text": _Format(str, "{label}: {text}", "\n"),
-    "html": _Format(_escape_html, "<b>{label}:</b> {text}", "<br>\n"),
-    "markdown": _Format(_escape_markdown, "- **{label}:** {text}", "\n"),
-}
-
-_NOTIFY_TYPES = {
-    Level.OK: "success",
-    Level.NOTICE: "info",
-    Level.WARNING: "warning",
-    Level.CRITICAL: "failure",
-    Level.EMERGENCY: "failure",
-}
+def _note_lines(notice: Notice) -> Iterator[Line]:
+    detail = clean(notice.facts.detail, DETAIL_CHARS)
+    if detail and notice.kind not in _DETAIL_ELSEWHERE:
+        yield Line("Note", detail)

@@ -59,6 +59,17 @@ def money(value: float | None, asset: str) -> str:
     return f"{_trimmed(value, decimals, keep=2)} {asset}".rstrip()
 
 
+def moves(left: float | None) -> str:
+    """Return how many typical hourly moves are left until liquidation: ``1.8 typical hourly moves left``."""
+    if left is None or not math.isfinite(left):
+        return "unknown how many typical hourly moves are left"
+    size = max(0.0, left)
+    if size >= 99.5:  # noqa: PLR2004 - beyond, nothing is told by the figure
+        return "more than 99 typical hourly moves left"
+    figure = f"{size:.0f}" if size >= 9.95 else f"{size:.1f}"  # noqa: PLR2004 - where rounding carries over
+    return f"{figure} typical hourly moves left"
+
+
 def span(seconds: float | None) -> str:
     """Return a duration in the two largest units worth reading, such as ``0.4 s`` or ``2 h 5 min``."""
     if seconds is None or not math.isfinite(seconds):

@@ -4,11 +4,11 @@ from typing import NamedTuple
 
 from monitor.core.model import Level
 from monitor.core.notices import Facts, Notice, NoticeKind
-from monitor.notify import news
+from monitor.notify import news, service
 from monitor.notify.numbers import percent, span
-from monitor.notify.words import TITLE_SYMBOLS, clean, symbols_of, used_up, who
+from monitor.notify.words import TITLE_SYMBOLS, clean, environment, is_drill, symbols_of, used_up, whose
 
-_TITLE_CHARS = 240
+TITLE_CHARS = 240  # without lateness and environment
 
 
 class Ending(NamedTuple):
@@ -49,7 +49,7 @@ def headline(notice: Notice) -> str:
             end = ending(facts)
             # For a channel that asked for more, the incident ends above ok.
             rest = f" to {notice.level.name}" if notice.level > Level.OK else ""
-            text = f"{end.words}{rest} - {who(facts)} - {end.tail or _ratio_words(facts)}"
+            text = f"{end.words}{rest} - {whose(facts)} - {end.tail or _ratio_words(facts)}"
         case NoticeKind.BLIND:
             lasting = "" if facts.mark_age_s is None else f" for {span(facts.mark_age_s)}"
             text = f"BLIND - no marks{_of_symbols(facts)}{lasting}"
@@ -64,19 +64,35 @@ def headline(notice: Notice) -> str:
             text = "TEST - alerts reach you here"
         case NoticeKind.REMINDER:
             text = f"Still {_danger(notice)}"
+        case _ if notice.kind in service.TITLES:
+            text = service.TITLES[notice.kind](facts)
         case _ if notice.kind in news.TITLES:
             text = news.TITLES[notice.kind](notice)
         case _:
             text = _danger(notice)
-    return text[:_TITLE_CHARS]
+    return shortened(text, TITLE_CHARS)
+
+
+def title(facts: Facts, story: str, late: str = "") -> str:
+    """Return a whole title: what happened, how late that is told, and the environment.
+
+    A drill says so first, whatever follows: nobody may take it for the real thing, or read it to the end to know.
+    """
+    parts = (story, late, "" if is_drill(facts) else environment(facts))
+    return ("DRILL - " if is_drill(facts) else "") + " - ".join(part for part in parts if part)
+
+
+def shortened(text: str, most: int) -> str:
+    """Return the start of a text, marked where it was cut."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _danger(notice: Notice) -> str:
     facts = notice.facts
     if used_up(facts):
-        return f"{notice.level.name} - {who(facts)} - LIQUIDATION NOW, margin used up"
+        return f"{notice.level.name} - {whose(facts)} - LIQUIDATION NOW, margin used up"
     ratio = "" if facts.margin_ratio is None else f" {percent(facts.margin_ratio)}"
-    return f"{notice.level.name}{ratio} - {who(facts)} - {_how_far(facts)}"
+    return f"{notice.level.name}{ratio} - {whose(facts)} - {_how_far(facts)}"
 
 
 def _ratio_words(facts: Facts) -> str:

@@ -9,6 +9,8 @@ from monitor.notify.numbers import UNKNOWN
 FIELD_CHARS = 80
 DETAIL_CHARS = 400
 TITLE_SYMBOLS = 3
+DRILL = "drill"  # in place of an environment: nothing of it happened
+_TITLE_ACCOUNT_CHARS = 24
 
 
 class Line(NamedTuple):
@@ -39,6 +41,11 @@ def who(facts: Facts) -> str:
     return f"{worst} +{facts.positions - 1} more ({wallet})" if facts.positions > 1 else worst
 
 
+def whose(facts: Facts) -> str:
+    """Return ``who`` after the account's name: two accounts may hold the same symbol in wallets of one name."""
+    return f"{clean(facts.account, _TITLE_ACCOUNT_CHARS)} {who(facts)}".lstrip()
+
+
 def symbols_of(facts: Facts, most: int) -> str:
     """Return the first symbols, and how many more there are."""
     names = [clean(name) for name in facts.symbols[:most]]
@@ -47,8 +54,13 @@ def symbols_of(facts: Facts, most: int) -> str:
 
 
 def environment(facts: Facts) -> str:
-    """Return TESTNET or LIVE, which no message may leave open."""
+    """Return TESTNET, LIVE or DRILL, which no message may leave open."""
     return clean(facts.environment).upper() or "UNKNOWN ENVIRONMENT"
+
+
+def is_drill(facts: Facts) -> bool:
+    """Return whether this is an exercise: nothing of it happened."""
+    return facts.environment.strip().lower() == DRILL
 
 
 def account_of(facts: Facts) -> str:

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from monitor.cli.channels import in_words
 from monitor.cli.root import app
 from monitor.core.events import Event, Heartbeat, Restored, SettingsChanged, Snapshot, Subscribed, Ticks
 from monitor.core.model import (
@@ -29,6 +28,7 @@ from monitor.core.model import (
 )
 from monitor.core.settings import ChannelRule, EngineSettings
 from monitor.journal import JournalWriter
+from monitor.notify.reasons import in_words
 from monitor.status import Holdings
 from tests.cli.answering import answering
 from tests.cli.made import NOW_MS

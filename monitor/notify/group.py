@@ -1,0 +1,134 @@
+"""Several notices as one message: the worst in full, the others a line each. Pure."""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from datetime import tzinfo
+from itertools import islice
+
+from monitor.core.notices import Facts, Notice, NoticeKind
+from monitor.notify.answers import group_answer_lines
+from monitor.notify.bodies import lines_of, short_lines
+from monitor.notify.late import is_late, late_words, present_words
+from monitor.notify.layout import Form
+from monitor.notify.levels import message_level
+from monitor.notify.titles import TITLE_CHARS, ending, headline, shortened, title
+from monitor.notify.words import Line, is_drill, used_up
+
+MOST_LINES = 20
+_TALLIED = 4  # kinds that a title counts one by one
+_WORST_LINES = 3  # of a notice that is not about a wallet's danger
+_DANGER = (NoticeKind.ALERT, NoticeKind.REMINDER)
+_TALLY: dict[NoticeKind, str] = {NoticeKind.SIGHT: "sight again"}
+Newest = Callable[[str], Facts | None]
+
+
+def worst_first(notices: Sequence[Notice]) -> list[Notice]:
+    """Return them in the order in which they are told; what really happened stands before any drill."""
+    return sorted(notices, key=_place)
+
+
+def group_title(ordered: Sequence[Notice], now_ms: int, newest: Newest) -> str:
+    """Return the worst one's title and how many more there are: ``, and 23 more (4 critical, 19 warning)``."""
+    worst, others = ordered[0], ordered[1:]
+    more = f", and {len(others)} more ({tally(others)})"
+    story = shortened(headline(worst), TITLE_CHARS - len(more)) + more
+    return title(worst.facts, story, late_words(worst, now_ms, newest(worst.subject)))
+
+
+def tally(notices: Sequence[Notice]) -> str:
+    """Return how many there are of each kind, in the order given, such as ``4 critical, 19 warning``."""
+    counts = Counter(_kind_words(notice) for notice in notices)
+    words = [f"{count} {kind}" for kind, count in islice(counts.items(), _TALLIED)]
+    rest = len(notices) - sum(islice(counts.values(), _TALLIED))
+    return ", ".join([*words, f"{rest} other"] if rest else words)
+
+
+def group_body(
+    ordered: Sequence[Notice],
+    caveats: Sequence[Line],
+    form: Form,
+    room: int,
+    *,
+    now_ms: int,
+    tz: tzinfo,
+    newest: Newest,
+) -> str:
+    """Return the body: what qualifies all of it, the worst, a line for each other that fits, and the rest counted.
+
+    Args:
+        ordered: at least two, the worst first.
+        caveats: lines that no cut may take.
+        form: how lines are written.
+        room: UTF-16 units.
+        now_ms: wall clock.
+        tz: a zone to show beside UTC.
+        newest: by subject, how it is now.
+    """
+    head = [form.written(line) for line in (*caveats, *_worst_lines(ordered[0], tz))]
+    others = ordered[1:]
+    rows = [form.written(_row(notice, now_ms, newest(notice.subject))) for notice in others]
+    tail = [form.written(line) for line in group_answer_lines(ordered)]
+    kept = _how_many(head, rows, tail, form, room, more=form.cost(form.written(_more_line(others))))
+    more = [form.written(_more_line(others[kept:]))] if kept < len(rows) else []
+    return form.end.join(_whole((*head, *rows[:kept], *more, *tail), form, room))
+
+
+def _how_many(
+    head: Sequence[str], rows: Sequence[str], tail: Sequence[str], form: Form, room: int, *, more: int
+) -> int:
+    """Return how many rows fit between head and tail; where not all do, one line counts the rest."""
+    left = room - sum(map(form.cost, (*head, *tail)))
+    lines = MOST_LINES - len(head) - len(tail)
+    if len(rows) <= lines and sum(map(form.cost, rows)) <= left:
+        return len(rows)
+    kept, left = 0, left - more
+    for row in rows[: max(0, lines - 1)]:
+        left -= form.cost(row)
+        if left < 0:
+            break
+        kept += 1
+    return kept
+
+
+def _whole(lines: Sequence[str], form: Form, room: int) -> Iterator[str]:
+    """Yield the lines that fit; one is taken whole or not at all."""
+    for line in lines:
+        room -= form.cost(line)
+        if room < 0:
+            return
+        yield line
+
+
+def _place(notice: Notice) -> tuple[bool, int, bool, float]:
+    facts = notice.facts
+    near = [far for far in (facts.distance, facts.joint_distance) if far is not None and not math.isnan(far)]
+    far = -1.0 if used_up(facts) else min(near, default=math.inf)
+    return is_drill(facts), -message_level(notice), notice.kind not in _DANGER, far
+
+
+def _worst_lines(worst: Notice, tz: tzinfo) -> Iterator[Line]:
+    if worst.kind in _DANGER:
+        return short_lines(worst.facts)
+    return islice(lines_of(worst, tz), _WORST_LINES)
+
+
+def _row(notice: Notice, now_ms: int, now: Facts | None) -> Line:
+    """Return another notice in one line: its level and figure as the label, then who and how far."""
+    drill = "DRILL " if is_drill(notice.facts) else ""
+    label, _, text = headline(notice).partition(" - ")
+    present = present_words(notice.facts, now) if is_late(notice, now_ms) else ""
+    number = f"alert {notice.number}" if notice.number > 0 else ""
+    return Line(f"{drill}{label}", ", ".join(part for part in (text, present, number) if part))
+
+
+def _more_line(left: Sequence[Notice]) -> Line:
+    return Line("More", f"+{len(left)} more: {tally(left)}")
+
+
+def _kind_words(notice: Notice) -> str:
+    if notice.kind in _DANGER:
+        return notice.level.label
+    if notice.kind is NoticeKind.CLOSED:
+        return ending(notice.facts).words.lower()
+    return _TALLY.get(notice.kind, notice.kind.value.replace("_", " "))

@@ -1,0 +1,106 @@
+"""What is told of the service itself: a channel that does not deliver; once a day, that it is alive. Pure."""
+
+from collections.abc import Callable, Iterator
+from datetime import tzinfo
+
+from monitor.core.model import Level
+from monitor.core.notices import DayReport, Facts, NoticeKind
+from monitor.notify.numbers import moment, moves, percent, span
+from monitor.notify.reasons import in_words
+from monitor.notify.words import Line, clean
+
+
+def _channel_title(facts: Facts) -> str:
+    return f"CHANNEL {_name(facts)} DOES NOT DELIVER - {_why(facts)}"
+
+
+def _channel_back_title(facts: Facts) -> str:
+    return f"CHANNEL BACK - {_name(facts)} delivers again"
+
+
+def _summary_title(facts: Facts) -> str:
+    day = facts.day
+    if day is None:
+        return "ALIVE - the service is running"
+    parts = [
+        f"{_count(day.positions, 'position')} watched",
+        f"worst of the day {_worst_short(day)}",
+        _count(day.alerts, "alert"),
+    ]
+    if day.undelivered:
+        parts.append(f"{day.undelivered} NOT DELIVERED")
+    if day.blind_s > 0:
+        parts.append(f"blind for {span(day.blind_s)}")
+    return f"ALIVE - {', '.join(parts)}"
+
+
+def _channel_lines(facts: Facts, tz: tzinfo) -> Iterator[Line]:  # noqa: ARG001 - one signature for every body
+    yield Line("Channel", _name(facts))
+    yield Line("Reason", _why(facts))
+    yield Line("Meaning", "what it should tell reaches nobody through it; other channels are not affected")
+    yield Line("To do", f"mend its address, then: position-monitor test-alert --channel {_name(facts)}")
+
+
+def _channel_back_lines(facts: Facts, tz: tzinfo) -> Iterator[Line]:  # noqa: ARG001 - same
+    yield Line("Channel", _name(facts))
+    yield Line("Meaning", "it accepts messages again")
+
+
+def _summary_lines(facts: Facts, tz: tzinfo) -> Iterator[Line]:
+    day = facts.day
+    if day is None:
+        yield Line("Meaning", "the service is running; the day's figures are not known")
+        return
+    watched = (_count(day.positions, "position"), _count(day.wallets, "wallet"), _count(day.accounts, "account"))
+    yield Line("Watching", ", ".join(watched))
+    yield Line("Worst", _worst(day, tz))
+    undelivered = f"{day.undelivered} not delivered" if day.undelivered else "none left undelivered"
+    yield Line("Alerts", f"{day.alerts} opened, {_count(day.delivered, 'message')} delivered, {undelivered}")
+    blind = f", blind for {span(day.blind_s)} in all" if day.blind_s > 0 else ""
+    yield Line("Outages", f"{day.outages or 'none'}{blind}")
+    yield Line(
+        "Kept quiet",
+        f"{_count(day.holds, 'acknowledgement, snooze or mute', plural='acknowledgements, snoozes or mutes')}"
+        if day.holds
+        else "nothing",
+    )
+    yield Line("Since", moment(day.since_ms, tz))
+
+
+TITLES: dict[NoticeKind, Callable[[Facts], str]] = {
+    NoticeKind.CHANNEL: _channel_title,
+    NoticeKind.CHANNEL_BACK: _channel_back_title,
+    NoticeKind.SUMMARY: _summary_title,
+}
+BODIES: dict[NoticeKind, Callable[[Facts, tzinfo], Iterator[Line]]] = {
+    NoticeKind.CHANNEL: _channel_lines,
+    NoticeKind.CHANNEL_BACK: _channel_back_lines,
+    NoticeKind.SUMMARY: _summary_lines,
+}
+
+
+def _name(facts: Facts) -> str:
+    return clean(facts.detail) or "without a name"
+
+
+def _why(facts: Facts) -> str:
+    if facts.reason == "overdue" and facts.mark_age_s is not None:
+        return f"nothing was accepted for {span(facts.mark_age_s)}"
+    return clean(in_words(facts.reason)) or "the reason is unknown"
+
+
+def _worst_short(day: DayReport) -> str:
+    level = day.worst_level.name if day.worst_level > Level.OK else day.worst_level.label
+    return level if day.worst_ratio is None else f"{level} {percent(day.worst_ratio)}"
+
+
+def _worst(day: DayReport, tz: tzinfo) -> str:
+    if not day.worst_subject:
+        return "nothing was judged"
+    when = f", at {moment(day.worst_at_ms, tz)}" if day.worst_at_ms else ""
+    figures = f"margin ratio {percent(day.worst_ratio)}, room {percent(day.worst_room)}, {moves(day.worst_moves)}"
+    return f"{day.worst_level.name} - {clean(day.worst_subject)}: {figures}{when}"
+
+
+def _count(count: int, noun: str, *, plural: str = "") -> str:
+    return f"{count or 'no'} {noun if count == 1 else plural or noun + 's'}"
