@@ -77,8 +77,8 @@ def doctor(
 
 def _sender(settings: "Settings") -> "Send":
     from monitor.cli.channels import send_all
-    from monitor.notify.reasons import in_words
     from monitor.notify.apprise import AppriseChannel
+    from monitor.notify.reasons import in_words
 
     async def send(channels: Sequence[AppriseChannel]) -> dict[str, str]:
         outcomes = await send_all(channels, settings.exchange.environment)
