@@ -4,43 +4,38 @@ Each channel sends in a daemon thread of its own, one message at a time. A send 
 as failed and its thread left behind; the next send gets a new one. Nothing waits for such a thread, not even
 the end of the process, because no executor is involved: Python joins the threads of executors at exit.
 
-An address is a secret. Apprise, requests and urllib3 write it to their loggers, so those are cut off here.
+A message is worth more than its looks: what a service refuses is sent again at once without its picture, then
+without its markup.
 """
 
 import asyncio
 import contextlib
-import logging
 import queue
-import re
 import threading
 import warnings
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import apprise
+import structlog
+from apprise.attachment.memory import AttachMemory
 
 from monitor.errors import ConfigError, DeliveryError, Problem
 from monitor.notify.message import escape, notify_type
+from monitor.notify.overheard import listening, silence
+from monitor.notify.plain import plain
 from monitor.notify.retry import ThrottledError
+from monitor.notify.verdict import Outcome, judge
 from monitor.ports import Message
+
+log = structlog.get_logger()
 
 SEND_TIMEOUT_S = 30.0
 READ_TIMEOUT_S = 8.0
 
 _MOST_STUCK = 16  # threads left behind and still alive; each costs a stack
-_LEAKY_LOGGERS = ("oauthlib", "requests", "requests_oauthlib", "slixmpp", "urllib3")
-_PERMANENT = frozenset({401, 403, 404})  # the token or the recipient is wrong, and stays wrong
-_TOO_MANY = 429
+_MOST_REFUSED = 3  # pictures in a row that did not go along; then no more are offered
+_JOIN_CHARS = 32  # what Apprise may add to join title and body
 _FORMATS = ("text", "html", "markdown")
-
-
-class _Outcome(NamedTuple):
-    """What became of one attempt; ``reason`` is a constant of this module, never a service's words."""
-
-    accepted: bool
-    reason: str = ""
-    permanent: bool = False
-    retry_after_s: float = 0.0
 
 
 class AppriseChannel:
@@ -51,6 +46,7 @@ class AppriseChannel:
         url: the address, a secret. Several recipients in one address share one fate: a failure of one repeats
             the message to all.
         fmt: text, html or markdown; by default what the address asks for or the service prefers.
+        charts: whether pictures go along where the service takes files.
         send_timeout_s: seconds until a send counts as failed, whatever it is doing.
 
     Raises:
@@ -58,9 +54,15 @@ class AppriseChannel:
     """
 
     def __init__(
-        self, name: str, url: str, *, fmt: str | None = None, send_timeout_s: float = SEND_TIMEOUT_S
+        self,
+        name: str,
+        url: str,
+        *,
+        fmt: str | None = None,
+        charts: bool = True,
+        send_timeout_s: float = SEND_TIMEOUT_S,
     ) -> None:
-        _silence_loggers()
+        silence()
         self._name = name
         self._url = url
         self._send_timeout_s = send_timeout_s
@@ -68,10 +70,14 @@ class AppriseChannel:
         self._format = fmt or service[0].resolve_format(None).value
         if self._format not in _FORMATS:
             raise _refusal(name, "format", f"{self._format!r}", "text, html or markdown")
+        # Telegram's silent messages ring once a picture goes along: Apprise does not pass the wish on.
+        self._charts = charts and service[0].attachment_support and not getattr(service[0], "silent", False)
+        self._pictures_refused = 0  # in a row
+        self._plain = False  # the last message was accepted only without markup
         self._turn = asyncio.Lock()
         self._worker: _Worker | None = _Worker(name, service)
         self._stuck: list[_Worker] = []
-        self._in_flight: asyncio.Future[_Outcome] | None = None
+        self._in_flight: asyncio.Future[Outcome] | None = None
         self._closed = False
         self.replaced = 0
 
@@ -88,6 +94,11 @@ class AppriseChannel:
         """``text``, ``html`` or ``markdown``."""
         return self._format
 
+    @property
+    def takes_files(self) -> bool:
+        """Whether a picture can be attached; no more once the service refused several in a row."""
+        return self._charts and self._pictures_refused < _MOST_REFUSED
+
     async def send(self, message: Message) -> None:
         """Return once the service accepted the message.
 
@@ -96,9 +107,10 @@ class AppriseChannel:
             ThrottledError: it named a time before which it takes nothing.
         """
         async with self._turn:
-            outcome = await self._attempt(message)
-        if outcome.accepted:
-            return
+            outcome = await self._attempt(message if self.takes_files else message._replace(chart=None))
+            if outcome.accepted:
+                self._note(outcome, pictured=self.takes_files and message.chart is not None)
+                return
         if outcome.retry_after_s > 0:
             raise ThrottledError(self._name, outcome.reason, retry_after_s=outcome.retry_after_s)
         raise DeliveryError(self._name, outcome.reason, permanent=outcome.permanent)
@@ -107,17 +119,33 @@ class AppriseChannel:
         """Take nothing more and give up the send in flight, without waiting for it."""
         self._closed = True
         if self._in_flight is not None and not self._in_flight.done():
-            self._in_flight.set_result(_Outcome(accepted=False, reason="closed"))
+            self._in_flight.set_result(Outcome(accepted=False, reason="closed"))
         if self._worker is not None:
             self._worker.end()
 
-    async def _attempt(self, message: Message) -> _Outcome:
+    def _note(self, outcome: Outcome, *, pictured: bool) -> None:
+        """Log on its edges that an accepted message is not what it was meant to be."""
+        if outcome.plain and not self._plain:
+            log.warning("channel.plain", channel=self._name)
+        self._plain = outcome.plain
+        if not pictured:
+            return
+        if not outcome.picture:
+            self._pictures_refused = 0
+            return
+        self._pictures_refused += 1
+        if self._pictures_refused in (1, _MOST_REFUSED):
+            log.warning(
+                "channel.picture_refused", channel=self._name, reason=outcome.picture, more=self.takes_files
+            )
+
+    async def _attempt(self, message: Message) -> Outcome:
         try:
             worker = self._ready()
         except (ConfigError, RuntimeError):  # a file the address names is gone, or no thread could be started
-            return _Outcome(accepted=False, reason="unusable")
+            return Outcome(accepted=False, reason="unusable")
         if worker is None:
-            return _Outcome(accepted=False, reason="closed" if self._closed else "stuck")
+            return Outcome(accepted=False, reason="closed" if self._closed else "stuck")
         loop = asyncio.get_running_loop()
         self._in_flight = loop.create_future()
         worker.hand(_Task(message, loop, self._in_flight))
@@ -127,7 +155,7 @@ class AppriseChannel:
                 outcome = await self._in_flight
             answered = True
         except TimeoutError:
-            return _Outcome(accepted=False, reason="timeout")
+            return Outcome(accepted=False, reason="timeout")
         else:
             return outcome
         finally:
@@ -151,27 +179,27 @@ class AppriseChannel:
         return self._worker
 
 
-def build_channel(name: str, url: str, *, fmt: str | None = None) -> AppriseChannel:
-    """Return a channel for an Apprise address.
+def build_channel(name: str, url: str, *, fmt: str | None = None, charts: bool = True) -> AppriseChannel:
+    """Return a channel for an Apprise address, which sends pictures where ``charts`` and the service allow it.
 
     Raises:
         ConfigError: Apprise refuses the address, it holds more than one, or its service lacks a package. The
             text never contains the address.
     """
-    return AppriseChannel(name, url, fmt=fmt)
+    return AppriseChannel(name, url, fmt=fmt, charts=charts)
 
 
 class _Task(NamedTuple):
     message: Message
     loop: asyncio.AbstractEventLoop
-    done: asyncio.Future[_Outcome]
+    done: asyncio.Future[Outcome]
 
-    def report(self, outcome: _Outcome) -> None:
+    def report(self, outcome: Outcome) -> None:
         """Settle the future from the sender's thread; nobody listens once the loop is closed."""
         with contextlib.suppress(RuntimeError):
             self.loop.call_soon_threadsafe(self._settle, outcome)
 
-    def _settle(self, outcome: _Outcome) -> None:
+    def _settle(self, outcome: Outcome) -> None:
         if not self.done.done():
             self.done.set_result(outcome)
 
@@ -204,7 +232,7 @@ class _Worker:
 
     def _run(self) -> None:
         while (task := self._handoff.get()) is not None:
-            task.report(_notify(self._service, task.message))
+            task.report(_deliver(self._service, task.message))
             if self._ended:
                 return
 
@@ -236,6 +264,9 @@ def _load(name: str, url: str) -> apprise.Apprise:
     plugin.retry = 0
     if plugin.socket_read_timeout == type(plugin).socket_read_timeout:  # the address does not say
         plugin.socket_read_timeout = READ_TIMEOUT_S
+    if plugin.request_rate_per_sec == apprise.NotifyBase.request_rate_per_sec:
+        # Half a second below six between messages is for who has no pacing of its own; an emergency never waits.
+        plugin.request_rate_per_sec = 0.0
     return service
 
 
@@ -256,91 +287,52 @@ def _refusal(name: str, key: str, found: str, allowed: str, hint: str = "") -> C
     return ConfigError("channels", [Problem(f"channels.{name}.{key}", found, allowed, hint)])
 
 
-class _Overhearing(logging.Filter):
-    """Stands at the entrance of Apprise's logger: keeps what the present attempt says, lets nothing through."""
+def _deliver(service: apprise.Apprise, message: Message) -> Outcome:
+    """Send and block, falling back to less: without the picture, then without markup.
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._of_thread = threading.local()
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        lines: list[tuple[int, str]] | None = getattr(self._of_thread, "lines", None)
-        if lines is not None:
-            lines.append((record.levelno, record.getMessage()))
-        return False
-
-    @contextlib.contextmanager
-    def listening(self) -> Iterator[list[tuple[int, str]]]:
-        """Collect levels and messages logged by this thread."""
-        self._of_thread.lines = []
-        try:
-            yield self._of_thread.lines
-        finally:
-            self._of_thread.lines = None
-
-
-_overhearing = _Overhearing()
+    A fallback follows at once and its outcome counts, unless it would meet the same obstacle.
+    """
+    without = message._replace(chart=None)
+    if message.chart is None:
+        return _in_some_form(service, without)
+    plugin = service[0]
+    caption_chars = getattr(plugin, "telegram_caption_maxlen", None)
+    if caption_chars is not None and len(message.title) + len(message.body) + _JOIN_CHARS > caption_chars:
+        # As two messages, and the text first: the picture alone would be all that a lock screen shows.
+        outcome = _in_some_form(service, without)
+        if outcome.accepted:
+            apart = _notify(service, message._replace(title="", body=""))
+            outcome = outcome._replace(picture="" if apart.accepted else apart.reason)
+        return outcome
+    together = _notify(service, message)
+    if together.accepted or together.retry_after_s > 0 or together.unheard:
+        return together
+    return _in_some_form(service, without)._replace(picture=together.reason)
 
 
-def _silence_loggers() -> None:
-    """Let none of the loggers that see addresses reach any handler, whoever attached it. Repeating is harmless."""
-    logger = logging.getLogger("apprise")
-    logger.addFilter(_overhearing)
-    logger.setLevel(logging.DEBUG)  # the cause of a failure is told only there
-    for name in _LEAKY_LOGGERS:
-        logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # what lies below inherits it
+def _in_some_form(service: apprise.Apprise, message: Message) -> Outcome:
+    """Send as rendered; if the service dislikes the form, as plain text."""
+    outcome = _notify(service, message)
+    simpler = plain(message) if outcome.about_content else None
+    if simpler is None:
+        return outcome
+    again = _notify(service, simpler)
+    return again._replace(plain=again.accepted)
 
 
-def _notify(service: apprise.Apprise, message: Message) -> _Outcome:
+def _notify(service: apprise.Apprise, message: Message) -> Outcome:
     """Send and block; Apprise turns every exception of its services into a failed result."""
     joined = service[0].title_maxlen <= 0  # the title becomes part of the body's markup
-    with _overhearing.listening() as lines:
+    with listening() as heard:
         result = service.notify(
             body=message.body,
             title=escape(message.title, message.format) if joined else message.title,
             notify_type=notify_type(message.level),
             body_format=message.format,
+            attach=None if message.chart is None else _attachment(message.chart),
         )
-    return _Outcome(accepted=True) if result else _judge(lines)
+    return Outcome(accepted=True) if result else judge(heard)
 
 
-# Apprise says no more about a failure than true or false; the status is in its log alone, in these shapes.
-_STATUS = re.compile(r"\berror=(\d{3})\b")
-_SMTP_STATUS = re.compile(r"\((\d{3}), b['\"]")
-_RETRY_AFTER = re.compile(r"retry[_-]after\W{1,5}(\d{1,9}(?:\.\d{1,9})?)", re.IGNORECASE)
-_NETWORK = (
-    ("timed out", "timeout"),
-    ("Connection refused", "refused"),
-    ("NameResolutionError", "dns"),
-    ("Name or service not known", "dns"),
-    ("name resolution", "dns"),
-    ("nodename nor servname", "dns"),
-    ("certificate", "tls"),
-    ("SSL", "tls"),
-    ("Connection aborted", "disconnected"),
-    ("reset by peer", "disconnected"),
-    ("unexpectedly closed", "disconnected"),
-    ("unreachable", "unreachable"),
-)
-
-
-def _judge(lines: list[tuple[int, str]]) -> _Outcome:
-    """Return the outcome that a failed attempt's log, pairs of level and message, tells of."""
-    statuses = [
-        int(found[-1]) for level, text in lines if level >= logging.WARNING and (found := _STATUS.findall(text))
-    ]
-    # Other debug lines hold the message itself, which may say anything.
-    details = [text for _, text in lines if text.startswith(("Socket Exception", "Response Details"))]
-    if statuses:
-        # Of several recipients a single one may be gone; giving up takes all of them.
-        permanent = all(status in _PERMANENT for status in statuses)
-        waits = [float(wait) for text in details for wait in _RETRY_AFTER.findall(text)]
-        retry_after_s = max(waits, default=0.0) if _TOO_MANY in statuses else 0.0
-        return _Outcome(False, f"http-{statuses[-1]}", permanent, retry_after_s)
-    for text in details:
-        for sign, reason in _NETWORK:
-            if sign.lower() in text.lower():
-                return _Outcome(accepted=False, reason=reason)
-        if code := _SMTP_STATUS.search(text):
-            return _Outcome(accepted=False, reason=f"smtp-{code[1]}")
-    return _Outcome(accepted=False, reason="rejected")
+def _attachment(png: bytes) -> AttachMemory:
+    return AttachMemory(png, name="chart.png", mimetype="image/png")  # type: ignore[no-untyped-call]
