@@ -45,7 +45,7 @@ def build_channels(settings: Settings, environ: Mapping[str, str]) -> Channels:
     Raises:
         ConfigError: addresses that cannot be read or used, all of them; never with an address in it.
     """
-    secrets = resolve_secrets(settings, environ, accounts=False)
+    secrets = resolve_secrets(settings, environ, accounts=False, heartbeat=False)
     channels: list[AppriseChannel] = []
     problems: list[Problem] = []
     for channel in settings.channels:
@@ -154,7 +154,7 @@ def build_clients(
     Raises:
         ConfigError: keys that cannot be read or used, all of them; never with a key in it.
     """
-    keys = resolve_secrets(settings, environ, channels=False).account_keys
+    keys = resolve_secrets(settings, environ, channels=False, heartbeat=False).account_keys
     places = {name: index for index, name in enumerate(settings.engine.accounts)}
     clients: dict[str, RestClient] = {}
     problems: list[Problem] = []

@@ -12,11 +12,13 @@ from monitor.config.settings import (
     ChannelSettings,
     DisplaySettings,
     ExchangeSettings,
+    HeartbeatSettings,
     HistorySettings,
     KeyedAccount,
     LogSettings,
     Settings,
     StateSettings,
+    SummarySettings,
 )
 from monitor.config.shipped import shipped_contract_size, shipped_tables
 
@@ -25,6 +27,7 @@ __all__ = [
     "ChannelSettings",
     "DisplaySettings",
     "ExchangeSettings",
+    "HeartbeatSettings",
     "HistorySettings",
     "KeyedAccount",
     "LogSettings",
@@ -33,6 +36,7 @@ __all__ = [
     "Secrets",
     "Settings",
     "StateSettings",
+    "SummarySettings",
     "find_config",
     "gather_secrets",
     "load",

@@ -20,5 +20,7 @@ def build_channels(raw_channels: list[Any], problems: Problems) -> tuple[Channel
             problems.add(("channels", index, "name"), shown_text(name), "a name no other channel has", first)
         if section is not None:
             level = Level[section.min_level.upper()]
-            channels.append(ChannelSettings(section.name, section.url, level, section.format, section.changes))
+            channels.append(
+                ChannelSettings(section.name, section.url, level, section.format, section.changes, section.summary)
+            )
     return tuple(channels)

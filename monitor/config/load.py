@@ -14,6 +14,7 @@ from monitor.config.contracts import build_sizes, size_warnings
 from monitor.config.locate import find_config, read_config
 from monitor.config.positions import PositionBuilder
 from monitor.config.problems import Problems, shown
+from monitor.config.pulse import build_heartbeat, build_summary, with_summary
 from monitor.config.schema import (
     AuditSection,
     DisplaySection,
@@ -96,6 +97,8 @@ def load_document(document: dict[str, Any], source: str) -> Settings:
         hint = "one-minute rows are what is left when raw samples go"
         problems.add(("history", "keep_minutes"), found, "at least as long as keep_raw", hint)
     log = _section(LogSection, document, problems)
+    heartbeat = build_heartbeat(_table(document, "heartbeat"), problems)
+    summary = build_summary(_table(document, "summary"), problems)
     display = _section(DisplaySection, document, problems)
     state = _section(StateSection, document, problems)
     problems.raise_any()
@@ -122,7 +125,9 @@ def load_document(document: dict[str, Any], source: str) -> Settings:
             environment=exchange.environment,
             rules=rules,
             overrides=overrides,
-            channels=tuple(ChannelRule(one.name, one.min_level, one.changes) for one in channels),
+            channels=with_summary(
+                tuple(ChannelRule(one.name, one.min_level, one.changes) for one in channels), channels, summary
+            ),
             accounts=names,
             audit=AuditRules(audit.tolerance, audit.liquidation_mark, audit.liquidation_distance),
         ),
@@ -132,6 +137,8 @@ def load_document(document: dict[str, Any], source: str) -> Settings:
         display=DisplaySettings(display.time_zone),
         state=StateSettings(state.directory),
         warnings=tuple(warnings),
+        heartbeat=heartbeat,
+        summary=summary,
     )
 
 

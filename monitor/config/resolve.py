@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from monitor.config.problems import Loc, key_path
+from monitor.config.pulse import judged_address
 from monitor.config.secret import Fetched, Secret, SecretRef, fetch
 from monitor.config.settings import Settings
 from monitor.errors import ConfigError, Problem
@@ -14,6 +15,7 @@ _PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]{1,40})-----")
 _PRIVATE = ("PRIVATE KEY", "RSA PRIVATE KEY")
 _FEWEST_LINES = 3  # a heading, the key, an ending
 _WORD = re.compile(r"[!-~]+")
+_HEARTBEAT: Loc = ("heartbeat", "url")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class Secrets:
     channel_urls: Mapping[str, Secret]  # by channel name
     account_keys: Mapping[str, AccountKey]  # by account name
     warnings: tuple[str, ...] = ()
+    heartbeat_url: Secret | None = None
 
 
 def resolve_secrets(
@@ -40,8 +43,9 @@ def resolve_secrets(
     *,
     channels: bool = True,
     accounts: bool = True,
+    heartbeat: bool = True,
 ) -> Secrets:
-    """Fetch the secrets the settings refer to: all of them, or those of channels or accounts only.
+    """Fetch the secrets the settings refer to: all of them, or only those of some parts.
 
     Args:
         settings: loaded and checked.
@@ -49,11 +53,14 @@ def resolve_secrets(
         credentials_dir: where systemd put the unit's credentials; default $CREDENTIALS_DIRECTORY.
         channels: whether the addresses of channels are needed.
         accounts: whether the keys of accounts are needed.
+        heartbeat: whether the address to ping is needed.
 
     Raises:
         ConfigError: with every secret that could not be had, its place and the fix; never a secret itself.
     """
-    secrets, problems = gather_secrets(settings, environ, credentials_dir, channels=channels, accounts=accounts)
+    secrets, problems = gather_secrets(
+        settings, environ, credentials_dir, channels=channels, accounts=accounts, heartbeat=heartbeat
+    )
     if problems:
         raise ConfigError(settings.source, problems)
     return secrets
@@ -66,6 +73,7 @@ def gather_secrets(
     *,
     channels: bool = True,
     accounts: bool = True,
+    heartbeat: bool = True,
 ) -> tuple[Secrets, tuple[Problem, ...]]:
     """Return what could be fetched, and what is wrong with the rest; arguments as of ``resolve_secrets``."""
     if credentials_dir is None and environ.get("CREDENTIALS_DIRECTORY"):
@@ -73,9 +81,11 @@ def gather_secrets(
     found: dict[Loc, Secret] = {}
     problems: list[Problem] = []
     warnings: list[str] = []
-    for loc, ref in _references(settings, channels=channels, accounts=accounts):
+    for loc, ref in _references(settings, channels=channels, accounts=accounts, heartbeat=heartbeat):
         fetched = fetch(ref, environ, credentials_dir)
-        if fetched.secret is not None and loc[-1] != "url":
+        if loc == _HEARTBEAT:
+            fetched = judged_address(fetched, ref)
+        elif fetched.secret is not None and loc[-1] != "url":
             fetched = _judged(fetched, fetched.secret.reveal(), ref, pem=loc[-1] == "api_secret")
         if fetched.secret is None:
             allowed = "a reference to a secret that is there"
@@ -94,10 +104,12 @@ def gather_secrets(
         for i, name in enumerate(settings.engine.accounts)
         if (key := ("accounts", i, "api_key")) in found and (secret := ("accounts", i, "api_secret")) in found
     }
-    return Secrets(urls, keys, tuple(warnings)), tuple(problems)
+    return Secrets(urls, keys, tuple(warnings), found.get(_HEARTBEAT)), tuple(problems)
 
 
-def _references(settings: Settings, *, channels: bool, accounts: bool) -> Iterator[tuple[Loc, SecretRef]]:
+def _references(
+    settings: Settings, *, channels: bool, accounts: bool, heartbeat: bool
+) -> Iterator[tuple[Loc, SecretRef]]:
     """Yield each reference that is asked for, with its place in the file."""
     if accounts:
         # The engine's names are those of all accounts, in the order of the file.
@@ -108,6 +120,8 @@ def _references(settings: Settings, *, channels: bool, accounts: bool) -> Iterat
     if channels:
         for index, channel in enumerate(settings.channels):
             yield ("channels", index, "url"), channel.url
+    if heartbeat and settings.heartbeat is not None:
+        yield _HEARTBEAT, settings.heartbeat.url
 
 
 def _judged(fetched: Fetched, value: str, ref: SecretRef, *, pem: bool) -> Fetched:

@@ -38,6 +38,8 @@ class DocumentSection(Section):
     audit: Table = Field({}, description="a table: [audit]")
     history: Table = Field({}, description="a table: [history]")
     log: Table = Field({}, description="a table: [log]")
+    heartbeat: Table = Field({}, description="a table: [heartbeat]")
+    summary: Table = Field({}, description="a table: [summary]")
     display: Table = Field({}, description="a table: [display]")
     state: Table = Field({}, description="a table: [state]")
 
@@ -156,6 +158,7 @@ class ChannelSection(Section):
         "notice", description='"notice", "warning", "critical" or "emergency"'
     )
     changes: bool = Field(False, description="true or false")
+    summary: bool | None = Field(None, description="true or false")
     format: Literal["text", "html", "markdown"] | None = Field(
         None, description='"text", "html" or "markdown"; without it, what the service shows best'
     )
@@ -190,6 +193,26 @@ class LogSection(Section):
         "info", description='"debug", "info", "warning" or "error"'
     )
     format: Literal["auto", "json", "console"] = Field("auto", description='"auto", "json" or "console"')
+
+
+class HeartbeatSection(Section):
+    """Where to ping while all is well."""
+
+    url: Annotated[SecretRef, PlainValidator(values.secret_ref)] | None = Field(None, description=REF_SHAPE)
+    kind: Literal["auto", "healthchecks", "uptime-kuma"] = Field(
+        "auto", description='"auto", "healthchecks" or "uptime-kuma"'
+    )
+    interval: Annotated[float, PlainValidator(values.positive_duration)] = Field(60.0, description=durations.SHAPE)
+    tell_failure: bool = Field(True, description="true or false")
+
+
+class SummarySection(Section):
+    """The daily message that the service is alive."""
+
+    enabled: bool = Field(True, description="true or false")
+    at: Annotated[int, PlainValidator(values.time_of_day)] = Field(
+        480, description='a time of day such as "08:00"'
+    )
 
 
 class DisplaySection(Section):

@@ -46,6 +46,7 @@ class ChannelSettings:
     min_level: Level = Level.NOTICE
     format: str | None = None
     changes: bool = False  # is told of positions opened, closed and changed
+    summary: bool | None = None  # gets the daily summary; None: only if it is the quietest and none asks for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,24 @@ class DisplaySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class HeartbeatSettings:
+    """Where to ping while all is well. ``kind`` is auto, healthchecks or uptime-kuma."""
+
+    url: SecretRef
+    kind: str = "auto"
+    interval_s: float = 60.0
+    tell_failure: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SummarySettings:
+    """The daily message that the service is alive; ``at_minute`` counts from midnight, in the zone of times."""
+
+    enabled: bool = True
+    at_minute: int = 480
+
+
+@dataclass(frozen=True, slots=True)
 class StateSettings:
     """Where the databases and the lock live."""
 
@@ -103,6 +122,8 @@ class Settings:
     display: DisplaySettings
     state: StateSettings
     warnings: tuple[str, ...] = ()
+    heartbeat: HeartbeatSettings | None = None
+    summary: SummarySettings = SummarySettings()
 
     @property
     def symbols(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from monitor.config.secret import NAME_SHAPES, Keeper, SecretRef
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 SYMBOL = re.compile(r"[^\W_]{1,40}(_[0-9A-Z]{1,10})?")
 ASSET = re.compile(r"[A-Z0-9]{1,20}")
+_TIME = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
 FRACTIONS = "fractions: 0.20 is 20 %"
 
 
@@ -127,6 +128,15 @@ def time_zone(value: object) -> str:
     return text
 
 
+def time_of_day(value: object) -> int:
+    """Return a time of day as minutes since midnight."""
+    if not isinstance(value, str):
+        raise mistake("write it in quotes")
+    if (match := _TIME.fullmatch(value)) is None:
+        raise mistake("hours and minutes of a day of 24 hours, such as 20:30")
+    return int(match[1]) * 60 + int(match[2])
+
+
 def secret_ref(value: object) -> SecretRef:
     """Return a reference to a secret; no refusal repeats any part of it."""
     if not isinstance(value, dict):
@@ -160,12 +170,13 @@ def _address(value: object, scheme: str) -> SplitResult:
         raise mistake("")
     if parts.query or parts.fragment or "@" in parts.netloc:
         raise mistake("only scheme, host, port and path; nothing secret, no query")
-    if parts.scheme != scheme and not (f"{parts.scheme}s" == scheme and _is_loopback(host)):
+    if parts.scheme != scheme and not (f"{parts.scheme}s" == scheme and is_loopback(host)):
         raise mistake(f"{scheme}://; unencrypted addresses are for this machine only")
     return parts
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine itself."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:

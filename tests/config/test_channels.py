@@ -33,6 +33,6 @@ def test_channels_keep_the_place_of_their_secret() -> None:
     )
     assert loaded.engine.channels == (
         ChannelRule("phone", Level.CRITICAL),
-        ChannelRule("mail", Level.NOTICE),
+        ChannelRule("mail", Level.NOTICE, summary=True),
         ChannelRule("desk", Level.NOTICE, changes=True),
     )
