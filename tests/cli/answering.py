@@ -14,9 +14,23 @@ from monitor.storage.paths import CONTROL_SOCKET, LOCK_FILE
 @contextmanager
 def answering(state: Path, answers: Mapping[str, object]) -> Iterator[None]:
     """Hold the lock and answer commands with these values until the block ends."""
+
+    def handler(value: object) -> Handler:
+        async def handle(_request: Mapping[str, Any]) -> object:
+            return value
+
+        return handle
+
+    with serving(state, {name: handler(value) for name, value in answers.items()}):
+        yield
+
+
+@contextmanager
+def serving(state: Path, handlers: Mapping[str, Handler]) -> Iterator[None]:
+    """Hold the lock and have commands handled until the block ends."""
     ready, stop = Event(), asyncio.Event()
     loop = asyncio.new_event_loop()
-    thread = Thread(target=loop.run_until_complete, args=(_serve(state, answers, ready, stop),), daemon=True)
+    thread = Thread(target=loop.run_until_complete, args=(_serve(state, handlers, ready, stop),), daemon=True)
     state.mkdir(parents=True, exist_ok=True)
     thread.start()
     try:
@@ -28,15 +42,9 @@ def answering(state: Path, answers: Mapping[str, object]) -> Iterator[None]:
         loop.close()
 
 
-async def _serve(state: Path, answers: Mapping[str, object], ready: Event, stop: asyncio.Event) -> None:
-    def handler(value: object) -> Handler:
-        async def handle(_request: Mapping[str, Any]) -> object:
-            return value
-
-        return handle
-
+async def _serve(state: Path, handlers: Mapping[str, Handler], ready: Event, stop: asyncio.Event) -> None:
     with Lock(state / LOCK_FILE):
-        server = ControlServer(state / CONTROL_SOCKET, {name: handler(value) for name, value in answers.items()})
+        server = ControlServer(state / CONTROL_SOCKET, handlers)
         await server.start()
         ready.set()
         await stop.wait()
