@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from monitor.core.model import Level
-from monitor.core.notices import Notice, NoticeKind
+from monitor.core.notices import Hold, Notice, NoticeKind, SubjectState
 
 
 class OutboxState(StrEnum):
@@ -104,6 +104,8 @@ class Pending(NamedTuple):
 
 
 _notices: Final = msgspec.json.Decoder(Notice)
+_subjects: Final = msgspec.json.Decoder(SubjectState)
+_holds: Final = msgspec.json.Decoder(Hold)
 
 
 def to_payload(value: msgspec.Struct) -> str:
@@ -115,6 +117,22 @@ def to_notice(payload: str) -> Notice | None:
     """Return the notice a row holds; None if it cannot be read, so that one bad row costs no other."""
     try:
         return _notices.decode(payload)
+    except (msgspec.DecodeError, UnicodeError, TypeError):
+        return None
+
+
+def to_subject(payload: str) -> SubjectState | None:
+    """Return the state a row holds; None if it cannot be read."""
+    try:
+        return _subjects.decode(payload)
+    except (msgspec.DecodeError, UnicodeError, TypeError):
+        return None
+
+
+def to_hold(payload: str) -> Hold | None:
+    """Return the wish a row holds; None if it cannot be read."""
+    try:
+        return _holds.decode(payload)
     except (msgspec.DecodeError, UnicodeError, TypeError):
         return None
 

@@ -91,6 +91,31 @@ def make_private(path: Path) -> None:
             os.close(descriptor)
 
 
+def check_wal(path: Path, mode: str) -> None:
+    """Refuse a file that did not take the journal mode it was asked to.
+
+    Raises:
+        StoreError: it did not.
+    """
+    if mode != "wal":
+        raise StoreError(
+            str(path),
+            "open",
+            f"its journal mode stays {mode!r} where WAL is needed",
+            "Keep the file on a local disk: network file systems lack the shared memory it takes",
+        )
+
+
+def check_sound(path: Path, verdict: str) -> None:
+    """Refuse a file in which the first row of ``PRAGMA quick_check`` found damage.
+
+    Raises:
+        StoreError: it did.
+    """
+    if verdict != "ok":
+        raise StoreError(str(path), "check", " ".join(str(verdict).split()), _DAMAGED)
+
+
 class Database:
     """One connection to one file, in WAL mode.
 
@@ -162,20 +187,13 @@ class Database:
     async def _prepare(self, connection: aiosqlite.Connection) -> None:
         await self._migrate(connection)
         [(mode,)] = await connection.execute_fetchall("PRAGMA journal_mode = WAL")
-        if mode != "wal":
-            raise StoreError(
-                str(self.path),
-                "open",
-                f"its journal mode stays {mode!r} where WAL is needed",
-                "Keep the file on a local disk: network file systems lack the shared memory it takes",
-            )
+        check_wal(self.path, mode)
         await connection.execute(f"PRAGMA synchronous = {self._synchronous}")
         # A burst or a slow reader may grow the write-ahead log; give the space back afterwards.
         await connection.execute("PRAGMA journal_size_limit = 16777216")
         if self._check:
             [(verdict,), *_] = await connection.execute_fetchall("PRAGMA quick_check(1)")
-            if verdict != "ok":
-                raise StoreError(str(self.path), "check", " ".join(str(verdict).split()), _DAMAGED)
+            check_sound(self.path, verdict)
         await connection.execute(f"PRAGMA busy_timeout = {round(self._write_busy_s * 1000):d}")
 
     async def _migrate(self, connection: aiosqlite.Connection) -> None:
@@ -266,14 +284,21 @@ class Reader:
         if not path.is_file():
             raise StoreError(str(path), "open", "there is no such file", "`position-monitor run` makes it")
         self.path = path
+        self._schema = schema
         with translated(path, "open"):
-            uri = f"{path.absolute().as_uri()}?mode=ro"
-            self._connection = sqlite3.connect(uri, uri=True, timeout=BUSY_S, isolation_level=None)
+            self._connection = self._connect()
             try:
-                check_readable(path, schema, self._connection)
+                self._prepare(self._connection)
             except BaseException:
                 self._connection.close()
                 raise
+
+    def _connect(self) -> sqlite3.Connection:
+        uri = f"{self.path.absolute().as_uri()}?mode=ro"
+        return sqlite3.connect(uri, uri=True, timeout=BUSY_S, isolation_level=None)
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        check_readable(self.path, self._schema, connection)
 
     def __enter__(self) -> Self:
         return self

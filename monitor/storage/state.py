@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-import msgspec
 import structlog
 
 from monitor.core.notices import Fate, Hold, Notice, SubjectState
@@ -18,14 +17,17 @@ from monitor.storage.outbox import (
     Outcome,
     Pending,
     pending_of,
-    to_attempt,
     to_counts,
+    to_hold,
     to_notice,
-    to_row,
+    to_subject,
 )
-from monitor.storage.sqlite import BUSY_S, Database, Reader, Row
+from monitor.storage.sqlite import BUSY_S, Database, Row
+from monitor.storage.state_reader import StateReader, to_attempts, to_rows
 from monitor.storage.state_schema import STATE_SCHEMA
 from monitor.storage.statements import Statement
+
+__all__ = ["KEEP_SETTLED_DAYS", "WRITE_BUSY_S", "SqliteState", "StateReader"]
 
 log = structlog.get_logger()
 
@@ -33,9 +35,6 @@ KEEP_SETTLED_DAYS: Final = 90
 # An alert waits for a commit: it gives up, and says why, before the committer goes on without it.
 WRITE_BUSY_S: Final = 0.7
 _DAY_MS: Final = 86_400_000
-
-_subjects: Final = msgspec.json.Decoder(SubjectState)
-_holds: Final = msgspec.json.Decoder(Hold)
 
 
 class SqliteState:
@@ -102,7 +101,7 @@ class SqliteState:
             log.warning("state.prune_failed", path=error.path, cause=error.cause, hint=error.hint)
 
     def _subject(self, row: Row) -> SubjectState | None:
-        state = _to_subject(row[1])
+        state = to_subject(row[1])
         if state is None:
             self._report("subjects", row)
         return state
@@ -114,7 +113,7 @@ class SqliteState:
         return notice
 
     def _hold(self, row: Row) -> Hold | None:
-        hold = _to_hold(row[1])
+        hold = to_hold(row[1])
         if hold is None:
             self._report("holds", row)
         return hold
@@ -180,7 +179,7 @@ class SqliteState:
         """
         wanted: dict[str, object] = {"number": number, "subject": subject, "limit": limit}
         found = await self._db.rows("read outbox", statements.ALERTS, wanted)
-        return _to_rows(self._db.path, found)
+        return to_rows(self._db.path, found)
 
     async def attempts(self, key: str, channel: str) -> list[AttemptRow]:
         """Return the attempts at one notice, oldest first; of very many those in the middle are not kept.
@@ -189,7 +188,7 @@ class SqliteState:
             StoreError: it cannot be read.
         """
         found = await self._db.rows("read attempts", statements.ATTEMPTS, (key, channel))
-        return _to_attempts(self._db.path, found)
+        return to_attempts(self._db.path, found)
 
     async def counts(self) -> tuple[OutboxCount, ...]:
         """Return how many rows each channel has in each state; only what is there.
@@ -210,71 +209,3 @@ class SqliteState:
     async def close(self) -> None:
         """Close; calling it twice is fine."""
         await self._db.close()
-
-
-class StateReader(Reader):
-    """Reads state.db without changing it, for commands; use it as a context manager.
-
-    Raises:
-        StoreError: there is no such file, or it cannot be used.
-    """
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, STATE_SCHEMA)
-
-    def alerts(self, limit: int = 50, *, number: int | None = None, subject: str | None = None) -> list[OutboxRow]:
-        """Return the newest rows of the outbox, newest first: all, or those of one incident or subject."""
-        wanted: dict[str, object] = {"number": number, "subject": subject, "limit": limit}
-        return _to_rows(self.path, self.rows("read outbox", statements.ALERTS, wanted))
-
-    def attempts(self, key: str, channel: str) -> list[AttemptRow]:
-        """Return the attempts at one notice, oldest first; of very many those in the middle are not kept."""
-        return _to_attempts(self.path, self.rows("read attempts", statements.ATTEMPTS, (key, channel)))
-
-    def holds(self, *, ended: bool = False) -> list[Hold]:
-        """Return what people asked for, oldest first, with ``ended`` also what is over; unreadable rows are not."""
-        rows = self.rows("read holds", statements.HOLDS, (ended,))
-        return [hold for _, payload in rows if (hold := _to_hold(payload)) is not None]
-
-    def counts(self) -> tuple[OutboxCount, ...]:
-        """Return how many rows each channel has in each state; only what is there."""
-        return to_counts(self.rows("count outbox", statements.COUNTS))
-
-    def pending(self) -> Pending:
-        """Return how many notices wait and since when."""
-        return pending_of(self.counts())
-
-    def subjects(self) -> list[SubjectState]:
-        """Return the levels as they were last committed; rows that cannot be read are left out."""
-        rows = self.rows("read levels", statements.SUBJECTS)
-        return [state for _, payload in rows if (state := _to_subject(payload)) is not None]
-
-
-def _to_subject(payload: str) -> SubjectState | None:
-    try:
-        return _subjects.decode(payload)
-    except (msgspec.DecodeError, UnicodeError, TypeError):
-        return None
-
-
-def _to_hold(payload: str) -> Hold | None:
-    try:
-        return _holds.decode(payload)
-    except (msgspec.DecodeError, UnicodeError, TypeError):
-        return None
-
-
-def _to_rows(path: Path, found: Sequence[Row]) -> list[OutboxRow]:
-    try:
-        return [to_row(row) for row in found]
-    except ValueError as error:
-        raise StoreError(str(path), "read outbox", str(error), "The file was edited by another program") from error
-
-
-def _to_attempts(path: Path, found: Sequence[Row]) -> list[AttemptRow]:
-    try:
-        return [to_attempt(row) for row in found]
-    except ValueError as error:
-        raise StoreError(
-            str(path), "read attempts", str(error), "The file was edited by another program"
-        ) from error
