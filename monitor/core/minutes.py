@@ -19,7 +19,7 @@ _T = TypeVar("_T", np.float64, np.uint16)
 class Known(NamedTuple):
     """What is known of one symbol's minutes."""
 
-    minutes: int  # complete minutes of the last day with a close
+    there: int  # complete minutes of the last day with a close
     age_s: float | None  # since the newest of them ended; None without any
 
 

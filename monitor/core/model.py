@@ -314,3 +314,4 @@ class Sample(NamedTuple):
     margin_balance: float | None
     maintenance_margin: float | None
     cushion: float | None
+    moves_left: float | None = None  # of a wallet

@@ -1,12 +1,14 @@
 """Typical moves of all watched names, and what they make of the wallets; the engine is the only writer."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 
-from monitor.core.book import Book, Floats
+from monitor.core.book import Book, Bools, Floats, WalletInfo
+from monitor.core.events import Closes
 from monitor.core.minutes import Known, Minutes
-from monitor.core.model import ASK, BID, MarkRange
+from monitor.core.model import ASK, BID, Level, MarkRange
 from monitor.core.moves import changing, floored, hourly_deviation, moves_left
 from monitor.core.risk import Readings
 from monitor.core.wallet_moves import cushion_deltas, cushion_deviations
@@ -14,6 +16,14 @@ from monitor.core.wallet_moves import cushion_deltas, cushion_deviations
 # Without a new minute for so long, what a price used to do says nothing about now.
 OLDEST_S = 4 * 3600.0
 _REFRESH_S = 60.0
+_LEVELS = len(Level) - 1
+
+
+class Typical(NamedTuple):
+    """What is known of how one watched name moves."""
+
+    move: float | None  # log return of one hour
+    minutes: Known
 
 
 class MoveBoard:
@@ -27,48 +37,75 @@ class MoveBoard:
         self.minutes = Minutes()
         self.typical: Floats = np.zeros(0)  # by watched name, log return of one hour; NaN where not known
         self.deviation: Floats = np.zeros(0)  # by wallet, of its one-hour change of cushion; NaN where not known
+        self._kept: Floats = np.zeros(0)  # by wallet, the last that was known
+        self._wallets: tuple[WalletInfo, ...] = ()
         self._returns: Floats = np.zeros((0, 0))
+        self._priced: Bools = np.zeros(0, dtype=np.bool_)  # wallets whose cushion was known when it was made
         self._version = -1
         self._made_s = 0.0
 
-    def watch(self, names: Sequence[str], wallets: int) -> None:
-        """Follow exactly these names; nothing is known of the wallets of a new book yet."""
-        self.minutes.watch(names)
-        self.deviation = np.full(wallets, np.nan)
+    def watch(self, book: Book) -> None:
+        """Follow what a new book needs; nothing is known of its wallets before ``settle``."""
+        self.minutes.watch(book.watched)
+        kept = dict(zip((info.key for info in self._wallets), self._kept.tolist(), strict=True))
+        self._wallets = book.wallets
+        self._kept = np.array([kept.get(info.key, np.nan) for info in book.wallets])
+        self.deviation = np.full(len(book.wallets), np.nan)
 
     def observe(self, marks: Iterable[MarkRange]) -> None:
         """Take marks as they were received."""
         self.minutes.observe(marks)
 
+    def seed(self, event: Closes, now_s: float) -> None:
+        """Take closes from before a name was watched."""
+        self.minutes.seed(event.symbol, event.first_ms, event.closes, now_s)
+
     def refresh(self, book: Book, readings: Readings, now_s: float) -> bool:
-        """Make everything anew if a minute passed or closes came; return whether it was."""
-        if self._version == self.minutes.version and now_s - self._made_s < _REFRESH_S:
+        """Make anew what time, new closes or first marks of wallets made old; return whether anything was."""
+        if self._version != self.minutes.version or now_s - self._made_s >= _REFRESH_S:
+            self._version, self._made_s = self.minutes.version, now_s
+            self._returns, self.typical = _typical(self.minutes, now_s)
+        elif (self._priced | np.isnan(readings.cushion)).all():
             return False
-        self._version, self._made_s = self.minutes.version, now_s
-        self._returns, self.typical = _typical(self.minutes, now_s)
         self._deviate(book, readings)
         return True
 
     def settle(self, book: Book, readings: Readings, now_s: float) -> None:
         """Follow a change of the book."""
+        self._priced = np.ones(len(book.wallets), dtype=np.bool_)
         if not self.refresh(book, readings, now_s):
             self._deviate(book, readings)
 
     def left(self, readings: Readings) -> Floats:
-        """Return the moves left of each wallet, shape (w,): NaN where not known."""
+        """Return the moves left of each wallet, shape (w,): NaN where not known, never below 0."""
         return moves_left(readings.cushion, self.deviation)
 
-    def known(self, now_s: float) -> dict[str, tuple[float | None, Known]]:
-        """Return each watched name's typical move, None where not known, and what is known of its minutes."""
+    def judged(self, readings: Readings) -> Floats:
+        """Return the moves left that conditions are held against, shape (w,) or (8, w) as ``rules`` has them.
+
+        What is not known enters no level. But it leaves none either: there the last known deviation stands in.
+        """
+        left = self.left(readings)
+        lost = np.isnan(self.deviation) & ~np.isnan(self._kept)
+        if not lost.any():
+            return left
+        leaving = np.where(lost, moves_left(readings.cushion, self._kept), left)
+        return np.repeat(np.stack([left, leaving]), _LEVELS, axis=0)
+
+    def known(self, now_s: float) -> dict[str, Typical]:
+        """Return what is known of how each watched name moves."""
         moves = dict(zip(self.minutes.names, self.typical.tolist(), strict=False))
         return {
-            name: (None if np.isnan(move := moves.get(name, np.nan)) else move, known)
+            name: Typical(None if np.isnan(move := moves.get(name, np.nan)) else move, known)
             for name, known in self.minutes.known(now_s).items()
         }
 
     def _deviate(self, book: Book, readings: Readings) -> None:
         deltas = cushion_deltas(book, readings)
         self.deviation = cushion_deviations(book, deltas, self._returns, self.typical)
+        self._kept = np.where(np.isnan(self.deviation), self._kept, self.deviation)
+        self._kept[~book.exposed] = np.nan
+        self._priced = ~np.isnan(readings.cushion)
 
 
 def _typical(minutes: Minutes, now_s: float) -> tuple[Floats, Floats]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 import msgspec
 import numpy as np
 
-from monitor.core.book import Book
+from monitor.core.book import Book, Floats
 from monitor.core.marks import MarkBoard
 from monitor.core.model import Level, Sample
 from monitor.core.notices import Facts
@@ -53,8 +53,10 @@ class PositionView(msgspec.Struct, frozen=True):
 UNKNOWN = "unknown"  # in place of a level: never judged, for want of marks
 
 
-def wallet_views(book: Book, readings: Readings, levels: Sequence[int]) -> tuple[WalletView, ...]:
-    """Return all wallets, in the book's order; ``levels`` by wallet."""
+def wallet_views(
+    book: Book, readings: Readings, levels: Sequence[int], moves_left: Floats | None = None
+) -> tuple[WalletView, ...]:
+    """Return all wallets, in the book's order; ``levels`` and ``moves_left`` by wallet, None if none is known."""
     views = []
     for i, info in enumerate(book.wallets):
         ratio = float(readings.margin_ratio[i])
@@ -71,7 +73,7 @@ def wallet_views(book: Book, readings: Readings, levels: Sequence[int]) -> tuple
                 margin_ratio=number(ratio),
                 room=number(readings.room[i]),
                 joint_distance=number(readings.joint_distance[i]),
-                moves_left=None,
+                moves_left=None if moves_left is None else number(moves_left[i]),
                 level=_level(readings, i, levels),
                 liquidatable=True if ratio == math.inf else msgspec.UNSET,
             )
@@ -131,9 +133,10 @@ def worst_row(book: Book, readings: Readings, wallet: int) -> int | None:
 
 
 def wallet_facts(
-    book: Book, readings: Readings, board: MarkBoard, wallet: int, *, now_s: float, environment: str
-) -> Facts:
-    """Return what a message may say about a wallet."""
+    book: Book, readings: Readings, board: MarkBoard, wallet: int, *, now_s: float, environment: str,
+    moves_left: float = math.nan,
+) -> Facts:  # fmt: skip
+    """Return what a message may say about a wallet; ``moves_left`` is NaN where not known."""
     info = book.wallets[wallet]
     row = worst_row(book, readings, wallet)
     marks = [mark for r in book.rows_of(wallet) if (mark := board.newest(book.positions[r].symbol)) is not None]
@@ -155,6 +158,7 @@ def wallet_facts(
         margin_ratio=number(ratio),
         liquidatable=ratio >= 1,
         room=number(readings.room[wallet]),
+        moves_left=number(moves_left),
         margin_balance=number(readings.margin_balance[wallet]),
         maintenance_margin=number(readings.maintenance_margin[wallet]),
         cushion=number(readings.cushion[wallet]),
@@ -170,9 +174,13 @@ def wallet_facts(
 
 
 def samples(
-    book: Book, readings: Readings, board: MarkBoard, *, levels: Sequence[int], wallets: Sequence[int], at_ms: int
-) -> tuple[Sample, ...]:
-    """Return the history rows of these wallets and of their positions; ``levels`` by wallet of the book."""
+    book: Book, readings: Readings, board: MarkBoard, moves_left: Floats | None = None, *,
+    levels: Sequence[int], wallets: Sequence[int], at_ms: int,
+) -> tuple[Sample, ...]:  # fmt: skip
+    """Return the history rows of these wallets and of their positions.
+
+    ``levels`` and ``moves_left`` are by wallet of the book; the latter is None if none is known.
+    """
     rows = []
     for wallet in wallets:
         key = book.wallets[wallet].key
@@ -186,6 +194,7 @@ def samples(
                 number(readings.margin_ratio[wallet]), number(readings.room[wallet]), None,
                 number(readings.joint_distance[wallet]), None, None, number(readings.margin_balance[wallet]),
                 number(readings.maintenance_margin[wallet]), number(readings.cushion[wallet]),
+                None if moves_left is None else number(moves_left[wallet]),
             )
         )  # fmt: skip
         for row in mine:

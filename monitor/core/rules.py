@@ -95,7 +95,7 @@ def conditions(book: Book, limits: Thresholds, readings: Readings, moves_left: F
         book: the columns the readings were made of.
         limits: compiled for the same book.
         readings: one evaluation.
-        moves_left: shape (w,), NaN where not known; None if none is known.
+        moves_left: shape (w,) or by condition (8, w), NaN where not known; None if none is known.
     """
     room = readings.room
     hit = room <= limits.room
