@@ -144,7 +144,7 @@ async def test_a_fall_is_told_and_recorded_from_frame_to_channel(tmp_path: Path)
         assert watch.level() == "emergency"
         (view,) = watch.daemon.status().engine.positions
         assert view.liquidation_price == pytest.approx(59136.5461847)
-    assert channel.titles == ["EMERGENCY 59 % - BTCUSDT LONG - 0.28 % from liquidation - TESTNET"]
+    assert channel.titles == ["EMERGENCY 59 % - by-hand BTCUSDT LONG - 0.28 % from liquidation - TESTNET"]
     assert channel.closed
     with StateReader(state / "state.db") as reader:
         (row,) = reader.alerts(10)

@@ -4,34 +4,47 @@ from collections.abc import Iterator, Sequence
 
 from monitor.core.model import Level
 from monitor.core.notices import Notice, NoticeKind
-from monitor.notify.words import Line, is_drill
+from monitor.notify.words import FIRST_SEEN, Line, is_drill
+
+_REPEATED = (
+    NoticeKind.ALERT, NoticeKind.REMINDER, NoticeKind.BLIND, NoticeKind.STORAGE, NoticeKind.ACCOUNT,
+    NoticeKind.DRIFT, NoticeKind.CHANNEL,
+)  # fmt: skip
+_OVER = (
+    NoticeKind.CLOSED, NoticeKind.SIGHT, NoticeKind.STORAGE_BACK, NoticeKind.ACCOUNT_BACK, NoticeKind.DRIFT_OVER,
+    NoticeKind.CHANNEL_BACK,
+)  # fmt: skip
 
 
 def answer_lines(notice: Notice) -> Iterator[Line]:
-    """Yield how to stop the reminders of an alert; nothing for what has none."""
-    if answerable(notice):
+    """Yield how to stop the reminders of an alert, or which alert is over; nothing for what has no number."""
+    number = notice.number
+    if is_answerable(notice):
         yield Line(
-            f"Alert {notice.number}",
-            f"position-monitor ack {notice.number} stops reminders until it worsens,"
-            f" position-monitor snooze {notice.number} 30m for half an hour",
+            f"Alert {number}",
+            f"position-monitor ack {number} stops reminders until it worsens,"
+            f" snooze {number} 30m for half an hour",
         )
+    elif number > 0 and notice.kind in _OVER and not is_drill(notice.facts):
+        yield Line(f"Alert {number}", "over" if notice.level is Level.OK else "over for this channel")
 
 
 def group_answer_lines(ordered: Sequence[Notice]) -> Iterator[Line]:
-    """Yield how to stop the reminders of the first of several."""
-    number = next((notice.number for notice in ordered if answerable(notice)), 0)
+    """Yield how to stop the reminders of several."""
+    number = next((notice.number for notice in ordered if is_answerable(notice)), 0)
     if number:
         yield Line(
             f"Alert {number}",
-            f"position-monitor ack {number} stops reminders until it worsens; the others by their numbers",
+            f"position-monitor ack {number} stops reminders until it worsens, ack all those of every open alert",
         )
 
 
-def answerable(notice: Notice) -> bool:
+def is_answerable(notice: Notice) -> bool:
     """Return whether acknowledging means anything: a real alert with a number that will be repeated."""
     return (
-        notice.kind in (NoticeKind.ALERT, NoticeKind.REMINDER)
+        notice.number > 0
+        and notice.kind in _REPEATED
         and notice.level >= Level.WARNING
-        and notice.number > 0
+        and notice.facts.reason != FIRST_SEEN
         and not is_drill(notice.facts)
     )

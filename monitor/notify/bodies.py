@@ -6,7 +6,16 @@ from datetime import tzinfo
 from monitor.core.notices import Facts, Notice, NoticeKind
 from monitor.notify import news, service
 from monitor.notify.numbers import UNKNOWN, grouped, moment, money, moves, percent, span
-from monitor.notify.words import TITLE_SYMBOLS, Line, account_of, clean, environment, symbols_of, used_up
+from monitor.notify.words import (
+    FIRST_SEEN,
+    TITLE_SYMBOLS,
+    Line,
+    account_of,
+    clean,
+    environment,
+    symbols_of,
+    used_up,
+)
 
 _BODY_SYMBOLS = 20
 _BODY_WALLETS = 5
@@ -29,9 +38,12 @@ def lines_of(notice: Notice, tz: tzinfo) -> Iterator[Line]:
 def wallet_lines(facts: Facts, tz: tzinfo) -> Iterator[Line]:
     """Yield everything known about a wallet: whose, how bad, how long, what to do, then the details."""
     yield from short_lines(facts)
+    amounts = (("balance", facts.margin_balance), ("maintenance", facts.maintenance_margin))
     asset = clean(facts.asset)
-    balance, maintenance = money(facts.margin_balance, asset), money(facts.maintenance_margin, asset)
-    yield Line("Wallet", f"balance {balance}, maintenance {maintenance}, cushion {money(facts.cushion, asset)}")
+    words = [
+        f"{name} {money(value, asset, commas=True)}" for name, value in (*amounts, ("cushion", facts.cushion))
+    ]
+    yield Line("Wallet", ", ".join(words))
     if facts.brackets and not facts.brackets.startswith("exchange"):
         yield Line("Brackets", clean(facts.brackets))
     yield Line("Tick", _tick(facts, tz) + _assumption(facts))
@@ -40,7 +52,7 @@ def wallet_lines(facts: Facts, tz: tzinfo) -> Iterator[Line]:
 def short_lines(facts: Facts) -> Iterator[Line]:
     """Yield what cannot be left out of a wallet's danger."""
     yield Line("Account", account_of(facts) + _nearest(facts))
-    if facts.reason == "first seen":
+    if facts.reason == FIRST_SEEN:
         yield Line("Reminders", "none until it worsens: it was like this when first seen")
     if facts.reason == "passed":
         yield Line(

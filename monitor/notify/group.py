@@ -12,14 +12,20 @@ from monitor.notify.bodies import lines_of, short_lines
 from monitor.notify.late import is_late, late_words, present_words
 from monitor.notify.layout import Form
 from monitor.notify.levels import message_level
-from monitor.notify.titles import TITLE_CHARS, ending, headline, shortened, title
+from monitor.notify.news import forced_word
+from monitor.notify.titles import TITLE_CHARS, ending, headline, how_far, shortened, title
 from monitor.notify.words import Line, is_drill, used_up
 
 MOST_LINES = 20
 _TALLIED = 4  # kinds that a title counts one by one
 _WORST_LINES = 3  # of a notice that is not about a wallet's danger
 _DANGER = (NoticeKind.ALERT, NoticeKind.REMINDER)
-_TALLY: dict[NoticeKind, str] = {NoticeKind.SIGHT: "sight again"}
+_KINDS = {
+    NoticeKind.BLIND: "blind feed",
+    NoticeKind.SIGHT: "feed back",
+    NoticeKind.ACCOUNT: "account not followed",
+    NoticeKind.CHANNEL: "channel not delivering",
+}
 Newest = Callable[[str], Facts | None]
 
 
@@ -31,14 +37,17 @@ def worst_first(notices: Sequence[Notice]) -> list[Notice]:
 def group_title(ordered: Sequence[Notice], now_ms: int, newest: Newest) -> str:
     """Return the worst one's title and how many more there are: ``, and 23 more (4 critical, 19 warning)``."""
     worst, others = ordered[0], ordered[1:]
-    more = f", and {len(others)} more ({tally(others)})"
+    more = f", and {len(others)} more ({tally(others, drill=is_drill(worst.facts))})"
     story = shortened(headline(worst), TITLE_CHARS - len(more)) + more
     return title(worst.facts, story, late_words(worst, now_ms, newest(worst.subject)))
 
 
-def tally(notices: Sequence[Notice]) -> str:
-    """Return how many there are of each kind, in the order given, such as ``4 critical, 19 warning``."""
-    counts = Counter(_kind_words(notice) for notice in notices)
+def tally(notices: Sequence[Notice], *, drill: bool) -> str:
+    """Return how many there are of each kind, in the order given, such as ``4 critical, 19 warning``.
+
+    Unless all of it is a ``drill``, what is one is counted as such.
+    """
+    counts = Counter("drill" if is_drill(n.facts) and not drill else _kind_words(n) for n in notices)
     words = [f"{count} {kind}" for kind, count in islice(counts.items(), _TALLIED)]
     rest = len(notices) - sum(islice(counts.values(), _TALLIED))
     return ", ".join([*words, f"{rest} other"] if rest else words)
@@ -67,10 +76,11 @@ def group_body(
     """
     head = [form.written(line) for line in (*caveats, *_worst_lines(ordered[0], tz))]
     others = ordered[1:]
-    rows = [form.written(_row(notice, now_ms, newest(notice.subject))) for notice in others]
+    drill = is_drill(ordered[0].facts)
+    rows = [form.written(_row(notice, now_ms, newest(notice.subject), drill=drill)) for notice in others]
     tail = [form.written(line) for line in group_answer_lines(ordered)]
-    kept = _how_many(head, rows, tail, form, room, more=form.cost(form.written(_more_line(others))))
-    more = [form.written(_more_line(others[kept:]))] if kept < len(rows) else []
+    kept = _how_many(head, rows, tail, form, room, more=form.cost(form.written(_more_line(others, drill=drill))))
+    more = [form.written(_more_line(others[kept:], drill=drill))] if kept < len(rows) else []
     return form.end.join(_whole((*head, *rows[:kept], *more, *tail), form, room))
 
 
@@ -102,8 +112,11 @@ def _whole(lines: Sequence[str], form: Form, room: int) -> Iterator[str]:
 
 def _place(notice: Notice) -> tuple[bool, int, bool, float]:
     facts = notice.facts
-    near = [far for far in (facts.distance, facts.joint_distance) if far is not None and not math.isnan(far)]
-    far = -1.0 if used_up(facts) else min(near, default=math.inf)
+    far, _ = how_far(facts)
+    if used_up(facts):
+        far = -1.0
+    elif far is None or math.isnan(far):
+        far = math.inf
     return is_drill(facts), -message_level(notice), notice.kind not in _DANGER, far
 
 
@@ -113,17 +126,17 @@ def _worst_lines(worst: Notice, tz: tzinfo) -> Iterator[Line]:
     return islice(lines_of(worst, tz), _WORST_LINES)
 
 
-def _row(notice: Notice, now_ms: int, now: Facts | None) -> Line:
+def _row(notice: Notice, now_ms: int, now: Facts | None, *, drill: bool) -> Line:
     """Return another notice in one line: its level and figure as the label, then who and how far."""
-    drill = "DRILL " if is_drill(notice.facts) else ""
+    mark = "DRILL " if is_drill(notice.facts) and not drill else ""
     label, _, text = headline(notice).partition(" - ")
     present = present_words(notice.facts, now) if is_late(notice, now_ms) else ""
     number = f"alert {notice.number}" if notice.number > 0 else ""
-    return Line(f"{drill}{label}", ", ".join(part for part in (text, present, number) if part))
+    return Line(f"{mark}{label}", ", ".join(part for part in (text, present, number) if part))
 
 
-def _more_line(left: Sequence[Notice]) -> Line:
-    return Line("More", f"+{len(left)} more: {tally(left)}")
+def _more_line(left: Sequence[Notice], *, drill: bool) -> Line:
+    return Line(f"+{len(left)} more", tally(left, drill=drill))
 
 
 def _kind_words(notice: Notice) -> str:
@@ -131,4 +144,6 @@ def _kind_words(notice: Notice) -> str:
         return notice.level.label
     if notice.kind is NoticeKind.CLOSED:
         return ending(notice.facts).words.lower()
-    return _TALLY.get(notice.kind, notice.kind.value.replace("_", " "))
+    if notice.kind is NoticeKind.FORCED:
+        return forced_word(notice.facts)
+    return _KINDS.get(notice.kind, notice.kind.value.replace("_", " "))

@@ -82,7 +82,7 @@ def render_group(
     caveats = [
         *_drill_lines(worst),
         *group_late_lines(ordered, now_ms),
-        *_unrecorded_lines(unrecorded=unrecorded),
+        *_unrecorded_lines(unrecorded=unrecorded, several=True),
         *_via_lines(ordered),
     ]
     room = room_beside(whole_title, form)
@@ -98,8 +98,10 @@ def _drill_lines(notice: Notice) -> Iterator[Line]:
         yield Line("Drill", "nothing of this happened; somebody tries out how alerts arrive")
 
 
-def _unrecorded_lines(*, unrecorded: bool) -> Iterator[Line]:
-    if unrecorded:
+def _unrecorded_lines(*, unrecorded: bool, several: bool = False) -> Iterator[Line]:
+    if unrecorded and several:
+        yield Line("Unrecorded", "the database did not take all of these; what it lacks is in no history")
+    elif unrecorded:
         yield Line("Unrecorded", "the database did not take this alert; it is in no history")
 
 

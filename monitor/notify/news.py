@@ -41,6 +41,11 @@ def forced_level(facts: Facts) -> Level:
     return _forced_words(facts)[2]
 
 
+def forced_word(facts: Facts) -> str:
+    """Return what the exchange did, such as ``liquidated``."""
+    return _forced_words(facts)[1]
+
+
 def call_words(facts: Facts) -> str:
     """Return what the exchange says in its margin call beside what we say."""
     theirs, ours = (_ratio_of(facts.compared, side) for side in ("theirs", "ours"))

@@ -41,22 +41,22 @@ def grouped(value: float | None, missing: str = UNKNOWN, *, figures: int = _PRIC
     """Return a number with commas between thousands, such as ``59,136.55`` or ``0.5``; ``missing`` for None."""
     if value is None or not math.isfinite(value):
         return missing
-    whole, point, part = _trimmed(value + 0.0, _decimals(value, figures), keep=0).partition(".")
-    sign = "-" if whole.startswith("-") else ""
-    return f"{sign}{int(whole.removeprefix('-')):,}{point}{part}"
+    return _with_commas(_trimmed(value + 0.0, _decimals(value, figures), keep=0))
 
 
-def money(value: float | None, asset: str) -> str:
+def money(value: float | None, asset: str, *, commas: bool = False) -> str:
     """Return an amount with its asset, such as ``928.00 USDT`` or ``0.0016 BTC``; ``unknown`` for None.
 
-    Dollar-like assets get two decimals, coins as many as five significant figures need.
+    Dollar-like assets get two decimals, coins as many as five significant figures need. ``commas`` go between
+    thousands.
     """
     if value is None or not math.isfinite(value):
         return UNKNOWN
     decimals = 2
     if "USD" not in asset or (value != 0 and abs(value) < 0.005):  # noqa: PLR2004 - it would read 0.00
         decimals = max(2, _decimals(value, _COIN_FIGURES))
-    return f"{_trimmed(value, decimals, keep=2)} {asset}".rstrip()
+    text = _trimmed(value, decimals, keep=2)
+    return f"{_with_commas(text) if commas else text} {asset}".rstrip()
 
 
 def moves(left: float | None) -> str:
@@ -116,6 +116,12 @@ def _when(at_ms: int) -> datetime | None:
 def _decimals(value: float, figures: int) -> int:
     """Return how many decimals show ``figures`` significant figures; never negative."""
     return 0 if value == 0 else max(0, figures - 1 - math.floor(math.log10(abs(value))))
+
+
+def _with_commas(text: str) -> str:
+    whole, point, part = text.partition(".")
+    sign = "-" if whole.startswith("-") else ""
+    return f"{sign}{int(whole.removeprefix('-')):,}{point}{part}"
 
 
 def _trimmed(value: float, decimals: int, keep: int) -> str:

@@ -21,7 +21,7 @@ _WORDS = {
     "stuck": "too many earlier messages are still stuck",
     "closed": "the channel was closed",
     "rejected": "the service did not accept the message and gave no reason",
-    "overdue": "nothing was accepted for long",
+    "overdue": "it accepts nothing, and messages are waiting",
 }
 
 

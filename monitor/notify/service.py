@@ -9,6 +9,8 @@ from monitor.notify.numbers import moment, moves, percent, span
 from monitor.notify.reasons import in_words
 from monitor.notify.words import Line, clean
 
+_ADDRESS = frozenset({"http-400", "http-401", "http-403", "http-404", "unusable"})  # what only people can mend
+
 
 def _channel_title(facts: Facts) -> str:
     return f"CHANNEL {_name(facts)} DOES NOT DELIVER - {_why(facts)}"
@@ -37,8 +39,9 @@ def _summary_title(facts: Facts) -> str:
 def _channel_lines(facts: Facts, tz: tzinfo) -> Iterator[Line]:  # noqa: ARG001 - one signature for every body
     yield Line("Channel", _name(facts))
     yield Line("Reason", _why(facts))
-    yield Line("Meaning", "what it should tell reaches nobody through it; other channels are not affected")
-    yield Line("To do", f"mend its address, then: position-monitor test-alert --channel {_name(facts)}")
+    yield Line("Meaning", "until it does, nobody hears anything through it")
+    cure = "mend its address" if facts.reason in _ADDRESS else "look at the service and the network"
+    yield Line("To do", f"{cure}; position-monitor test-alert --channel {_name(facts)} shows what it answers")
 
 
 def _channel_back_lines(facts: Facts, tz: tzinfo) -> Iterator[Line]:  # noqa: ARG001 - same
@@ -58,12 +61,7 @@ def _summary_lines(facts: Facts, tz: tzinfo) -> Iterator[Line]:
     yield Line("Alerts", f"{day.alerts} opened, {_count(day.delivered, 'message')} delivered, {undelivered}")
     blind = f", blind for {span(day.blind_s)} in all" if day.blind_s > 0 else ""
     yield Line("Outages", f"{day.outages or 'none'}{blind}")
-    yield Line(
-        "Kept quiet",
-        f"{_count(day.holds, 'acknowledgement, snooze or mute', plural='acknowledgements, snoozes or mutes')}"
-        if day.holds
-        else "nothing",
-    )
+    yield Line("Quiet", _asked(day.holds))
     yield Line("Since", moment(day.since_ms, tz))
 
 
@@ -84,12 +82,12 @@ def _name(facts: Facts) -> str:
 
 
 def _why(facts: Facts) -> str:
-    if facts.reason == "overdue" and facts.mark_age_s is not None:
-        return f"nothing was accepted for {span(facts.mark_age_s)}"
     return clean(in_words(facts.reason)) or "the reason is unknown"
 
 
 def _worst_short(day: DayReport) -> str:
+    if not day.worst_subject:
+        return "not known"
     level = day.worst_level.name if day.worst_level > Level.OK else day.worst_level.label
     return level if day.worst_ratio is None else f"{level} {percent(day.worst_ratio)}"
 
@@ -102,5 +100,9 @@ def _worst(day: DayReport, tz: tzinfo) -> str:
     return f"{day.worst_level.name} - {clean(day.worst_subject)}: {figures}{when}"
 
 
-def _count(count: int, noun: str, *, plural: str = "") -> str:
-    return f"{count or 'no'} {noun if count == 1 else plural or noun + 's'}"
+def _asked(times: int) -> str:
+    return f"asked for {'once' if times == 1 else f'{times} times'}" if times else "nobody asked for it"
+
+
+def _count(count: int, noun: str) -> str:
+    return f"{count or 'no'} {noun}{'' if count == 1 else 's'}"

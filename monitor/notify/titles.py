@@ -1,4 +1,7 @@
-"""Titles: all a lock screen shows. Pure; plain text in every format."""
+"""Titles: all a lock screen shows. Pure; plain text in every format.
+
+The danger comes first and the number of the alert not at all: whoever wants to answer opens the message.
+"""
 
 from typing import NamedTuple
 
@@ -92,21 +95,29 @@ def _danger(notice: Notice) -> str:
     if used_up(facts):
         return f"{notice.level.name} - {whose(facts)} - LIQUIDATION NOW, margin used up"
     ratio = "" if facts.margin_ratio is None else f" {percent(facts.margin_ratio)}"
-    return f"{notice.level.name}{ratio} - {whose(facts)} - {_how_far(facts)}"
+    return f"{notice.level.name}{ratio} - {whose(facts)} - {_far_words(facts)}"
 
 
 def _ratio_words(facts: Facts) -> str:
     return "margin used up" if used_up(facts) else f"margin ratio {percent(facts.margin_ratio)}"
 
 
-def _how_far(facts: Facts) -> str:
-    """Return the smaller of the two distances: many positions fall together long before any one alone."""
+def how_far(facts: Facts) -> tuple[float | None, bool]:
+    """Return the smaller of the two distances, and whether it is the joint one.
+
+    Many positions fall together long before any one alone. None where there is neither.
+    """
     alone, joint = facts.distance, facts.joint_distance
     if joint is not None and facts.positions > 1 and (alone is None or joint < alone):
-        return f"{percent(joint)} from liquidation, all marks together"
-    if alone is not None:
-        return f"{percent(alone)} from liquidation"
-    return "distance unknown" if facts.mark is None else "no liquidation price"
+        return joint, True
+    return alone, False
+
+
+def _far_words(facts: Facts) -> str:
+    far, together = how_far(facts)
+    if far is None:
+        return "distance unknown" if facts.mark is None else "no liquidation price"
+    return f"{percent(far)} from liquidation" + (", all marks together" if together else "")
 
 
 def _of_symbols(facts: Facts) -> str:

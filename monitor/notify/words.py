@@ -9,6 +9,7 @@ from monitor.notify.numbers import UNKNOWN
 FIELD_CHARS = 80
 DETAIL_CHARS = 400
 TITLE_SYMBOLS = 3
+FIRST_SEEN = "first seen"  # the reason of an alert that is told once
 DRILL = "drill"  # in place of an environment: nothing of it happened
 _TITLE_ACCOUNT_CHARS = 24
 
