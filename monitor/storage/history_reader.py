@@ -63,7 +63,8 @@ _WHO: Final = """
 """
 _SAMPLES: Final = f"""
 SELECT x.at_ms, s.account, s.wallet, s.symbol, s.side, x.source, x.level, x.margin_ratio, x.room, x.distance,
-       x.joint_distance, x.mark, x.liquidation_price, x.margin_balance, x.maintenance_margin, x.cushion
+       x.joint_distance, x.mark, x.liquidation_price, x.margin_balance, x.maintenance_margin, x.cushion,
+       x.moves_left
 FROM subjects AS s CROSS JOIN samples AS x ON x.subject_id = s.id
 WHERE {_WHO} AND x.at_ms >= :since_ms AND x.at_ms < :until_ms
 ORDER BY x.at_ms DESC, s.account DESC, s.wallet DESC, s.symbol DESC, s.side DESC LIMIT :limit

@@ -85,6 +85,7 @@ HISTORY_SCHEMA: Final = Schema(
             "CREATE INDEX changes_of_symbol ON changes (symbol, at_ms)",
             "CREATE INDEX changes_by_time ON changes (at_ms)",
         ),
+        3: ("ALTER TABLE samples ADD COLUMN moves_left REAL",),
     },
 )
 
@@ -98,10 +99,10 @@ ON CONFLICT (account, wallet, symbol, side) DO NOTHING
 PUT_SAMPLE: Final = """
 INSERT OR REPLACE INTO samples (
     subject_id, at_ms, source, level, margin_ratio, room, distance, joint_distance, mark, liquidation_price,
-    margin_balance, maintenance_margin, cushion
+    margin_balance, maintenance_margin, cushion, moves_left
 ) VALUES (
     (SELECT id FROM subjects WHERE account = ?2 AND wallet = ?3 AND symbol = ?4 AND side = ?5),
-    ?1, ?6, ?7, nullif(?8, 9e999), ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16
+    ?1, ?6, ?7, nullif(?8, 9e999), ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, nullif(?17, 9e999)
 )
 """
 

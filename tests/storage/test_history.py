@@ -41,6 +41,7 @@ BASE = Sample(
     margin_balance=1050.0,
     maintenance_margin=122.0,
     cushion=928.0,
+    moves_left=4.5,
 )
 
 
@@ -511,10 +512,10 @@ async def test_a_file_of_version_1_is_migrated_with_its_rows(path: Path, clock: 
     async with box.running() as history:
         history.record_changes([OPENED])
         await box.wake()
-    assert box.samples() == [BASE]
+    assert box.samples() == [BASE._replace(moves_left=None)]
     with HistoryReader(path) as reader:
         assert [minute.samples for minute in reader.minutes()] == [7]
         assert reader.changes() == [OPENED]
     older = HISTORY_SCHEMA._replace(migrations={1: HISTORY_SCHEMA.migrations[1]})
-    with pytest.raises(SchemaTooNewError, match="its schema version is 2, this program knows 1"):
+    with pytest.raises(SchemaTooNewError, match="its schema version is 3, this program knows 1"):
         Reader(path, older)

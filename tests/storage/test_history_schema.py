@@ -34,7 +34,7 @@ def test_every_field_has_a_column(tables: sqlite3.Connection) -> None:
 
 def test_parameters_are_numbered_as_fields_are(tables: sqlite3.Connection) -> None:
     """A sample is bound as it is: each value lands in the column of its name."""
-    sample = Sample(3 * MINUTE_MS + 5, "a", "w", "s", "d", "stream", 2, *(float(n) for n in range(8, 17)))
+    sample = Sample(3 * MINUTE_MS + 5, "a", "w", "s", "d", "stream", 2, *(float(n) for n in range(8, 18)))
     tables.execute(PUT_SUBJECT, sample[1:5])
     tables.execute(PUT_SAMPLE, sample)
     tables.execute(FOLD, sample[:12])
