@@ -8,17 +8,21 @@ an event is decided here and nowhere else.
 import msgspec
 import numpy as np
 
-from monitor.core import planner, report
+from monitor.core import report
 from monitor.core.accounts import Accounts
 from monitor.core.book import Book, Bools, Floats, Ints
 from monitor.core.compile import compile_book, correct, patch, set_rates
+from monitor.core.deaf import DeafChannels
 from monitor.core.departures import Departures
 from monitor.core.events import (
     AccountState,
+    Closes,
     DeliveryResult,
     Event,
     FeedState,
     Heartbeat,
+    Held,
+    Lifted,
     MarginCall,
     OrderForced,
     Reconciled,
@@ -33,15 +37,17 @@ from monitor.core.events import (
 from monitor.core.incidents import Effects, Incidents
 from monitor.core.marks import MarkBoard
 from monitor.core.model import AccountSnapshot, BracketTable, ForcedOrder, Level, Market, Now, SubjectKey
-from monitor.core.notices import DataState, Facts, NoticeKind, SubjectState
+from monitor.core.move_board import MoveBoard
+from monitor.core.notices import DataState, Facts, Hold, NoticeKind, SubjectState
 from monitor.core.outages import FEED_PREFIX, STORE_PREFIX, Outages
+from monitor.core.planner import Outcome
 from monitor.core.pricing import row_prices, unsure_wallets
 from monitor.core.risk import Readings, adverse_prices, evaluate, evaluate_rows
 from monitor.core.rules import Thresholds, Track, advance, compile_thresholds, conditions, reached
 from monitor.core.sampling import Sampler
 from monitor.core.settings import EngineSettings
-from monitor.core.troubles import closing_kind
-from monitor.core.view import EngineView, engine_view
+from monitor.core.troubles import closing
+from monitor.core.view import EngineView, OpenAlert, engine_view
 
 _NONE: Ints = np.zeros(0, dtype=np.intp)
 
@@ -52,6 +58,7 @@ class Engine:
     def __init__(self) -> None:
         self._settings = EngineSettings()
         self._board = MarkBoard()
+        self._moves = MoveBoard()
         self._book: Book = compile_book((), {})
         self._limits: Thresholds = compile_thresholds(self._book, self._settings)
         self._track = Track.empty(0)
@@ -65,6 +72,8 @@ class Engine:
         self._outages = Outages(self._incidents)
         self._accounts = Accounts(self._incidents)
         self._departures = Departures(self._incidents, self._accounts)
+        self._deaf = DeafChannels(self._incidents)
+        self._incidents.symbols_of = self._symbols_of
         self._watched: dict[Market, tuple[str, ...]] = dict.fromkeys(Market, ())
 
     def watched(self, market: Market) -> tuple[str, ...]:
@@ -93,20 +102,34 @@ class Engine:
             case SettingsChanged():
                 self._settings_changed(event, now)
             case Restored():
-                self._incidents.restore(event.subjects, event.fates)
+                self._incidents.restore(event.subjects, event.fates, event.pending, event.last_number)
+                self._incidents.holds.restore(event.holds)
                 self._accounts.forget(now)
             case Subscribed():
                 self._outages.subscribed(event.feed, event.symbols)
                 self._board.expect(event.symbols, event.at_s)
-            case DeliveryResult():
-                self._delivered(event, now)
-            case StoreState():
-                self._outages.store_state(event, self._settings, now)
+            case DeliveryResult() | Held() | Lifted() | StoreState():
+                self._heard(event, now)
+            case Closes():
+                # Levels follow with the next heartbeat: a start brings hundreds of these.
+                self._moves.seed(event, now.mono_s)
             case FeedState():
                 pass  # shown by the feed itself; what counts here is whether marks arrive
             case _:
                 self._account_event(event, now)
         return self._incidents.take()
+
+    def _heard(self, event: DeliveryResult | Held | Lifted | StoreState, now: Now) -> None:
+        """Take what channels, people and databases report."""
+        match event:
+            case DeliveryResult():
+                self._delivered(event, now)
+            case Held():
+                self._incidents.hold(event.hold)
+            case Lifted():
+                self._incidents.holds.lift(event.target, now.wall_ms)
+            case StoreState():
+                self._outages.store_state(event, self._settings, now)
 
     def _account_event(
         self,
@@ -143,9 +166,12 @@ class Engine:
             self._book,
             self._readings,
             self._board,
+            self._moves,
             levels=self._track.level.tolist(),
             data=lambda name: self._data(name, now),
             accounts=self._accounts.views(),
+            alerts=self.open_alerts(),
+            holds=self.holds(),
             now_s=now.mono_s,
             environment=self._settings.environment,
             evaluations=self.evaluations,
@@ -161,10 +187,11 @@ class Engine:
 
     def _ticks(self, event: Ticks, now: Now) -> None:
         extremes = self._board.take(event.marks)
+        self._moves.observe(event.marks)
         set_rates(self._book, self._board.price)
         prices = self._prices(self._board.price, now.mono_s)
         self._readings = evaluate_rows(self._book, prices)
-        self._hit = conditions(self._book, self._limits, self._readings)
+        self._hit = self._conditions(self._readings)
         self.evaluations += 1
         worst = self._readings
         hit = self._hit
@@ -172,20 +199,23 @@ class Engine:
             # Ticks were coalesced: what held at an extreme was a received crossing and counts.
             adverse = adverse_prices(self._book, *extremes)
             worst = evaluate_rows(self._book, np.where(np.isnan(adverse), prices, adverse))
-            hit = hit | conditions(self._book, self._limits, worst)
+            hit = hit | self._conditions(worst)
             if self._book.pairs.first.size:
                 # The ratio and the distance of a hedged pair can be worse at the end that leaves it more cushion.
                 for end in extremes:
                     readings = evaluate_rows(self._book, self._prices(end, now.mono_s))
-                    hit = hit | conditions(self._book, self._limits, readings)
+                    hit = hit | self._conditions(readings)
             if self._book.rated_slots.size:
                 # Of rates that were coalesced the lower end counts too, for both of an asset's move as one.
                 set_rates(self._book, extremes[0])
                 readings = evaluate_rows(self._book, prices)
-                hit = hit | conditions(self._book, self._limits, readings)
+                hit = hit | self._conditions(readings)
                 set_rates(self._book, self._board.price)
         changed = self._judge(hit, worst, now)
         self._record(changed, now)
+
+    def _conditions(self, readings: Readings) -> Bools:
+        return conditions(self._book, self._limits, readings, self._moves.judged(readings))
 
     def _prices(self, marks: Floats, now_s: float) -> Floats:
         blind = self._board.silent(now_s, self._settings.freshness.blind_after_s)
@@ -248,7 +278,7 @@ class Engine:
             levels = self._track.level.tolist()
             self._incidents.samples.extend(
                 report.samples(
-                    self._book, self._readings, self._board,
+                    self._book, self._readings, self._board, self._moves.left(self._readings),
                     levels=levels, wallets=due.tolist(), at_ms=now.wall_ms,
                 )
             )  # fmt: skip
@@ -256,12 +286,16 @@ class Engine:
     # Time
 
     def _heartbeat(self, now: Now) -> None:
-        changed = self._judge(self._hit, self._readings, now) if self._track.level.any() else _NONE
+        self._incidents.holds.expire(now.wall_ms)
+        moved = self._moves.refresh(self._book, self._readings, now.mono_s)
+        if moved:
+            self._hit = self._conditions(self._readings)
+        changed = self._judge(self._hit, self._readings, now) if moved or self._track.level.any() else _NONE
         self._record(changed, now)
         for wallet in np.flatnonzero(self._track.level).tolist():
             state = self._incidents.begin(str(self._book.wallets[wallet].key), now.wall_ms)
             rule = self._limits.rules[wallet].levels[state.level - 1]
-            due = planner.remind(state, rule.reminder_s, self._settings.channels, now.wall_ms)
+            due = self._incidents.due(state, rule.reminder_s, self._settings.channels, now.wall_ms)
             if due and not np.isnan(self._readings.cushion[wallet]):
                 self._incidents.remind(state, due, now.wall_ms, self._facts(wallet, now, self._readings))
         self._outages.watch_feeds(
@@ -272,6 +306,10 @@ class Engine:
         )
         self._outages.remind_stores(self._settings, now)
         self._accounts.remind(now)
+        self._deaf.judge(now)
+        self._incidents.help_out(
+            now.wall_ms, self._settings.escalate_after_s, lambda state: self.newest(state.subject, now)
+        )
         if self._departures.waiting:
             self._forget_absent(now)
         for subject in self._incidents.owed():
@@ -283,6 +321,7 @@ class Engine:
     def _settings_changed(self, event: SettingsChanged, now: Now) -> None:
         self._settings = event.settings
         self._incidents.channels = event.settings.channels
+        self._deaf.configure(event.settings, now)
         self._accounts.configure(event.settings, event.tables, now)
         self._recompile(now)
 
@@ -340,6 +379,7 @@ class Engine:
         self._book = book
         self._limits = compile_thresholds(book, self._settings)
         self._board.watch(book.watched, now.mono_s)
+        self._moves.watch(book)
         inverse = {book.positions[row].symbol for row in np.flatnonzero(book.inverse).tolist()}
         self._watched = {
             Market.USDM: tuple(name for name in book.watched if name not in inverse),
@@ -381,16 +421,50 @@ class Engine:
 
     def _reassess(self, now: Now) -> None:
         self._readings = evaluate_rows(self._book, self._prices(self._board.price, now.mono_s))
-        self._hit = conditions(self._book, self._limits, self._readings)
+        self._moves.settle(self._book, self._readings, now.mono_s)
+        self._hit = self._conditions(self._readings)
         self._record(self._judge(self._hit, self._readings, now), now)
 
     # Outcomes
 
     def _delivered(self, event: DeliveryResult, now: Now) -> None:
         facts, kind = self._closing(event.subject, now)
-        self._incidents.settle(
-            event.subject, event.channel, now.wall_ms, facts, accepted=event.accepted, kind=kind
+        outcome = Outcome(event.channel, event.key, event.accepted, event.level)
+        self._incidents.settle(event.subject, outcome, now.wall_ms, facts, kind=kind)
+        self._deaf.delivered(event.channel, now, accepted=event.accepted, reason=event.reason)
+
+    def newest(self, subject: str, now: Now) -> Facts | None:
+        """Return what is known of a wallet now; None for any other subject, and for one that is held no more."""
+        account, _, name = subject.partition("/")
+        wallet = self._book.wallet_index.get(SubjectKey(account, name)) if account else None
+        if wallet is None or not self._book.exposed[wallet] or np.isnan(self._readings.cushion[wallet]):
+            return None
+        return self._facts(wallet, now, self._readings)
+
+    def open_alerts(self) -> tuple[OpenAlert, ...]:
+        """Return the incidents under way by number, each with the wish for quiet that holds it back."""
+        return tuple(
+            OpenAlert(
+                number=state.number,
+                subject=state.subject,
+                level=state.level,
+                since_ms=state.since_ms,
+                symbols=tuple(self._symbols_of(state.subject)),
+                held=self._incidents.held_by(state),
+            )
+            for state in self._incidents.open()
         )
+
+    def holds(self) -> tuple[Hold, ...]:
+        """Return the wishes for quiet in force, oldest first."""
+        return self._incidents.holds.active()
+
+    def _symbols_of(self, subject: str) -> tuple[str, ...]:
+        account, _, name = subject.partition("/")
+        wallet = self._book.wallet_index.get(SubjectKey(account, name)) if account else None
+        if wallet is None:
+            return ()
+        return tuple(sorted({self._book.positions[row].symbol for row in self._book.rows_of(wallet)}))
 
     def _closing(self, subject: str, now: Now) -> tuple[Facts, NoticeKind]:
         """Return what a closing message that is late would say."""
@@ -400,8 +474,8 @@ class Engine:
         if subject.startswith(STORE_PREFIX):
             store = subject.removeprefix(STORE_PREFIX)
             return Facts(environment=environment, detail=store), NoticeKind.STORAGE_BACK
-        if (trouble := closing_kind(subject)) is not None:
-            return Facts(environment=environment, account=trouble[0]), trouble[1]
+        if (trouble := closing(subject)) is not None:
+            return msgspec.structs.replace(trouble[0], environment=environment), trouble[1]
         account, _, name = subject.partition("/")
         wallet = self._book.wallet_index.get(SubjectKey(account, name))
         if wallet is None:
@@ -414,8 +488,9 @@ class Engine:
 
     def _facts(self, wallet: int, now: Now, readings: Readings) -> Facts:
         return report.wallet_facts(
-            self._book, readings, self._board, wallet, now_s=now.mono_s, environment=self._settings.environment
-        )
+            self._book, readings, self._board, wallet, now_s=now.mono_s, environment=self._settings.environment,
+            moves_left=float(self._moves.left(readings)[wallet]),
+        )  # fmt: skip
 
     def _how_it_ended(self, state: SubjectState) -> str:
         """Return why a level fell; after a liquidation, or with the margin used up, it is no recovery."""

@@ -7,11 +7,12 @@ from monitor.core.model import (
     BracketTable,
     ExchangeFigures,
     ForcedOrder,
+    Level,
     MarginCallLeg,
     MarkRange,
     Side,
 )
-from monitor.core.notices import Fate, Hold, SubjectState
+from monitor.core.notices import Fate, Hold, Notice, SubjectState
 from monitor.core.settings import EngineSettings
 
 
@@ -29,6 +30,7 @@ class Restored(msgspec.Struct, frozen=True, tag=True):
     fates: tuple[Fate, ...] = ()  # an outcome may have been recorded and not have reached the state
     holds: tuple[Hold, ...] = ()  # that had not ended
     last_number: int = 0  # the highest number an incident ever had
+    pending: tuple[Notice, ...] = ()  # decided and not yet delivered
 
 
 class Snapshot(msgspec.Struct, frozen=True, tag=True):
@@ -118,6 +120,7 @@ class DeliveryResult(msgspec.Struct, frozen=True, tag=True):
     channel: str
     accepted: bool
     reason: str = ""
+    level: Level = Level.OK  # of the notice; ok where it is not known
 
 
 class Held(msgspec.Struct, frozen=True, tag=True):
@@ -136,7 +139,7 @@ class Closes(msgspec.Struct, frozen=True, tag=True):
     """One-minute closes of a symbol's mark price from before it was watched, oldest first.
 
     ``closes[i]`` is the mark at the end of the minute that began at ``first_ms + i * 60_000`` (exchange time,
-    Unix milliseconds); NaN stands for a gap.
+    Unix milliseconds); 0 stands for a gap, for a journal holds no NaN.
     """
 
     symbol: str

@@ -1,14 +1,21 @@
 """States of all subjects, and the effects that collect while one event is handled."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from monitor.core import planner
+import msgspec
+
+from monitor.core import failover, planner
+from monitor.core.holds import Holds
 from monitor.core.model import Change, Compared, Level, Sample
 from monitor.core.notices import Facts, Fate, Hold, Notice, NoticeKind, SubjectState, Transition
 from monitor.core.settings import ChannelRule
 
 TOLD_PREFIX = "/told:"
+# Why a channel is told that did not ask for it.
+FALLBACK = "fallback:"
+ESCALATION = "escalation"
+_MUTED = (NoticeKind.CHANGED, NoticeKind.SUMMARY)  # what a person who wants quiet is not told at all
 
 
 class Effects(NamedTuple):
@@ -33,6 +40,10 @@ class Incidents:
         self._states: dict[str, SubjectState] = {}
         self._announced = 0
         self._leaving: dict[str, tuple[SubjectState, Facts]] = {}  # gone, but a message is still in flight
+        self.holds = Holds()
+        self.symbols_of: Callable[[str], Collection[str]] = lambda _subject: ()  # those a wallet holds
+        self._last_number = 0
+        self._latest: dict[str, tuple[Facts, NoticeKind]] = {}  # what was last told of an open incident
         self._clear()
 
     def _clear(self) -> None:
@@ -49,22 +60,30 @@ class Incidents:
         """Return what collected since the last take."""
         effects = Effects(
             tuple(self._changed.values()), tuple(self._gone), tuple(self._notices), tuple(self._withdrawn),
-            tuple(self._transitions), tuple(self.samples), tuple(self.changes), self.drifting,
+            tuple(self._transitions), tuple(self.samples), tuple(self.changes), self.drifting, self.holds.take(),
         )  # fmt: skip
         self._clear()
         return effects
 
-    def restore(self, states: Iterable[SubjectState], fates: Iterable[Fate] = ()) -> None:
-        """Take what an earlier run left, and what its outbox knows of the outcomes."""
+    def restore(
+        self, states: Iterable[SubjectState], fates: Iterable[Fate] = (), pending: Iterable[Notice] = (),
+        last_number: int = 0,
+    ) -> None:  # fmt: skip
+        """Take what an earlier run left, what its outbox knows of the outcomes, and what was not delivered yet."""
+        self._last_number = max(self._last_number, last_number)
         by_subject: dict[str, dict[str, Fate]] = {}
         for fate in fates:
             by_subject.setdefault(fate.subject, {})[fate.channel] = fate
+        self._latest.update({notice.subject: (notice.facts, notice.kind) for notice in pending})
         for state in states:
             after = planner.reconcile(state, by_subject.get(state.subject, {}))
+            self._last_number = max(self._last_number, after.number)
             if after == state:
                 self._states[state.subject] = state
             else:
                 self._save(after)
+            if state.subject.startswith(TOLD_PREFIX):
+                self._drop_if_told(state.subject)
 
     def get(self, subject: str) -> SubjectState | None:
         """Return the state of a subject, None if it was never seen."""
@@ -82,18 +101,43 @@ class Incidents:
             self._save(state)
         return state
 
-    def audience(self, level: Level) -> tuple[ChannelRule, ...]:
+    def open(self) -> tuple[SubjectState, ...]:
+        """Return the incidents under way, oldest first."""
+        under_way = (s for s in self._states.values() if s.level > Level.OK and not is_announcement(s.subject))
+        return tuple(sorted(under_way, key=lambda state: state.number))
+
+    def audience(self, level: Level, *, without: str = "") -> tuple[ChannelRule, ...]:
         """Return the channels for trouble that is not about one wallet, as if each asked for its level.
 
-        Those that ask for ``level``; where none does, those that ask for the least: somebody has to hear.
+        Those that ask for ``level``; where none does, those that ask for the least: somebody has to hear. One that
+        the trouble is about is left out by its name.
         """
-        least = min((channel.min_level for channel in self.channels), default=level)
+        others = [channel for channel in self.channels if channel.name != without]
+        least = min((channel.min_level for channel in others), default=level)
         limit = max(level, least)
         return tuple(
-            ChannelRule(channel.name, min(level, channel.min_level))
-            for channel in self.channels
+            msgspec.structs.replace(channel, min_level=min(level, channel.min_level))
+            for channel in others
             if channel.min_level <= limit
         )
+
+    def due(
+        self, state: SubjectState, reminder_s: float | None, channels: Sequence[ChannelRule], at_ms: int
+    ) -> tuple[str, ...]:
+        """Return the channels to be told again; none while a person wants quiet about it."""
+        return () if self._held(state, state.level) else planner.remind(state, reminder_s, channels, at_ms)
+
+    def held_by(self, state: SubjectState) -> Hold | None:
+        """Return the wish that holds back reminders of an incident."""
+        return self.holds.covering(state.subject, state.number, self.symbols_of(state.subject), state.level)
+
+    def _held(self, state: SubjectState, level: Level) -> bool:
+        symbols = self.symbols_of(state.subject)
+        return self.holds.covering(state.subject, state.number, symbols, level) is not None
+
+    def hold(self, hold: Hold) -> Hold:
+        """Take a person's wish; it covers what every incident is now, and nothing worse."""
+        return self.holds.make(hold, {state.subject: state.level for state in self.open()})
 
     def rise(
         self, state: SubjectState, level: Level, at_ms: int, facts: Facts, *,
@@ -101,36 +145,95 @@ class Incidents:
     ) -> None:  # fmt: skip
         """Tell that a level was reached, or that the same trouble grew; by default to all that asked for it."""
         asked = self.channels if channels is None else channels
-        plan = planner.rise(state, level, asked, at_ms, facts, kind=kind, quiet=quiet)
+        # The same trouble that grew is news by nature.
+        held = level is not state.level and self._held(state, level)
+        plan = planner.rise(
+            state, level, asked, at_ms, facts, kind=kind, quiet=quiet, number=self._last_number + 1, held=held
+        )
+        self._last_number = max(self._last_number, plan.state.number)
+        if not held:
+            self.holds.worsened(state.subject, plan.state.number, level, at_ms)
         if level is not state.level:
             self._moved(state, level, at_ms, plan.state.incident, facts)
-        self._apply(plan)
+        self._apply(plan, facts, kind)
 
     def fall(
         self, state: SubjectState, level: Level, at_ms: int, facts: Facts, *, kind: NoticeKind = NoticeKind.CLOSED
     ) -> None:
         """Record a lower level, and close the incident where it is over."""
         self._moved(state, level, at_ms, state.incident, facts)
-        self._apply(planner.fall(state, level, self.channels, at_ms, facts, kind=kind))
+        plan = planner.fall(state, level, self.channels, at_ms, facts, kind=kind)
+        self._eased(plan, at_ms)
+        self._apply(plan)
+
+    def _eased(self, plan: planner.Plan, at_ms: int) -> None:
+        state = plan.state
+        if plan.notices or state.level is Level.OK:
+            self.holds.eased(state.subject, state.level)
+        if state.level is Level.OK:
+            self.holds.over(state.number, at_ms)
+            self._latest.pop(state.subject, None)
 
     def announce(
         self, about: str, kind: NoticeKind, at_ms: int, facts: Facts, *, level: Level,
         channels: Sequence[ChannelRule],
     ) -> None:  # fmt: skip
-        """Tell something that happened and has no end: delivered like all else, and nothing is remembered of it.
+        """Tell something that happened and has no end: delivered like all else, and forgotten once it was.
 
         Each has a subject of its own, so that none supersedes another.
         """
+        if kind in _MUTED and self.holds.muted():
+            return
         self._announced += 1
         state = planner.begin(f"{TOLD_PREFIX}{about}#{at_ms}.{self._announced}", at_ms)
-        self._emit(planner.rise(state, level, channels, at_ms, facts, kind=kind))
+        plan = planner.rise(state, level, channels, at_ms, facts, kind=kind)
+        if plan.notices:
+            self._apply(plan, facts, kind)
 
     def remind(
         self, state: SubjectState, channels: Sequence[str], at_ms: int, facts: Facts, *,
         kind: NoticeKind = NoticeKind.REMINDER,
     ) -> None:  # fmt: skip
         """Tell these channels again."""
-        self._apply(planner.reminders(state, channels, at_ms, facts, kind=kind))
+        again = NoticeKind.ALERT if kind is NoticeKind.REMINDER else kind
+        self._apply(planner.reminders(state, channels, at_ms, facts, kind=kind), facts, again)
+
+    def help_out(
+        self, at_ms: int, escalate_after_s: float, present: Callable[[SubjectState], Facts | None]
+    ) -> None:
+        """Draw in other channels: for one that does not deliver, and for people who do not answer.
+
+        ``present`` returns what is known of a subject now; None where what was last told of it has to do.
+        """
+        for subject, state in tuple(self._states.items()):
+            if state.level is Level.OK:
+                continue
+            loans = [
+                (helper, lent, f"{FALLBACK}{other}")
+                for helper, other, lent in failover.overdue(state, self.channels, at_ms)
+            ]
+            if not (loans or state.loud_ms) or (not loans and is_announcement(subject)):
+                continue
+            if not is_announcement(subject) and not self._held(state, state.level):
+                drawn = {helper for helper, _, _ in loans}
+                due = failover.escalated(state, self.channels, escalate_after_s, at_ms)
+                loans.extend((name, lent, ESCALATION) for name, lent in due if name not in drawn)
+            told, kind = self._latest.get(subject, (None, NoticeKind.ALERT))
+            facts = present(state) or told
+            if facts is None:
+                continue
+            for name, lent, via in loans:
+                why = msgspec.structs.replace(facts, via=via)
+                self._apply(failover.lend(self._states[subject], name, lent, at_ms, why, kind=kind))
+
+    def waiting(self) -> Mapping[str, int]:
+        """Return since when each channel has had something to deliver, Unix milliseconds."""
+        oldest: dict[str, int] = {}
+        for state in self._states.values():
+            for name, told in state.told.items():
+                if told.waiting_ms and told.awaited:
+                    oldest[name] = min(told.waiting_ms, oldest.get(name, told.waiting_ms))
+        return oldest
 
     def owed(self) -> tuple[str, ...]:
         """Return the subjects whose end a channel refused."""
@@ -155,25 +258,39 @@ class Incidents:
         if state.level > Level.OK:
             self._moved(state, Level.OK, at_ms, state.incident, facts)
         plan = planner.fall(state, Level.OK, self.channels, at_ms, facts)
+        self._eased(plan, at_ms)
         self._emit(plan)
         self._leave(plan.state, facts)
 
     def settle(
-        self, subject: str, channel: str, at_ms: int, facts: Facts, *, accepted: bool, kind: NoticeKind
+        self, subject: str, outcome: planner.Outcome, at_ms: int, facts: Facts, *, kind: NoticeKind
     ) -> None:
         """Record the fate of a notice; ``facts`` and ``kind`` serve a late closing message."""
         state = self._states.get(subject)
-        if state is not None and channel in state.told:
-            plan = planner.settle(state, channel, accepted=accepted, at_ms=at_ms, facts=facts, kind=kind)
+        if state is not None and outcome.channel in state.told:
+            plan = planner.settle(state, outcome, at_ms, facts, kind)
             if plan.state != state:
                 self._apply(plan)
+            if is_announcement(subject):
+                self._drop_if_told(subject)
         elif subject in self._leaving:
             left, ending = self._leaving.pop(subject)
-            plan = planner.settle(
-                left, channel, accepted=accepted, at_ms=at_ms, facts=ending, kind=NoticeKind.CLOSED
-            )
+            plan = planner.settle(left, outcome, at_ms, ending, NoticeKind.CLOSED)
             self._emit(plan)
             self._leave(plan.state, ending)
+
+    def _drop_if_told(self, subject: str) -> None:
+        """Forget an announcement that every channel took, or refused with nobody to take over."""
+        state = self._states[subject]
+        fallbacks = {channel.name: channel.fallback for channel in self.channels if channel.fallback}
+        for name, told in state.told.items():
+            helper = fallbacks.get(name) if told.refused else None
+            if told.awaited or (helper is not None and helper not in state.told):
+                return
+        del self._states[subject]
+        self._changed.pop(subject, None)
+        self._latest.pop(subject, None)
+        self._gone.append(subject)
 
     def _leave(self, state: SubjectState, ending: Facts) -> None:
         if state.told:
@@ -182,9 +299,11 @@ class Incidents:
     def _moved(self, state: SubjectState, level: Level, at_ms: int, incident: int, facts: Facts) -> None:
         self._transitions.append(Transition(state.subject, level, state.level, at_ms, incident, facts))
 
-    def _apply(self, plan: planner.Plan) -> None:
+    def _apply(self, plan: planner.Plan, facts: Facts | None = None, kind: NoticeKind = NoticeKind.ALERT) -> None:
         self._save(plan.state)
         self._emit(plan)
+        if facts is not None:
+            self._latest[plan.state.subject] = (facts, kind)
 
     def _emit(self, plan: planner.Plan) -> None:
         self._notices.extend(plan.notices)
@@ -193,3 +312,8 @@ class Incidents:
     def _save(self, state: SubjectState) -> None:
         self._states[state.subject] = state
         self._changed[state.subject] = state
+
+
+def is_announcement(subject: str) -> bool:
+    """Return whether a subject is something that happened once, not something that lasts."""
+    return subject.startswith(TOLD_PREFIX)

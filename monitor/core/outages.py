@@ -97,7 +97,7 @@ class Outages:
             del self._named[feed]
             del self._returned[feed]
         elif blind:
-            due = planner.remind(state, BLIND_REMINDER_S, audience, now.wall_ms)
+            due = self._incidents.due(state, BLIND_REMINDER_S, audience, now.wall_ms)
             if due:
                 self._incidents.remind(state, due, now.wall_ms, facts, kind=NoticeKind.BLIND)
 
@@ -121,7 +121,7 @@ class Outages:
             if state is None or not subject.startswith(STORE_PREFIX):
                 continue
             audience = self._incidents.audience(STORAGE_LEVEL)
-            due = planner.remind(state, STORAGE_REMINDER_S, audience, now.wall_ms)
+            due = self._incidents.due(state, STORAGE_REMINDER_S, audience, now.wall_ms)
             if due:
                 store = subject.removeprefix(STORE_PREFIX)
                 facts = Facts(environment=settings.environment, reason="still failing", detail=store)

@@ -31,6 +31,15 @@ class Plan(NamedTuple):
     withdrawn: tuple[str, ...] = ()  # channels whose pending notices of this subject are given up
 
 
+class Outcome(NamedTuple):
+    """What a channel did with a notice: took it, or refused it for good."""
+
+    channel: str
+    key: str
+    accepted: bool
+    level: Level = Level.OK  # of the notice; ok where it is not known
+
+
 def begin(subject: str, at_ms: int) -> SubjectState:
     """Return the state of a subject that was just seen for the first time."""
     return SubjectState(subject, Level.OK, at_ms, 0, Level.OK)
@@ -45,6 +54,8 @@ def rise(
     *,
     kind: NoticeKind = NoticeKind.ALERT,
     quiet: bool = False,
+    number: int = 0,
+    held: bool = False,
 ) -> Plan:
     """Tell every channel that asked for ``level`` that it was reached.
 
@@ -56,18 +67,12 @@ def rise(
         facts: what the message may say.
         kind: ALERT, BLIND or STORAGE.
         quiet: the position was opened inside this level; no reminders until it worsens.
+        number: of the incident, if this opens one.
+        held: a person asked for quiet about no worse than this; it is recorded and told once that is over.
     """
     opening = state.level is Level.OK
     told = dict(state.told)
-    asking = [channel.name for channel in channels if channel.min_level <= level]
-    for name in asking:
-        before = told.get(name)
-        if before is None or not before.delivered:
-            told[name] = Told(level, at_ms)
-        else:
-            # It knows of the level it was told before until it accepts this one. One whose closing message is
-            # still on its way believes in the trouble, and is owed the end of this incident instead.
-            told[name] = Told(level if before.level is Level.OK else before.level, at_ms, delivered=True)
+    asking = [] if held else [c.name for c in channels if asked_level(c, told.get(c.name)) <= level]
     after = SubjectState(
         subject=state.subject,
         level=level,
@@ -77,9 +82,27 @@ def rise(
         sequence=state.sequence + 1,
         quiet=quiet,
         breached=(facts.liquidatable and not facts.assumed) or (state.breached and not opening),
-        told=told,
+        number=number if opening else state.number,
+        loud_ms=0 if level < Level.CRITICAL else (state.loud_ms or at_ms),
     )
-    return Plan(after, tuple(_notice(after, name, kind, state.level, at_ms=at_ms, facts=facts) for name in asking))
+    key = key_of(after, at_ms)
+    for name in asking:
+        before = told.get(name)
+        if before is None:
+            told[name] = Told(level, at_ms, awaited=key, waiting_ms=at_ms)
+            continue
+        over = before.level is Level.OK
+        # It knows of the level it was told before until it accepts this one. One whose closing message is still on
+        # its way believes in the trouble, and is owed the end of this incident instead.
+        known = before.level if before.delivered and not over else level
+        waiting_ms = at_ms if over else (before.waiting_ms or at_ms)
+        told[name] = Told(
+            known, at_ms, before.delivered, awaited=key, lent=None if over else before.lent, waiting_ms=waiting_ms
+        )
+    after = msgspec.structs.replace(after, told=told)
+    return Plan(
+        after, tuple(notice_of(after, name, kind, state.level, at_ms=at_ms, facts=facts) for name in asking)
+    )
 
 
 def fall(
@@ -93,24 +116,29 @@ def fall(
 ) -> Plan:
     """Record a lower level, and close the incident on channels that did not ask for it any more."""
     told = dict(state.told)
-    asked = {channel.name: channel.min_level for channel in channels}
+    asked = {channel.name: asked_level(channel, state.told.get(channel.name)) for channel in channels}
     closed: list[str] = []
     withdrawn: list[str] = []
+    after = msgspec.structs.replace(
+        state, level=level, since_ms=at_ms, sequence=state.sequence + 1,
+        quiet=state.quiet and level > Level.OK, loud_ms=state.loud_ms if level >= Level.CRITICAL else 0,
+    )  # fmt: skip
+    key = key_of(after, at_ms)
     for name, before in state.told.items():
         if before.level is Level.OK:
             continue
         if name not in asked:
             del told[name]  # the channel was taken out of the configuration
         elif level is not Level.OK and level >= asked[name]:
-            told[name] = Told(min(level, before.level), before.at_ms, before.delivered, before.refused)
+            told[name] = msgspec.structs.replace(before, level=min(level, before.level))
+        elif before.delivered:
+            told[name] = Told(Level.OK, at_ms, delivered=True, awaited=key, waiting_ms=at_ms)
+            closed.append(name)
         else:
-            told[name] = Told(Level.OK, at_ms, before.delivered)
-            (closed if before.delivered else withdrawn).append(name)
-    after = msgspec.structs.replace(
-        state, level=level, since_ms=at_ms, sequence=state.sequence + 1, told=told,
-        quiet=state.quiet and level > Level.OK,
-    )  # fmt: skip
-    notices = tuple(_notice(after, name, kind, state.peak, at_ms=at_ms, facts=facts) for name in closed)
+            told[name] = Told(Level.OK, at_ms, awaited=before.awaited)
+            withdrawn.append(name)
+    after = msgspec.structs.replace(after, told=told)
+    notices = tuple(notice_of(after, name, kind, state.peak, at_ms=at_ms, facts=facts) for name in closed)
     return Plan(after, notices, tuple(withdrawn))
 
 
@@ -129,18 +157,23 @@ def remind(
     return tuple(
         channel.name
         for channel in channels
-        if channel.min_level <= state.level and _is_due(state, state.told.get(channel.name), reminder_s, at_ms)
+        if asked_level(channel, told := state.told.get(channel.name)) <= state.level
+        and _is_due(state, told, reminder_s, at_ms)
     )
 
 
 def _is_due(state: SubjectState, told: Told | None, reminder_s: float | None, at_ms: int) -> bool:
     if told is None:
-        return True  # it was configured after the others were told
+        return True  # it was configured after the others were told, or somebody had asked for quiet
     if told.level is Level.OK:
-        return False
+        return True  # it knows of an earlier incident only, for somebody had asked for quiet
     if told.refused:
         interval_s = REFUSED_S if reminder_s is None else min(reminder_s, REFUSED_S)
-    elif reminder_s is None or state.quiet or not told.delivered or told.level < state.level:
+    elif told.awaited and (not told.delivered or told.level < state.level):
+        return False
+    elif told.level < state.level:
+        return True  # it worsened while somebody had asked for quiet
+    elif reminder_s is None or state.quiet or not told.delivered:
         return False
     else:
         interval_s = reminder_s
@@ -154,15 +187,27 @@ def reminders(
     """Tell the ``due`` channels that the level still holds; for one that never heard of it, it is an alert."""
     told = dict(state.told)
     kinds = {}
+    after = msgspec.structs.replace(state, sequence=state.sequence + 1)
+    key = key_of(after, at_ms)
     for name in due:
         before = told.get(name)
         heard = before is not None and before.delivered and before.level >= state.level
         kinds[name] = kind if heard or kind is not NoticeKind.REMINDER else NoticeKind.ALERT
-        known = before.level if before is not None and before.delivered else state.level
-        told[name] = Told(known, at_ms, before is not None and before.delivered)
-    after = msgspec.structs.replace(state, sequence=state.sequence + 1, told=told)
-    notices = (_notice(after, name, kinds[name], state.level, at_ms=at_ms, facts=facts) for name in due)
+        if before is None or before.level is Level.OK:
+            told[name] = Told(
+                state.level, at_ms, before is not None and before.delivered, awaited=key, waiting_ms=at_ms
+            )
+        else:
+            told[name] = msgspec.structs.replace(
+                before, level=before.level if before.delivered else state.level, at_ms=at_ms, refused=False,
+                awaited=key, waiting_ms=before.waiting_ms or at_ms,
+            )  # fmt: skip
+    after = msgspec.structs.replace(after, told=told)
+    notices = (notice_of(after, name, kinds[name], state.level, at_ms=at_ms, facts=facts) for name in due)
     return Plan(after, tuple(notices))
+
+
+# Outcomes
 
 
 def reconcile(state: SubjectState, fates: Mapping[str, Fate]) -> SubjectState:
@@ -188,40 +233,59 @@ def reconcile(state: SubjectState, fates: Mapping[str, Fate]) -> SubjectState:
             if settled and (before.delivered or fate is None or fate.state != "accepted"):
                 del told[name]  # the closing message met its fate, or the withdrawn alert never arrived
         elif current and fate is not None and fate.state == "accepted":
-            told[name] = Told(state.level, before.at_ms, delivered=True)
+            told[name] = Told(state.level, before.at_ms, delivered=True, lent=before.lent)
         elif before.refused or (current and fate is not None and fate.state == "refused"):
-            told[name] = Told(before.level, 0, before.delivered, refused=True)
-        elif not before.delivered and not (current and fate is not None and fate.state == "pending"):
+            told[name] = msgspec.structs.replace(before, at_ms=0, refused=True, awaited="")
+        elif current and fate is not None and fate.state == "pending":
+            continue
+        elif not before.delivered:
             del told[name]
+        elif before.awaited:
+            told[name] = msgspec.structs.replace(before, awaited="")
     return msgspec.structs.replace(state, told=told)
 
 
-def settle(
-    state: SubjectState, channel: str, *, accepted: bool, at_ms: int, facts: Facts, kind: NoticeKind
-) -> Plan:
+def settle(state: SubjectState, outcome: Outcome, at_ms: int, facts: Facts, kind: NoticeKind) -> Plan:
     """Record the fate of a notice on a channel; ``kind`` and ``facts`` serve a late closing message."""
-    before = state.told.get(channel)
+    before = state.told.get(outcome.channel)
     if before is None:
         return Plan(state)
-    told = dict(state.told)
+    newest = outcome.key == before.awaited
+    entry: Told | None
     if before.level is not Level.OK:
-        if accepted:
-            told[channel] = Told(state.level, before.at_ms, delivered=True)
-        else:
-            told[channel] = Told(before.level, at_ms, before.delivered, refused=True)
-        return Plan(msgspec.structs.replace(state, told=told))
-    if before.delivered and not accepted:
-        told[channel] = Told(
-            Level.OK, at_ms, delivered=True, refused=True
-        )  # whoever believes in it is owed the end
-        return Plan(msgspec.structs.replace(state, told=told))
-    if before.delivered or not accepted:
-        del told[channel]  # the closing message arrived, or the withdrawn alert never did
-        return Plan(msgspec.structs.replace(state, told=told))
-    # The incident ended while this alert was in flight: whoever got it must hear the end too.
-    told[channel] = Told(Level.OK, at_ms, delivered=True)
-    after = msgspec.structs.replace(state, told=told, sequence=state.sequence + 1)
-    return Plan(after, (_notice(after, channel, kind, state.peak, at_ms=at_ms, facts=facts),))
+        entry = _settled(state, before, outcome, at_ms, newest=newest)
+    elif before.delivered:
+        if not newest:
+            return Plan(state)  # an alert from before the end; the closing message is on its way
+        # Accepted, the incident is over there; refused, whoever believes in it is still owed the end.
+        entry = None if outcome.accepted else Told(Level.OK, at_ms, delivered=True, refused=True)
+    elif outcome.accepted:
+        # The incident ended while this alert was in flight: whoever got it must hear the end too.
+        after = msgspec.structs.replace(state, sequence=state.sequence + 1)
+        entry = Told(Level.OK, at_ms, delivered=True, awaited=key_of(after, at_ms), waiting_ms=at_ms)
+        after = msgspec.structs.replace(after, told={**state.told, outcome.channel: entry})
+        return Plan(after, (notice_of(after, outcome.channel, kind, state.peak, at_ms=at_ms, facts=facts),))
+    elif newest:
+        entry = None  # the withdrawn alert never arrived
+    else:
+        return Plan(state)
+    told = {name: known for name, known in state.told.items() if name != outcome.channel}
+    if entry is not None:
+        told[outcome.channel] = entry
+    return Plan(msgspec.structs.replace(state, told=told))
+
+
+def _settled(state: SubjectState, before: Told, outcome: Outcome, at_ms: int, *, newest: bool) -> Told:
+    """Return what is known of a channel in an incident that goes on there."""
+    if not outcome.accepted:
+        if not newest:
+            return before  # a newer notice took its place and is tried by itself
+        return msgspec.structs.replace(before, at_ms=at_ms, refused=True, awaited="")
+    reached = state.level if outcome.level is Level.OK else min(state.level, outcome.level)
+    if newest:
+        return Told(reached, before.at_ms, delivered=True, lent=before.lent)
+    known = max(reached, before.level) if before.delivered else reached
+    return msgspec.structs.replace(before, level=known, delivered=True)
 
 
 def owed(state: SubjectState, at_ms: int) -> tuple[str, ...]:
@@ -237,19 +301,33 @@ def close_again(
     state: SubjectState, channels: Sequence[str], at_ms: int, facts: Facts, *, kind: NoticeKind
 ) -> Plan:
     """Tell these channels once more that the incident is over."""
-    told = {**state.told, **dict.fromkeys(channels, Told(Level.OK, at_ms, delivered=True))}
-    after = msgspec.structs.replace(state, sequence=state.sequence + 1, told=told)
-    notices = (_notice(after, name, kind, state.peak, at_ms=at_ms, facts=facts) for name in channels)
+    after = msgspec.structs.replace(state, sequence=state.sequence + 1)
+    again = Told(Level.OK, at_ms, delivered=True, awaited=key_of(after, at_ms), waiting_ms=at_ms)
+    after = msgspec.structs.replace(after, told={**state.told, **dict.fromkeys(channels, again)})
+    notices = (notice_of(after, name, kind, state.peak, at_ms=at_ms, facts=facts) for name in channels)
     return Plan(after, tuple(notices))
 
 
-def _notice(
+def asked_level(channel: ChannelRule, told: Told | None) -> Level:
+    """Return the least level a channel is told of: what it asked for, or what it was drawn in for."""
+    if told is None or told.lent is None or told.level is Level.OK:
+        return channel.min_level
+    return min(channel.min_level, told.lent)
+
+
+def key_of(after: SubjectState, at_ms: int) -> str:
+    """Return what names the next notice of a subject, the same on every channel."""
+    # A subject that vanished and came back counts from the start again: only the time keeps its keys apart from
+    # the earlier ones, which the outbox remembers and would not take a second time.
+    return f"{after.subject}#{at_ms}.{after.sequence}"
+
+
+def notice_of(
     after: SubjectState, channel: str, kind: NoticeKind, previous: Level, *, at_ms: int, facts: Facts
 ) -> Notice:  # fmt: skip
+    """Return one message of a subject whose state is ``after`` to one channel."""
     return Notice(
-        # A subject that vanished and came back counts from the start again: only the time keeps its keys apart
-        # from the earlier ones, which the outbox remembers and would not take a second time.
-        key=f"{after.subject}#{at_ms}.{after.sequence}",
+        key=key_of(after, at_ms),
         channel=channel,
         subject=after.subject,
         kind=kind,
@@ -258,4 +336,5 @@ def _notice(
         decided_ms=at_ms,
         incident=after.incident,
         facts=facts,
+        number=after.number,
     )

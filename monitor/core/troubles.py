@@ -1,16 +1,18 @@
-"""Trouble with an account that is not about one of its wallets: it cannot be followed, or our figures drift."""
+"""Trouble that is not about one wallet: an account cannot be followed, our figures drift, a channel is deaf."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from monitor.core import planner
 from monitor.core.incidents import Incidents
 from monitor.core.model import Level, Now
 from monitor.core.notices import Facts, NoticeKind
+from monitor.core.settings import ChannelRule
 
 ACCOUNT_PREFIX = "/account:"
 TIERS_PREFIX = "/tiers:"
 DRIFT_PREFIX = "/drift:"
+CHANNEL_PREFIX = "/channel:"
 
 
 class _Kind(NamedTuple):
@@ -27,6 +29,7 @@ _KINDS = {
     # The tiers of a contract that was listed since they were last asked for are on their way.
     TIERS_PREFIX: _Kind(NoticeKind.ACCOUNT, NoticeKind.ACCOUNT_BACK, Level.CRITICAL, 900.0, 10.0, 0.0),
     DRIFT_PREFIX: _Kind(NoticeKind.DRIFT, NoticeKind.DRIFT_OVER, Level.WARNING, 7200.0, 0.0, 120.0),
+    CHANNEL_PREFIX: _Kind(NoticeKind.CHANNEL, NoticeKind.CHANNEL_BACK, Level.WARNING, 7200.0, 0.0, 0.0),
 }
 
 
@@ -47,9 +50,9 @@ class Troubles:
         self._incidents = incidents
         self._under_way: dict[str, _Trouble] = {}  # by subject
 
-    def follow(self, prefix: str, account: str, now: Now, facts: Facts, *, bad: bool) -> None:
+    def follow(self, prefix: str, name: str, now: Now, facts: Facts, *, bad: bool) -> None:
         """Take what is known of a trouble; while it lasts, another reason or another figure is news."""
-        subject = f"{prefix}{account}"
+        subject = f"{prefix}{name}"
         state = self._incidents.get(subject)
         if subject not in self._under_way and not bad and (state is None or state.level is Level.OK):
             return
@@ -67,16 +70,24 @@ class Troubles:
             if state is None or not trouble.bad:
                 continue
             rule = _KINDS[_prefix(subject)]
-            due = planner.remind(state, rule.reminder_s, self._incidents.audience(rule.level), now.wall_ms)
+            due = self._incidents.due(state, rule.reminder_s, self._audience(subject), now.wall_ms)
             if due:
                 self._incidents.remind(state, due, now.wall_ms, trouble.facts, kind=rule.kind)
 
-    def forget(self, kept: frozenset[str], now: Now, facts: Callable[[str], Facts]) -> None:
-        """Close the troubles of accounts that are not watched any more."""
+    def forget(
+        self, kept: Collection[str], now: Now, facts: Callable[[str], Facts],
+        prefixes: Collection[str] = (ACCOUNT_PREFIX, TIERS_PREFIX, DRIFT_PREFIX),
+    ) -> None:  # fmt: skip
+        """Close the troubles of accounts, or whatever the prefixes are about, that are ours no more."""
         for subject in {*self._incidents.subjects(), *self._under_way}:
             prefix = _prefix(subject)
-            if prefix and subject.removeprefix(prefix) not in kept:
+            if prefix in prefixes and subject.removeprefix(prefix) not in kept:
                 self._close(subject, now, facts(subject))
+
+    def _audience(self, subject: str) -> tuple[ChannelRule, ...]:
+        # Nobody hears of a deaf channel through that channel.
+        without = subject.removeprefix(CHANNEL_PREFIX) if subject.startswith(CHANNEL_PREFIX) else ""
+        return self._incidents.audience(_KINDS[_prefix(subject)].level, without=without)
 
     def _judge(self, subject: str, trouble: _Trouble, now: Now) -> None:
         rule = _KINDS[_prefix(subject)]
@@ -97,7 +108,7 @@ class Troubles:
                 now.wall_ms,
                 facts,
                 kind=rule.kind,
-                channels=self._incidents.audience(rule.level),
+                channels=self._audience(subject),
             )
             trouble.said |= gist
 
@@ -108,10 +119,13 @@ class Troubles:
             self._incidents.fall(state, Level.OK, now.wall_ms, facts, kind=_KINDS[_prefix(subject)].over)
 
 
-def closing_kind(subject: str) -> tuple[str, NoticeKind] | None:
-    """Return the account and the kind of a late closing message; None if the subject is no such trouble."""
+def closing(subject: str) -> tuple[Facts, NoticeKind] | None:
+    """Return what a late closing message says, and its kind; None if the subject is no such trouble."""
     prefix = _prefix(subject)
-    return (subject.removeprefix(prefix), _KINDS[prefix].over) if prefix else None
+    if not prefix:
+        return None
+    name = subject.removeprefix(prefix)
+    return Facts(detail=name) if prefix == CHANNEL_PREFIX else Facts(account=name), _KINDS[prefix].over
 
 
 def _prefix(subject: str) -> str:

@@ -3,6 +3,7 @@
 from monitor.core.incidents import Effects, Incidents
 from monitor.core.model import Level
 from monitor.core.notices import Facts, NoticeKind, SubjectState, Told
+from monitor.core.planner import Outcome
 from monitor.core.settings import ChannelRule
 
 SUBJECT = "main/isolated:BTCUSDT:LONG"
@@ -21,8 +22,18 @@ def rise(made: Incidents, level: Level, at_ms: int = 1000) -> Effects:
 
 
 def accept(made: Incidents, channel: str = "phone", *, accepted: bool = True, at_ms: int = 5000) -> Effects:
-    made.settle(SUBJECT, channel, at_ms, Facts(reason="recovered"), accepted=accepted, kind=NoticeKind.CLOSED)
+    """The fate of the newest notice to a channel, of this subject or of the one it was before it vanished."""
+    told = next((told for told in tolds(made) if channel in told), {})
+    key, level = (told[channel].awaited, told[channel].level) if told else ("unknown", Level.OK)
+    outcome = Outcome(channel, key, accepted, level)
+    made.settle(SUBJECT, outcome, at_ms, Facts(reason="recovered"), kind=NoticeKind.CLOSED)
     return made.take()
+
+
+def tolds(made: Incidents) -> list[dict[str, Told]]:
+    state = made.get(SUBJECT)
+    left = made._leaving.get(SUBJECT)
+    return ([state.told] if state else []) + ([left[0].told] if left else [])
 
 
 def test_effects_are_handed_over_once() -> None:

@@ -10,10 +10,13 @@ import pytest
 from monitor.core import events, model, notices, settings
 from monitor.core.events import (
     AccountState,
+    Closes,
     DeliveryResult,
     Event,
     FeedState,
     Heartbeat,
+    Held,
+    Lifted,
     MarginCall,
     OrderForced,
     Reconciled,
@@ -48,7 +51,18 @@ from monitor.core.model import (
     SubjectKey,
     WalletFigures,
 )
-from monitor.core.notices import DataState, Facts, Fate, Notice, NoticeKind, SubjectState, Told, Transition
+from monitor.core.notices import (
+    DataState,
+    Facts,
+    Fate,
+    Hold,
+    HoldKind,
+    Notice,
+    NoticeKind,
+    SubjectState,
+    Told,
+    Transition,
+)
 from monitor.core.settings import AlertRules, ChannelRule, EngineSettings, RulesOverride
 from tests.core.builders import ETH, account, cross, isolated, table
 
@@ -78,9 +92,15 @@ STATE = SubjectState(
     7,
     True,
     True,
-    {"phone": Told(Level.WARNING, 4, True, True)},
+    told={"phone": Told(Level.WARNING, 4, True, True, "key", 3, Level.NOTICE)},
+    number=17,
+    loud_ms=5,
+)
+HOLD = Hold(
+    "5-snooze", HoldKind.SNOOZE, "symbol:BTCUSDT", 5, 9, "why", "uid 1", {"s": Level.CRITICAL}, 8, "lifted"
 )
 FACTS = Facts("testnet", "main", "cross:USDT", symbol="1000PEPEUSDT", mark=1e-7, symbols=("BTCUSDT",))
+NOTICE = Notice("key", "phone", "s", NoticeKind.CLOSED, Level.OK, Level.CRITICAL, 9, 1, FACTS, 17)
 EVENTS: list[Any] = [
     SettingsChanged(
         EngineSettings(
@@ -90,12 +110,15 @@ EVENTS: list[Any] = [
         ),
         (table(),),
     ),
-    Restored((STATE,), (Fate("main/cross:USDT", "phone", "refused", 4),)),
+    Restored((STATE,), (Fate("main/cross:USDT", "phone", "refused", 4),), (HOLD,), 17, (NOTICE,)),
     Snapshot(account(isolated(), cross(ETH, side=Side.SHORT), usdt=0.1)),
     Ticks((MarkRange("BTCUSDT", 1e5, 99_999.999999, 100_000.1, 1, 2.5, Source.REST),)),
     Subscribed("usdm", ("BTCUSDT",), 1.25),
     FeedState("usdm", "lost", "host", "stalled"),
-    DeliveryResult("main/cross:USDT", "key", "phone", True, "why"),
+    DeliveryResult("main/cross:USDT", "key", "phone", True, "why", Level.WARNING),
+    Held(HOLD),
+    Lifted("all"),
+    Closes("BTCUSDT", 60_000, (1e5, 99_999.5)),
     StoreState("state", False, "disk full"),
     Heartbeat(),
     Reconciled(
@@ -128,16 +151,16 @@ def test_the_list_of_events_is_complete() -> None:
 
 def test_effects_survive_json() -> None:
     """What was decided can be written down and compared."""
-    notice = Notice("key", "phone", "s", NoticeKind.CLOSED, Level.OK, Level.CRITICAL, 9, 1, FACTS)
     effects = Effects(
         subjects=(STATE,),
         gone=("main/cross:BUSD",),
-        notices=(notice,),
+        notices=(NOTICE,),
         withdrawn=(("s", "phone"),),
         transitions=(Transition("s", Level.OK, Level.CRITICAL, 9, 1, FACTS),),
         samples=(Sample(9, "main", "cross:USDT", "", "", "stream", 1, 0.5, 0.4, None, None, None, None, 1, 2, 3),),
         changes=(Change(9, "main", ChangeKind.FORCED, ETH, "LONG", after=0.3, price=0.1, cause="adl"),),
         drifting=(Compared("main", "cross:USDT", ETH, "LONG", Figure.LIQUIDATION_PRICE, None, 0.1, 1e-8, False),),
+        holds=(HOLD,),
     )
     assert msgspec.json.decode(msgspec.json.encode(effects), type=Effects) == effects
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from monitor.core import planner
 from monitor.core.model import Level
 from monitor.core.notices import Facts, NoticeKind, SubjectState, Told
-from monitor.core.planner import Plan
+from monitor.core.planner import Outcome, Plan
 from monitor.core.settings import ChannelRule
 
 FACTS = Facts(reason="why")
@@ -31,8 +31,11 @@ def fall(state: SubjectState, level: Level, at_ms: int = 9000) -> Plan:
     return planner.fall(state, level, ALL, at_ms, FACTS)
 
 
-def settle(state: SubjectState, channel: str, *, accepted: bool = True) -> Plan:
-    return planner.settle(state, channel, accepted=accepted, at_ms=9500, facts=FACTS, kind=NoticeKind.CLOSED)
+def settle(state: SubjectState, channel: str, *, accepted: bool = True, key: str = "") -> Plan:
+    """The fate of the newest notice to a channel, or of an older one with this key."""
+    awaited = state.told[channel].awaited if channel in state.told else "unknown"
+    outcome = Outcome(channel, key or awaited, accepted, state.level)
+    return planner.settle(state, outcome, 9500, FACTS, NoticeKind.CLOSED)
 
 
 def delivered(state: SubjectState, *channels: str) -> SubjectState:
