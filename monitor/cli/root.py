@@ -10,7 +10,20 @@ from typing import Annotated
 import typer
 
 from monitor import __version__
-from monitor.cli import assess, audit, channels, check, demo, doctor, explain, history, replay, service, status
+from monitor.cli import (
+    assess,
+    audit,
+    channels,
+    check,
+    demo,
+    doctor,
+    explain,
+    history,
+    holds,
+    replay,
+    service,
+    status,
+)
 from monitor.cli.common import Globals
 
 app = typer.Typer(
@@ -32,6 +45,10 @@ app.command("status")(status.status)
 app.command("audit")(audit.audit)
 app.command("history")(history.history)
 app.command("doctor")(doctor.doctor)
+app.command("ack")(holds.ack)
+app.command("snooze")(holds.snooze)
+app.command("mute")(holds.mute)
+app.command("unsnooze")(holds.unsnooze)
 app.command("test-alert")(channels.alert)
 app.command("replay")(replay.replay)
 

@@ -1,0 +1,97 @@
+"""Wishes for quiet in words: what one just asked for, and what is in force."""
+
+import datetime as dt
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from monitor.cli.chart import days_differ, local_time
+from monitor.cli.tables import Column, FittedTable, level_text
+from monitor.commands import Answer, Covered, Granted, in_words
+from monitor.core.model import Level
+from monitor.core.notices import Hold, HoldKind
+from monitor.notify.numbers import span
+from monitor.notify.words import clean
+
+_SHOWN = 10
+_NAMED = 3
+_SYMBOLS = 3
+
+_STATES = {HoldKind.ACK: "acknowledged", HoldKind.SNOOZE: "snoozed", HoldKind.MUTE: "muted"}
+_QUIET = {
+    HoldKind.ACK: "reminders and escalation",
+    HoldKind.SNOOZE: "reminders, escalation, and a fall and return to these levels",
+    HoldKind.MUTE: "reminders, escalation, and what is no alert, such as positions that change",
+}
+
+
+def print_answer(answer: Answer, out: Console, zone: dt.tzinfo | None, now_ms: int) -> None:
+    """Print what was made or lifted, what it covers, and what is told all the same."""
+    for one in answer.lifted:
+        out.print(f"No longer {_STATES[one.kind]}: {in_words(one.target)}.", markup=False)
+    if not answer.made and not answer.lifted:
+        out.print("Nothing was snoozed or muted.")
+    for group in _same(answer.made):
+        _print_made(group, out, zone, now_ms)
+    if answer.made and not answer.daemon:
+        out.print("No daemon is running; the next one will know.", style="yellow")
+
+
+def print_in_force(holds: Sequence[Hold], out: Console, zone: dt.tzinfo | None, now_ms: int) -> None:
+    """Print the holds in force, a line each; nothing if there are none."""
+    for hold in holds:
+        why = f', "{clean(hold.why)}"' if hold.why else ""
+        by = f" by {clean(hold.by)}" if hold.by else ""
+        out.print(
+            f"{_STATES[hold.kind].capitalize()} until {until(hold.until_ms, zone, now_ms)}: "
+            f"{in_words(hold.target)}{by}{why}.",
+            style="yellow", markup=False, soft_wrap=True,
+        )  # fmt: skip
+
+
+def until(at_ms: int, zone: dt.tzinfo | None, now_ms: int) -> str:
+    """Return a time to come and how long that is, such as ``14:02:10+01:00 (in 30 min)``."""
+    day = days_differ(now_ms, at_ms, zone)
+    return f"{local_time(at_ms, zone, day=day)} (in {span((at_ms - now_ms) / 1000)})"
+
+
+def _same(made: Sequence[Granted]) -> list[list[Granted]]:
+    """Return acknowledgements of several alerts together, everything else on its own."""
+    acks = [one for one in made if one.kind is HoldKind.ACK]
+    return [*([acks] if acks else []), *([one] for one in made if one.kind is not HoldKind.ACK)]
+
+
+def _print_made(group: Sequence[Granted], out: Console, zone: dt.tzinfo | None, now_ms: int) -> None:
+    first = group[0]
+    what = f"{len(group)} alerts" if len(group) > _NAMED else ", ".join(in_words(one.target) for one in group)
+    out.print(
+        f"{_STATES[first.kind].capitalize()} until {until(first.until_ms, zone, now_ms)}: {what}.", markup=False
+    )
+    covers = sorted((covered for one in group for covered in one.covers), key=_badness, reverse=True)
+    if not covers:
+        out.print("No alert is open there, so nothing is held back: what crosses a level is told.")
+        return
+    shown = covers[:_SHOWN]
+    out.print(
+        FittedTable(
+            (
+                Column("alert", [str(one.number) for one in shown], right=True),
+                Column("level", [level_text(one.level) for one in shown]),
+                Column("whose", [clean(one.subject) for one in shown]),
+                Column("symbols", [_symbols(one) for one in shown], 1),
+                Column("since", [local_time(one.since_ms, zone) for one in shown], 2),
+            )
+        )
+    )
+    if len(covers) > len(shown):
+        out.print(f"and {len(covers) - len(shown)} more")
+    out.print(f"Held back: {_QUIET[first.kind]}. Told all the same: whatever gets worse.", markup=False)
+
+
+def _badness(covered: Covered) -> Level:
+    return Level[covered.level.upper()]
+
+
+def _symbols(covered: Covered) -> str:
+    names, more = covered.symbols, len(covered.symbols) - _SYMBOLS
+    return ", ".join(names[:_SYMBOLS]) + (f" +{more} more" if more > 0 else "")
