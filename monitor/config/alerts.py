@@ -87,16 +87,14 @@ def _never_reached(scope: str, scoped: AlertRules, everywhere: AlertRules) -> li
         where = ", except where an account or a symbol has rules of its own" if scoped is everywhere else ""
         return [f"{scope}: all conditions of all levels are off: no alert about {whom} is ever sent{where}"]
     return [
-        f"{scope}.{rule.level.label}: all its conditions are off"
-        f"{' but moves_left, which this version does not compute yet' if rule.moves_left is not None else ''}:"
-        " it can never be reached"
+        f"{scope}.{rule.level.label}: all its conditions are off: it can never be reached"
         for rule in idle
         if rule.level not in inherited
     ]
 
 
 def _idle(rule: LevelRule) -> bool:
-    return rule.room is rule.margin_ratio is rule.distance is rule.joint_distance is None
+    return rule.room is rule.moves_left is rule.margin_ratio is rule.distance is rule.joint_distance is None
 
 
 def _tables(raw: Mapping[str, Any], key: str) -> list[tuple[str, Any]]:
