@@ -17,6 +17,20 @@ class HistoryView(msgspec.Struct, frozen=True):
     dropped: dict[str, int]
 
 
+class HeartbeatView(msgspec.Struct, frozen=True):
+    """The ping outward, counted since the start. Times are Unix milliseconds; no address is in it."""
+
+    kind: str
+    ok: bool  # at the last look; what is not well is in ``reasons``
+    reasons: tuple[str, ...]
+    pings: int  # that were accepted
+    failures: int  # that were not
+    told: int  # failures of ours that were told
+    last_ms: int | None  # when a ping was last accepted
+    failing: bool  # the last attempt failed
+    last_error: str  # of the last failed attempt; empty before the first
+
+
 class Holdings(msgspec.Struct, frozen=True):
     """What the running daemon computes with, so that a command can do the same arithmetic."""
 
@@ -43,3 +57,6 @@ class Status(msgspec.Struct, frozen=True):
     state_ok: bool
     job_deaths: dict[str, int]
     unseen: tuple[str, ...] = ()  # accounts of which nothing is known yet
+    died_ms: dict[str, int] = {}  # when a job that died last did, our wall clock
+    fallbacks: dict[str, str] = {}  # by channel, which one takes over what it does not deliver
+    heartbeat: HeartbeatView | None = None
