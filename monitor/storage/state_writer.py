@@ -3,20 +3,16 @@
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
 
 import msgspec
 
+from monitor.core.holds import ALL, LIFTED, REPLACED
 from monitor.core.notices import Hold, HoldKind
 from monitor.storage import statements
 from monitor.storage.schema import HEADER_SQL, Header, outstanding
 from monitor.storage.sqlite import BUSY_S, check_sound, check_wal, make_private, translated
 from monitor.storage.state_reader import StateReader
 from monitor.storage.state_schema import STATE_SCHEMA
-
-_EVERYTHING: Final = "all"
-_LIFTED: Final = "lifted"
-_REPLACED: Final = "replaced"
 
 
 class StateWriter(StateReader):
@@ -56,7 +52,7 @@ class StateWriter(StateReader):
         wished = {(hold.kind, hold.target): hold for hold in made if hold.ended_ms is None}
         with translated(self.path, "hold"), _transaction(self._connection):
             replaced = [
-                _ended(old, new.made_ms, _REPLACED)
+                _ended(old, new.made_ms, REPLACED)
                 for old in self.holds()
                 if (new := wished.get((old.kind, old.target))) is not None and new.key != old.key
             ]
@@ -70,9 +66,9 @@ class StateWriter(StateReader):
         """
         with translated(self.path, "lift"), _transaction(self._connection):
             found = [
-                _ended(hold, at_ms, _LIFTED)
+                _ended(hold, at_ms, LIFTED)
                 for hold in self.holds()
-                if hold.kind is not HoldKind.ACK and target in (_EVERYTHING, hold.target)
+                if hold.kind is not HoldKind.ACK and target in (ALL, hold.target)
             ]
             self._write(found)
         return len(found)

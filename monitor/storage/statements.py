@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from monitor.core.holds import ALERT_PREFIX
 from monitor.core.notices import Hold, HoldKind, Notice, SubjectState
 from monitor.ports import Attempt, Rows
 from monitor.storage.outbox import UNDECIDED, OutboxState, Outcome, leads_to, to_payload
@@ -15,7 +16,6 @@ from monitor.storage.outbox import UNDECIDED, OutboxState, Outcome, leads_to, to
 # A message that fails for days must not fill the disk. How it began and how it stands is what people ask.
 FIRST_ATTEMPTS_KEPT: Final = 20
 NEWEST_ATTEMPTS_KEPT: Final = 80
-ALERT_TARGET: Final = "alert:"
 
 Parameters = tuple[object, ...] | dict[str, object]
 
@@ -163,7 +163,7 @@ def holds(made: Sequence[Hold]) -> list[Statement]:
 
 def acknowledges(hold: Hold) -> int | None:
     """Return the number of the incident that a hold acknowledges, None if it is about something else."""
-    digits = hold.target.removeprefix(ALERT_TARGET)
+    digits = hold.target.removeprefix(ALERT_PREFIX)
     about = hold.kind is HoldKind.ACK and digits != hold.target and digits.isascii() and digits.isdigit()
     return int(digits) if about else None
 

@@ -1,58 +1,16 @@
 """What every state store promises; runs against the database and the fake."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from monitor.core.model import Level
-from monitor.core.notices import Facts, Fate, Notice, NoticeKind, SubjectState, Told
+from monitor.core.notices import Fate, NoticeKind
 from monitor.errors import StoreError
 from monitor.ports import Attempt, Rows, Stored
-from monitor.storage.outbox import OutboxCount, OutboxRow, OutboxState, Pending
-from monitor.storage.state import SqliteState
+from monitor.storage.outbox import OutboxCount, OutboxState, Pending
 from tests.conftest import ManualClock
-from tests.storage.fakes import MemoryState
-
-Store = SqliteState | MemoryState
-OVER = (("a/cross:USDT", "phone"),)
-
-
-def notice(key: str, *, channel: str = "phone", subject: str = "a/cross:USDT", decided_ms: int = 100) -> Notice:
-    return Notice(
-        key=key,
-        channel=channel,
-        subject=subject,
-        kind=NoticeKind.ALERT,
-        level=Level.WARNING,
-        previous=Level.OK,
-        decided_ms=decided_ms,
-        incident=1,
-        facts=Facts(environment="testnet", account="a", room=0.15, liquidatable=True, symbols=("BTCUSDT",)),
-    )
-
-
-def level_of(subject: str, level: Level = Level.WARNING) -> SubjectState:
-    told = {"phone": Told(level, 7, delivered=True)}
-    return SubjectState(subject, level, since_ms=5, incident=2, peak=level, sequence=9, quiet=True, told=told)
-
-
-async def by_key(store: Store) -> dict[str, OutboxRow]:
-    return {row.key: row for row in await store.alerts()}
-
-
-async def reopen(store: Store) -> Stored:
-    await store.close()
-    return await store.open()
-
-
-@pytest.fixture(params=["sqlite", "memory"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock) -> AsyncIterator[Store]:
-    made: Store = SqliteState(tmp_path / "state.db", clock) if request.param == "sqlite" else MemoryState(clock)
-    assert await made.open() == Stored((), ())
-    yield made
-    await made.close()
+from tests.storage.rows import OVER, Store, by_key, level_of, notice, reopen
 
 
 async def test_what_was_committed_is_there_when_opened_again(store: Store) -> None:
