@@ -316,6 +316,8 @@ def _in_some_form(service: apprise.Apprise, message: Message) -> Outcome:
     simpler = plain(message) if outcome.about_content else None
     if simpler is None:
         return outcome
+    if service[0].title_maxlen <= 0:  # where Apprise joins them it makes the title bold
+        simpler = simpler._replace(title="", body=f"{simpler.title}\n{simpler.body}")
     again = _notify(service, simpler)
     return again._replace(plain=again.accepted)
 
