@@ -22,8 +22,11 @@ class FakeChannel:
         fmt: str = "text",
         script: Sequence[DeliveryError | None] = (),
         clock: Clock | None = None,
+        *,
+        takes_files: bool = False,
     ) -> None:
         self._name = name
+        self._takes_files = takes_files
         self._format = fmt
         self._clock = clock
         self._gate = asyncio.Event()
@@ -41,6 +44,10 @@ class FakeChannel:
     @property
     def format(self) -> str:
         return self._format
+
+    @property
+    def takes_files(self) -> bool:
+        return self._takes_files
 
     @property
     def titles(self) -> list[str]:
@@ -80,33 +87,38 @@ class FakeInbox:
 
 
 class FakeStateStore:
-    """An outbox in memory that can be told to fail; ``marks`` lists every mark made."""
+    """An outbox in memory that can be told to fail; ``marks`` lists each mark made, in ``writes`` transactions."""
 
     def __init__(self) -> None:
         self.marks: list[tuple[str, str, str]] = []  # what, key, channel
+        self.attempts: list[Attempt] = []
+        self.writes = 0
         self.broken = False
 
     async def open(self) -> Stored:
         return Stored((), ())
 
     async def commit(self, rows: Rows) -> None:
-        self._mark("commit", [""], "")
+        self._mark("commit", [""], "", None)
 
     async def attempted(self, keys: Sequence[str], channel: str, tried: Attempt) -> None:
-        self._mark(f"attempted:{tried.reason}", keys, channel)
+        self._mark(f"attempted:{tried.reason}", keys, channel, tried)
 
     async def accepted(self, keys: Sequence[str], channel: str, tried: Attempt) -> None:
-        self._mark("accepted", keys, channel)
+        self._mark("accepted", keys, channel, tried)
 
     async def refused(self, keys: Sequence[str], channel: str, tried: Attempt) -> None:
-        self._mark(f"refused:{tried.reason}", keys, channel)
+        self._mark(f"refused:{tried.reason}", keys, channel, tried)
 
     async def close(self) -> None:
         return
 
-    def _mark(self, what: str, keys: Sequence[str], channel: str) -> None:
+    def _mark(self, what: str, keys: Sequence[str], channel: str, tried: Attempt | None) -> None:
         if self.broken:
             raise StoreError("state.db", "mark", "disk full")
+        self.writes += 1
+        if tried is not None:
+            self.attempts.append(tried)
         self.marks.extend((what, key, channel) for key in keys)
 
 

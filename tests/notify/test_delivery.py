@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
@@ -7,10 +7,12 @@ from structlog.testing import capture_logs
 
 from monitor.core.events import DeliveryResult, StoreState
 from monitor.core.model import Level
-from monitor.core.notices import NoticeKind
+from monitor.core.notices import Facts, Notice, NoticeKind
 from monitor.errors import DeliveryError
+from monitor.notify import lane
 from monitor.notify.delivery import Delivery
 from monitor.notify.retry import ThrottledError
+from monitor.ports import Attempt, Illustrator
 from tests.conftest import ManualClock, settle
 from tests.notify.fakes import FakeChannel, FakeInbox, FakeStateStore, a_notice, some_facts
 
@@ -20,13 +22,20 @@ DOWN = DeliveryError("tg", "refused")
 class Rig:
     """A delivery with its surroundings, and its jobs as tasks."""
 
-    def __init__(self, clock: ManualClock, channels: Sequence[FakeChannel]) -> None:
+    def __init__(
+        self,
+        clock: ManualClock,
+        channels: Sequence[FakeChannel],
+        newest: Callable[[str], Facts | None] = lambda _: None,
+        illustrator: Illustrator | None = None,
+    ) -> None:
         self.clock = clock
         self.store = FakeStateStore()
         self.inbox = FakeInbox()
         self.delivery = Delivery(
-            channels, store=self.store, inbox=self.inbox, clock=clock, rand=lambda: 1.0, min_gap_s=1.0
-        )
+            channels, store=self.store, inbox=self.inbox, clock=clock, rand=lambda: 1.0, newest=newest,
+            illustrator=illustrator,
+        )  # fmt: skip
         self.tasks: list[asyncio.Future[None]] = []
 
     def start(self) -> None:
@@ -40,8 +49,13 @@ class Rig:
 
 
 @asynccontextmanager
-async def running(clock: ManualClock, *channels: FakeChannel) -> AsyncIterator[Rig]:
-    rig = Rig(clock, channels)
+async def running(
+    clock: ManualClock,
+    *channels: FakeChannel,
+    newest: Callable[[str], Facts | None] = lambda _: None,
+    illustrator: Illustrator | None = None,
+) -> AsyncIterator[Rig]:
+    rig = Rig(clock, channels, newest, illustrator)
     rig.start()
     try:
         await settle()
@@ -63,10 +77,12 @@ async def test_send_then_mark_then_report(clock: ManualClock) -> None:
         tg.release()
         await settle()
         assert rig.store.marks == [("accepted", "k1", "tg")]
-        assert rig.inbox.events == [DeliveryResult("main/cross:USDT", "k1", "tg", accepted=True)]
+        assert rig.inbox.events == [
+            DeliveryResult("main/cross:USDT", "k1", "tg", accepted=True, level=Level.WARNING)
+        ]
         assert rig.delivery.stats()[0]._asdict() == {
-            "channel": "tg", "sent": 1, "failed": 0, "refused": 0, "superseded": 0, "pending": 0,
-            "oldest_ms": None, "failing": False, "last_reason": "",
+            "channel": "tg", "sent": 1, "notices": 1, "failed": 0, "refused": 0, "superseded": 0, "pending": 0,
+            "oldest_ms": None, "failing": False, "broken": False, "since_ms": None, "last_reason": "",
         }  # fmt: skip
 
 
@@ -81,7 +97,7 @@ async def test_an_idle_channel_sends_at_once(clock: ManualClock) -> None:
 
 
 async def test_a_failed_send_is_repeated_without_end(clock: ManualClock) -> None:
-    """Pauses grow to two minutes; each failure is recorded, the edges are logged, and at last it arrives."""
+    """Pauses grow to two minutes, the pace of a channel permitting; each failure is recorded, edges are logged."""
     tg = FakeChannel(script=[DOWN] * 10, clock=clock)
     with capture_logs() as logs:
         async with running(clock, tg) as rig:
@@ -90,7 +106,7 @@ async def test_a_failed_send_is_repeated_without_end(clock: ManualClock) -> None
             assert rig.delivery.stats()[0].failing
             await clock.advance(3600)
             gaps = [round(b - a) for a, b in zip(tg.tried_at_s, tg.tried_at_s[1:], strict=False)]
-            assert gaps == [1, 2, 4, 8, 16, 32, 64, 120, 120, 120]
+            assert gaps == [2, 10, 48, 10, 16, 34, 64, 120, 120, 120]
             assert rig.store.marks == [("attempted:refused", "k1", "tg")] * 10 + [("accepted", "k1", "tg")]
             stats = rig.delivery.stats()[0]
             assert (stats.sent, stats.failed, stats.pending) == (1, 10, 0)
@@ -100,13 +116,13 @@ async def test_a_failed_send_is_repeated_without_end(clock: ManualClock) -> None
 
 async def test_a_repeated_message_says_how_late_it_is(clock: ManualClock) -> None:
     """Rendering happens at the time of sending."""
-    tg = FakeChannel(script=[DOWN] * 5)
+    tg = FakeChannel(script=[DOWN] * 3)
     async with running(clock, tg) as rig:
         rig.delivery.offer([a_notice(decided_ms=clock.wall_ms())], recorded=True)
         await settle()
         await clock.advance(60)
         assert "Delivery: " not in tg.tried[0].body
-        assert tg.accepted[0].body.startswith("Delivery: 31 s late: decided 20:26:40 UTC")
+        assert "60 s late" in tg.accepted[0].title
 
 
 async def test_a_permanent_refusal_ends_it(clock: ManualClock) -> None:
@@ -114,44 +130,208 @@ async def test_a_permanent_refusal_ends_it(clock: ManualClock) -> None:
     tg = FakeChannel(script=[DeliveryError("tg", "http-401", permanent=True)])
     with capture_logs() as logs:
         async with running(clock, tg) as rig:
-            rig.delivery.offer([a_notice("a", "k1"), a_notice("b", "k2")], recorded=True)
+            rig.delivery.offer([a_notice("a", "k1")], recorded=True)
             await settle()
+            assert rig.delivery.stats()[0].broken
+            rig.delivery.offer([a_notice("b", "k2")], recorded=True)
             await clock.advance(5)
             assert rig.store.marks == [("refused:http-401", "k1", "tg"), ("accepted", "k2", "tg")]
             assert rig.inbox.events == [
-                DeliveryResult("a", "k1", "tg", accepted=False, reason="http-401"),
-                DeliveryResult("b", "k2", "tg", accepted=True),
+                DeliveryResult("a", "k1", "tg", accepted=False, reason="http-401", level=Level.WARNING),
+                DeliveryResult("b", "k2", "tg", accepted=True, level=Level.WARNING),
             ]
-            assert rig.delivery.stats()[0].refused == 1
+            stats = rig.delivery.stats()[0]
+            assert (stats.refused, stats.broken, stats.since_ms) == (1, False, None)
     assert "delivery.refused" in [entry["event"] for entry in logs]
 
 
-async def test_one_message_a_second_but_an_emergency_at_once(clock: ManualClock) -> None:
-    """Services that limit rates are not provoked, except by what cannot wait."""
+async def test_what_follows_is_grouped_but_an_emergency_leaves_at_once(clock: ManualClock) -> None:
+    """The first goes by itself, those that follow within two seconds together; an emergency takes them along."""
     tg = FakeChannel(clock=clock)
     start_s = clock.mono_s()
     async with running(clock, tg) as rig:
-        rig.delivery.offer([a_notice(f"s{number}", f"k{number}") for number in range(3)], recorded=True)
+        rig.delivery.offer([a_notice("s0", "k0")], recorded=True)
         await settle()
+        rig.delivery.offer([a_notice("s1", "k1"), a_notice("s2", "k2")], recorded=True)
         await clock.advance(0.5)
         rig.delivery.offer([a_notice("e", "ke", level=Level.EMERGENCY)], recorded=True)
         await settle()
         assert [at_s - start_s for at_s in tg.tried_at_s] == [0.0, 0.5]
-        await clock.advance(10)
-        assert [at_s - start_s for at_s in tg.tried_at_s] == [0.0, 0.5, 1.5, 2.5]
+        rig.delivery.offer([a_notice(f"s{number}", f"k{number}") for number in range(3, 6)], recorded=True)
+        await clock.advance(60)
+        assert [at_s - start_s for at_s in tg.tried_at_s] == [0.0, 0.5, 10.5]
+        assert [mark[1] for mark in rig.store.marks] == ["k0", "ke", "k1", "k2", "k3", "k4", "k5"]
+        assert tg.titles[1].startswith("EMERGENCY")
+        assert rig.delivery.stats()[0][1:3] == (3, 7)
+
+
+async def test_what_becomes_due_meanwhile_may_leave_before_what_waits(clock: ManualClock) -> None:
+    """A critical one that failed does not sit out the wait of warnings for the places that it may still use."""
+    tg = FakeChannel(script=[None, None, DOWN], clock=clock)
+    start_s = clock.mono_s()
+    async with running(clock, tg) as rig:
+        for number in range(2):
+            rig.delivery.offer([a_notice(f"s{number}", f"k{number}")], recorded=True)
+            await clock.advance(5)
+        rig.delivery.offer([a_notice("c", "kc", level=Level.CRITICAL)], recorded=True)
+        await settle()
+        rig.delivery.offer([a_notice("s2", "k2")], recorded=True)  # would wait until a minute is over
+        await clock.advance(5)
+        assert [at_s - start_s for at_s in tg.tried_at_s] == [0.0, 5.0, 10.0, 12.0]
+        assert [mark[1] for mark in rig.store.marks[3:]] == ["kc", "k2"]
+
+
+async def test_one_fate_for_all_of_a_message(clock: ManualClock) -> None:
+    """Marked in one transaction, and the engine hears of each; what was given up meanwhile is not tried again."""
+    tg = FakeChannel(script=[DOWN])
+    async with running(clock, tg) as rig:
+        tg.hold()
+        rig.delivery.offer([a_notice(name, f"{name}1") for name in ("a", "b", "c")], recorded=True)
+        await settle()
+        assert not rig.delivery.withdraw("a", "tg")
+        rig.delivery.offer([a_notice("b", "b2")], recorded=True)
+        tg.release()
+        await clock.advance(5)
+        assert rig.store.marks == [
+            ("attempted:refused", "b1", "tg"),
+            ("attempted:refused", "c1", "tg"),
+            ("refused:withdrawn", "a1", "tg"),
+            ("accepted", "b2", "tg"),
+            ("accepted", "c1", "tg"),
+        ]
+        assert rig.store.writes == 3
+        assert rig.inbox.events == [
+            DeliveryResult("b", "b2", "tg", accepted=True, level=Level.WARNING),
+            DeliveryResult("c", "c1", "tg", accepted=True, level=Level.WARNING),
+        ]
+
+
+async def test_a_refused_message_is_refused_for_all_in_it(clock: ManualClock) -> None:
+    """A wrong token is wrong for each of them; the log says so once."""
+    tg = FakeChannel(script=[DeliveryError("tg", "http-401", permanent=True)])
+    with capture_logs() as logs:
+        async with running(clock, tg) as rig:
+            rig.delivery.offer([a_notice("a", "k1"), a_notice("b", "k2", level=Level.CRITICAL)], recorded=True)
+            await clock.advance(60)
+            assert [mark[:2] for mark in rig.store.marks] == [
+                ("refused:http-401", "k2"),
+                ("refused:http-401", "k1"),
+            ]
+            assert [event.accepted for event in rig.inbox.events if isinstance(event, DeliveryResult)] == [
+                False
+            ] * 2
+    (refused,) = [entry for entry in logs if entry["event"] == "delivery.refused"]
+    assert (refused["key"], refused["notices"]) == ("k2", 2)
+
+
+async def test_attempts_are_recorded_with_their_times(clock: ManualClock) -> None:
+    """When each began and ended, by the wall clock, and why it failed."""
+    tg = FakeChannel(script=[DOWN])
+    start_ms = clock.wall_ms()
+    async with running(clock, tg) as rig:
+        tg.hold()
+        rig.delivery.offer([a_notice()], recorded=True)
+        await clock.advance(1.5)
+        tg.release()
+        await clock.advance(5)
+        assert rig.store.attempts == [
+            Attempt(start_ms, start_ms + 1500, "refused"), Attempt(start_ms + 2500, start_ms + 2500),
+        ]  # fmt: skip
+
+
+async def test_a_channel_is_broken_once_nothing_was_accepted_for_long(clock: ManualClock) -> None:
+    """Five minutes after the first failure, until something is accepted; the start of it is known."""
+    tg = FakeChannel(script=[DOWN] * 8)
+    start_ms = clock.wall_ms()
+    async with running(clock, tg) as rig:
+        rig.delivery.offer([a_notice()], recorded=True)
+        await clock.advance(299)
+        stats = rig.delivery.stats()[0]
+        assert (stats.failing, stats.broken, stats.since_ms) == (True, False, start_ms)
+        await clock.advance(2)
+        assert rig.delivery.stats()[0].broken
+        await clock.advance(300)
+        stats = rig.delivery.stats()[0]
+        assert (stats.failing, stats.broken, stats.since_ms, stats.sent) == (False, False, None, 1)
+
+
+async def test_a_late_message_says_how_it_is_now(clock: ManualClock) -> None:
+    """What the engine knows at the time of sending stands beside what was decided."""
+    tg = FakeChannel(script=[DOWN] * 3)
+    asked: list[str] = []
+
+    def newest(subject: str) -> Facts:
+        asked.append(subject)
+        return some_facts(margin_ratio=0.91)
+
+    async with running(clock, tg, newest=newest) as rig:
+        rig.delivery.offer([a_notice("s", decided_ms=clock.wall_ms())], recorded=True)
+        await clock.advance(60)
+        assert "60 s late; now 91.0 %" in tg.accepted[0].title
+        assert set(asked) == {"s"}
+
+
+class Artist:
+    """Draws at once, or never."""
+
+    def __init__(self, *, hangs: bool = False) -> None:
+        self.asked: list[str] = []
+        self.hangs = hangs
+
+    async def picture(self, notice: Notice) -> bytes | None:
+        self.asked.append(notice.key)
+        if self.hangs:
+            await asyncio.get_running_loop().create_future()
+        return b"png"
+
+
+async def test_a_message_about_one_wallet_gets_its_picture(clock: ManualClock) -> None:
+    """Where the channel takes files; groups and other notices go without."""
+    tg, sms, artist = FakeChannel(takes_files=True), FakeChannel("sms"), Artist()
+    async with running(clock, tg, sms, illustrator=artist) as rig:
+        rig.delivery.offer([a_notice("a", "k1"), a_notice("a", "k1", channel="sms")], recorded=True)
+        await clock.advance(60)
+        rig.delivery.offer([a_notice("a", "k2"), a_notice("b", "k3")], recorded=True)
+        await clock.advance(60)
+        rig.delivery.offer([a_notice("f", "k4", kind=NoticeKind.BLIND)], recorded=True)
+        await clock.advance(60)
+        assert [message.chart for message in tg.accepted] == [b"png", None, None]
+        assert [message.chart for message in sms.accepted] == [None]
+        assert artist.asked == ["k1"]
+
+
+async def test_an_emergency_does_not_wait_for_its_picture(clock: ManualClock) -> None:
+    """Only when it is tried again is there time for one."""
+    tg, artist = FakeChannel(script=[DOWN], takes_files=True), Artist()
+    async with running(clock, tg, illustrator=artist) as rig:
+        rig.delivery.offer([a_notice(level=Level.EMERGENCY)], recorded=True)
+        await clock.advance(5)
+        assert [message.chart for message in tg.tried] == [None, b"png"]
+
+
+async def test_a_picture_that_takes_too_long_is_done_without(
+    clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The text is worth more."""
+    monkeypatch.setattr(lane, "PICTURE_S", 0.0)
+    tg = FakeChannel(takes_files=True)
+    async with running(clock, tg, illustrator=Artist(hangs=True)) as rig:
+        rig.delivery.offer([a_notice()], recorded=True)
+        await settle()
+        assert [message.chart for message in tg.accepted] == [None]
 
 
 async def test_a_rise_during_a_pause_is_tried_at_once(clock: ManualClock) -> None:
     """A worse level does not sit out the pause of the milder one it replaces; an equal one does."""
-    tg = FakeChannel(script=[DOWN] * 4)
+    tg = FakeChannel(script=[DOWN] * 5)
     async with running(clock, tg) as rig:
         rig.delivery.offer([a_notice(key="k1", level=Level.WARNING)], recorded=True)
         await settle()
-        await clock.advance(7.5)  # attempts at 0, 1, 3 and 7; the next would be at 15
-        assert len(tg.tried) == 4
+        await clock.advance(80)  # attempts at 0, 2, 12, 60 and 70; the next would be at 86
+        assert len(tg.tried) == 5
         rig.delivery.offer([a_notice(key="k2", level=Level.WARNING)], recorded=True)
-        await clock.advance(1)
-        assert len(tg.tried) == 4
+        await clock.advance(5)
+        assert len(tg.tried) == 5
         rig.delivery.offer([a_notice(key="k3", level=Level.CRITICAL)], recorded=True)
         await settle()
         assert rig.store.marks[-1] == ("accepted", "k3", "tg")
@@ -159,14 +339,14 @@ async def test_a_rise_during_a_pause_is_tried_at_once(clock: ManualClock) -> Non
 
 
 async def test_a_new_subject_is_tried_while_another_pauses(clock: ManualClock) -> None:
-    """Pauses belong to messages; the first attempt of a new alert is never delayed by an old failure."""
-    tg = FakeChannel(script=[DOWN] * 7)
+    """Pauses belong to messages: a new one is tried as soon as the pace allows, a critical one at once."""
+    tg = FakeChannel(script=[DOWN] * 6)
     async with running(clock, tg) as rig:
         rig.delivery.offer([a_notice("a", "k1")], recorded=True)
         await settle()
-        await clock.advance(70)
-        assert len(tg.tried) == 7
-        rig.delivery.offer([a_notice("b", "k2")], recorded=True)
+        await clock.advance(100)  # the last attempt was at 86, the next would be at 120
+        assert len(tg.tried) == 6
+        rig.delivery.offer([a_notice("b", "k2", level=Level.CRITICAL)], recorded=True)
         await settle()
         assert rig.store.marks[-1] == ("accepted", "k2", "tg")
 
@@ -182,12 +362,12 @@ async def test_a_service_that_names_a_time_is_left_alone_until_then(clock: Manua
         await clock.advance(29)
         assert len(tg.tried) == 1
         await clock.advance(10)
-        assert [at_s - start_s for at_s in tg.tried_at_s] == [0.0, 30.0, 31.0]
+        assert [at_s - start_s for at_s in tg.tried_at_s] == [0.0, 30.0]
         assert [mark[1] for mark in rig.store.marks] == ["k1", "k2", "k1"]
 
 
 async def test_what_failed_after_a_newer_one_came_is_not_repeated(clock: ManualClock) -> None:
-    """Its row is superseded in the database too, so nothing is marked for it."""
+    """Its row is superseded in the database too; only the attempt is recorded."""
     tg = FakeChannel(script=[DOWN])
     tg.hold()
     async with running(clock, tg) as rig:
@@ -197,7 +377,7 @@ async def test_what_failed_after_a_newer_one_came_is_not_repeated(clock: ManualC
         tg.release()
         await settle()
         await clock.advance(5)
-        assert rig.store.marks == [("accepted", "k2", "tg")]
+        assert rig.store.marks == [("attempted:refused", "k1", "tg"), ("accepted", "k2", "tg")]
         assert len(tg.tried) == 2
 
 
@@ -260,13 +440,13 @@ async def test_trouble_with_marks_is_an_event_and_never_a_second_message(clock: 
         rig.store.broken = False
         rig.delivery.offer([a_notice("c", "k3")], recorded=True)
         await clock.advance(5)
-        assert len(tg.accepted) == 3
+        assert len(tg.accepted) == 2
         assert rig.inbox.events == [
             StoreState("state", ok=False, reason="mark"),
-            DeliveryResult("a", "k1", "tg", accepted=True),
-            DeliveryResult("b", "k2", "tg", accepted=True),
+            DeliveryResult("a", "k1", "tg", accepted=True, level=Level.WARNING),
+            DeliveryResult("b", "k2", "tg", accepted=True, level=Level.WARNING),
             StoreState("state", ok=True),
-            DeliveryResult("c", "k3", "tg", accepted=True),
+            DeliveryResult("c", "k3", "tg", accepted=True, level=Level.WARNING),
         ]
 
 
@@ -278,7 +458,7 @@ async def test_an_unrecorded_notice_is_sent_and_says_so(clock: ManualClock) -> N
         rig.delivery.offer([a_notice("a", "k1")], recorded=False)
         await clock.advance(2)
         rig.delivery.offer([a_notice("b", "k2")], recorded=False)
-        await clock.advance(2)
+        await clock.advance(20)
         assert tg.accepted[0].body.startswith("Unrecorded: ")
         assert [type(event) for event in rig.inbox.events] == [DeliveryResult, DeliveryResult]
 
@@ -334,34 +514,40 @@ async def test_an_unrecorded_notice_that_comes_too_late_is_in_the_log(clock: Man
 
 
 async def test_finishing_tries_once_what_is_due(clock: ManualClock) -> None:
-    """What is due gets its attempt in order, what pauses or fails stays in the database, and the job ends."""
-    tg = FakeChannel(script=[DOWN, DOWN])
+    """What waits for its turn leaves a second after the last message; what fails stays in the database."""
+    tg = FakeChannel(script=[DOWN, DOWN], clock=clock)
+    start_s = clock.mono_s()
     async with running(clock, tg) as rig:
-        rig.delivery.offer([a_notice("a", "k1"), a_notice("b", "k2"), a_notice("c", "k3")], recorded=True)
-        await settle()
-        assert len(tg.tried) == 1  # the first failed and pauses for a second, the others wait for the gap
-        rig.delivery.finish(10.0)
-        await clock.advance(0.9)
+        rig.delivery.offer([a_notice("a", "k1")], recorded=True)
+        await clock.advance(0.5)
+        rig.delivery.offer([a_notice("b", "k2"), a_notice("c", "k3")], recorded=True)
+        rig.delivery.finish(1.2)
+        await clock.advance(0.4)
         rig.delivery.withdraw("a", "tg")
         await clock.advance(8)
         assert all(task.done() for task in rig.tasks)
+        assert [at_s - start_s for at_s in tg.tried_at_s] == [0.0, 1.0]
         assert [mark[:2] for mark in rig.store.marks] == [
             ("attempted:refused", "k1"),
             ("attempted:refused", "k2"),
-            ("accepted", "k3"),
+            ("attempted:refused", "k3"),
         ]
-        assert rig.delivery.stats()[0].pending == 1
+        assert rig.delivery.stats()[0].pending == 2
 
 
 async def test_finishing_starts_nothing_after_the_deadline(clock: ManualClock) -> None:
-    """A long row of messages does not hold up the exit."""
-    tg = FakeChannel(clock=clock)
+    """A minute whose places are used up does not hold up the exit."""
+    tg = FakeChannel()
     async with running(clock, tg) as rig:
-        rig.delivery.offer([a_notice(f"s{number}", f"k{number}") for number in range(100)], recorded=True)
-        rig.delivery.finish(3.0)
-        await clock.advance(10)
+        for number in range(5):
+            rig.delivery.offer([a_notice(f"s{number}", f"k{number}", level=Level.EMERGENCY)], recorded=True)
+            await clock.advance((2, 10, 20, 20, 1)[number])
+        assert len(tg.tried) == 5
+        rig.delivery.offer([a_notice("s5", "k5", level=Level.EMERGENCY)], recorded=True)
+        rig.delivery.finish(1.2)
+        await clock.advance(2)
         assert all(task.done() for task in rig.tasks)
-        assert len(tg.tried) == 4  # at 0, 1, 2 and 3 s
+        assert rig.delivery.stats()[0].pending == 1
 
 
 async def test_a_send_under_way_ends_when_its_job_is_cancelled(clock: ManualClock) -> None:

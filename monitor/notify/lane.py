@@ -1,0 +1,231 @@
+"""One channel's way out: what is due leaves together, as soon as pace and service allow any of it to leave."""
+
+import asyncio
+import math
+from collections.abc import Callable, Sequence
+from datetime import tzinfo
+from typing import NamedTuple
+
+import structlog
+
+from monitor.core.events import DeliveryResult
+from monitor.core.notices import Facts, Notice, NoticeKind
+from monitor.errors import DeliveryError
+from monitor.notify.marks import Marks
+from monitor.notify.message import render_group
+from monitor.notify.nap import Nap
+from monitor.notify.pacing import Pace, Urgency
+from monitor.notify.pending import Entry, Pending
+from monitor.notify.retry import asked_pause_s, pause_s
+from monitor.ports import Attempt, Channel, Clock, Illustrator, Inbox, Message
+
+log = structlog.get_logger()
+
+BROKEN_AFTER_S = 300.0  # without an accepted message since the first failure
+PICTURE_S = 0.3  # what a message waits for its picture at most
+_PICTURED = (NoticeKind.ALERT, NoticeKind.REMINDER, NoticeKind.CLOSED)
+
+
+class ChannelStats(NamedTuple):
+    """Counts of one channel since the start; ``..._ms`` are wall times."""
+
+    channel: str
+    sent: int  # messages accepted
+    notices: int  # in them
+    failed: int  # attempts that may be repeated
+    refused: int  # notices the service will never take
+    superseded: int
+    pending: int
+    oldest_ms: int | None  # when the longest-waiting of the pending was decided
+    failing: bool  # the last attempt failed
+    broken: bool  # it refused the last message for good, or has accepted none for five minutes since one failed
+    since_ms: int | None  # when the first attempt failed since the last that was accepted
+    last_reason: str  # of the last failure; empty before the first
+
+
+class Surroundings(NamedTuple):
+    """What all lanes share."""
+
+    marks: Marks
+    inbox: Inbox
+    clock: Clock
+    rand: Callable[[], float]  # numbers in [0, 1)
+    tz: tzinfo
+    newest: Callable[[str], Facts | None]  # by subject
+    illustrator: Illustrator | None
+
+
+class Lane:
+    """Delivers what it is offered over one channel, one message at a time."""
+
+    def __init__(self, channel: Channel, around: Surroundings) -> None:
+        self._channel = channel
+        self._around = around
+        self._clock = around.clock
+        self._pending = Pending()
+        self._pace = Pace()
+        self._nap = Nap(around.clock)
+        self._held_until_s = -math.inf  # the service asked not to be called at all
+        self._deadline_s: float | None = None  # set once finishing
+        self._sent = self._notices = self._failed = self._refused = 0
+        self._troubled: tuple[float, int] | None = None  # since when nothing was accepted, by both clocks
+        self._refusing = False  # the last message was refused for good
+        self._last_reason = ""
+
+    def offer(self, notice: Notice, *, recorded: bool) -> None:
+        """Take a notice without blocking."""
+        self._pending.offer(notice, recorded=recorded, now_s=self._clock.mono_s())
+        self._nap.interrupt()
+
+    def withdraw(self, subject: str) -> bool:
+        """Drop what waits for a subject; return False if it is being sent right now."""
+        return self._pending.withdraw(subject)
+
+    def is_pending(self, key: str) -> bool:
+        """Return whether a notice waits or is being sent."""
+        return self._pending.holds(key)
+
+    def finish(self, deadline_s: float) -> None:
+        """Try once what is due, start nothing after ``deadline_s`` (monotonic), and end."""
+        self._deadline_s = deadline_s
+        self._nap.interrupt()
+
+    def stats(self) -> ChannelStats:
+        """Return the figures as they stand."""
+        since_s, since_ms = self._troubled or (math.inf, None)
+        return ChannelStats(
+            channel=self._channel.name,
+            sent=self._sent,
+            notices=self._notices,
+            failed=self._failed,
+            refused=self._refused,
+            superseded=self._pending.superseded,
+            pending=len(self._pending),
+            oldest_ms=self._pending.oldest_ms(),
+            failing=self._troubled is not None,
+            broken=self._refusing or self._clock.mono_s() - since_s > BROKEN_AFTER_S,
+            since_ms=since_ms,
+            last_reason=self._last_reason,
+        )
+
+    async def run(self) -> None:
+        """Deliver until finished. A job started anew after a failure of its own goes on where it was."""
+        restarted_s = self._clock.mono_s()
+        self._pending.returned(lambda _: restarted_s)
+        while True:
+            now_s = self._clock.mono_s()
+            due = self._pending.due(now_s)
+            starts_s = self._starts_s(due)
+            if self._deadline_s is not None and max(starts_s, now_s) > self._deadline_s:
+                return
+            if starts_s <= now_s:
+                await self._attempt(due)
+                continue
+            # What is due later may leave sooner than what is due now.
+            next_s = self._pending.next_due_s(now_s)
+            wake_s = min(starts_s, math.inf if next_s is None else next_s)
+            await self._nap.sleep(wake_s - now_s if math.isfinite(wake_s) else None)
+
+    def _starts_s(self, due: Sequence[Entry]) -> float:
+        """Return when a message with all that is due may start; infinity if nothing is."""
+        if self._deadline_s is not None:
+            paced_s = self._pace.parting_s() if due else math.inf
+        else:
+            urgencies = {entry.urgency for entry in due}
+            paced_s = min(map(self._pace.allowed_s, urgencies), default=math.inf)
+        return max(self._held_until_s, paced_s)
+
+    async def _attempt(self, due: Sequence[Entry]) -> None:
+        urgency = max(entry.urgency for entry in due)
+        self._pending.depart(due)
+        picture = None if urgency is Urgency.EMERGENCY else await self._picture(due)
+        self._pace.started(urgency, self._clock.mono_s())
+        started_ms = self._clock.wall_ms()
+        message = self._rendered(due, started_ms)._replace(chart=picture)
+        try:
+            await self._channel.send(message)
+        except DeliveryError as error:
+            tried = Attempt(started_ms, self._clock.wall_ms(), error.reason)
+            await self._not_accepted(due, tried, error)
+        else:
+            await self._accepted(due, Attempt(started_ms, self._clock.wall_ms()))
+
+    def _rendered(self, entries: Sequence[Entry], now_ms: int) -> Message:
+        return render_group(
+            [entry.notice for entry in entries],
+            fmt=self._channel.format,
+            now_ms=now_ms,
+            unrecorded=not all(entry.recorded for entry in entries),
+            tz=self._around.tz,
+            newest=self._around.newest,
+        )
+
+    async def _picture(self, entries: Sequence[Entry]) -> bytes | None:
+        """Return a picture of what the message is about, if it is one wallet and the picture comes in time."""
+        illustrator = self._around.illustrator
+        notice = entries[0].notice
+        if (
+            illustrator is None
+            or not self._channel.takes_files
+            or len(entries) > 1
+            or notice.kind not in _PICTURED
+        ):
+            return None
+        try:
+            async with asyncio.timeout(PICTURE_S):
+                return await illustrator.picture(notice)
+        except TimeoutError:
+            return None
+
+    async def _accepted(self, entries: Sequence[Entry], tried: Attempt) -> None:
+        self._pending.landed()
+        self._sent += 1
+        self._notices += len(entries)
+        if self._troubled is not None:
+            self._troubled, self._refusing = None, False
+            attempts = max(entry.attempts for entry in entries)
+            log.info("delivery.back", channel=self._channel.name, attempts=attempts)
+        await self._around.marks.accepted(entries, tried)
+        self._report(entries, accepted=True)
+
+    async def _not_accepted(self, entries: Sequence[Entry], tried: Attempt, error: DeliveryError) -> None:
+        now_s = self._clock.mono_s()
+        self._last_reason = error.reason
+        if self._troubled is None:
+            self._troubled = (now_s, tried.ended_ms)
+            log.warning("delivery.failing", channel=self._channel.name, reason=error.reason)
+        self._refusing = error.permanent
+        if error.permanent:
+            self._pending.landed()
+            self._refused += len(entries)
+            log.error(
+                "delivery.refused", channel=self._channel.name, reason=error.reason,
+                key=entries[0].notice.key, notices=len(entries),
+            )  # fmt: skip
+            await self._around.marks.refused(entries, tried)
+            self._report(entries, accepted=False, reason=error.reason)
+            return
+        self._failed += 1
+        asked_s = asked_pause_s(error)
+        if asked_s:
+            self._held_until_s = now_s + asked_s
+        rand = self._around.rand()  # one for all, so that they stay together
+        finishing = self._deadline_s is not None
+
+        def due_s(entry: Entry) -> float:
+            return math.inf if finishing else now_s + max(asked_s, pause_s(entry.attempts, rand))
+
+        self._pending.returned(due_s)
+        withdrawn = [entry for entry in entries if entry.withdrawn]
+        tried_again = [entry for entry in entries if not entry.withdrawn]
+        if tried_again:
+            await self._around.marks.attempted(tried_again, tried)
+        if withdrawn:
+            await self._around.marks.refused(withdrawn, tried._replace(reason="withdrawn"))
+
+    def _report(self, entries: Sequence[Entry], *, accepted: bool, reason: str = "") -> None:
+        for entry in entries:
+            notice = entry.notice
+            self._around.inbox.post(
+                DeliveryResult(notice.subject, notice.key, notice.channel, accepted, reason, notice.level)
+            )

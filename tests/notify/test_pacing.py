@@ -1,0 +1,155 @@
+import math
+from itertools import pairwise
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from monitor.notify.pacing import GROUP_S, MOST, WINDOW_S, Pace, Urgency
+
+# When something begins to wait, in eighths of a second after the last, and how urgent it is.
+ARRIVALS = st.lists(
+    st.tuples(st.integers(0, 400).map(lambda eighths: eighths / 8), st.sampled_from(Urgency)),
+    min_size=1,
+    max_size=60,
+)
+
+
+class Start:
+    """One message: when, and what it took along, each with when it began to wait."""
+
+    def __init__(self, at_s: float, taken: list[tuple[float, Urgency]]) -> None:
+        self.at_s = at_s
+        self.taken = taken
+        self.urgency = max(urgency for _, urgency in taken)
+
+
+def departures(arrivals: list[tuple[float, Urgency]], start_s: float = 0.0) -> list[Start]:
+    """Return what a channel starts that takes everything along as soon as any of it may leave."""
+    pace = Pace()
+    coming: list[tuple[float, Urgency]] = []
+    now_s = start_s
+    for pause_s, urgency in arrivals:
+        now_s += pause_s
+        coming.append((now_s, urgency))
+    done: list[Start] = []
+    waiting: list[tuple[float, Urgency]] = []
+    while coming or waiting:
+        leaves_s = min((max(at_s, pace.allowed_s(urgency)) for at_s, urgency in waiting), default=math.inf)
+        if coming and coming[0][0] <= leaves_s:
+            waiting.append(coming.pop(0))
+            continue
+        start = Start(leaves_s, waiting)
+        pace.started(start.urgency, leaves_s)
+        done.append(start)
+        waiting = []
+    return done
+
+
+@given(ARRIVALS, st.floats(0, 1e7))
+def test_no_minute_sees_more_than_five_starts(arrivals: list[tuple[float, Urgency]], start_s: float) -> None:
+    """Whatever comes, and whenever the minute is thought to begin."""
+    at_s = [start.at_s for start in departures(arrivals, start_s)]
+    assert all(later >= earlier + WINDOW_S for earlier, later in zip(at_s, at_s[MOST:], strict=False))
+
+
+@given(ARRIVALS)
+def test_nothing_waits_longer_than_a_minute(arrivals: list[tuple[float, Urgency]]) -> None:
+    """What is due leaves with the first message that may start, its own or a more urgent one."""
+    starts = departures(arrivals)
+    assert all(start.at_s <= at_s + WINDOW_S for start in starts for at_s, _ in start.taken)
+    assert sum(len(start.taken) for start in starts) == len(arrivals)
+
+
+@given(ARRIVALS)
+def test_the_first_after_quiet_goes_at_once(arrivals: list[tuple[float, Urgency]]) -> None:
+    """After a minute without a start nothing waits for anything."""
+    starts = departures(arrivals)
+    for before, start in zip([None, *starts], starts, strict=False):
+        first_s = min(at_s for at_s, _ in start.taken)
+        if before is None or first_s >= before.at_s + WINDOW_S:
+            assert start.at_s == first_s
+
+
+@given(ARRIVALS)
+def test_the_first_emergency_of_a_minute_never_waits(arrivals: list[tuple[float, Urgency]]) -> None:
+    """No matter how much of lesser danger was sent before it."""
+    starts = departures(arrivals)
+    for number, start in enumerate(starts):
+        first_s = min((at_s for at_s, urgency in start.taken if urgency is Urgency.EMERGENCY), default=None)
+        if first_s is None:
+            continue
+        before = [other.at_s for other in starts[:number] if other.urgency is Urgency.EMERGENCY]
+        if not before or first_s >= before[-1] + WINDOW_S:
+            assert start.at_s == first_s
+
+
+@given(ARRIVALS)
+def test_the_first_critical_of_a_minute_hardly_waits(arrivals: list[tuple[float, Urgency]]) -> None:
+    """Two seconds after the last message at most."""
+    starts = departures(arrivals)
+    for number, start in enumerate(starts):
+        first_s = min((at_s for at_s, urgency in start.taken if urgency >= Urgency.SERIOUS), default=None)
+        if first_s is None:
+            continue
+        before = [other.at_s for other in starts[:number] if other.urgency >= Urgency.SERIOUS]
+        if not before or first_s >= before[-1] + WINDOW_S:
+            assert start.at_s <= first_s + GROUP_S
+
+
+@given(ARRIVALS)
+def test_only_an_emergency_leaves_within_two_seconds(arrivals: list[tuple[float, Urgency]]) -> None:
+    """All else that follows a message within two seconds is gathered into the next."""
+    starts = departures(arrivals)
+    for before, start in pairwise(starts):
+        assert start.at_s >= before.at_s + GROUP_S or start.urgency is Urgency.EMERGENCY
+
+
+@given(ARRIVALS)
+def test_emergencies_are_told_every_twenty_seconds_while_there_is_room(
+    arrivals: list[tuple[float, Urgency]],
+) -> None:
+    """One waits longer than the widest gap only if all five places of the minute are used."""
+    starts = departures(arrivals)
+    for number, start in enumerate(starts):
+        waited_s = max(
+            (start.at_s - at_s for at_s, urgency in start.taken if urgency is Urgency.EMERGENCY), default=0.0
+        )
+        used = [other for other in starts[:number] if other.at_s + WINDOW_S >= start.at_s]
+        assert waited_s <= 20.0 or len(used) == MOST
+
+
+@pytest.mark.parametrize(
+    ("urgency", "expected"),
+    [
+        (Urgency.ORDINARY, [0, 2, 12, 60, 70, 80, 120, 130]),
+        (Urgency.SERIOUS, [0, 2, 12, 32, 60, 72, 92, 112]),
+        (Urgency.EMERGENCY, [0, 2, 12, 32, 52, 72, 92, 112]),
+    ],
+)
+def test_a_steady_stream_is_gathered_into_few(urgency: Urgency, expected: list[float]) -> None:
+    """Eight a second, all of one degree: each message holds what came since the last."""
+    starts = departures([(0.125, urgency)] * 8 * 140, start_s=-0.125)
+    assert [start.at_s for start in starts][: len(expected)] == expected
+
+
+def test_each_degree_keeps_a_place_to_itself() -> None:
+    """Two places are left when warnings used theirs, one when criticals did, and none when an emergency did."""
+    pace = Pace()
+    for at_s in (0.0, 2.0, 12.0):
+        assert pace.allowed_s(Urgency.ORDINARY) <= at_s
+        pace.started(Urgency.ORDINARY, at_s)
+    assert [pace.allowed_s(urgency) for urgency in Urgency] == [60.0, 14.0, -math.inf]
+    pace.started(Urgency.SERIOUS, 14.0)
+    assert [pace.allowed_s(urgency) for urgency in Urgency] == [62.0, 60.0, -math.inf]
+    pace.started(Urgency.EMERGENCY, 14.5)
+    assert [pace.allowed_s(urgency) for urgency in Urgency] == [72.0, 62.0, 60.0]
+
+
+def test_the_last_message_of_a_run_keeps_no_gap_but_the_limit() -> None:
+    """It gathers everything and nothing follows; five in a minute are five all the same."""
+    pace = Pace()
+    assert pace.parting_s() == -math.inf
+    for number in range(MOST):
+        pace.started(Urgency.ORDINARY, float(number))
+        assert pace.parting_s() == (number + 1.0 if number + 1 < MOST else 60.0)
