@@ -18,12 +18,13 @@ from typing import NamedTuple
 from benchmarks import scenes
 from benchmarks.exchange import Burst, Exchange, Program
 from benchmarks.runs import CHANNELS, engine_for, run_ours, start_ms
-from monitor.app import Daemon, Plan, Sources
+from monitor.app import Daemon
 from monitor.binance.streams import MarkFeed
 from monitor.core.events import Ticks
 from monitor.core.incidents import Effects
 from monitor.core.model import Market
 from monitor.core.settings import EngineSettings
+from monitor.plan import Plan, Sources
 from monitor.ports import Inbox, Message
 from monitor.storage.history import HistorySettings
 from monitor.system_clock import SystemClock
@@ -114,6 +115,7 @@ class _Channel:
 
     name = CHANNELS[0].name
     format = "text"
+    takes_files = False
 
     def __init__(self) -> None:
         self.attempts_s: list[float] = []

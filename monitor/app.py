@@ -6,15 +6,15 @@ committed and history written, each with a deadline; databases close last.
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, tzinfo
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any
 
 import structlog
 
 import monitor
+from monitor.commands import Commands
 from monitor.commit import Committer, Latencies
 from monitor.control import ControlServer, Handler, Lock
 from monitor.core.engine import Engine
@@ -29,17 +29,17 @@ from monitor.core.events import (
     Ticks,
 )
 from monitor.core.incidents import Effects
-from monitor.core.model import AccountSnapshot, BracketTable, Compared, Market, Source
-from monitor.core.settings import EngineSettings
+from monitor.core.model import AccountSnapshot, Compared, Market, Source
 from monitor.drain import cancel, finish
 from monitor.errors import ControlError, StoreError
 from monitor.inbox import EngineInbox
 from monitor.journal import JournalWriter
 from monitor.notify.delivery import Delivery
-from monitor.ports import AccountSource, Channel, Clock, Feed, Inbox, Job, Stored
+from monitor.plan import Plan, SourceFactory
+from monitor.ports import Clock, Job, Stored
 from monitor.status import HistoryView, Holdings, Status
 from monitor.storage.account_cache import AccountCache
-from monitor.storage.history import HistorySettings, SqliteHistory
+from monitor.storage.history import SqliteHistory
 from monitor.storage.paths import CONTROL_SOCKET, LOCK_FILE, STATE_DB
 from monitor.storage.state import SqliteState
 from monitor.supervise import supervise
@@ -53,32 +53,6 @@ DRAIN_INPUT_S = 0.5
 DRAIN_COMMIT_S = 1.0
 DRAIN_SEND_S = 1.2
 DRAIN_HISTORY_S = 1.0
-
-
-class Sources(NamedTuple):
-    """What brings events in: mark feeds by market, and accounts followed by their keys."""
-
-    feeds: Mapping[Market, Feed]
-    accounts: Sequence[AccountSource] = ()
-    close: Sequence[Callable[[], Awaitable[None]]] = ()  # lets go of what they share
-
-
-# Makes the sources once there is somewhere for their events to go.
-SourceFactory = Callable[[Inbox], Sources]
-
-
-class Plan(NamedTuple):
-    """Everything a daemon needs to know; made by the caller from the configuration."""
-
-    settings: EngineSettings
-    accounts: tuple[AccountSnapshot, ...]
-    tables: tuple[BracketTable, ...]
-    channels: tuple[Channel, ...]
-    state_dir: Path
-    history_path: Path
-    history: HistorySettings
-    journal: Path | None = None
-    time_zone: tzinfo = UTC  # shown beside UTC in messages
 
 
 class Daemon:
@@ -98,6 +72,8 @@ class Daemon:
             clock=clock,
             rand=rng.random,
             tz=plan.time_zone,
+            newest=lambda subject: self._engine.newest(subject, clock.now()),
+            illustrator=plan.illustrator,
         )
         self._committer = Committer(self._store, self._delivery, self._inbox, clock)
         self._sources = sources(self._inbox)
@@ -149,7 +125,7 @@ class Daemon:
         stored = await self._open_state()
         await self._open_history()
         self._take(SettingsChanged(self._plan.settings, self._plan.tables))
-        self._take(Restored(stored.subjects, stored.fates))
+        self._take(Restored(stored.subjects, stored.fates, stored.holds, stored.last_number, stored.pending))
         for account in self._plan.accounts:
             self._take(Snapshot(account))
         typed_in = {account.account for account in self._plan.accounts}
@@ -258,7 +234,7 @@ class Daemon:
             if self._journal is not None:
                 self._journaled(self._journal.flush)
 
-    def _take(self, event: Event) -> None:
+    def _take(self, event: Event) -> Effects:
         now = self._clock.now()
         if self._journal is not None:
             writer = self._journal
@@ -281,6 +257,7 @@ class Daemon:
             self._watch()
         for listener in self._listeners:
             listener(effects)
+        return effects
 
     def _watch(self) -> None:
         """Have the feeds follow what the engine needs marks of."""
@@ -340,7 +317,20 @@ class Daemon:
         async def holdings(_request: Mapping[str, Any]) -> object:
             return self.holdings()
 
-        return {"status": status, "holdings": holdings}
+        quiet = Commands(
+            alerts=self._engine.open_alerts,
+            holds=self._engine.holds,
+            symbols=lambda: [name for market in Market for name in self._engine.watched(market)],
+            decide=self._take,
+            recorded=self._recorded,
+            now_ms=self._clock.wall_ms,
+        )
+        return {"status": status, "holdings": holdings, "hold": quiet.hold, "lift": quiet.lift}
+
+    async def _recorded(self) -> bool:
+        """Return once what was decided is on disk; False if it could not be written."""
+        await self._committer.flushed()
+        return self._committer.ok
 
     def holdings(self) -> Holdings:
         """Return the accounts and tier tables as the engine has them now."""

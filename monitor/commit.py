@@ -143,6 +143,11 @@ class Committer:
             self._idle.clear()
             self._wake.set()
 
+    @property
+    def ok(self) -> bool:
+        """Whether all that was handed to the store so far is in it."""
+        return self._failed is None
+
     def nudge(self) -> None:
         """Called each second: a failed commit is tried again when it is due."""
         if self._failed is not None and self._clock.mono_s() - self._failed_at_s >= RETRY_S:

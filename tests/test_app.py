@@ -5,7 +5,7 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing, suppress
 from decimal import Decimal
 from pathlib import Path
@@ -19,7 +19,6 @@ from monitor.cli.wiring import build_daemon
 from monitor.config import Settings, load_text
 from monitor.core.incidents import Effects
 from monitor.core.model import Level
-from monitor.core.notices import Notice, SubjectState
 from monitor.core.report import WalletView
 from monitor.emulator.market import Instrument
 from monitor.emulator.prices import PricePath
@@ -27,6 +26,7 @@ from monitor.emulator.scenario import Scenario
 from monitor.emulator.server import Emulator
 from monitor.emulator.settings import EmulatorSettings
 from monitor.errors import AlreadyRunningError, ControlError, DeliveryError, StoreError
+from monitor.ports import Rows
 from monitor.storage.history_reader import HistoryReader
 from monitor.storage.state import StateReader
 from monitor.system_clock import SystemClock
@@ -227,14 +227,9 @@ async def test_an_alert_whose_commit_hangs_in_the_drain_is_sent_all_the_same(
                 hanging = asyncio.Event()
                 real = watch.daemon._store.commit
 
-                async def commit(
-                    subjects: Sequence[SubjectState],
-                    gone: Sequence[str],
-                    notices: Sequence[Notice],
-                    over: Sequence[tuple[str, str]] = (),
-                ) -> None:
-                    if not notices and not hanging.is_set():  # of the position that was first seen
-                        return await real(subjects, gone, notices, over)
+                async def commit(rows: Rows) -> None:
+                    if not rows.notices and not hanging.is_set():  # of the position that was first seen
+                        return await real(rows)
                     hanging.set()
                     for _tries in range(300):  # gives no way to a cancellation
                         with suppress(asyncio.CancelledError):

@@ -9,7 +9,7 @@ from random import Random
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from monitor.app import Daemon, Plan, Sources
+from monitor.app import Daemon
 from monitor.binance.account import AccountFollower
 from monitor.binance.account_rest import AccountClient
 from monitor.binance.account_values import DEFAULT_ACCOUNT_TIMINGS, AccountTimings
@@ -24,6 +24,7 @@ from monitor.control import PATH_LIMIT
 from monitor.core.model import AccountSnapshot, Market
 from monitor.errors import ConfigError, KeyRefusedError, Problem
 from monitor.notify.apprise import AppriseChannel, build_channel
+from monitor.plan import Plan, Sources
 from monitor.ports import Channel, Clock, Feed, Inbox
 from monitor.storage.account_cache import AccountCache
 from monitor.storage.bracket_cache import BracketCache

@@ -23,6 +23,11 @@ class LocalChannel:
         """``text`` unless another was asked for."""
         return self._format
 
+    @property
+    def takes_files(self) -> bool:
+        """Pictures have no place in a terminal."""
+        return False
+
     async def send(self, message: Message) -> None:
         """Hand the message over."""
         self._sink(message)

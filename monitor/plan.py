@@ -1,0 +1,38 @@
+"""What a daemon is made of, chosen by the caller from the configuration."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, tzinfo
+from pathlib import Path
+from typing import NamedTuple
+
+from monitor.core.model import AccountSnapshot, BracketTable, Market
+from monitor.core.settings import EngineSettings
+from monitor.ports import AccountSource, Channel, Feed, Illustrator, Inbox
+from monitor.storage.history import HistorySettings
+
+
+class Sources(NamedTuple):
+    """What brings events in: mark feeds by market, and accounts followed by their keys."""
+
+    feeds: Mapping[Market, Feed]
+    accounts: Sequence[AccountSource] = ()
+    close: Sequence[Callable[[], Awaitable[None]]] = ()  # lets go of what they share
+
+
+# Makes the sources once there is somewhere for their events to go.
+SourceFactory = Callable[[Inbox], Sources]
+
+
+class Plan(NamedTuple):
+    """Everything a daemon needs to know; made by the caller from the configuration."""
+
+    settings: EngineSettings
+    accounts: tuple[AccountSnapshot, ...]
+    tables: tuple[BracketTable, ...]
+    channels: tuple[Channel, ...]
+    state_dir: Path
+    history_path: Path
+    history: HistorySettings
+    journal: Path | None = None
+    time_zone: tzinfo = UTC  # shown beside UTC in messages
+    illustrator: Illustrator | None = None  # draws what alerts are about
