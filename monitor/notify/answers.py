@@ -17,7 +17,7 @@ _OVER = (
 
 
 def answer_lines(notice: Notice) -> Iterator[Line]:
-    """Yield how to stop the reminders of an alert, or which alert is over; nothing for what has no number."""
+    """Yield how to stop the reminders of an alert, or which alert is closed; nothing for what has no number."""
     number = notice.number
     if is_answerable(notice):
         yield Line(
@@ -26,11 +26,13 @@ def answer_lines(notice: Notice) -> Iterator[Line]:
             f" snooze {number} 30m for half an hour",
         )
     elif number > 0 and notice.kind in _OVER and not is_drill(notice.facts):
-        yield Line(f"Alert {number}", "over" if notice.level is Level.OK else "over for this channel")
+        yield Line(f"Alert {number}", "closed" if notice.level is Level.OK else "closed for this channel")
 
 
 def group_answer_lines(ordered: Sequence[Notice]) -> Iterator[Line]:
-    """Yield how to stop the reminders of several."""
+    """Yield how to stop the reminders of several, of which the first is the worst."""
+    if not is_answerable(ordered[0]):
+        yield from answer_lines(ordered[0])
     number = next((notice.number for notice in ordered if is_answerable(notice)), 0)
     if number:
         yield Line(

@@ -109,7 +109,7 @@ def _nearest(facts: Facts) -> str:
     worst = f"{clean(facts.symbol)} {clean(facts.side)}".strip()
     if not worst or (facts.positions <= 1 and facts.symbol in facts.wallet):
         return ""  # an isolated wallet has the name of its position
-    return f"; nearest of {facts.positions} positions: {worst}" if facts.positions > 1 else f"; {worst}"
+    return f"; nearest of {facts.positions} positions: {worst}" if facts.positions > 1 else f"; position {worst}"
 
 
 def _liquidation(facts: Facts) -> str:

@@ -131,7 +131,7 @@ def _row(notice: Notice, now_ms: int, now: Facts | None, *, drill: bool) -> Line
     mark = "DRILL " if is_drill(notice.facts) and not drill else ""
     label, _, text = headline(notice).partition(" - ")
     present = present_words(notice.facts, now) if is_late(notice, now_ms) else ""
-    number = f"alert {notice.number}" if notice.number > 0 else ""
+    number = f"alert {notice.number}" if notice.number > 0 and not is_drill(notice.facts) else ""
     return Line(f"{mark}{label}", ", ".join(part for part in (text, present, number) if part))
 
 

@@ -6,6 +6,7 @@ services have a field of its own for it, and those that have not escape it where
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, tzinfo
+from itertools import islice
 
 from monitor.core.notices import Facts, Notice, NoticeKind
 from monitor.notify.answers import answer_lines
@@ -21,6 +22,7 @@ from monitor.ports import Message
 __all__ = ["MAX_CHARS", "escape", "notify_type", "render", "render_group"]
 
 _FALLBACK = "fallback:"
+_MOST_REASONS = 3
 # There it names the database, the channel or the subject, or has a line of its own.
 _DETAIL_ELSEWHERE = (
     NoticeKind.STORAGE, NoticeKind.STORAGE_BACK, NoticeKind.ACCOUNT, NoticeKind.ACCOUNT_BACK,
@@ -107,7 +109,7 @@ def _unrecorded_lines(*, unrecorded: bool, several: bool = False) -> Iterator[Li
 
 def _via_lines(notices: Sequence[Notice]) -> Iterator[Line]:
     """Yield why a channel is told what it did not ask for."""
-    for via in dict.fromkeys(notice.facts.via for notice in notices):
+    for via in islice(dict.fromkeys(notice.facts.via for notice in notices if notice.facts.via), _MOST_REASONS):
         if via == "escalation":
             yield Line("Why here", "it is critical or worse, and nobody has acknowledged it")
         elif via.startswith(_FALLBACK):

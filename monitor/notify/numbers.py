@@ -62,7 +62,7 @@ def money(value: float | None, asset: str, *, commas: bool = False) -> str:
 def moves(left: float | None) -> str:
     """Return how many typical hourly moves are left until liquidation: ``1.8 typical hourly moves left``."""
     if left is None or not math.isfinite(left):
-        return "unknown how many typical hourly moves are left"
+        return "unknown, for want of a typical hourly move"
     size = max(0.0, left)
     if size >= 99.5:  # noqa: PLR2004 - beyond, nothing is told by the figure
         return "more than 99 typical hourly moves left"

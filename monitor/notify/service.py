@@ -58,7 +58,9 @@ def _summary_lines(facts: Facts, tz: tzinfo) -> Iterator[Line]:
     yield Line("Watching", ", ".join(watched))
     yield Line("Worst", _worst(day, tz))
     undelivered = f"{day.undelivered} not delivered" if day.undelivered else "none left undelivered"
-    yield Line("Alerts", f"{day.alerts} opened, {_count(day.delivered, 'message')} delivered, {undelivered}")
+    yield Line(
+        "Alerts", f"{day.alerts or 'none'} opened, {_count(day.delivered, 'message')} delivered, {undelivered}"
+    )
     blind = f", blind for {span(day.blind_s)} in all" if day.blind_s > 0 else ""
     yield Line("Outages", f"{day.outages or 'none'}{blind}")
     yield Line("Quiet", _asked(day.holds))
@@ -96,7 +98,8 @@ def _worst(day: DayReport, tz: tzinfo) -> str:
     if not day.worst_subject:
         return "nothing was judged"
     when = f", at {moment(day.worst_at_ms, tz)}" if day.worst_at_ms else ""
-    figures = f"margin ratio {percent(day.worst_ratio)}, room {percent(day.worst_room)}, {moves(day.worst_moves)}"
+    left = "" if day.worst_moves is None else f", {moves(day.worst_moves)}"
+    figures = f"margin ratio {percent(day.worst_ratio)}, room left {percent(day.worst_room)}{left}"
     return f"{day.worst_level.name} - {clean(day.worst_subject)}: {figures}{when}"
 
 

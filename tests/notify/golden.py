@@ -1,0 +1,220 @@
+"""Messages kept word for word, one file a format.
+
+``python -m tests.notify.golden`` writes them anew. Read the diff: it is what people will read.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from monitor.core.model import Change, ChangeKind, Compared, Figure, Level
+from monitor.core.notices import DayReport, Facts, Notice, NoticeKind
+from monitor.notify.message import render, render_group
+from monitor.ports import Message
+from tests.notify.fakes import a_notice, some_facts
+
+FORMATS = ("text", "html", "markdown")
+FOLDER = Path(__file__).with_name("golden")
+AT_MS = 1_780_000_000_000
+BERLIN = ZoneInfo("Europe/Berlin")
+NASTY = "a<b>&c_d*e`[f]"
+CHINESE = "币安人生USDT"
+
+
+def _of(facts: Facts, **changes: object) -> Facts:
+    return msgspec.structs.replace(facts, **changes)
+
+
+DAY = DayReport(
+    positions=12, wallets=5, accounts=2, worst_level=Level.WARNING, worst_subject="main/cross:USDT",
+    worst_ratio=0.712, worst_room=0.22, worst_moves=1.83, worst_at_ms=AT_MS - 3_600_000, blind_s=185.4, outages=2,
+    alerts=3, delivered=7, undelivered=1, holds=2, since_ms=AT_MS - 86_400_000,
+)  # fmt: skip
+QUIET_DAY = DayReport(
+    positions=1, wallets=1, accounts=1, worst_level=Level.OK, worst_subject="main/isolated:BTCUSDT:LONG",
+    worst_ratio=0.1 + 0.2, worst_room=0.9, worst_moves=None, worst_at_ms=AT_MS, blind_s=0.0, outages=0, alerts=0,
+    delivered=0, undelivered=0, holds=0, since_ms=AT_MS - 86_400_000,
+)  # fmt: skip
+CROSS = some_facts(
+    account=NASTY, symbol=CHINESE, wallet="cross:USDT", positions=3, mark=0.00001234, liquidation_price=0.0000121,
+    joint_distance=0.018, mark_source="rest", brackets="shipped 2026-09-29", detail="see [docs] `x` & <y>",
+)  # fmt: skip
+ROUNDED = some_facts(
+    symbol="1000PEPEUSDT", wallet="isolated:1000PEPEUSDT:LONG", margin_ratio=0.1 + 0.2, distance=0.1 * 3,
+    joint_distance=None, mark=0.1 + 0.2, liquidation_price=0.1 * 3, moves_left=12.3456789, room=0.1 + 0.7,
+    margin_balance=1_234_567.895, maintenance_margin=0.1 + 0.2, cushion=1_234_567.595,
+)  # fmt: skip
+ADVISED = some_facts(
+    margin_ratio=0.91,
+    advice=("add 250.00 USDT to be back at warning", "or reduce BTCUSDT LONG by 0.12 <of 0.5>"),
+)
+OPENED = Change(
+    AT_MS, "main", ChangeKind.OPENED, CHINESE, "LONG", before=0.0, after=0.5, price=61_000.0, cause="x_y<z>&"
+)
+LIQUIDATED = Change(
+    AT_MS, "main", ChangeKind.FORCED, "BTCUSDT", "LONG", after=0.5, price=59_100.0, cause="liquidation"
+)
+DRIFT = Compared(
+    "main", "cross:USDT", "BTCUSDT", "LONG", Figure.LIQUIDATION_PRICE, 59_136.5, 59_410.0, 10.0, agrees=False
+)
+OF_TESTNET = Facts(environment="testnet", account="main")
+OF_LIVE = Facts(environment="live")
+
+
+def notice(
+    kind: NoticeKind = NoticeKind.ALERT, level: Level = Level.CRITICAL, facts: Facts | None = None, *,
+    number: int = 0, subject: str = "main/cross:USDT", decided_ms: int = AT_MS,
+) -> Notice:  # fmt: skip
+    one = a_notice(subject, kind=kind, level=level, facts=facts, decided_ms=decided_ms)
+    return msgspec.structs.replace(one, number=number)
+
+
+def _fall(count: int, environment: str = "testnet") -> list[Notice]:
+    """Return what a fall of the whole market tells: one emergency, then critical ones, mostly warnings."""
+    levels = [Level.EMERGENCY, *[Level.CRITICAL] * 4]
+    return [
+        notice(
+            level=levels[i] if i < len(levels) else Level.WARNING,
+            facts=some_facts(
+                environment=environment, account="main", symbol=f"C{i}USDT", wallet=f"isolated:C{i}USDT:LONG",
+                margin_ratio=0.91 - 0.0005 * i, distance=0.004 + 0.0001 * i,
+            ),
+            number=100 + i,
+            subject=f"main/isolated:C{i}USDT:LONG",
+        )
+        for i in range(count)
+    ]  # fmt: skip
+
+
+MIXED = [
+    notice(NoticeKind.CLOSED, Level.OK, some_facts(reason="recovered", margin_ratio=0.31), number=4),
+    notice(NoticeKind.ACCOUNT, Level.CRITICAL, _of(OF_TESTNET, reason="the key was refused"), number=5),
+    notice(NoticeKind.BLIND, Level.CRITICAL, Facts(environment="testnet", symbols=(CHINESE,), mark_age_s=16.2)),
+    notice(NoticeKind.REMINDER, Level.CRITICAL, CROSS, number=6),
+    notice(NoticeKind.CHANGED, Level.OK, _of(OF_TESTNET, changes=(OPENED,))),
+    notice(NoticeKind.CLOSED, Level.OK, some_facts(reason="liquidated", account="other"), number=7),
+]
+ENDS = [
+    notice(NoticeKind.CLOSED, Level.OK, some_facts(reason="recovered", margin_ratio=ratio), number=number)
+    for number, ratio in ((8, 0.4), (9, 0.35), (10, 0.3))
+]
+
+_SINGLE: dict[str, Notice] = {
+    "alert": notice(number=17),
+    "alert of a cross wallet": notice(facts=CROSS, number=18),
+    "alert in rounded numbers": notice(level=Level.NOTICE, facts=ROUNDED, number=19),
+    "alert with advice": notice(level=Level.EMERGENCY, facts=ADVISED, number=20),
+    "alert of which nothing is known": notice(facts=Facts(), number=21),
+    "alert on a used-up margin": notice(facts=some_facts(margin_ratio=None, liquidatable=True), number=22),
+    "alert first seen": notice(facts=some_facts(reason="first seen", assumed=("ETHUSDT",)), number=23),
+    "alert on corrected figures": notice(facts=some_facts(corrected=True, moves_left=None), number=24),
+    "alert for a silent channel": notice(facts=some_facts(via="fallback:tele_gram"), number=25),
+    "alert nobody acknowledged": notice(facts=some_facts(via="escalation"), number=26),
+    "alert of a symbol beyond one code unit": notice(
+        facts=some_facts(symbol="\U0001f4a5USDT", wallet="cross:USDT")
+    ),
+    "reminder": notice(NoticeKind.REMINDER, facts=some_facts(moves_left=1.8), number=17),
+    "recovered": notice(NoticeKind.CLOSED, Level.OK, some_facts(reason="recovered", margin_ratio=0.31), number=17),
+    "recovered to notice": notice(
+        NoticeKind.CLOSED, Level.NOTICE, some_facts(reason="recovered", margin_ratio=0.4), number=17
+    ),
+    "no recovery": notice(NoticeKind.CLOSED, Level.OK, some_facts(reason="passed"), number=17),
+    "position gone": notice(
+        NoticeKind.CLOSED, Level.OK, _of(OF_TESTNET, wallet="isolated:BTCUSDT:LONG", reason="gone"), number=17
+    ),
+    "liquidated": notice(
+        NoticeKind.CLOSED, Level.OK, _of(OF_TESTNET, wallet="cross:USDT", reason="liquidated"), number=17
+    ),
+    "blind": notice(
+        NoticeKind.BLIND, Level.CRITICAL,
+        _of(OF_LIVE, symbols=("BTCUSDT", CHINESE, "a_b", "ETHUSDT"), reason="no marks", mark_age_s=15.3,
+            event_ms=AT_MS, wallets=("main/cross:USDT (unknown)",)),
+        number=30,
+    ),
+    "sight": notice(
+        NoticeKind.SIGHT, Level.OK, _of(OF_LIVE, symbols=("BTCUSDT",), reason="marks are back"), number=30
+    ),
+    "storage": notice(
+        NoticeKind.STORAGE, Level.WARNING, _of(OF_LIVE, reason="commit", detail="state"), number=31
+    ),
+    "storage back": notice(
+        NoticeKind.STORAGE_BACK, Level.OK, _of(OF_LIVE, reason="commit", detail="state"), number=31
+    ),
+    "test": notice(NoticeKind.TEST, Level.OK, Facts(environment="testnet", detail="phone_1")),
+    "account": notice(
+        NoticeKind.ACCOUNT, Level.CRITICAL,
+        _of(OF_TESTNET, reason="the key was refused", detail="Allow futures & trust this <IP>"), number=32,
+    ),
+    "account back": notice(NoticeKind.ACCOUNT_BACK, Level.OK, OF_TESTNET, number=32),
+    "drift": notice(NoticeKind.DRIFT, Level.WARNING, _of(OF_TESTNET, compared=(DRIFT,)), number=33),
+    "drift over": notice(NoticeKind.DRIFT_OVER, Level.OK, OF_TESTNET, number=33),
+    "margin call": notice(NoticeKind.MARGIN_CALL, Level.WARNING, CROSS),
+    "forced": notice(
+        NoticeKind.FORCED, Level.CRITICAL,
+        _of(OF_TESTNET, changes=(LIQUIDATED,), event_ms=AT_MS, wallet="cross:USDT"),
+    ),
+    "changed": notice(NoticeKind.CHANGED, Level.OK, _of(OF_TESTNET, account=NASTY, changes=(OPENED, OPENED))),
+    "brackets": notice(
+        NoticeKind.BRACKETS, Level.WARNING,
+        _of(OF_TESTNET, symbols=(CHINESE,), moved=((CHINESE, "LONG", 59_136.5, None),)),
+    ),
+    "channel refused": notice(
+        NoticeKind.CHANNEL, Level.WARNING, _of(OF_LIVE, detail="tele_gram", reason="http-401"), number=34
+    ),
+    "channel overdue": notice(
+        NoticeKind.CHANNEL, Level.WARNING, _of(OF_LIVE, detail="mail", reason="overdue"), number=35
+    ),
+    "channel back": notice(NoticeKind.CHANNEL_BACK, Level.OK, _of(OF_LIVE, detail="mail"), number=35),
+    "summary": notice(NoticeKind.SUMMARY, Level.OK, _of(OF_LIVE, day=DAY)),
+    "summary of a quiet day": notice(NoticeKind.SUMMARY, Level.OK, _of(OF_LIVE, day=QUIET_DAY)),
+    "drill": notice(facts=_of(ADVISED, environment="drill"), number=40),
+    "drill ends": notice(
+        NoticeKind.CLOSED, Level.OK, some_facts(environment="drill", reason="recovered", margin_ratio=0.3),
+        number=40,
+    ),
+}  # fmt: skip
+
+
+def messages(fmt: str) -> Mapping[str, Message]:
+    """Return every kept message in one format, by its name."""
+    late_ms = AT_MS + 240_000
+    by_name = {name: render(one, fmt=fmt, now_ms=AT_MS) for name, one in _SINGLE.items()}
+    by_name["late and worse"] = render(
+        notice(facts=CROSS, number=18), fmt=fmt, now_ms=late_ms, unrecorded=True, tz=BERLIN,
+        now=_of(CROSS, margin_ratio=0.91, distance=0.004),
+    )  # fmt: skip
+    by_name["late and lower"] = render(
+        notice(number=17), fmt=fmt, now_ms=late_ms, now=some_facts(margin_ratio=0.41, distance=0.12)
+    )
+    by_name["late and not known since"] = render(notice(number=17), fmt=fmt, now_ms=AT_MS + 86_400_000)
+    fall = _fall(24)
+    by_name["group of a market-wide fall"] = render_group(fall, fmt=fmt, now_ms=AT_MS)
+    by_name["group of five hundred"] = render_group(_fall(500), fmt=fmt, now_ms=AT_MS)
+    by_name["group of all kinds"] = render_group(MIXED, fmt=fmt, now_ms=AT_MS)
+    by_name["group of ends"] = render_group(ENDS, fmt=fmt, now_ms=AT_MS)
+    by_name["group that is late"] = render_group(
+        fall[:3], fmt=fmt, now_ms=late_ms, unrecorded=True,
+        newest=lambda subject: some_facts(margin_ratio=0.97) if "C0" in subject else None,
+    )  # fmt: skip
+    by_name["group of a drill"] = render_group(_fall(3, "drill"), fmt=fmt, now_ms=AT_MS)
+    by_name["group with a drill in it"] = render_group([*_fall(2, "drill"), *ENDS[:1]], fmt=fmt, now_ms=AT_MS)
+    return by_name
+
+
+def written(fmt: str) -> str:
+    """Return the file of one format."""
+    return "\n".join(
+        f"=== {name} ({message.level.name})\n{message.title}\n---\n{message.body}\n"
+        for name, message in messages(fmt).items()
+    )
+
+
+def path_of(fmt: str) -> Path:
+    return FOLDER / f"{fmt}.txt"
+
+
+if __name__ == "__main__":
+    for each in FORMATS:
+        path_of(each).write_text(written(each), encoding="utf-8")
