@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 
@@ -11,7 +12,7 @@ from monitor.commit import COMMIT_TIMEOUT_S, RETRY_S, Committer
 from monitor.core.events import Event, StoreState
 from monitor.core.incidents import Effects
 from monitor.core.model import Level, MarkTick
-from monitor.core.notices import Facts, Notice, NoticeKind, SubjectState
+from monitor.core.notices import Facts, Hold, HoldKind, Notice, NoticeKind, SubjectState, Transition
 from monitor.errors import StoreError
 from monitor.ports import Rows
 from tests.conftest import ManualClock, settle
@@ -392,3 +393,52 @@ async def test_latency_is_measured_from_the_frame_to_the_commit(rig: Rig) -> Non
     latencies = rig.committer.latencies()
     assert latencies is not None
     assert (latencies.samples, latencies.worst_s) == (1, 0.25)
+
+
+def over(n: int, subject: str = "a/w", level: Level = Level.OK) -> Effects:
+    moved = Transition(subject, level, Level.WARNING, n, 1, Facts())
+    return Effects(subjects=(state(n, subject),), transitions=(moved,))
+
+
+SNOOZE = Hold("snooze#1", HoldKind.SNOOZE, "alert:1", 5, 50)
+
+
+async def test_the_end_of_an_incident_and_the_wishes_of_people_go_with_the_levels(rig: Rig) -> None:
+    """One transaction; a level that falls and is not ok ends nothing."""
+    falling = over(2, "b/w", Level.NOTICE)
+    await rig.run(Effects(notices=(notice(1), notice(1, "b/w"))), over(3), falling, Effects(holds=(SNOOZE,)))
+    assert rig.store.commits == 1
+    assert {row.subject: row.ended_ms for row in rig.store.outbox.values()} == {"a/w": 3, "b/w": None}
+    assert rig.store.made == {"snooze#1": SNOOZE}
+
+
+async def test_a_wish_alone_is_written(rig: Rig) -> None:
+    """Whoever asked waits for the disk."""
+    rig.committer.submit(Effects(holds=(SNOOZE,)))
+    await rig.run()
+    assert rig.store.made == {"snooze#1": SNOOZE}
+
+
+async def test_ends_and_wishes_that_could_not_be_written_are_written_later(rig: Rig) -> None:
+    """An end keeps its time, and of a wish its newest state is what counts."""
+    await rig.write(Effects(notices=(notice(1),)))
+    rig.store.failing = StoreError("state.db", "commit", "locked")
+    await rig.write(over(3), Effects(holds=(SNOOZE,)))
+    await rig.write(over(4))
+    rig.store.failing = None
+    ended = msgspec.structs.replace(SNOOZE, ended_ms=9, ended="lifted")
+    await rig.run(Effects(holds=(ended,)))
+    assert [row.ended_ms for row in rig.store.outbox.values()] == [3]
+    assert rig.store.made == {"snooze#1": ended}
+
+
+async def test_ends_that_wait_for_a_broken_disk_are_bounded(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest give way: they lose the time of their end and nothing else."""
+    monkeypatch.setattr("monitor.commit.ENDED_KEPT", 3)
+    await rig.write(Effects(notices=tuple(notice(1, f"s{n}") for n in range(5))))
+    rig.store.failing = StoreError("state.db", "commit", "locked")
+    for n in range(5):
+        await rig.write(over(7, f"s{n}"))
+    rig.store.failing = None
+    await rig.run()
+    assert [row.ended_ms for row in rig.store.outbox.values()] == [None, None, 7, 7, 7]

@@ -1,13 +1,19 @@
 """The life of an outbox row."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 from monitor.core.model import Level
 from monitor.core.notices import Facts, Notice, NoticeKind
+from monitor.ports import Attempt
 from monitor.storage.outbox import (
     TRANSITIONS,
+    UNDECIDED,
     OutboxCount,
     OutboxState,
+    Outcome,
     Pending,
     leads_to,
     pending_of,
@@ -16,6 +22,8 @@ from monitor.storage.outbox import (
     to_payload,
     to_row,
 )
+from monitor.storage.state_schema import STATE_SCHEMA
+from monitor.storage.statements import attempt
 
 NOTICE = Notice(
     key="a/cross:USDT#1",
@@ -89,3 +97,27 @@ def test_pending_sums_over_channels() -> None:
     assert counts[0] == OutboxCount("mail", OutboxState.PENDING, 2, 30)
     assert pending_of(counts) == Pending(3, 20)
     assert pending_of(counts[1:2]) == Pending(0, None)
+
+
+def test_only_rows_that_the_service_has_answered_take_no_more_attempts() -> None:
+    """What was given up may still be under way."""
+    assert set(UNDECIDED) == {OutboxState.PENDING, OutboxState.SUPERSEDED, OutboxState.RESOLVED}
+
+
+@pytest.mark.parametrize("was", OutboxState)
+@pytest.mark.parametrize("target", [OutboxState.ACCEPTED, OutboxState.REFUSED])
+def test_every_transition_by_the_services_word(was: OutboxState, target: OutboxState) -> None:
+    """Each pair of states, against the table and against the statement that runs in the database."""
+    expected = target if target in TRANSITIONS[was] else was
+    [*_, settle] = attempt(["k"], "c", Attempt(1, 2), Outcome(target.value))
+    with closing(sqlite3.connect(":memory:")) as tables:
+        for steps in STATE_SCHEMA.migrations.values():
+            for step in steps:
+                tables.execute(step)
+        tables.execute(
+            "INSERT INTO outbox (key, channel, subject, kind, level, incident, number, decided_ms, payload, state) "
+            "VALUES ('k', 'c', 's', 'alert', 1, 1, 1, 1, '', ?)",
+            (was,),
+        )
+        tables.executemany(settle.sql, settle.parameters)
+        assert tables.execute("SELECT state FROM outbox").fetchall() == [(expected.value,)]

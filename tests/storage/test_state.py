@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from monitor.commit import COMMIT_TIMEOUT_S
 from monitor.core.model import Level
-from monitor.core.notices import Facts, Fate, Notice, NoticeKind, SubjectState
+from monitor.core.notices import Facts, Fate, Hold, HoldKind, Notice, NoticeKind, SubjectState
 from monitor.errors import SchemaTooNewError, StoreError
 from monitor.ports import Attempt, Rows, StateStore, Stored
 from monitor.storage.outbox import OutboxState, Pending
@@ -298,6 +298,20 @@ async def test_settled_rows_are_dropped_after_their_time_and_pending_ones_never(
         "owed": OutboxState.PENDING,
     }
     assert stored.pending == (notice("owed", "owed"),)
+    assert [len(await store.attempts(key, "phone")) for key in ("old", "recent")] == [0, 1]
+
+
+async def test_holds_that_ended_are_dropped_after_their_time_and_others_never(
+    store: SqliteState, clock: ManualClock
+) -> None:
+    """Who asked for quiet is on record as long as the alerts are."""
+    old = clock.wall_ms() - 90 * DAY_MS - 1
+    wishes = [Hold(f"h{n}", HoldKind.MUTE, "all", 1, 2, ended_ms=at_ms) for n, at_ms in enumerate([old, old + 1])]
+    standing = Hold("h9", HoldKind.MUTE, "all", 1, 2)
+    await store.commit(Rows(holds=(*wishes, standing)))
+    await store.close()
+    assert (await store.open()).holds == (standing,)
+    assert [row[0] for row in await store._db.rows("t", "SELECT key FROM holds ORDER BY id")] == ["h1", "h9"]
 
 
 async def test_a_database_that_cannot_be_written_still_gives_what_it_holds(
@@ -323,12 +337,17 @@ async def test_a_row_that_cannot_be_read_costs_no_other(store: SqliteState, path
         path,
         "UPDATE subjects SET payload = 'spoiled' WHERE subject = 'bad'",
         "UPDATE outbox SET payload = '{}' WHERE key = 'k1'",
+        "INSERT INTO holds VALUES (1, 'h1', 'ack', 'alert:1', 1, 2, NULL, '[]')",
     )
     with capture_logs() as logs:
         stored = await store.open()
     assert stored == Stored((level_of("good"),), (notice("k2", "good"),), (Fate("good", "phone", "pending", 100),))
-    assert store.unreadable == 2
-    assert [(entry["table"], entry["row"]) for entry in logs] == [("subjects", "bad"), ("outbox", "k1")]
+    assert store.unreadable == 3
+    assert [(entry["table"], entry["row"]) for entry in logs] == [
+        ("subjects", "bad"),
+        ("outbox", "k1"),
+        ("holds", "h1"),
+    ]
     assert {row.key: row.notice is None for row in await store.alerts()} == {"k1": True, "k2": False}
 
 
