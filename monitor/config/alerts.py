@@ -16,6 +16,10 @@ from monitor.core.settings import AlertRules, LevelRule, RulesOverride
 _FALLING = ("room", "moves_left", "distance", "joint_distance")
 _RISING = ("margin_ratio",)
 
+# How long somebody who is awake needs to answer, and who is not, sleeps.
+SOONEST_S = 60.0
+LATEST_S = 86_400.0
+
 _RENAMED = {"reminder": "reminder_s", "dwell": "dwell_s"}
 
 
@@ -39,6 +43,9 @@ def build_rules(
     loc: Loc = ("alerts",)
     section = problems.check(AlertsSection, raw, loc)
     rules = _scope(raw, section, AlertRules(), loc, problems)
+    if section is not None and not SOONEST_S <= section.escalate_after <= LATEST_S:
+        hint = "10m is the default"
+        problems.add((*loc, "escalate_after"), f"{section.escalate_after:g} s", 'from "1m" to "1d"', hint)
     overrides: list[RulesOverride] = []
     for name, table in _tables(raw, "accounts"):
         here: Loc = (*loc, "accounts", name)
@@ -55,6 +62,11 @@ def build_rules(
             problems.add(here, "a symbol without a position", allowed, nearest(name, symbols))
         overrides.append(RulesOverride(_override(table, rules, here, problems), symbol=name))
     return rules, tuple(overrides)
+
+
+def escalate_after(raw: Mapping[str, Any]) -> float:
+    """Return after how many seconds an unacknowledged incident is escalated; ``raw`` was found sound."""
+    return AlertsSection.model_validate(raw).escalate_after
 
 
 def rule_warnings(rules: AlertRules, overrides: Collection[RulesOverride]) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from monitor.config.accounts import AccountBuilder, account_warnings, has_keys
-from monitor.config.alerts import build_rules, rule_warnings
+from monitor.config.alerts import build_rules, escalate_after, rule_warnings
 from monitor.config.channels import build_channels
 from monitor.config.collateral import Rates
 from monitor.config.contracts import build_sizes, size_warnings
@@ -36,7 +36,7 @@ from monitor.config.settings import (
 from monitor.config.shipped import shipped_tables
 from monitor.config.tiers import SymbolCheck, build_tables, table_warnings
 from monitor.core.brackets import tables_for
-from monitor.core.settings import AuditRules, ChannelRule, EngineSettings
+from monitor.core.settings import AuditRules, EngineSettings
 from monitor.errors import ConfigError, Problem
 
 _AT = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
@@ -125,10 +125,9 @@ def load_document(document: dict[str, Any], source: str) -> Settings:
             environment=exchange.environment,
             rules=rules,
             overrides=overrides,
-            channels=with_summary(
-                tuple(ChannelRule(one.name, one.min_level, one.changes) for one in channels), channels, summary
-            ),
+            channels=with_summary(tuple(one.rule() for one in channels), channels, summary),
             accounts=names,
+            escalate_after_s=escalate_after(_table(document, "alerts")),
             audit=AuditRules(audit.tolerance, audit.liquidation_mark, audit.liquidation_distance),
         ),
         channels=channels,

@@ -145,6 +145,9 @@ class OverrideSection(Section):
 class AlertsSection(OverrideSection):
     """The rules of everything else, and who has others."""
 
+    escalate_after: Annotated[float, PlainValidator(values.positive_duration)] = Field(
+        600.0, description=durations.SHAPE
+    )
     accounts: Table = Field({}, description="tables by account and level: [alerts.accounts.NAME.warning]")
     symbols: Table = Field({}, description="tables by symbol and level: [alerts.symbols.BTCUSDT.warning]")
 
@@ -159,6 +162,14 @@ class ChannelSection(Section):
     )
     changes: bool = Field(False, description="true or false")
     summary: bool | None = Field(None, description="true or false")
+    chart: bool = Field(True, description="true or false")
+    fallback: Annotated[str, PlainValidator(values.plain_name)] | None = Field(
+        None, description="the name of another channel"
+    )
+    fallback_after: Annotated[float, PlainValidator(values.positive_duration)] = Field(
+        120.0, description=durations.SHAPE
+    )
+    escalation: bool = Field(False, description="true or false")
     format: Literal["text", "html", "markdown"] | None = Field(
         None, description='"text", "html" or "markdown"; without it, what the service shows best'
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from monitor.config.secret import SecretRef, at_home
 from monitor.core.model import AccountSnapshot, BracketTable, Level, Market
-from monitor.core.settings import EngineSettings
+from monitor.core.settings import ChannelRule, EngineSettings
 
 _PROGRAM = "position-monitor"
 
@@ -47,6 +47,16 @@ class ChannelSettings:
     format: str | None = None
     changes: bool = False  # is told of positions opened, closed and changed
     summary: bool | None = None  # gets the daily summary; None: only if it is the quietest and none asks for it
+    chart: bool = True  # gets a picture where the service takes files
+    fallback: str = ""  # the channel that takes over what this one does not deliver
+    fallback_after_s: float = 120.0
+    escalation: bool = False  # is told what is critical and stays unacknowledged
+
+    def rule(self) -> ChannelRule:
+        """Return what the core needs to know of it."""
+        return ChannelRule(
+            self.name, self.min_level, self.changes, self.fallback, self.fallback_after_s, self.escalation
+        )
 
 
 @dataclass(frozen=True, slots=True)
