@@ -115,8 +115,8 @@ def test_every_transition_by_the_services_word(was: OutboxState, target: OutboxS
             for step in steps:
                 tables.execute(step)
         tables.execute(
-            "INSERT INTO outbox (key, channel, subject, kind, level, incident, number, decided_ms, payload, state) "
-            "VALUES ('k', 'c', 's', 'alert', 1, 1, 1, 1, '', ?)",
+            "INSERT INTO outbox (key, channel, subject, kind, level, incident, number, decided_ms, payload, "
+            "state) VALUES ('k', 'c', 's', 'alert', 1, 1, 1, 1, '', ?)",
             (was,),
         )
         tables.executemany(settle.sql, settle.parameters)
