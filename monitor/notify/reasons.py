@@ -9,6 +9,8 @@ _MEANINGS = {
     "http-403": ", the token or recipient is not allowed",
     "http-404": ", the token or recipient does not exist",
     "http-429": ", too many messages",
+    "smtp-535": ", the user name or password is wrong",
+    "smtp-550": ", there is no such mailbox or it takes no such mail",
 }
 _WORDS = {
     "refused": "connection refused",
@@ -21,6 +23,7 @@ _WORDS = {
     "stuck": "too many earlier messages are still stuck",
     "closed": "the channel was closed",
     "rejected": "the service did not accept the message and gave no reason",
+    "recipient": "the service knows no such recipient, or is not allowed to write there",
     "overdue": "it accepts nothing, and messages are waiting",
 }
 

@@ -9,7 +9,8 @@ from monitor.notify.numbers import moment, moves, percent, span
 from monitor.notify.reasons import in_words
 from monitor.notify.words import Line, clean
 
-_ADDRESS = frozenset({"http-400", "http-401", "http-403", "http-404", "unusable"})  # what only people can mend
+# What only people can mend.
+_ADDRESS = frozenset({"http-401", "http-403", "http-404", "recipient", "smtp-535", "smtp-550", "unusable"})
 
 
 def _channel_title(facts: Facts) -> str:

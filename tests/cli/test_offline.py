@@ -512,7 +512,7 @@ def test_test_alert_says_what_each_channel_answered(tmp_path: Path) -> None:
         ("dns", "the name of the service cannot be found"),
         ("http-500", "the service refused the message: HTTP 500"),
         ("http-403", "the service refused the message: HTTP 403, the token or recipient is not allowed"),
-        ("smtp-535", "the mail server refused the message: SMTP 535"),
+        ("smtp-554", "the mail server refused the message: SMTP 554"),
         ("something-new", "something-new"),
     ],
 )

@@ -1,18 +1,21 @@
 import re
-from html.parser import HTMLParser
-from zoneinfo import ZoneInfo
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.core.model import Level
-from monitor.core.notices import Facts, NoticeKind
-from monitor.notify.message import MAX_CHARS, escape, notify_type, render
+from monitor.core.model import Change, ChangeKind, Compared, Figure, Level
+from monitor.core.notices import DayReport, Facts, Notice, NoticeKind
+from monitor.notify.message import escape, notify_type, render, render_group
+from monitor.notify.words import is_drill
 from monitor.ports import Message
 from tests.notify.fakes import a_notice, some_facts
+from tests.notify.markup import assert_fit, seen_in
 
 DECIDED_MS = 1_780_000_000_000
+
+
 def shown(kind: NoticeKind = NoticeKind.ALERT, level: Level = Level.CRITICAL, /, **facts: object) -> Message:
     return render(a_notice(kind=kind, level=level, facts=some_facts(**facts)), fmt="text", now_ms=DECIDED_MS)
 
@@ -50,7 +53,10 @@ NOW = "LIQUIDATION NOW, margin used up"
     [
         ({"liquidatable": True, "margin_ratio": None}, f"CRITICAL - by-hand BTCUSDT LONG - {NOW}"),
         ({"margin_ratio": 1.0}, f"CRITICAL - by-hand BTCUSDT LONG - {NOW}"),
-        ({"distance": None, "joint_distance": None}, "CRITICAL 82 % - by-hand BTCUSDT LONG - no liquidation price"),
+        (
+            {"distance": None, "joint_distance": None},
+            "CRITICAL 82 % - by-hand BTCUSDT LONG - no liquidation price",
+        ),
         ({"distance": None, "mark": None}, "CRITICAL 82 % - by-hand BTCUSDT LONG - distance unknown"),
         ({"margin_ratio": None}, "CRITICAL - by-hand BTCUSDT LONG - 2.1 % from liquidation"),
         ({"symbol": "", "side": ""}, "CRITICAL 82 % - by-hand isolated:BTCUSDT:LONG - 2.1 % from liquidation"),
@@ -172,7 +178,9 @@ def test_a_vanished_wallet_is_not_described_by_unknowns() -> None:
     """Where only the name is left, the message says what its absence may mean."""
     facts = Facts(environment="live", account="main", wallet="isolated:BTCUSDT:LONG", reason="gone")
     message = render(a_notice(kind=NoticeKind.CLOSED, level=Level.OK, facts=facts), fmt="text", now_ms=DECIDED_MS)
-    assert message.title == ("POSITION GONE - main isolated:BTCUSDT:LONG - not an all-clear: check the exchange - LIVE")
+    assert message.title == (
+        "POSITION GONE - main isolated:BTCUSDT:LONG - not an all-clear: check the exchange - LIVE"
+    )
     assert message.body.splitlines() == [
         "Account: main, wallet isolated:BTCUSDT:LONG",
         "Meaning: this account no longer holds it; closed, reduced or liquidated: the exchange knows",
@@ -206,21 +214,6 @@ def test_a_liquidation_price_may_not_exist() -> None:
     assert "Distance: none" in body
 
 
-@pytest.mark.parametrize(
-    ("late_s", "words"),
-    [
-        (9.9, None),
-        (10.0, "10 s late: decided 20:26:40 UTC"),
-        (43_200.0, "12 h 0 min late: decided 2026-05-28T20:26:40Z"),
-    ],
-)
-def test_a_late_message_says_how_late(late_s: float, words: str | None) -> None:
-    """A figure of ten minutes ago must not pass for the present one."""
-    message = render(a_notice(), fmt="text", now_ms=DECIDED_MS + round(late_s * 1000))
-    first = message.body.splitlines()[0]
-    assert first == (f"Delivery: {words}" if words else "Account: by-hand, wallet isolated:BTCUSDT:LONG")
-
-
 def test_an_unknown_format_is_sent_as_text() -> None:
     """No alert is lost to a format."""
     assert render(a_notice(), fmt="rtf", now_ms=0) == render(a_notice(), fmt="text", now_ms=0)
@@ -242,43 +235,87 @@ def test_a_line_break_in_a_name_cannot_start_a_mail_header() -> None:
     assert "Account: a b c, " in message.body
 
 
-class _Balance(HTMLParser):
-    """Fails on a tag that Telegram does not know or that is not closed in order."""
+ODD = st.text(st.sampled_from("<>&_*[]`\\#\n\r\x00\u2028\u202e币\U0001f4a5a{}-1. "), max_size=100) | st.text(
+    max_size=20
+)
+LONG = st.sampled_from("&<_\U0001f4a5").map(lambda char: char * 500)
+NUMBER = st.none() | st.floats() | st.sampled_from([0.1 + 0.2, 0.0, 1.0, -0.0, 1e-300, 1e300])
+COUNT = st.integers(-5, 10**9)
+TIME = st.integers(-(10**15), 10**15)
+NAMES = st.lists(ODD, max_size=5).map(tuple)
+CHANGES = st.builds(Change, TIME, ODD, st.sampled_from(ChangeKind), ODD, ODD, ODD, NUMBER, NUMBER, NUMBER, ODD)
+ROWS = st.builds(
+    Compared, ODD, ODD, ODD, ODD, st.sampled_from(Figure), NUMBER, NUMBER, st.floats(), agrees=st.booleans()
+)
+DAYS = st.builds(
+    DayReport, COUNT, COUNT, COUNT, st.sampled_from(Level), ODD, NUMBER, NUMBER, NUMBER, TIME, st.floats(), COUNT,
+    COUNT, COUNT, COUNT, COUNT, TIME,
+)  # fmt: skip
+DRAWN: dict[str, st.SearchStrategy[Any]] = {
+    **dict.fromkeys(("account", "wallet", "asset", "margin_mode", "symbol", "brackets", "detail"), ODD | LONG),
+    "environment": st.sampled_from(["testnet", "live", "drill", "", " Drill\n"]) | ODD,
+    "side": st.sampled_from(["LONG", "SHORT"]) | ODD,
+    "positions": COUNT,
+    **dict.fromkeys(
+        ("mark", "liquidation_price", "distance", "joint_distance", "margin_ratio", "room", "moves_left",
+         "margin_balance", "maintenance_margin", "cushion", "mark_age_s"),
+        NUMBER,
+    ),
+    "liquidatable": st.booleans(),
+    "event_ms": TIME,
+    "mark_source": st.sampled_from(["rest", "stream", ""]),
+    **dict.fromkeys(("symbols", "wallets", "assumed", "advice"), NAMES),
+    "compared": st.lists(ROWS, max_size=7).map(tuple),
+    "changes": st.lists(CHANGES, max_size=7).map(tuple),
+    "moved": st.lists(st.tuples(ODD, ODD, NUMBER, NUMBER), max_size=7).map(tuple),
+    "corrected": st.booleans(),
+    "reason": st.sampled_from(["recovered", "passed", "liquidated", "first seen", "http-401", "overdue"]) | ODD,
+    "via": st.sampled_from(["", "escalation", "fallback:mail"]) | ODD.map("fallback:{}".format),
+    "day": st.none() | DAYS,
+}  # fmt: skip
+FACTS = st.fixed_dictionaries({}, optional=DRAWN).map(lambda drawn: Facts(**drawn))
+NOTICES = st.builds(
+    Notice, st.just("k"), st.just("tg"), ODD, st.sampled_from(NoticeKind), st.sampled_from(Level),
+    st.sampled_from(Level), st.just(DECIDED_MS), st.just(1), FACTS, st.integers(-1, 10**6),
+)  # fmt: skip
+LATER_MS = st.sampled_from([0, 9_999, 10_000, 10**6, 10**9, -(10**9)])
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
 
-    def handle_starttag(self, tag: str, attrs: object) -> None:
-        assert tag in {"b", "br"}
-        if tag == "b":
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
+def test_every_fact_is_drawn() -> None:
+    """A new one is tried with odd content too."""
+    assert set(DRAWN) == set(Facts.__struct_fields__)
 
 
-ODD = st.text(st.sampled_from("<>&_*[]`\\# \n币\U0001f4a5a{}"), max_size=600)
+@settings(max_examples=80, deadline=None)
+@given(notice=NOTICES, now=st.none() | FACTS, later_ms=LATER_MS, unrecorded=st.booleans())
+def test_whatever_is_known_a_message_is_made_of_it(
+    notice: Notice, now: Facts | None, later_ms: int, *, unrecorded: bool
+) -> None:
+    """Within the limits, in every format the same words, nothing from outside read as markup or as a new line."""
+    shown = {
+        fmt: render(notice, fmt=fmt, now_ms=DECIDED_MS + later_ms, unrecorded=unrecorded, now=now)
+        for fmt in ("text", "html", "markdown")
+    }
+    lines = seen_in(shown["text"])
+    for message in shown.values():
+        assert_fit(message)
+        seen = seen_in(message)
+        assert seen == lines[: len(seen)]
+        assert message.title == shown["text"].title
+        assert message.title.startswith("DRILL - ") is is_drill(notice.facts)
 
 
-@settings(max_examples=60, deadline=None)
-@given(fmt=st.sampled_from(["text", "html", "markdown"]), kind=st.sampled_from(NoticeKind), odd=ODD)
-def test_any_content_stays_within_the_limit_and_unbroken(fmt: str, kind: NoticeKind, odd: str) -> None:
-    """At most 4096 UTF-16 units and twelve lines, markup closed, whatever the names contain."""
-    facts = some_facts(
-        account=odd, symbol=odd, wallet=odd, asset=odd, brackets=odd, detail=odd, reason=odd, symbols=(odd,) * 30,
-        positions=9,
-    )  # fmt: skip
-    message = render(a_notice(kind=kind, facts=facts), fmt=fmt, now_ms=DECIDED_MS + 10**6, unrecorded=True)
-    whole = escape(message.title, fmt) + message.body
-    assert len(whole.encode("utf-16-le")) // 2 <= MAX_CHARS
-    assert len(message.body.splitlines()) <= 12
-    assert message.body.startswith(("Delivery", "<b>Delivery", "- **Delivery"))
-    if fmt == "html":
-        parser = _Balance()
-        parser.feed(message.body)
-        parser.close()
-        assert not parser.open
+@settings(max_examples=40, deadline=None)
+@given(notices=st.lists(NOTICES, min_size=2, max_size=4), now=st.none() | FACTS, later_ms=LATER_MS)
+def test_whatever_comes_together_a_message_is_made_of_it(
+    notices: list[Notice], now: Facts | None, later_ms: int
+) -> None:
+    """The same of groups; a drill is marked where all of it is one."""
+    for fmt in ("text", "html", "markdown"):
+        message = render_group(notices, fmt=fmt, now_ms=DECIDED_MS + later_ms, newest=lambda _: now)
+        assert_fit(message)
+        assert f", and {len(notices) - 1} more (" in message.title
+        assert message.title.startswith("DRILL - ") is all(is_drill(notice.facts) for notice in notices)
 
 
 def test_a_cut_takes_whole_lines_from_the_end() -> None:

@@ -1,0 +1,71 @@
+from typing import Any
+
+import pytest
+
+from monitor.core.notices import Facts
+from monitor.notify.message import render
+from tests.notify.fakes import a_notice, some_facts
+
+DECIDED_MS = 1_780_000_000_000
+LATE_MS = DECIDED_MS + 240_000
+
+
+def late(now: Facts | None, *, now_ms: int = LATE_MS, then: Facts | None = None) -> tuple[str, list[str]]:
+    message = render(a_notice(facts=then), fmt="text", now_ms=now_ms, now=now)
+    start = "WARNING 82 % - by-hand BTCUSDT LONG - 2.1 % from liquidation - "
+    return message.title.removeprefix(start).removesuffix("TESTNET").removesuffix(" - "), message.body.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("now", "words"),
+    [
+        ({"margin_ratio": 0.91}, "4 min late; now 91.0 %"),
+        ({"margin_ratio": 0.82}, "4 min late; now 82 %"),
+        ({"margin_ratio": 0.41}, "4 min late; now lower, 41 %"),
+        ({"margin_ratio": 0.8199}, "4 min late; now 82 %"),
+        ({"margin_ratio": 0.91, "mark_age_s": 15.0}, "4 min late; last known 91.0 %"),
+        ({"margin_ratio": 0.41, "mark_age_s": None}, "4 min late; last known lower, 41 %"),
+        ({"margin_ratio": None, "liquidatable": True}, "4 min late; now margin used up"),
+        ({"margin_ratio": None}, "4 min late"),
+        ({"margin_ratio": 0.5, "assumed": ("ETHUSDT",)}, "4 min late"),
+        ({"margin_ratio": 0.0, "positions": 0}, "4 min late; no such position any more, check the exchange"),
+    ],
+)
+def test_a_late_title_says_how_late_and_how_it_is_now(now: dict[str, Any], words: str) -> None:
+    """A lock screen shows no old figure alone; what is better is called lower and never an all-clear."""
+    assert late(some_facts(**now))[0] == words
+
+
+def test_what_is_not_known_now_is_not_said() -> None:
+    """A vanished wallet, or one without readings, leaves the lateness alone."""
+    title, lines = late(None)
+    assert title == "4 min late"
+    assert lines[0] == "Delivery: 4 min late: decided 20:26:40 UTC"
+    assert not any(line.startswith("Since then") for line in lines)
+
+
+def test_the_body_has_the_figures_of_now() -> None:
+    """Beside the old ones, which stay: they are what was decided on."""
+    _, lines = late(some_facts(margin_ratio=0.91, distance=0.004, mark=59400.5))
+    assert lines[:2] == [
+        "Delivery: 4 min late: decided 20:26:40 UTC",
+        "Since then: now 91.0 %, 0.40 % from liquidation, mark 59,400.5",
+    ]
+    assert "Margin ratio: 82 %, room left 7.0 %" in lines
+    assert late(some_facts(margin_ratio=0.91, distance=None, mark=None))[1][1] == "Since then: now 91.0 %"
+
+
+@pytest.mark.parametrize(
+    ("late_s", "title", "line"),
+    [
+        (-60.0, "", None),
+        (9.9, "", None),
+        (10.0, "10 s late; now 91.0 %", "Delivery: 10 s late: decided 20:26:40 UTC"),
+        (43_200.0, "12 h 0 min late; now 91.0 %", "Delivery: 12 h 0 min late: decided 2026-05-28T20:26:40Z"),
+    ],
+)
+def test_ten_seconds_make_a_message_late(late_s: float, title: str, line: str | None) -> None:
+    """Below, the figures may pass for the present ones; after half a day the time of day alone would mislead."""
+    words, lines = late(some_facts(margin_ratio=0.91), now_ms=DECIDED_MS + round(late_s * 1000))
+    assert words == title
+    assert lines[0] == (line or "Account: by-hand, wallet isolated:BTCUSDT:LONG")
