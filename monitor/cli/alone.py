@@ -64,16 +64,22 @@ def lift(state: Path, settings: Settings, target: str, now_ms: int) -> Answer:
 
 def remembered(states: Iterable[SubjectState], accounts: Iterable[AccountSnapshot]) -> tuple[Remembered, ...]:
     """Return the alerts that were open when the last run ended; accounts say which symbols a wallet backs."""
-    symbols: dict[str, dict[str, None]] = {}
-    for account in accounts:
-        for position in account.positions:
-            key = str(SubjectKey(account.account, account.wallet_of(position)))
-            symbols.setdefault(key, {})[position.symbol] = None
+    symbols = backed(accounts)
     return tuple(
-        Remembered(one.number, one.subject, one.level, tuple(symbols.get(one.subject, ())), one.since_ms)
+        Remembered(one.number, one.subject, one.level, symbols.get(one.subject, ()), one.since_ms)
         for one in states
         if one.level > Level.OK and one.number
     )
+
+
+def backed(accounts: Iterable[AccountSnapshot]) -> dict[str, tuple[str, ...]]:
+    """Return the symbols that each wallet backs, by subject."""
+    symbols: dict[str, dict[str, None]] = {}
+    for account in accounts:
+        for position in account.positions:
+            subject = str(SubjectKey(account.account, account.wallet_of(position)))
+            symbols.setdefault(subject, {})[position.symbol] = None
+    return {subject: tuple(names) for subject, names in symbols.items()}
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from monitor.cli.chart import days_differ, local_time
 from monitor.cli.tables import Column, FittedTable, level_text
-from monitor.commands import Answer, Covered, Granted, in_words
+from monitor.commands import WHY_CHARS, Answer, Covered, Granted, in_words
 from monitor.core.model import Level
 from monitor.core.notices import Hold, HoldKind
 from monitor.notify.numbers import span
@@ -18,10 +18,17 @@ _NAMED = 3
 _SYMBOLS = 3
 
 _STATES = {HoldKind.ACK: "acknowledged", HoldKind.SNOOZE: "snoozed", HoldKind.MUTE: "muted"}
+_ENDS = {
+    "expired": "its time was up",
+    "lifted": "taken back",
+    "worsened": "it got worse",
+    "over": "the alert was over",
+    "replaced": "replaced by another",
+}
 _QUIET = {
     HoldKind.ACK: "reminders and escalation",
-    HoldKind.SNOOZE: "reminders, escalation, and a fall and return to these levels",
-    HoldKind.MUTE: "reminders, escalation, and what is no alert, such as positions that change",
+    HoldKind.SNOOZE: "reminders, escalation, and alerts no worse than these",
+    HoldKind.MUTE: "reminders, escalation, alerts no worse than these, and changes of positions",
 }
 
 
@@ -38,21 +45,43 @@ def print_answer(answer: Answer, out: Console, zone: dt.tzinfo | None, now_ms: i
 
 
 def print_in_force(holds: Sequence[Hold], out: Console, zone: dt.tzinfo | None, now_ms: int) -> None:
-    """Print the holds in force, a line each; nothing if there are none."""
+    """Print the holds in force, a line each, and a blank one after them; nothing if there are none."""
     for hold in holds:
-        why = f', "{clean(hold.why)}"' if hold.why else ""
-        by = f" by {clean(hold.by)}" if hold.by else ""
+        state = _STATES[hold.kind].capitalize()
         out.print(
-            f"{_STATES[hold.kind].capitalize()} until {until(hold.until_ms, zone, now_ms)}: "
-            f"{in_words(hold.target)}{by}{why}.",
+            f"{state} until {until(hold.until_ms, zone, now_ms)}: {in_words(hold.target)}{_whose_wish(hold)}.",
             style="yellow", markup=False, soft_wrap=True,
         )  # fmt: skip
+    if holds:
+        out.print()
+
+
+def in_short(hold: Hold, zone: dt.tzinfo | None, now_ms: int) -> str:
+    """Return what somebody asked for, such as ``snoozed until 14:02:10+01:00``."""
+    day = days_differ(now_ms, hold.until_ms, zone)
+    return f"{_STATES[hold.kind]} until {local_time(hold.until_ms, zone, day=day)}"
+
+
+def in_full(hold: Hold, zone: dt.tzinfo | None, now_ms: int) -> str:
+    """Return what somebody asked for, when, of what, whose wish it was and why, and how it ended."""
+    made = local_time(hold.made_ms, zone, day=days_differ(now_ms, hold.made_ms, zone))
+    text = f"{made}  {in_short(hold, zone, now_ms)}: {in_words(hold.target)}{_whose_wish(hold)}"
+    if hold.ended_ms is None:
+        return text
+    day = days_differ(hold.made_ms, hold.ended_ms, zone)
+    return f"{text}; {_ENDS.get(hold.ended, hold.ended)} {local_time(hold.ended_ms, zone, day=day)}"
+
+
+def _whose_wish(hold: Hold) -> str:
+    by = f", by {clean(hold.by)}" if hold.by else ""
+    return f'{by}, "{clean(hold.why, WHY_CHARS)}"' if hold.why else by
 
 
 def until(at_ms: int, zone: dt.tzinfo | None, now_ms: int) -> str:
     """Return a time to come and how long that is, such as ``14:02:10+01:00 (in 30 min)``."""
     day = days_differ(now_ms, at_ms, zone)
-    return f"{local_time(at_ms, zone, day=day)} (in {span((at_ms - now_ms) / 1000)})"
+    left_s = (at_ms - now_ms) / 1000
+    return f"{local_time(at_ms, zone, day=day)} (in {span(round(left_s / 60) * 60 if left_s > 90 else left_s)})"  # noqa: PLR2004
 
 
 def _same(made: Sequence[Granted]) -> list[list[Granted]]:

@@ -11,6 +11,7 @@ import typer
 
 from monitor import __version__
 from monitor.cli import (
+    alerts,
     assess,
     audit,
     channels,
@@ -45,6 +46,7 @@ app.command("status")(status.status)
 app.command("audit")(audit.audit)
 app.command("history")(history.history)
 app.command("doctor")(doctor.doctor)
+app.command("alerts")(alerts.alerts)
 app.command("ack")(holds.ack)
 app.command("snooze")(holds.snooze)
 app.command("mute")(holds.mute)

@@ -1,0 +1,349 @@
+"""The ledger for people: messages with what became of them, incidents that are open, the story of one."""
+
+import datetime as dt
+from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple
+
+import msgspec
+from rich.console import Console
+from rich.text import Text
+
+from monitor.cli.chart import days_differ, local_time
+from monitor.cli.quiet import in_full, in_short
+from monitor.cli.tables import STYLES, Column, FittedTable, level_text, wallet_name
+from monitor.core.incidents import TOLD_PREFIX
+from monitor.core.model import Level
+from monitor.core.notices import Facts, Hold, NoticeKind
+from monitor.notify.numbers import span
+from monitor.notify.reasons import in_words
+from monitor.notify.titles import ending
+from monitor.notify.words import clean
+from monitor.storage.outbox import AttemptRow, OutboxRow, OutboxState, Outcome
+
+_OFFSET_AT = len("14:02:10")
+_TENTHS_MS = 950  # below, a tenth of a second is too coarse
+_GAP = 2  # blanks between columns
+_LEAST_NAME = 12
+_REASON_CHARS = 26
+_FIRST, _LAST = 12, 8  # attempts shown of one message
+_SHORT = {
+    "http-401": "token wrong",
+    "http-403": "not allowed",
+    "http-404": "no such recipient",
+    "http-429": "too many messages",
+    "dns": "name not found",
+    "tls": "certificate refused",
+    "disconnected": "connection closed",
+    "unreachable": "unreachable",
+    "unusable": "address unusable",
+    "rejected": "no reason given",
+}
+
+
+class Wanted(NamedTuple):
+    """Which rows are asked for; an empty text is any. ``subjects`` are the wallets that hold the symbol now."""
+
+    since_ms: int
+    channel: str
+    symbol: str
+    subjects: Collection[str]
+
+    def takes(self, row: OutboxRow) -> bool:
+        """Return whether a row is one of them."""
+        return (
+            row.decided_ms >= self.since_ms
+            and self.channel in {"", row.channel}
+            and (not self.symbol or row.subject in self.subjects or self.symbol in symbols_of(row))
+        )
+
+
+def symbols_of(row: OutboxRow) -> set[str]:
+    """Return the symbols a message names."""
+    facts = _facts(row)
+    changed = {change.symbol for change in facts.changes}
+    return {facts.symbol, *facts.symbols, *changed, *row.subject.partition("/")[2].split(":")[1:2]}
+
+
+class Incident(msgspec.Struct, frozen=True):
+    """An incident under way. Times are Unix milliseconds."""
+
+    number: int
+    subject: str
+    level: str
+    since_ms: int
+    peak: str
+    symbols: tuple[str, ...]
+    told: tuple[str, ...]  # the channels that accepted an alert of it
+    held: Hold | None = None
+
+
+class Told(NamedTuple):
+    """A message on one channel with its attempts."""
+
+    row: OutboxRow
+    attempts: Sequence[AttemptRow]
+
+
+class Story(NamedTuple):
+    """One incident from its first message to its last, oldest first."""
+
+    number: int
+    told: Sequence[Told]
+    holds: Sequence[Hold]  # about it, those that ended too
+    level: Level | None  # now; None once it is over
+
+
+def whose(subject: str, facts: Facts) -> str:
+    """Return whose it is for people, such as ``main BTCUSDT LONG``, with 19 more ``main BTCUSDT LONG +19``."""
+    account, _, name = subject.partition("/")
+    if not account:
+        if subject.startswith(TOLD_PREFIX):
+            return clean(subject.removeprefix(TOLD_PREFIX).rpartition("#")[0])
+        return clean(" ".join(name.split(":")))
+    more = f" +{facts.positions - 1}" if facts.positions > 1 else ""
+    return clean(f"{account} {f'{facts.symbol} {facts.side}{more}' if facts.symbol else wallet_name(name)}")
+
+
+def what(row: OutboxRow) -> Text:
+    """Return what a message was about, in the colour of its level."""
+    words = {
+        NoticeKind.ALERT: row.level.label,
+        NoticeKind.REMINDER: f"still {row.level.label}",
+        NoticeKind.CLOSED: "closed" if row.level is Level.OK else f"down to {row.level.label}",
+    }
+    return Text(words.get(row.kind, row.kind.value.replace("_", " ")), STYLES[row.level.label])
+
+
+def state_of(row: OutboxRow) -> str:
+    """Return what became of a message, in words."""
+    reason = short(row.last_reason)
+    match row.state:
+        case OutboxState.ACCEPTED:
+            return f"accepted +{_delay(row, row.accepted_ms)}"
+        case OutboxState.PENDING:
+            return f"pending: {reason}" if reason else "pending"
+        case OutboxState.REFUSED:
+            return f"refused: {reason}" if reason else "refused"
+        case OutboxState.SUPERSEDED:
+            return "superseded"
+        case OutboxState.RESOLVED:
+            return "over before delivery"
+
+
+def short(reason: str) -> str:
+    """Return why a channel did not take a message, in a few words."""
+    words = _SHORT.get(reason) or in_words(reason)
+    return words if len(words) <= _REASON_CHARS else reason.replace("http-", "HTTP ").replace("smtp-", "SMTP ")
+
+
+# Tables
+
+
+def print_rows(rows: Sequence[OutboxRow], out: Console, zone: dt.tzinfo | None, now_ms: int) -> None:
+    """Print one line for each message and channel, oldest first."""
+    times = _Times([row.decided_ms for row in rows], zone, now_ms)
+    columns = [
+        Column("alert", [str(row.number or "-") for row in rows], right=True),
+        Column("crossed", [times.at(row.decided_ms) for row in rows]),
+        Column("what", [what(row) for row in rows]),
+        Column("channel", [clean(row.channel) for row in rows]),
+        Column("via", [_via(row) or "-" for row in rows], 3),
+        Column("first try", [_delay(row, row.first_attempt_ms) for row in rows], 5, right=True),
+        Column("tries", [str(row.attempts) for row in rows], 2, right=True),
+        Column("became", [_state_text(row) for row in rows]),
+        Column("acknowledged", [times.at(row.acknowledged_ms) for row in rows], 4),
+        Column("ended", [times.at(row.ended_ms) for row in rows], 1),
+    ]
+    # Whose it is must be there however narrow it gets, if need be cut.
+    least = sum(column.width + _GAP for column in columns if not column.rank)
+    names = [_cut(whose(row.subject, _facts(row)), out.width - least) for row in rows]
+    columns.insert(3, Column("whose", names))
+    out.print(FittedTable(columns, empty="Nothing was told."))
+    times.print(out, " After a + is how long it took from the crossing.")
+
+
+def print_open(
+    incidents: Sequence[Incident], out: Console, zone: dt.tzinfo | None, now_ms: int, *, limit: int
+) -> None:
+    """Print one line for each open incident, the worst first."""
+    shown = incidents[:limit]
+    times = _Times([one.since_ms for one in shown], zone, now_ms)
+    out.print(
+        FittedTable(
+            (
+                Column("alert", [str(one.number) for one in shown], right=True),
+                Column("level", [level_text(one.level) for one in shown]),
+                Column("since", [times.at(one.since_ms) for one in shown]),
+                Column("whose", [whose(one.subject, Facts()) for one in shown]),
+                Column("symbols", [_few(one.symbols) for one in shown], 3),
+                Column("worst", [level_text(one.peak) for one in shown], 4),
+                Column("told", [_few(one.told) or "nobody" for one in shown], 2),
+                Column("quiet", [in_short(one.held, zone, now_ms) if one.held else "-" for one in shown], 1),
+            ),
+            empty="No alert is open.",
+        )
+    )
+    if len(incidents) > limit:
+        out.print(f"and {len(incidents) - limit} more")
+    times.print(out)
+
+
+def print_story(story: Story, out: Console, zone: dt.tzinfo | None, now_ms: int) -> None:
+    """Print one incident: how it stands, what people asked for, and each message with its attempts."""
+    rows = [told.row for told in story.told]
+    worst = max(rows, key=lambda row: row.level)
+    first, newest = rows[0], rows[-1]
+    wallet = "" if first.subject.startswith("/") else f", wallet {clean(first.subject)}"
+    out.print(Text.assemble((f"Alert {story.number}", "bold"), f"  {whose(first.subject, _facts(worst))}{wallet}"))
+    out.print(_course(story, zone, now_ms), soft_wrap=True)
+    for hold in story.holds:
+        out.print(in_full(hold, zone, now_ms), style="yellow", markup=False, soft_wrap=True)
+    out.print()
+    times = _Times([row.decided_ms for row in (first, newest)], zone, now_ms)
+    channels = [f"{clean(row.channel)} {_via(row)}".strip() for row in rows]
+    widest, kinds = max(map(len, channels)), [what(row) for row in rows]
+    space = max(kind.cell_len for kind in kinds)
+    for told, kind, channel in zip(story.told, kinds, channels, strict=True):
+        moment, gap = times.at(told.row.decided_ms), " " * (space - kind.cell_len + 2)
+        line = Text.assemble(f"{moment}  ", kind, gap, f"{channel:<{widest}}  ", _state_text(told.row))
+        out.print(line, soft_wrap=True)
+        _print_attempts(told, out)
+
+
+def _course(story: Story, zone: dt.tzinfo | None, now_ms: int) -> str:
+    """Return how an incident went, from its beginning to how it stands or ended."""
+    rows = [told.row for told in story.told]
+    first_ms = rows[0].decided_ms
+    worst = max(row.level for row in rows)
+    opened = f"Opened {local_time(first_ms, zone, day=days_differ(now_ms, first_ms, zone))}"
+    if (crossed_ms := rows[0].crossed_ms) is not None:
+        opened += f", {_span(first_ms - crossed_ms)} after the exchange's mark"
+    opened += f"; worst {worst.label}"
+    if story.level is not None:
+        return f"{opened}; open at {story.level.label}."
+    ended_ms = max((row.ended_ms for row in rows if row.ended_ms is not None), default=None)
+    if ended_ms is None:
+        return f"{opened}."
+    endings = [row for row in rows if row.kind is NoticeKind.CLOSED and row.level is Level.OK]
+    how = f" {ending(_facts(endings[-1])).words.lower()}" if endings else ""
+    day = days_differ(first_ms, ended_ms, zone)
+    return (
+        f"{opened}; ended{how} {local_time(ended_ms, zone, day=day)}, after {span((ended_ms - first_ms) / 1000)}."
+    )
+
+
+def _print_attempts(told: Told, out: Console) -> None:
+    """Print the attempts of a message that was not simply accepted; of very many the first and the last."""
+    attempts = told.attempts
+    if len(attempts) == 1 and attempts[0].outcome is Outcome.ACCEPTED:
+        return
+    shown = list(attempts)
+    if len(shown) > _FIRST + _LAST:
+        shown = [*shown[:_FIRST], *shown[-_LAST:]]
+    before = 0
+    for one in shown:
+        if one.ordinal > before + 1:
+            out.print(f"{'':10}... {one.ordinal - before - 1} more", style="dim")
+        before = one.ordinal
+        took = _span(one.ended_ms - one.started_ms)
+        reason = f": {in_words(one.reason)}" if one.reason else ""
+        out.print(
+            f"{'':10}{one.ordinal:>3}  {_after(told.row, one.started_ms):>9}  {one.outcome.value}{reason}, "
+            f"took {took}",
+            style="dim", markup=False, soft_wrap=True,
+        )  # fmt: skip
+
+
+class _Times:
+    """Times of one table: the day where one is of another day, the offset below it if all have the same."""
+
+    def __init__(self, moments_ms: Sequence[int], zone: dt.tzinfo | None, now_ms: int) -> None:
+        self._zone = zone
+        self._day = any(days_differ(now_ms, at_ms, zone) for at_ms in moments_ms)
+        offsets = {local_time(at_ms, zone)[_OFFSET_AT:] for at_ms in moments_ms}
+        self._same = len(offsets) == 1
+        self._offset = offsets.pop() if self._same else ""
+
+    def at(self, at_ms: int | None) -> str:
+        """Return a moment, ``-`` for None."""
+        if at_ms is None:
+            return "-"
+        offset = local_time(at_ms, self._zone)[_OFFSET_AT:]
+        text = local_time(at_ms, self._zone, day=self._day)
+        return text.removesuffix(offset) if self._same else text
+
+    def print(self, out: Console, words: str = "") -> None:
+        """Print the offset, if it is in no time of day."""
+        if self._offset:
+            out.print(f"Times are {self._offset}.{words}", style="dim")
+
+
+# Documents
+
+
+def rows_as_json(rows: Iterable[OutboxRow]) -> list[dict[str, object]]:
+    """Return rows as a program reads them: times are Unix milliseconds."""
+    return [_row_as_json(row) for row in rows]
+
+
+def story_as_json(story: Story) -> dict[str, object]:
+    """Return one incident as a program reads it."""
+    return {
+        "number": story.number,
+        "subject": story.told[0].row.subject,
+        "level": None if story.level is None else story.level.label,
+        "alerts": [_row_as_json(told.row) | {"tried": told.attempts} for told in story.told],
+        "holds": story.holds,
+    }
+
+
+def _row_as_json(row: OutboxRow) -> dict[str, object]:
+    facts = _facts(row)
+    return {
+        "number": row.number, "subject": row.subject, "incident": row.incident, "kind": row.kind.value,
+        "level": row.level.label, "channel": row.channel, "via": facts.via, "key": row.key,
+        "crossed_ms": row.crossed_ms, "decided_ms": row.decided_ms, "first_attempt_ms": row.first_attempt_ms,
+        "last_attempt_ms": row.last_attempt_ms, "attempts": row.attempts, "last_reason": row.last_reason,
+        "state": row.state.value, "accepted_ms": row.accepted_ms, "settled_ms": row.settled_ms,
+        "acknowledged_ms": row.acknowledged_ms, "ended_ms": row.ended_ms, "facts": facts,
+    }  # fmt: skip
+
+
+def _facts(row: OutboxRow) -> Facts:
+    return row.notice.facts if row.notice is not None else Facts()
+
+
+def _via(row: OutboxRow) -> str:
+    """Return why a channel was told what it did not ask for; empty if it did."""
+    name = _facts(row).via
+    return f"for {clean(name.removeprefix('fallback:'))}" if name.startswith("fallback:") else clean(name)
+
+
+def _delay(row: OutboxRow, at_ms: int | None) -> str:
+    """Return how long after the decision something happened, ``-`` if it did not."""
+    return "-" if at_ms is None else _span(at_ms - row.decided_ms)
+
+
+def _span(ms: int) -> str:
+    return f"{max(0, ms)} ms" if ms < _TENTHS_MS else span(ms / 1000)
+
+
+def _after(row: OutboxRow, at_ms: int) -> str:
+    return f"+{_delay(row, at_ms)}"
+
+
+_STATE_STYLES = {OutboxState.ACCEPTED: "green", OutboxState.PENDING: "yellow", OutboxState.REFUSED: "bold red"}
+
+
+def _state_text(row: OutboxRow) -> Text:
+    return Text(state_of(row), _STATE_STYLES.get(row.state, ""))
+
+
+def _cut(text: str, cells: int) -> str:
+    cells = max(cells, _LEAST_NAME)
+    return text if len(text) <= cells else f"{text[: cells - 1]}…"
+
+
+def _few(names: Sequence[str], most: int = 3) -> str:
+    more = f" +{len(names) - most}" if len(names) > most else ""
+    return ", ".join(map(clean, names[:most])) + more
