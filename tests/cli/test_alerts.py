@@ -109,7 +109,7 @@ def test_the_story_of_one_incident(night: Path) -> None:
     assert 'alert 17, by uid 1000, "adding margin"; the alert was over' in text
     assert "    1    +100 ms  failed: connection refused, took 900 ms" in text
     assert "... 11 more" in text
-    assert "   31     +93 s  accepted, took 400 ms" in text
+    assert " 31      +93 s  accepted, took 400 ms" in text
     assert "sms for telegram" in text
 
 
