@@ -186,8 +186,6 @@ def channel_notices(desk: Desk, channel: str) -> list[tuple[NoticeKind, str, str
     about = (NoticeKind.CHANNEL, NoticeKind.CHANNEL_BACK)
     mine = [n for n in desk.notices if n.channel == channel and n.kind in about]
     return [(n.kind, n.facts.detail, n.facts.reason) for n in mine]
-        (n.kind, n.facts.detail, n.facts.reason) for n in desk.notices if n.channel == channel and n.kind in about
-    ]
 
 
 def test_a_channel_that_refuses_is_told_of_through_the_others() -> None:
