@@ -318,7 +318,9 @@ async def test_a_service_that_does_not_take_pings_is_told_of_on_edges(
             await one.past(600.0)
             view = one.heart.view()
             assert (view.failing, view.last_error, view.pings) == (True, reason, 0)
-            assert view.failures == one.service.asked > 5
+            assert view.failures > 5
+            # The library asks once more by itself where a connection ended without an answer.
+            assert one.service.asked == view.failures * (2 if (mode, kind) == ("cut", Kind.UPTIME_KUMA) else 1)
             assert one.service.pings == []
             one.service.mode, one.service.known = "well", True
             await one.past(INTERVAL_S)

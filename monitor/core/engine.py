@@ -12,11 +12,14 @@ from monitor.core import report
 from monitor.core.accounts import Accounts
 from monitor.core.book import Book, Bools, Floats, Ints
 from monitor.core.compile import compile_book, correct, patch, set_rates
+from monitor.core.daily import Daily, Watched
 from monitor.core.deaf import DeafChannels
 from monitor.core.departures import Departures
 from monitor.core.events import (
     AccountState,
     Closes,
+    DayKept,
+    DayOver,
     DeliveryResult,
     Event,
     FeedState,
@@ -38,7 +41,7 @@ from monitor.core.incidents import Effects, Incidents
 from monitor.core.marks import MarkBoard
 from monitor.core.model import AccountSnapshot, BracketTable, ForcedOrder, Level, Market, Now, SubjectKey
 from monitor.core.move_board import MoveBoard
-from monitor.core.notices import DataState, Facts, Hold, NoticeKind, SubjectState
+from monitor.core.notices import DataState, DayReport, Facts, Hold, NoticeKind, SubjectState
 from monitor.core.outages import FEED_PREFIX, STORE_PREFIX, Outages
 from monitor.core.planner import Outcome
 from monitor.core.pricing import row_prices, unsure_wallets
@@ -73,6 +76,7 @@ class Engine:
         self._accounts = Accounts(self._incidents)
         self._departures = Departures(self._incidents, self._accounts)
         self._deaf = DeafChannels(self._incidents)
+        self._daily = Daily(self._incidents)
         self._incidents.symbols_of = self._symbols_of
         self._watched: dict[Market, tuple[str, ...]] = dict.fromkeys(Market, ())
 
@@ -105,10 +109,11 @@ class Engine:
                 self._incidents.restore(event.subjects, event.fates, event.pending, event.last_number)
                 self._incidents.holds.restore(event.holds)
                 self._accounts.forget(now)
+                self._daily.restored(now)
             case Subscribed():
                 self._outages.subscribed(event.feed, event.symbols)
                 self._board.expect(event.symbols, event.at_s)
-            case DeliveryResult() | Held() | Lifted() | StoreState():
+            case DeliveryResult() | Held() | Lifted() | StoreState() | DayOver() | DayKept():
                 self._heard(event, now)
             case Closes():
                 # Levels follow with the next heartbeat: a start brings hundreds of these.
@@ -117,10 +122,12 @@ class Engine:
                 pass  # shown by the feed itself; what counts here is whether marks arrive
             case _:
                 self._account_event(event, now)
-        return self._incidents.take()
+        effects = self._incidents.take()
+        self._daily.follow(effects, now)
+        return effects
 
-    def _heard(self, event: DeliveryResult | Held | Lifted | StoreState, now: Now) -> None:
-        """Take what channels, people and databases report."""
+    def _heard(self, event: DeliveryResult | Held | Lifted | StoreState | DayOver | DayKept, now: Now) -> None:
+        """Take what channels, people, databases and the calendar report."""
         match event:
             case DeliveryResult():
                 self._delivered(event, now)
@@ -130,6 +137,10 @@ class Engine:
                 self._incidents.holds.lift(event.target, now.wall_ms)
             case StoreState():
                 self._outages.store_state(event, self._settings, now)
+            case DayOver():
+                self._daily.over(event, self._amounts(), self._settings.environment, now)
+            case DayKept():
+                self._daily.kept(event, now)
 
     def _account_event(
         self,
@@ -159,6 +170,14 @@ class Engine:
                 self._called(event, now)
             case AccountState():
                 self._accounts.state(event, now)
+
+    def day(self, now: Now) -> DayReport:
+        """Return what the day was like so far."""
+        return self._daily.report(self._amounts(), now)
+
+    def _amounts(self) -> Watched:
+        exposed = int(np.count_nonzero(self._book.exposed))
+        return Watched(len(self._book.positions), exposed, len(self._settings.accounts))
 
     def view(self, now: Now) -> EngineView:
         """Return everything as it stands."""
@@ -286,6 +305,7 @@ class Engine:
     # Time
 
     def _heartbeat(self, now: Now) -> None:
+        self._daily.beat(now)
         self._incidents.holds.expire(now.wall_ms)
         moved = self._moves.refresh(self._book, self._readings, now.mono_s)
         if moved:
@@ -432,6 +452,7 @@ class Engine:
         outcome = Outcome(event.channel, event.key, event.accepted, event.level)
         self._incidents.settle(event.subject, outcome, now.wall_ms, facts, kind=kind)
         self._deaf.delivered(event.channel, now, accepted=event.accepted, reason=event.reason)
+        self._daily.delivered(event, now)
 
     def newest(self, subject: str, now: Now) -> Facts | None:
         """Return what is known of a wallet now; None for any other subject, and for one that is held no more."""

@@ -12,7 +12,7 @@ from monitor.core.model import (
     MarkRange,
     Side,
 )
-from monitor.core.notices import Fate, Hold, Notice, SubjectState
+from monitor.core.notices import DayReport, Fate, Hold, Notice, SubjectState
 from monitor.core.settings import EngineSettings
 
 
@@ -147,6 +147,19 @@ class Closes(msgspec.Struct, frozen=True, tag=True):
     closes: tuple[float, ...]
 
 
+class DayOver(msgspec.Struct, frozen=True, tag=True):
+    """The time of the daily summary has come, or came while nothing ran; ``due_ms`` is when, Unix milliseconds."""
+
+    due_ms: int
+
+
+class DayKept(msgspec.Struct, frozen=True, tag=True):
+    """What an earlier run counted of the day, as it stood at ``saved_ms`` (Unix milliseconds)."""
+
+    day: DayReport
+    saved_ms: int
+
+
 class StoreState(msgspec.Struct, frozen=True, tag=True):
     """A database stopped or resumed taking writes."""
 
@@ -175,6 +188,8 @@ Event = (
     | Held
     | Lifted
     | Closes
+    | DayOver
+    | DayKept
     | StoreState
     | Heartbeat
 )

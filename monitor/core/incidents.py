@@ -235,6 +235,14 @@ class Incidents:
                     oldest[name] = min(told.waiting_ms, oldest.get(name, told.waiting_ms))
         return oldest
 
+    def undelivered(self) -> int:
+        """Return how many notices wait for their channels."""
+        return sum(bool(told.awaited) for state in self._states.values() for told in state.told.values())
+
+    def keep(self, state: SubjectState) -> None:
+        """Record a state that is about no incident."""
+        self._save(state)
+
     def owed(self) -> tuple[str, ...]:
         """Return the subjects whose end a channel refused."""
         return tuple(
