@@ -15,6 +15,8 @@ from monitor.core.wallet_moves import cushion_deltas, cushion_deviations
 
 # Without a new minute for so long, what a price used to do says nothing about now.
 OLDEST_S = 4 * 3600.0
+# By then a stream alone has made typical moves known, where there are any.
+DOUBT_S = 45 * 60.0
 _REFRESH_S = 60.0
 _LEVELS = len(Level) - 1
 
@@ -37,7 +39,8 @@ class MoveBoard:
         self.minutes = Minutes()
         self.typical: Floats = np.zeros(0)  # by watched name, log return of one hour; NaN where not known
         self.deviation: Floats = np.zeros(0)  # by wallet, of its one-hour change of cushion; NaN where not known
-        self._kept: Floats = np.zeros(0)  # by wallet, the last that was known
+        self._kept: Floats = np.zeros(0)  # by wallet, the last that was known; infinite where it is in doubt
+        self._doubted_s = 0.0
         self._wallets: tuple[WalletInfo, ...] = ()
         self._returns: Floats = np.zeros((0, 0))
         self._priced: Bools = np.zeros(0, dtype=np.bool_)  # wallets whose cushion was known when it was made
@@ -52,6 +55,12 @@ class MoveBoard:
         self._kept = np.array([kept.get(info.key, np.nan) for info in book.wallets])
         self.deviation = np.full(len(book.wallets), np.nan)
 
+    def doubt(self, wallet: int, now_s: float) -> None:
+        """Let a wallet leave no level that moves left may have raised in an earlier run, until they are known."""
+        if np.isnan(self._kept[wallet]):
+            self._kept[wallet] = np.inf
+            self._doubted_s = now_s
+
     def observe(self, marks: Iterable[MarkRange]) -> None:
         """Take marks as they were received."""
         self.minutes.observe(marks)
@@ -65,6 +74,8 @@ class MoveBoard:
         if self._version != self.minutes.version or now_s - self._made_s >= _REFRESH_S:
             self._version, self._made_s = self.minutes.version, now_s
             self._returns, self.typical = _typical(self.minutes, now_s)
+            if now_s - self._doubted_s >= DOUBT_S:
+                self._kept[np.isinf(self._kept)] = np.nan
         elif (self._priced | np.isnan(readings.cushion)).all():
             return False
         self._deviate(book, readings)
