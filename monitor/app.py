@@ -36,7 +36,7 @@ from monitor.inbox import EngineInbox
 from monitor.journal import JournalWriter
 from monitor.notify.delivery import Delivery
 from monitor.plan import Plan, SourceFactory
-from monitor.ports import Clock, Job, Stored
+from monitor.ports import Clock, Job, Probe, Stored, unwatched
 from monitor.status import HistoryView, Holdings, Status
 from monitor.storage.account_cache import AccountCache
 from monitor.storage.history import SqliteHistory
@@ -56,9 +56,19 @@ DRAIN_HISTORY_S = 1.0
 
 
 class Daemon:
-    """The service. ``run`` returns after ``stop`` was called and everything drained."""
+    """The service. ``run`` returns after ``stop`` was called and everything drained.
 
-    def __init__(self, plan: Plan, sources: SourceFactory, clock: Clock, rng: Random) -> None:
+    Args:
+        plan: what it is made of.
+        sources: makes what brings events in.
+        clock: all its time.
+        rng: spreads repeated attempts.
+        probe: told of each step of each notice on its way out.
+    """
+
+    def __init__(
+        self, plan: Plan, sources: SourceFactory, clock: Clock, rng: Random, *, probe: Probe = unwatched
+    ) -> None:
         self._plan = plan
         self._clock = clock
         self._engine = Engine()
@@ -74,8 +84,9 @@ class Daemon:
             tz=plan.time_zone,
             newest=lambda subject: self._engine.newest(subject, clock.now()),
             illustrator=plan.illustrator,
+            probe=probe,
         )
-        self._committer = Committer(self._store, self._delivery, self._inbox, clock)
+        self._committer = Committer(self._store, self._delivery, self._inbox, clock, probe=probe)
         self._sources = sources(self._inbox)
         self._accounts = AccountCache(plan.state_dir)
         self._kept: tuple[AccountSnapshot, ...] = ()  # followed accounts as they are on disk

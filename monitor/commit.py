@@ -18,7 +18,7 @@ from monitor.core.incidents import Effects
 from monitor.core.model import Level
 from monitor.core.notices import Hold, Notice, SubjectState, Transition
 from monitor.errors import StoreError
-from monitor.ports import Clock, Inbox, Rows, StateStore
+from monitor.ports import Clock, Inbox, Probe, Rows, StateStore, Step, unwatched
 
 log = structlog.get_logger()
 
@@ -109,11 +109,14 @@ class Latencies(NamedTuple):
 class Committer:
     """Writes effects durably and hands their notices on."""
 
-    def __init__(self, store: StateStore, outbox: Outbox, inbox: Inbox, clock: Clock) -> None:
+    def __init__(
+        self, store: StateStore, outbox: Outbox, inbox: Inbox, clock: Clock, *, probe: Probe = unwatched
+    ) -> None:
         self._store = store
         self._outbox = outbox
         self._inbox = inbox
         self._clock = clock
+        self._probe = probe
         self._batch = _Batch()
         self._sending: list[Notice] = []  # of the commit under way, offered once it is over
         self._handed: set[tuple[str, str]] = set()  # offered before their commit was tried
@@ -142,6 +145,7 @@ class Committer:
         if self._batch:
             self._idle.clear()
             self._wake.set()
+            self._probe(Step.DECIDED, effects.notices)
 
     @property
     def ok(self) -> bool:
@@ -205,6 +209,7 @@ class Committer:
                     stored = await self._store.open()
                     self.must_open = False
                     self._outbox.offer(_without(stored.pending, rows.over), recorded=True)
+                self._probe(Step.COMMITTING, rows.notices)
                 await self._store.commit(rows.rows())
         except (StoreError, TimeoutError) as error:
             self._keep(rows, error)
@@ -216,6 +221,7 @@ class Committer:
             self._outbox.offer(self._sent(), recorded=False)
             raise
         else:
+            self._probe(Step.COMMITTED, rows.notices)
             self._failed = None
             self.commits += 1
             if retried is not None:
@@ -224,6 +230,7 @@ class Committer:
             if batch.notices and batch.seen_s is not None:
                 self._latencies.append(self._clock.mono_s() - batch.seen_s)
             self._outbox.offer(self._sent(), recorded=True)
+            self._probe(Step.OFFERED, batch.notices)
         finally:
             _log_transitions(batch.transitions)
 

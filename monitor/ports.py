@@ -1,6 +1,7 @@
 """What the shell's parts promise each other. Each port has one contract suite for the fake and the real one."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from monitor.core.events import Event
@@ -134,6 +135,29 @@ class StateStore(Protocol):
     async def close(self) -> None:
         """Close; calling it twice is fine."""
         ...
+
+
+class Step(StrEnum):
+    """Where a notice is on its way out, in this order. After any of them the process may die."""
+
+    DECIDED = "decided"  # handed over by the engine; only in memory
+    COMMITTING = "committing"  # its transaction is about to begin
+    COMMITTED = "committed"  # its row is on disk
+    OFFERED = "offered"  # its channel has it
+    SENDING = "sending"  # its message is about to leave
+    SENT = "sent"  # the service took the message; nothing says so yet
+    FAILED = "failed"  # or it did not, or not yet
+    MARKED = "marked"  # what became of it is on disk
+    REPORTED = "reported"  # the engine's inbox has it
+
+
+# Told of each step and of the notices that take it, possibly none where only levels are written. Called on the
+# event loop: it must neither block nor raise. Tests stop the process in it.
+Probe = Callable[[Step, Sequence[Notice]], None]
+
+
+def unwatched(_step: Step, _notices: Sequence[Notice]) -> None:
+    """Do nothing: the probe of a daemon that nobody tests."""
 
 
 class HistoryStore(Protocol):

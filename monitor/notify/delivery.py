@@ -13,7 +13,7 @@ import structlog
 from monitor.core.notices import Facts, Notice
 from monitor.notify.lane import ChannelStats, Lane, Surroundings
 from monitor.notify.marks import Marks
-from monitor.ports import Channel, Clock, Illustrator, Inbox, Job, StateStore
+from monitor.ports import Channel, Clock, Illustrator, Inbox, Job, Probe, StateStore, unwatched
 
 log = structlog.get_logger()
 
@@ -30,6 +30,7 @@ class Delivery:
         tz: a zone that messages show beside UTC.
         newest: by subject, how it is now, which a late message says beside what it was; None: not known.
         illustrator: draws what a message about one wallet is about, for channels that take files.
+        probe: told of each step of each message.
     """
 
     def __init__(
@@ -43,8 +44,9 @@ class Delivery:
         tz: tzinfo = UTC,
         newest: Callable[[str], Facts | None] = lambda _subject: None,
         illustrator: Illustrator | None = None,
+        probe: Probe = unwatched,
     ) -> None:
-        around = Surroundings(Marks(store, inbox), inbox, clock, rand, tz, newest, illustrator)
+        around = Surroundings(Marks(store, inbox), inbox, clock, rand, tz, newest, illustrator, probe)
         self._clock = clock
         self._finishing = False
         self._strangers: set[str] = set()

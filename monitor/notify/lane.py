@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import structlog
 
-from monitor.core.events import DeliveryResult
+from monitor.core.events import DeliveryResult, Unsure
 from monitor.core.notices import Facts, Notice, NoticeKind
 from monitor.errors import DeliveryError
 from monitor.notify.marks import Marks
@@ -17,12 +17,14 @@ from monitor.notify.nap import Nap
 from monitor.notify.pacing import Pace, Urgency
 from monitor.notify.pending import Entry, Pending
 from monitor.notify.retry import asked_pause_s, pause_s
-from monitor.ports import Attempt, Channel, Clock, Illustrator, Inbox, Message
+from monitor.ports import Attempt, Channel, Clock, Illustrator, Inbox, Message, Probe, Step, unwatched
 
 log = structlog.get_logger()
 
 BROKEN_AFTER_S = 300.0  # without an accepted message since the first failure
 PICTURE_S = 0.3  # what a message waits for its picture at most
+# After these a service may have taken the message all the same.
+_UNSURE = frozenset({"timeout", "disconnected", "closed", "http-502", "http-504"})
 _PICTURED = (NoticeKind.ALERT, NoticeKind.REMINDER, NoticeKind.CLOSED)
 
 
@@ -53,6 +55,7 @@ class Surroundings(NamedTuple):
     tz: tzinfo
     newest: Callable[[str], Facts | None]  # by subject
     illustrator: Illustrator | None
+    probe: Probe = unwatched
 
 
 class Lane:
@@ -115,7 +118,7 @@ class Lane:
         while True:
             now_s = self._clock.mono_s()
             due = self._pending.due(now_s)
-            starts_s = self._starts_s(due)
+            starts_s = self._starts_s(due, now_s)
             if self._deadline_s is not None and max(starts_s, now_s) > self._deadline_s:
                 return
             if starts_s <= now_s:
@@ -126,13 +129,15 @@ class Lane:
             wake_s = min(starts_s, math.inf if next_s is None else next_s)
             await self._nap.sleep(wake_s - now_s if math.isfinite(wake_s) else None)
 
-    def _starts_s(self, due: Sequence[Entry]) -> float:
+    def _starts_s(self, due: Sequence[Entry], now_s: float) -> float:
         """Return when a message with all that is due may start; infinity if nothing is."""
+        if not due:
+            return math.inf
         if self._deadline_s is not None:
-            paced_s = self._pace.parting_s() if due else math.inf
+            paced_s = self._pace.parting_s(now_s)
         else:
             urgencies = {entry.urgency for entry in due}
-            paced_s = min(map(self._pace.allowed_s, urgencies), default=math.inf)
+            paced_s = min(self._pace.allowed_s(urgency, now_s) for urgency in urgencies)
         return max(self._held_until_s, paced_s)
 
     async def _attempt(self, due: Sequence[Entry]) -> None:
@@ -142,12 +147,15 @@ class Lane:
         self._pace.started(urgency, self._clock.mono_s())
         started_ms = self._clock.wall_ms()
         message = self._rendered(due, started_ms)._replace(chart=picture)
+        self._passed(Step.SENDING, due)
         try:
             await self._channel.send(message)
         except DeliveryError as error:
+            self._passed(Step.FAILED, due)
             tried = Attempt(started_ms, self._clock.wall_ms(), error.reason)
             await self._not_accepted(due, tried, error)
         else:
+            self._passed(Step.SENT, due)
             await self._accepted(due, Attempt(started_ms, self._clock.wall_ms()))
 
     def _rendered(self, entries: Sequence[Entry], now_ms: int) -> Message:
@@ -186,6 +194,7 @@ class Lane:
             attempts = max(entry.attempts for entry in entries)
             log.info("delivery.back", channel=self._channel.name, attempts=attempts)
         await self._around.marks.accepted(entries, tried)
+        self._passed(Step.MARKED, entries)
         self._report(entries, accepted=True)
 
     async def _not_accepted(self, entries: Sequence[Entry], tried: Attempt, error: DeliveryError) -> None:
@@ -203,6 +212,7 @@ class Lane:
                 key=entries[0].notice.key, notices=len(entries),
             )  # fmt: skip
             await self._around.marks.refused(entries, tried)
+            self._passed(Step.MARKED, entries)
             self._report(entries, accepted=False, reason=error.reason)
             return
         self._failed += 1
@@ -222,6 +232,10 @@ class Lane:
             await self._around.marks.attempted(tried_again, tried)
         if withdrawn:
             await self._around.marks.refused(withdrawn, tried._replace(reason="withdrawn"))
+        if error.reason in _UNSURE:
+            for entry in entries:
+                self._around.inbox.post(Unsure(entry.notice.subject, entry.notice.key, entry.notice.channel))
+        self._passed(Step.MARKED, entries)
 
     def _report(self, entries: Sequence[Entry], *, accepted: bool, reason: str = "") -> None:
         for entry in entries:
@@ -229,3 +243,7 @@ class Lane:
             self._around.inbox.post(
                 DeliveryResult(notice.subject, notice.key, notice.channel, accepted, reason, notice.level)
             )
+        self._passed(Step.REPORTED, entries)
+
+    def _passed(self, step: Step, entries: Sequence[Entry]) -> None:
+        self._around.probe(step, [entry.notice for entry in entries])
