@@ -36,6 +36,7 @@ from monitor.core.events import (
     Subscribed,
     TablesChanged,
     Ticks,
+    Unsure,
 )
 from monitor.core.incidents import Effects, Incidents
 from monitor.core.marks import MarkBoard
@@ -131,6 +132,10 @@ class Engine:
         match event:
             case DeliveryResult():
                 self._delivered(event, now)
+            case Unsure():
+                facts, kind = self._closing(event.subject, now)
+                outcome = Outcome(event.channel, event.key, accepted=True)
+                self._incidents.settle(event.subject, outcome, now.wall_ms, facts, kind=kind, sure=False)
             case Held():
                 self._incidents.hold(event.hold)
             case Lifted():
@@ -420,6 +425,7 @@ class Engine:
                 self._track.level[i] = state.level
                 # When its conditions were last met is not known after a restart: the dwell begins anew.
                 self._track.held_s[:, i] = now.mono_s
+                self._moves.doubt(i, now.mono_s)
 
     def _forget_absent(self, now: Now) -> None:
         """Close what no account holds any more: earlier in this run, or restored from the one before.

@@ -123,6 +123,14 @@ class DeliveryResult(msgspec.Struct, frozen=True, tag=True):
     level: Level = Level.OK  # of the notice; ok where it is not known
 
 
+class Unsure(msgspec.Struct, frozen=True, tag=True):
+    """An attempt failed in a way that leaves open whether the message arrived; it is tried again."""
+
+    subject: str
+    key: str
+    channel: str
+
+
 class Held(msgspec.Struct, frozen=True, tag=True):
     """A person acknowledges, snoozes or mutes; the levels known now are filled in by the engine."""
 
@@ -185,6 +193,7 @@ Event = (
     | Subscribed
     | FeedState
     | DeliveryResult
+    | Unsure
     | Held
     | Lifted
     | Closes

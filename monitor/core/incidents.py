@@ -218,6 +218,8 @@ class Incidents:
                 drawn = {helper for helper, _, _ in loans}
                 due = failover.escalated(state, self.channels, escalate_after_s, at_ms)
                 loans.extend((name, lent, ESCALATION) for name, lent in due if name not in drawn)
+            if not loans:
+                continue  # hundreds of incidents, once a second
             told, kind = self._latest.get(subject, (None, NoticeKind.ALERT))
             facts = present(state) or told
             if facts is None:
@@ -271,19 +273,25 @@ class Incidents:
         self._leave(plan.state, facts)
 
     def settle(
-        self, subject: str, outcome: planner.Outcome, at_ms: int, facts: Facts, *, kind: NoticeKind
-    ) -> None:
-        """Record the fate of a notice; ``facts`` and ``kind`` serve a late closing message."""
+        self, subject: str, outcome: planner.Outcome, at_ms: int, facts: Facts, *, kind: NoticeKind,
+        sure: bool = True,
+    ) -> None:  # fmt: skip
+        """Record the fate of a notice; ``facts`` and ``kind`` serve a late closing message.
+
+        Where it is not ``sure`` that the channel took it, it is still tried, and whoever may have heard it hears
+        the end.
+        """
+        settled = planner.settle if sure else planner.doubt
         state = self._states.get(subject)
         if state is not None and outcome.channel in state.told:
-            plan = planner.settle(state, outcome, at_ms, facts, kind)
+            plan = settled(state, outcome, at_ms, facts, kind)
             if plan.state != state:
                 self._apply(plan)
             if is_announcement(subject):
                 self._drop_if_told(subject)
         elif subject in self._leaving:
             left, ending = self._leaving.pop(subject)
-            plan = planner.settle(left, outcome, at_ms, ending, NoticeKind.CLOSED)
+            plan = settled(left, outcome, at_ms, ending, NoticeKind.CLOSED)
             self._emit(plan)
             self._leave(plan.state, ending)
 

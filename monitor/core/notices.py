@@ -140,9 +140,8 @@ class Told(msgspec.Struct, frozen=True):
     refused: bool = False  # the newest notice to it was refused for good; it is told again later
     awaited: str = ""  # key of the newest notice to it that has met no fate yet
     waiting_ms: int = 0  # since when something it should know has not been accepted there; 0: it knows all
-    lent: Level | None = (
-        None  # it takes part from this level on, whatever it asked for: for another channel's sake
-    )
+    uncertain: bool = False  # not known to be delivered, and perhaps it was: cut off, timed out
+    lent: Level | None = None  # drawn in for another channel's sake: it takes part from this level on
 
 
 class HoldKind(StrEnum):

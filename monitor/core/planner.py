@@ -97,8 +97,9 @@ def rise(
         known = before.level if before.delivered and not over else level
         waiting_ms = at_ms if over else (before.waiting_ms or at_ms)
         told[name] = Told(
-            known, at_ms, before.delivered, awaited=key, lent=None if over else before.lent, waiting_ms=waiting_ms
-        )
+            known, at_ms, before.delivered, awaited=key, waiting_ms=waiting_ms,
+            uncertain=before.uncertain and not over, lent=None if over else before.lent,
+        )  # fmt: skip
     after = msgspec.structs.replace(after, told=told)
     return Plan(
         after, tuple(notice_of(after, name, kind, state.level, at_ms=at_ms, facts=facts) for name in asking)
@@ -131,7 +132,8 @@ def fall(
             del told[name]  # the channel was taken out of the configuration
         elif level is not Level.OK and level >= asked[name]:
             told[name] = msgspec.structs.replace(before, level=min(level, before.level))
-        elif before.delivered:
+        elif before.delivered or before.uncertain:
+            # Who may have heard the alert hears the end: one too many is a smaller harm than none.
             told[name] = Told(Level.OK, at_ms, delivered=True, awaited=key, waiting_ms=at_ms)
             closed.append(name)
         else:
@@ -237,7 +239,8 @@ def reconcile(state: SubjectState, fates: Mapping[str, Fate]) -> SubjectState:
         elif before.refused or (current and fate is not None and fate.state == "refused"):
             told[name] = msgspec.structs.replace(before, at_ms=0, refused=True, awaited="")
         elif current and fate is not None and fate.state == "pending":
-            continue
+            # Whether it was being sent when the earlier run ended is not known.
+            told[name] = msgspec.structs.replace(before, uncertain=not before.delivered)
         elif not before.delivered:
             del told[name]
         elif before.awaited:
@@ -286,6 +289,20 @@ def _settled(state: SubjectState, before: Told, outcome: Outcome, at_ms: int, *,
         return Told(reached, before.at_ms, delivered=True, lent=before.lent)
     known = max(reached, before.level) if before.delivered else reached
     return msgspec.structs.replace(before, level=known, delivered=True)
+
+
+def doubt(state: SubjectState, outcome: Outcome, at_ms: int, facts: Facts, kind: NoticeKind) -> Plan:
+    """Record that a notice may have been delivered although its channel did not say so.
+
+    It is still tried while its incident lasts; one that was given up meanwhile is closed as if it had arrived.
+    """
+    before = state.told.get(outcome.channel)
+    if before is None or before.delivered or before.awaited != outcome.key:
+        return Plan(state)
+    if before.level is Level.OK:
+        return settle(state, outcome, at_ms, facts, kind)
+    told = {**state.told, outcome.channel: msgspec.structs.replace(before, uncertain=True)}
+    return Plan(msgspec.structs.replace(state, told=told))
 
 
 def owed(state: SubjectState, at_ms: int) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ from monitor.core.events import (
     Subscribed,
     TablesChanged,
     Ticks,
+    Unsure,
 )
 from monitor.core.incidents import Effects
 from monitor.core.model import (
@@ -92,7 +93,7 @@ STATE = SubjectState(
     7,
     True,
     True,
-    told={"phone": Told(Level.WARNING, 4, True, True, "key", 3, Level.NOTICE)},
+    told={"phone": Told(Level.WARNING, 4, True, True, "key", 3, True, Level.NOTICE)},
     number=17,
     loud_ms=5,
 )
@@ -118,6 +119,7 @@ EVENTS: list[Any] = [
     DeliveryResult("main/cross:USDT", "key", "phone", True, "why", Level.WARNING),
     Held(HOLD),
     Lifted("all"),
+    Unsure("main/cross:USDT", "key", "phone"),
     Closes("BTCUSDT", 60_000, (1e5, 99_999.5)),
     StoreState("state", False, "disk full"),
     Heartbeat(),
