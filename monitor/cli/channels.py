@@ -2,26 +2,18 @@
 
 import asyncio
 import os
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from monitor.cli.common import (
-    FAILED,
-    ConfigOption,
-    JsonOption,
-    console,
-    globals_of,
-    guarded,
-    load,
-    misuse,
-    print_json,
-)
+from monitor.cli.common import FAILED, ConfigOption, JsonOption, globals_of, guarded, load, misuse, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from monitor.ports import Channel, Message
+    from monitor.config import Settings
+    from monitor.core.model import Level
 
 
 @guarded
@@ -30,58 +22,64 @@ def alert(
     channel: Annotated[
         list[str] | None, typer.Option("--channel", metavar="NAME", help="Only this one; may be repeated.")
     ] = None,
+    level: Annotated[
+        str | None,
+        typer.Option(
+            "--level",
+            metavar="LEVEL",
+            help="As loud as notice, warning, critical or emergency; else notice.",
+        ),
+    ] = None,
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> int:
-    """Send a test message through every configured channel."""
+    """Send a test message through every configured channel, and wait for what each answers."""
+    from monitor.cli.aside import log_to
+    from monitor.cli.trial import Trial, send_all
     from monitor.cli.wiring import build_channels
-    from monitor.notify.reasons import in_words
 
     settings = load(context, config)
-    known = {c.name for c in settings.channels}
-    for name in channel or ():
-        if name not in known:
-            raise misuse("--channel", repr(name), f"configured channels: {', '.join(sorted(known)) or 'none'}")
-    if not known:
-        raise misuse("channels", "none in the configuration", "at least one [[channels]] with name and url")
+    names = chosen_channels(settings, channel or ())
+    loudness = _level(level)
     built = build_channels(settings, os.environ).channels
-    chosen = [c for c in built if not channel or c.name in channel]
+    as_json = json or globals_of(context).json
+    trial = Trial([one for one in settings.channels if one.name in names], settings.channels, silent=as_json)
     try:
-        outcomes = asyncio.run(send_all(chosen, settings.exchange.environment))
+        with log_to(sys.stderr, "error"), trial:
+            chosen = [one for one in built if one.name in names]
+            asyncio.run(send_all(chosen, settings.exchange.environment, loudness, trial))
     finally:
         for one in built:
             one.close()
-    if json or globals_of(context).json:
-        print_json({name: reason or "accepted" for name, reason in outcomes.items()})
-    else:
-        out = console()
-        for name, reason in outcomes.items():
-            out.print(f"{name}: {in_words(reason) if reason else 'accepted'}", markup=False)
-    return FAILED if any(outcomes.values()) else 0
+    if as_json:
+        print_json({one.name: one.reason or "accepted" for one in trial.outcomes})
+    return FAILED if any(one.reason for one in trial.outcomes) else 0
 
 
-async def send_all(channels: "Sequence[Channel]", environment: str) -> dict[str, str]:
-    """Send one test message to each channel, side by side; return by name why it failed, empty if accepted."""
+def chosen_channels(settings: "Settings", asked: "Sequence[str]") -> tuple[str, ...]:
+    """Return the names of the channels that were asked for, all without any, in the order of the configuration.
+
+    Raises:
+        ConfigError: there is no channel at all, or none of this name.
+    """
+    from monitor.config.problems import listed, nearest
+
+    known = [one.name for one in settings.channels]
+    if not known:
+        raise misuse("channels", "none in the configuration", "at least one [[channels]] with name and url")
+    for name in asked:
+        if name not in known:
+            raise misuse("--channel", repr(name[:60]), f"a channel: {listed(known)}", nearest(name, known))
+    return tuple(name for name in known if not asked or name in asked)
+
+
+def _level(word: str | None) -> "Level | None":
+    from monitor.config.problems import nearest
     from monitor.core.model import Level
-    from monitor.core.notices import Facts, Notice, NoticeKind
-    from monitor.errors import DeliveryError
-    from monitor.notify.message import render
-    from monitor.system_clock import SystemClock
 
-    now_ms = SystemClock().wall_ms()
-    outcomes: dict[str, str] = {channel.name: "" for channel in channels}
-
-    async def send(channel: "Channel", message: "Message") -> None:
-        try:
-            await channel.send(message)
-        except DeliveryError as error:
-            outcomes[channel.name] = error.reason
-
-    async with asyncio.TaskGroup() as group:
-        for channel in channels:
-            facts = Facts(environment=environment, detail=channel.name)
-            notice = Notice(
-                "test", channel.name, "/test", NoticeKind.TEST, Level.OK, Level.OK, now_ms, 0, facts
-            )  # fmt: skip
-            group.create_task(send(channel, render(notice, fmt=channel.format, now_ms=now_ms)))
-    return outcomes
+    names = [one.label for one in Level if one is not Level.OK]
+    if word is None:
+        return None
+    if word not in names:
+        raise misuse("--level", repr(word[:60]), ", ".join(names), nearest(word, names))
+    return Level[word.upper()]

@@ -8,6 +8,7 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
+from monitor.cli.brief import short, span_of
 from monitor.cli.chart import days_differ, local_time
 from monitor.cli.quiet import in_full, in_short
 from monitor.cli.tables import STYLES, Column, FittedTable, level_text, wallet_name
@@ -21,23 +22,9 @@ from monitor.notify.words import clean
 from monitor.storage.outbox import AttemptRow, OutboxRow, OutboxState, Outcome
 
 _OFFSET_AT = len("14:02:10")
-_TENTHS_MS = 950  # below, a tenth of a second is too coarse
 _GAP = 2  # blanks between columns
 _LEAST_NAME = 12
-_REASON_CHARS = 26
 _FIRST, _LAST = 12, 8  # attempts shown of one message
-_SHORT = {
-    "http-401": "token wrong",
-    "http-403": "not allowed",
-    "http-404": "no such recipient",
-    "http-429": "too many messages",
-    "dns": "name not found",
-    "tls": "certificate refused",
-    "disconnected": "connection closed",
-    "unreachable": "unreachable",
-    "unusable": "address unusable",
-    "rejected": "no reason given",
-}
 
 
 class Wanted(NamedTuple):
@@ -130,12 +117,6 @@ def state_of(row: OutboxRow) -> str:
             return "over before delivery"
 
 
-def short(reason: str) -> str:
-    """Return why a channel did not take a message, in a few words."""
-    words = _SHORT.get(reason) or in_words(reason)
-    return words if len(words) <= _REASON_CHARS else reason.replace("http-", "HTTP ").replace("smtp-", "SMTP ")
-
-
 # Tables
 
 
@@ -217,7 +198,7 @@ def _course(story: Story, zone: dt.tzinfo | None, now_ms: int) -> str:
     worst = max(row.level for row in rows)
     opened = f"Opened {local_time(first_ms, zone, day=days_differ(now_ms, first_ms, zone))}"
     if (crossed_ms := rows[0].crossed_ms) is not None:
-        opened += f", {_span(first_ms - crossed_ms)} after the exchange's mark"
+        opened += f", {span_of(first_ms - crossed_ms)} after the exchange's mark"
     opened += f"; worst {worst.label}"
     if story.level is not None:
         return f"{opened}; open at {story.level.label}."
@@ -245,7 +226,7 @@ def _print_attempts(told: Told, out: Console) -> None:
         if one.ordinal > before + 1:
             out.print(f"{'':10}... {one.ordinal - before - 1} more", style="dim")
         before = one.ordinal
-        took = _span(one.ended_ms - one.started_ms)
+        took = span_of(one.ended_ms - one.started_ms)
         reason = f": {in_words(one.reason)}" if one.reason else ""
         out.print(
             f"{'':10}{one.ordinal:>3}  {_after(told.row, one.started_ms):>9}  {one.outcome.value}{reason}, "
@@ -321,11 +302,7 @@ def _via(row: OutboxRow) -> str:
 
 def _delay(row: OutboxRow, at_ms: int | None) -> str:
     """Return how long after the decision something happened, ``-`` if it did not."""
-    return "-" if at_ms is None else _span(at_ms - row.decided_ms)
-
-
-def _span(ms: int) -> str:
-    return f"{max(0, ms)} ms" if ms < _TENTHS_MS else span(ms / 1000)
+    return "-" if at_ms is None else span_of(at_ms - row.decided_ms)
 
 
 def _after(row: OutboxRow, at_ms: int) -> str:

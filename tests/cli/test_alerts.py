@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from monitor.cli.ledger import short, state_of, whose
+from monitor.cli.brief import short
+from monitor.cli.ledger import state_of, whose
 from monitor.cli.root import app
 from monitor.core.model import Level
 from monitor.core.notices import Facts, NoticeKind
