@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 
 import monitor
+from monitor.alive import Alive
 from monitor.commands import Commands
 from monitor.commit import Committer, Latencies
 from monitor.control import ControlServer, Handler, Lock
@@ -29,7 +30,8 @@ from monitor.core.events import (
     Ticks,
 )
 from monitor.core.incidents import Effects
-from monitor.core.model import AccountSnapshot, Compared, Market, Source
+from monitor.core.model import AccountSnapshot, Compared, Level, Market, Source
+from monitor.core.notices import SubjectState
 from monitor.drain import cancel, finish
 from monitor.errors import ControlError, StoreError
 from monitor.inbox import EngineInbox
@@ -48,6 +50,7 @@ log = structlog.get_logger()
 
 HEARTBEAT_S = 1.0
 STORED = "stored"  # the cause of an account as an earlier run left it
+PROOF = "/proof"  # a row that is written to see whether it can be
 # Together below the five seconds in which a stop must be over; decisions are committed before and after sending.
 DRAIN_INPUT_S = 0.5
 DRAIN_COMMIT_S = 1.0
@@ -97,8 +100,13 @@ class Daemon:
         self._stop = asyncio.Event()
         self._started_ms = clock.wall_ms()
         self._deaths: dict[str, int] = {}
+        self._died_ms: dict[str, int] = {}
         self._state_ok = True
         self._listeners: list[Callable[[Effects], None]] = []
+        self._alive = Alive(
+            plan, day=lambda: self._engine.day(clock.now()), status=self.status, prove=self._prove,
+            inbox=self._inbox, clock=clock, rand=rng.random,
+        )  # fmt: skip
         self.ticks = 0
 
     def stop(self) -> None:
@@ -137,6 +145,8 @@ class Daemon:
         await self._open_history()
         self._take(SettingsChanged(self._plan.settings, self._plan.tables))
         self._take(Restored(stored.subjects, stored.fates, stored.holds, stored.last_number, stored.pending))
+        if (day := self._alive.begin()) is not None:
+            self._take(day)
         for account in self._plan.accounts:
             self._take(Snapshot(account))
         typed_in = {account.account for account in self._plan.accounts}
@@ -180,6 +190,7 @@ class Daemon:
             channel.close()
         for close in self._sources.close:
             await close()
+        await self._alive.close()
         await self._history.close()
         await self._store.close()
         if self._journal is not None:
@@ -197,7 +208,13 @@ class Daemon:
             committing = self._start(group, [Job("commit", self._committer.run)])
             deciding = self._start(group, [Job("decide", self._decide)])
             inputs = self._start(
-                group, [*arriving, Job("heartbeat", self._beat), Job("keep-accounts", self._keep)]
+                group,
+                [
+                    *arriving,
+                    *self._alive.jobs(),
+                    Job("heartbeat", self._beat),
+                    Job("keep-accounts", self._keep),
+                ],
             )
             await self._stop.wait()
             log.info("daemon.stopping")
@@ -231,6 +248,7 @@ class Daemon:
 
     def _died(self, job: str, _error: str) -> None:
         self._deaths[job] = self._deaths.get(job, 0) + 1
+        self._died_ms[job] = self._clock.wall_ms()
 
     async def _decide(self) -> None:
         while True:
@@ -338,6 +356,12 @@ class Daemon:
         )
         return {"status": status, "holdings": holdings, "hold": quiet.hold, "lift": quiet.lift}
 
+    async def _prove(self) -> bool:
+        """Write something to the state database; return whether it took it."""
+        now_ms = self._clock.wall_ms()
+        self._committer.submit(Effects(subjects=(SubjectState(PROOF, Level.OK, now_ms, 0, Level.OK),)))
+        return await self._recorded()
+
     async def _recorded(self) -> bool:
         """Return once what was decided is on disk; False if it could not be written."""
         await self._committer.flushed()
@@ -371,6 +395,9 @@ class Daemon:
             frame_to_commit=None if latencies is None else _as_ms(latencies),
             state_ok=self._state_ok,
             job_deaths=dict(self._deaths),
+            died_ms=dict(self._died_ms),
+            fallbacks={one.name: one.fallback for one in self._plan.settings.channels if one.fallback},
+            heartbeat=self._alive.view(),
             unseen=tuple(name for name in self._plan.settings.accounts if name not in known),
         )  # fmt: skip
 

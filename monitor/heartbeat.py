@@ -5,7 +5,7 @@ cancelled first when the service stops. The address carries a token: it leaves t
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -183,7 +183,7 @@ class OutwardHeartbeat:
     """
 
     def __init__(
-        self, plan: HeartbeatPlan, look: Callable[[], Health], clock: Clock, rand: Callable[[], float]
+        self, plan: HeartbeatPlan, look: Callable[[], Awaitable[Health]], clock: Clock, rand: Callable[[], float]
     ) -> None:
         self._plan = plan
         self._kind = kind_of(plan.kind, plan.url.reveal())
@@ -227,7 +227,7 @@ class OutwardHeartbeat:
         await self._clock.sleep(RESTART_S if self._begun else AGAIN_S)
         self._begun = True
         while True:
-            self._health = self._look()
+            self._health = await self._look()
             now_s = self._clock.mono_s()
             signal = self._rhythm.due(now_s, ok=self._health.ok)
             self._log_health(lasting=self._rhythm.lasting(now_s))

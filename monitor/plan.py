@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from monitor.core.model import AccountSnapshot, BracketTable, Market
 from monitor.core.settings import EngineSettings
+from monitor.heartbeat import HeartbeatPlan
 from monitor.ports import AccountSource, Channel, Feed, Illustrator, Inbox
 from monitor.storage.history import HistorySettings
 
@@ -36,3 +37,5 @@ class Plan(NamedTuple):
     journal: Path | None = None
     time_zone: tzinfo = UTC  # shown beside UTC in messages
     illustrator: Illustrator | None = None  # draws what alerts are about
+    heartbeat: HeartbeatPlan | None = None  # where to ping while all is well
+    summary_minute: int | None = None  # of the daily summary, since midnight in ``time_zone``; None: there is none

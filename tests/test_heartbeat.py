@@ -234,10 +234,14 @@ async def running(
     timeout_s: float = 10.0,
 ) -> AsyncIterator[Running]:  # fmt: skip
     """A heartbeat at a service of its kind, of which all is well at first."""
+
+    async def look() -> Health:
+        return one.health
+
     async with ping_service() as service:
         address = url or (service.check if kind is Kind.HEALTHCHECKS else service.monitor)
         plan = HeartbeatPlan(Secret(address), "auto", INTERVAL_S, tell_failure, timeout_s)
-        heart = OutwardHeartbeat(plan, lambda: one.health, clock, lambda: 0.0)
+        heart = OutwardHeartbeat(plan, look, clock, lambda: 0.0)
         one = Running(heart, service, clock)
         (job,) = heart.jobs()
 

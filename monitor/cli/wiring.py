@@ -23,6 +23,7 @@ from monitor.config import KeyedAccount, Settings, resolve_secrets
 from monitor.control import PATH_LIMIT
 from monitor.core.model import AccountSnapshot, Market
 from monitor.errors import ConfigError, KeyRefusedError, Problem
+from monitor.heartbeat import HeartbeatPlan
 from monitor.notify.apprise import AppriseChannel, build_channel
 from monitor.plan import Plan, Sources
 from monitor.ports import Channel, Clock, Feed, Inbox
@@ -106,7 +107,7 @@ def build_daemon(
     """Return a daemon for this configuration; nothing is opened yet.
 
     Raises:
-        ConfigError: keys of accounts that cannot be read or used, all of them; never with a key in it.
+        ConfigError: keys of accounts, or an address to ping, that cannot be read or used; never with one in it.
     """
     rng = Random()  # noqa: S311 - spreads reconnections and retries, guards nothing
     budget = WeightBudget(clock)
@@ -143,8 +144,18 @@ def build_daemon(
         ),
         journal=journal,
         time_zone=settings.display.zone() or _machine_zone(environ),
+        heartbeat=_heartbeat(settings, environ),
+        summary_minute=settings.summary.at_minute if settings.summary.enabled else None,
     )
     return Daemon(plan, sources, clock, rng)
+
+
+def _heartbeat(settings: Settings, environ: Mapping[str, str]) -> HeartbeatPlan | None:
+    chosen = settings.heartbeat
+    url = resolve_secrets(settings, environ, channels=False, accounts=False).heartbeat_url
+    if chosen is None or url is None:
+        return None
+    return HeartbeatPlan(url, chosen.kind, chosen.interval_s, chosen.tell_failure)
 
 
 def build_clients(

@@ -1,0 +1,73 @@
+"""How others learn that the service is alive: pings outward, and a summary once a day."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+from monitor.core.events import DayKept
+from monitor.core.notices import DayReport
+from monitor.day import Calendar
+from monitor.health import STATE, Health, health
+from monitor.heartbeat import OutwardHeartbeat
+from monitor.plan import Plan
+from monitor.ports import Clock, Inbox, Job
+from monitor.status import HeartbeatView, Status
+from monitor.storage.day_cache import DayCache
+
+# A commit gives up after a second; a disk that takes longer to be asked counts as one that takes no writes.
+PROOF_S: Final = 5.0
+
+
+class Alive:
+    """Both of them, as far as they are configured.
+
+    Args:
+        plan: the configuration.
+        day: returns what the day was like so far.
+        status: returns everything as it stands.
+        prove: writes something to the state database, and returns whether that succeeded.
+        inbox: where events go.
+        clock: of records and pauses.
+        rand: numbers in [0, 1) that spread pings.
+    """
+
+    def __init__(
+        self, plan: Plan, *, day: Callable[[], DayReport], status: Callable[[], Status],
+        prove: Callable[[], Awaitable[bool]], inbox: Inbox, clock: Clock, rand: Callable[[], float],
+    ) -> None:  # fmt: skip
+        self._status = status
+        self._prove = prove
+        self._calendar = Calendar(
+            plan.summary_minute, plan.time_zone, cache=DayCache(plan.state_dir), day=day, inbox=inbox, clock=clock
+        )
+        self._heart = None if plan.heartbeat is None else OutwardHeartbeat(plan.heartbeat, self._look, clock, rand)
+
+    def begin(self) -> DayKept | None:
+        """Return what an earlier run counted of the day; the first call after the state was restored."""
+        return self._calendar.begin()
+
+    def jobs(self) -> Sequence[Job]:
+        """Return what must run; all of it may be cancelled at any time."""
+        return (*self._calendar.jobs(), *(() if self._heart is None else self._heart.jobs()))
+
+    def view(self) -> HeartbeatView | None:
+        """Return what the pings have done; None if there are none."""
+        return None if self._heart is None else self._heart.view()
+
+    async def close(self) -> None:
+        """Keep the day as it ended, and let go of the connection."""
+        self._calendar.finish()
+        if self._heart is not None:
+            await self._heart.close()
+
+    async def _look(self) -> Health:
+        """Judge the service. That the last commit went well proves nothing when it was yesterday: one is made."""
+        try:
+            async with asyncio.timeout(PROOF_S):
+                written = await self._prove()
+        except TimeoutError:
+            written = False
+        found = health(self._status())
+        if written or STATE in found.reasons:
+            return found
+        return Health(ok=False, reasons=(*found.reasons, STATE))
