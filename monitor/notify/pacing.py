@@ -7,13 +7,14 @@ messages a channel in a minute. Five hundred emergencies cannot each go at once,
   have arrived, and a service that fails is not helped by being asked more often.
 * Each degree of danger keeps a place of those five to itself. What is below critical uses three at most, what is
   critical or worse four, and the fifth is kept for an emergency of which nobody was told yet.
-* Gaps grow, so that what follows is gathered into ever fewer messages: 2 s after the first, then 10 s, then 20 s.
-  They are kept to starts of the same degree or a worse one only. So nothing that goes on below it holds up an
-  emergency: the first in a minute leaves at once, whatever came before; the first that is critical, 2 s after
-  the last message at most.
+* What follows a message within 2 s is gathered into the next. After that the places that are left are spread over
+  the rest of the minute, each gap half as long again as the one before: what comes first is the best hint that
+  more will follow, and a repeated attempt is worth most soon. Gaps are kept to starts of the same degree or a
+  worse one only. So nothing that goes on below it holds up an emergency: the first in a minute leaves at once,
+  whatever came before; the first that is critical, 2 s after the last message at most.
 * When places are used up, what is due waits for the oldest start to be a minute old, and then leaves with all
-  else that is due. So nothing that is due waits longer than a minute, and a stream of emergencies is told every
-  20 s or so, the first of them at once: by then somebody has been called.
+  else that is due. Nothing that is due waits longer than a minute. Where nothing but emergencies is told, none
+  of them waits much longer than half of one, and by then the first has called somebody.
 
 What was started is forgotten with the process: after a restart the next message is a first one again.
 """
@@ -21,12 +22,13 @@ What was started is forgotten with the process: after a restart the next message
 import math
 from collections import deque
 from enum import IntEnum
+from itertools import pairwise
 
 WINDOW_S = 60.0
 MOST = 5  # starts in any window
 GROUP_S = 2.0  # what follows a message within this time is gathered into the next
 PARTING_S = 1.0
-_GAPS_S = (0.0, GROUP_S, 10.0, 20.0, 20.0)  # after so many starts in the window
+_GROWTH = 1.5  # of gaps
 
 
 class Urgency(IntEnum):
@@ -50,32 +52,34 @@ class Pace:
         """Note that a message starts now."""
         self._starts.append((now_s, urgency))
 
-    def allowed_s(self, urgency: Urgency) -> float:
-        """Return from when on a message of this urgency may start, unless another starts before; may be past."""
-        since_s = _after([at_s for at_s, was in self._starts if was >= urgency])
-        if urgency < Urgency.EMERGENCY:
-            since_s = max(since_s, self._last_s() + GROUP_S)
-        return max(since_s, self._place_s(_PLACES[urgency]))
+    def allowed_s(self, urgency: Urgency, now_s: float) -> float:
+        """Return from when on, ``now_s`` at least, a message of this urgency may start unless another does."""
+        expiries = [at_s + WINDOW_S for at_s, _ in self._starts if at_s + WINDOW_S > now_s]
+        for begins_s, ends_s in pairwise([now_s, *expiries, math.inf]):
+            allowed_s = max(begins_s, self._gap_ends_s(urgency, begins_s))
+            if allowed_s < ends_s:
+                return allowed_s
+        return now_s
 
-    def parting_s(self) -> float:
+    def parting_s(self, now_s: float) -> float:
         """Return from when on the last message of a run may start: nothing follows that it could wait for."""
-        return max(self._last_s() + PARTING_S, self._place_s(MOST))
+        if not self._starts:
+            return now_s
+        place_s = self._starts[0][0] + WINDOW_S if len(self._starts) == MOST else now_s
+        return max(now_s, self._starts[-1][0] + PARTING_S, place_s)
 
-    def _last_s(self) -> float:
-        return self._starts[-1][0] if self._starts else -math.inf
-
-    def _place_s(self, places: int) -> float:
-        """Return when fewer than ``places`` starts are in the window."""
-        return self._starts[-places][0] + WINDOW_S if len(self._starts) >= places else -math.inf
-
-
-def _after(starts: list[float]) -> float:
-    """Return when the gap to the last of these is over: the fewer are in the window, the shorter it is."""
-    if not starts:
-        return -math.inf
-    over_s = []
-    for counted in range(len(starts) + 1):
-        expired_s = starts[-counted - 1] + WINDOW_S if counted < len(starts) else -math.inf
-        gap_s = _GAPS_S[min(counted, len(_GAPS_S) - 1)]
-        over_s.append(max(expired_s, starts[-1] + gap_s))
-    return min(over_s)
+    def _gap_ends_s(self, urgency: Urgency, at_s: float) -> float:
+        """Return when the gap is over if nothing expires after ``at_s``; infinity where no place is left."""
+        counted = [start for start in self._starts if start[0] + WINDOW_S > at_s]
+        left = _PLACES[urgency] - len(counted)
+        if left <= 0:
+            return math.inf
+        least_s = counted[-1][0] + GROUP_S if counted and urgency < Urgency.EMERGENCY else -math.inf
+        alike = [start_s for start_s, was in counted if was >= urgency]
+        if not alike:
+            return least_s
+        gap_s = GROUP_S
+        if len(alike) > 1:
+            rest_s = counted[0][0] + WINDOW_S - alike[-1]
+            gap_s = max(gap_s, rest_s * (_GROWTH - 1) / (_GROWTH ** (left + 1) - 1))
+        return max(least_s, alike[-1] + gap_s)
