@@ -13,6 +13,7 @@ import msgspec
 
 from monitor.core.events import (
     AccountState,
+    Closes,
     DeliveryResult,
     Event,
     FeedState,
@@ -93,7 +94,7 @@ def _about(event: Event) -> tuple[str, ...]:
             about = (name,)
         case Snapshot(account=account) | Reconciled(account=account):
             about = (account.account,)
-        case TablesChanged(account=name) | AccountState(account=name):
+        case TablesChanged(account=name) | AccountState(account=name) | Closes(symbol=name):
             about = (name,)
         case MarginCall():
             # Two calls about other positions are two calls.

@@ -61,6 +61,7 @@ class Exchange:
         return f"""
 [exchange]
 environment = "testnet"
+rest_url = "{self.emulator.base_http}"
 market_stream_url = "{self.emulator.base_market_ws}"
 [state]
 directory = "{state}"

@@ -1,6 +1,6 @@
 """The mailbox in front of the engine."""
 
-from monitor.core.events import DeliveryResult, Event, Heartbeat, StoreState, Subscribed, Ticks
+from monitor.core.events import Closes, DeliveryResult, Event, Heartbeat, StoreState, Subscribed, Ticks
 from monitor.core.model import MarkRange, MarkTick
 from monitor.inbox import EngineInbox
 
@@ -52,6 +52,15 @@ async def test_the_newest_of_a_kind_replaces_the_older() -> None:
     events = await inbox.take()
     assert events[:2] == (Heartbeat(), StoreState("state", ok=False))
     assert len(events) == 3
+
+
+async def test_closes_are_kept_by_symbol() -> None:
+    """A start brings those of every symbol at once; of one symbol asked twice the newer answer counts."""
+    inbox = EngineInbox()
+    for closes in ((1.0,), (1.0, 2.0)):
+        for symbol in ("BTCUSDT", "ETHUSDT"):
+            inbox.post(Closes(symbol, 60_000, closes))
+    assert await inbox.take() == (Closes("BTCUSDT", 60_000, (1.0, 2.0)), Closes("ETHUSDT", 60_000, (1.0, 2.0)))
 
 
 async def test_drain_returns_what_is_there_and_leaves_nothing() -> None:

@@ -7,6 +7,7 @@ from monitor.binance.keys import Credentials
 from monitor.binance.rest import RestClient
 from monitor.binance.weights import WeightBudget
 from monitor.config import AccountKey, KeyedAccount, Settings
+from monitor.core.model import Market
 from monitor.doctor.figures import ClientOf, Impatient, RestProbe
 from monitor.ports import Clock
 
@@ -38,6 +39,16 @@ def rest_client(  # noqa: PLR0917 - what a client is made of
         rng=rng,
         budget=budget,
     )
+
+
+def public_client(
+    settings: Settings, market: Market, clock: Clock, rng: Random, budget: WeightBudget
+) -> RestClient:
+    """Return a client for what needs no key; use it within a running loop, and close it."""
+    exchange = settings.exchange
+    bases = endpoints(exchange.environment, market, rest_url=exchange.rest_url or "").rest
+    environment = Environment(exchange.environment)
+    return RestClient(market, environment, bases, clock=clock, rng=rng, budget=budget)
 
 
 def client_factory(settings: Settings, clock: Clock, rng: Random) -> ClientOf:

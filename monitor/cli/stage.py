@@ -69,6 +69,7 @@ def write_config(folder: Path, scenario: Scenario, *, market_ws: str, rest: str,
     ]
     for level in ("notice", "warning", "critical", "emergency"):
         lines += ["", f"[alerts.{level}]", f'dwell = "{dwell_s:g}s"  # shortened for the demonstration']
+        lines += ["moves_left = false  # what takes hours passes in seconds here: no such hour is typical"]
     for name, least in CHANNELS:
         secret = folder / f"{name}.url"
         _write(secret, f"{_NOBODY}{name}\n")

@@ -15,10 +15,11 @@ from monitor.binance.account_rest import AccountClient
 from monitor.binance.account_values import DEFAULT_ACCOUNT_TIMINGS, AccountTimings
 from monitor.binance.endpoints import Environment, endpoints
 from monitor.binance.keys import MALFORMED_KEY
+from monitor.binance.klines import Klines, SeededFeed
 from monitor.binance.rest import RestClient
 from monitor.binance.streams import MarkFeed
 from monitor.binance.weights import WeightBudget
-from monitor.cli.exchange import rest_client
+from monitor.cli.exchange import public_client, rest_client
 from monitor.config import KeyedAccount, Settings, resolve_secrets
 from monitor.control import PATH_LIMIT
 from monitor.core.model import AccountSnapshot, Market
@@ -123,13 +124,17 @@ def build_daemon(
                 for follower in followers:
                     follower.refresh_brackets(symbol)
 
+        asked = {market: public_client(settings, market, clock, rng, budget) for market in Market}
+
+        def feed(market: Market) -> Feed:
+            marks = _feed(settings, market, inbox, clock, rng, changed if followers else None)
+            past = Klines(market.value, asked[market], inbox=inbox, clock=clock, rng=rng, budget=budget)
+            return SeededFeed(marks, past)
+
         return Sources(
-            feeds={
-                market: _feed(settings, market, inbox, clock, rng, changed if followers else None)
-                for market in Market
-            },
+            feeds={market: feed(market) for market in Market},
             accounts=followers,
-            close=tuple(client.close for client in clients.values()),
+            close=tuple(client.close for client in (*clients.values(), *asked.values())),
         )
 
     plan = Plan(
@@ -229,7 +234,7 @@ def _feed(  # noqa: PLR0917 - what a feed is made of
     clock: Clock,
     rng: Random,
     on_contract: Callable[[str, bool], None] | None,
-) -> Feed:
+) -> MarkFeed:
     exchange = settings.exchange
     bases = endpoints(
         exchange.environment, market, market_stream_url=exchange.market_stream_url or ""
