@@ -20,7 +20,7 @@ LONGEST = PATH_LIMIT - len(CONTROL_SOCKET) - 1
 
 
 def config_of(tmp_path: Path, state: Path) -> str:
-    exchange = '[exchange]\nmarket_stream_url = "ws://127.0.0.1:9/market"\n'
+    exchange = '[exchange]\nrest_url = "http://127.0.0.1:9"\nmarket_stream_url = "ws://127.0.0.1:9/market"\n'
     return written(tmp_path, f'{exchange}[state]\ndirectory = "{state}"\n[log]\nlevel = "error"\n{CONFIG}')
 
 
