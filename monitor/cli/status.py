@@ -185,10 +185,30 @@ def _print_rest(found: "Status", out: "Console") -> None:
         f"{f', {lost}' if lost else ''}; {found.history.path}",
         markup=False, soft_wrap=True,
     )  # fmt: skip
+    _print_health(found, out)
     if not found.state_ok:
         out.print("state.db cannot be written: alerts may be repeated or lost to a crash.", style="bold red")
     for job, deaths in found.job_deaths.items():
         out.print(f"Job {job} was started anew {deaths} times.", style="yellow", markup=False)
+
+
+def _print_health(found: "Status", out: "Console") -> None:
+    from monitor.health import health
+    from monitor.notify.numbers import span
+
+    verdict = health(found)
+    if not verdict.ok:
+        out.print(f"Not well: {'; '.join(verdict.reasons)}.", style="bold red", markup=False)
+    heart = found.heartbeat
+    if heart is None:
+        return
+    ago = "none yet" if heart.last_ms is None else f"the last {span((found.now_ms - heart.last_ms) / 1000)} ago"
+    failed = f", {heart.failures} not accepted" if heart.failures else ""
+    trouble = f"; NOT TAKEN: {heart.last_error.replace('_', ' ')}" if heart.failing else ""
+    out.print(
+        f"Heartbeat ({heart.kind}): {heart.pings} pings, {ago}{failed}{trouble}.",
+        style="red" if heart.failing else None, markup=False, highlight=False,
+    )  # fmt: skip
 
 
 def _ask(context: typer.Context, config: ConfigOption) -> "tuple[Any, dt.tzinfo | None]":

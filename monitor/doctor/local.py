@@ -29,6 +29,11 @@ def secret_findings(settings: Settings, secrets: Secrets, problems: tuple[Proble
     for channel in settings.channels:
         if channel.name in secrets.channel_urls:
             yield Finding("secrets", channel.name, State.OK, channel.url.spoken)
+    if settings.heartbeat is None:
+        words = "no [heartbeat]: nobody elsewhere notices when this machine or its network is gone"
+        yield Finding("secrets", "heartbeat", State.OK, words)
+    elif secrets.heartbeat_url is not None:
+        yield Finding("secrets", "heartbeat", State.OK, f"{settings.heartbeat.url.spoken}; nothing was sent")
     for warning in secrets.warnings:
         path, _, words = warning.partition(": ")
         yield Finding("secrets", path, State.WARN, words, "make it readable by its owner only")

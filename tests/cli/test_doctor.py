@@ -308,7 +308,7 @@ async def test_people_get_one_line_each_and_what_to_do(
     lines = result.stdout.splitlines()
     assert max(map(len, lines)) <= int(width)
     assert "do: `position-monitor run`" in result.stdout
-    assert lines[-1] == "17 checks: 14 ok, 2 warn, 1 unknown."
+    assert lines[-1] == "18 checks: 15 ok, 2 warn, 1 unknown."
 
 
 async def test_a_wrong_key_fails_with_the_likely_causes(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -346,6 +346,23 @@ async def test_a_secret_that_is_missing_is_one_failure_and_the_rest_goes_on(
     assert code == 1
     assert found["secrets"][0]["subject"] == "accounts[0].api_secret"
     assert (states(found["key"]), states(found["hosts"])) == ({"unknown"}, {"ok"})
+
+
+async def test_the_address_to_ping_is_looked_at_and_not_asked(
+    doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether there is one is told, and one that cannot be used; nothing of it is repeated."""
+    _, found = await doctor.findings()
+    assert "nobody elsewhere notices" in found["secrets"][-1]["found"]
+    doctor.more = '[heartbeat]\nurl = { env = "HEARTBEAT_URL" }\n'
+    monkeypatch.setenv("HEARTBEAT_URL", "http://127.0.0.1:1/hush")
+    _, found = await doctor.findings()
+    assert (found["secrets"][-1]["subject"], states(found["secrets"])) == ("heartbeat", {"ok"})
+    monkeypatch.setenv("HEARTBEAT_URL", "http://192.0.2.1/hush")
+    code, found = await doctor.findings()
+    assert code == 1
+    assert (found["secrets"][0]["subject"], states(found["secrets"][:1])) == ("heartbeat.url", {"FAIL"})
+    assert "hush" not in str(found)
 
 
 async def test_pages_instead_of_data_fail(doctor: Doctor, exchange: Emulator) -> None:

@@ -21,7 +21,7 @@ from monitor.emulator.server import Emulator
 from monitor.emulator.settings import EmulatorSettings
 from monitor.errors import ControlError
 from monitor.notify.local import LocalChannel
-from monitor.status import HistoryView, Status
+from monitor.status import HeartbeatView, HistoryView, Status
 from monitor.system_clock import SystemClock
 from tests.cli.made import NOW_MS, channel, commands, engine, position, state, symbol, wallet
 
@@ -110,6 +110,21 @@ def printed(found: Status, width: int = 140) -> str:
     print_status(found, out, dt.UTC)
     assert isinstance(out.file, io.StringIO)
     return out.file.getvalue()
+
+
+def test_people_see_whether_the_service_is_well_and_its_pings() -> None:
+    """What is not well is told with or without pings; a service that takes none is marked."""
+    assert "Not well" not in printed(state())
+    assert "Heartbeat" not in printed(state())
+    assert "Not well: marks are not fresh; the state database does not take writes." in printed(
+        state(engine=engine(symbols=(BLIND,)), state_ok=False)
+    )
+    heart = HeartbeatView("healthchecks", True, (), 7, 0, 0, NOW_MS - 12_000, False, "")
+    assert "Heartbeat (healthchecks): 7 pings, the last 12 s ago." in printed(state(heartbeat=heart))
+    heart = HeartbeatView("uptime-kuma", True, (), 0, 3, 0, None, True, "not_found")
+    assert "Heartbeat (uptime-kuma): 0 pings, none yet, 3 not accepted; NOT TAKEN: not found." in printed(
+        state(heartbeat=heart)
+    )
 
 
 def test_people_see_everything() -> None:
