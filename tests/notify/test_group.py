@@ -1,10 +1,13 @@
 from collections.abc import Sequence
+from datetime import UTC
 
 import msgspec
 import pytest
 
 from monitor.core.model import Level
 from monitor.core.notices import Facts, Notice, NoticeKind
+from monitor.notify.group import group_body, worst_first
+from monitor.notify.layout import form_of
 from monitor.notify.message import render, render_group
 from monitor.ports import Message
 from tests.notify.fakes import a_notice, some_facts
@@ -154,8 +157,18 @@ def test_long_names_leave_fewer_lines_and_no_broken_ones() -> None:
     notices = [one(name, wallet=name, account=name, asset=name, via=f"fallback:{name}") for _ in range(30)]
     message = render_group(notices, fmt="html", now_ms=AT_MS)
     assert_fit(message)
-    assert "more:</b>" in message.body
     assert len(message.body) > 3000
+
+
+def test_what_counts_the_rest_has_its_place() -> None:
+    """However much room there is, the lines shown and those counted are all."""
+    ordered = worst_first([one(f"S{i}", number=i + 1) for i in range(30)])
+    for room in range(900, 1000):
+        body = group_body(ordered, [], form_of("text"), room, now_ms=AT_MS, tz=UTC, newest=lambda _: None)
+        assert len(body) <= room
+        rows = sum(line.startswith("WARNING") for line in body.splitlines())
+        assert 0 < rows < 20
+        assert body.splitlines()[-2] == f"+{29 - rows} more: {29 - rows} warning"
 
 
 @pytest.mark.parametrize(

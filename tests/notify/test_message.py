@@ -72,6 +72,38 @@ def test_titles_of_wallets_in_every_state(changes: dict[str, object], story: str
     assert shown(**changes).title == f"{story} - TESTNET"
 
 
+def test_what_to_do_stands_between_the_danger_and_the_details() -> None:
+    """As it was advised, the best first, four lines at most."""
+    lines = shown(advice=tuple(f"add {n} USDT" for n in range(9))).body.splitlines()
+    assert lines[4:10] == [
+        "How long: 0.8 typical hourly moves left",
+        *(f"To do: add {n} USDT" for n in range(4)),
+        "Wallet: balance 1,050.00 USDT, maintenance 122.00 USDT, cushion 928.00 USDT",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "first"),
+    [
+        ({}, "by-hand, wallet isolated:BTCUSDT:LONG"),
+        ({"wallet": "cross:USDT"}, "by-hand, wallet cross:USDT; position BTCUSDT LONG"),
+        ({"wallet": "cross:USDT", "positions": 3},
+         "by-hand, wallet cross:USDT; nearest of 3 positions: BTCUSDT LONG"),
+        ({"wallet": "cross:USDT", "symbol": "", "side": ""}, "by-hand, wallet cross:USDT"),
+    ],
+)  # fmt: skip
+def test_the_first_line_says_whose_it_is(changes: dict[str, object], first: str) -> None:
+    """Account, wallet, and the position where the wallet's name does not say it."""
+    assert shown(**changes).body.splitlines()[0] == f"Account: {first}"
+
+
+def test_two_accounts_with_one_symbol_have_two_titles() -> None:
+    """The name is short: a lock screen has room for the danger first."""
+    titles = {shown(account=f"{name}-{'long' * 9}").title for name in ("main", "side")}
+    assert len(titles) == 2
+    assert all("…" in title and len(title) < 100 for title in titles)
+
+
 def test_reminders_say_still() -> None:
     """A repeated alert is told from a new one at a glance."""
     title = shown(NoticeKind.REMINDER).title

@@ -148,3 +148,34 @@ def test_an_absurd_time_is_unknown_and_no_error() -> None:
 def test_thousands_are_set_apart(value: float | None, text: str) -> None:
     """Amounts that are read side by side are read by their commas."""
     assert numbers.grouped(value) == text
+
+
+def test_money_may_have_commas() -> None:
+    """In running text; tables align without."""
+    assert numbers.money(-1_234_567.8, "USDT", commas=True) == "-1,234,567.80 USDT"
+    assert numbers.money(1_234_567.0, "USDT") == "1234567.00 USDT"
+    assert numbers.money(None, "USDT", commas=True) == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("left", "figure"),
+    [
+        (0.0, "0.0"),
+        (-1.0, "0.0"),
+        (1.84, "1.8"),
+        (9.94, "9.9"),
+        (9.96, "10"),
+        (99.4, "99"),
+        (99.6, "more than 99"),
+        (1e300, "more than 99"),
+    ],
+)
+def test_moves_are_counted_to_a_tenth_where_that_matters(left: float, figure: str) -> None:
+    """Near the end a tenth of an hour's move is news; a hundred of them are not."""
+    assert numbers.moves(left) == f"{figure} typical hourly moves left"
+
+
+@pytest.mark.parametrize("left", [None, math.nan, math.inf])
+def test_unknown_moves_are_said_to_be_unknown(left: float | None) -> None:
+    """And why."""
+    assert numbers.moves(left) == "unknown, for want of a typical hourly move"
