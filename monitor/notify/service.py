@@ -10,7 +10,10 @@ from monitor.notify.reasons import in_words
 from monitor.notify.words import Line, clean
 
 # What only people can mend.
-_ADDRESS = frozenset({"http-401", "http-403", "http-404", "recipient", "smtp-535", "smtp-550", "unusable"})
+_ADDRESS = frozenset(
+    {"http-401", "http-403", "http-404", "recipient", "unusable"}
+    | {f"smtp-{code}" for code in (530, 534, 535, 538, 550, 551, 553)}
+)
 
 
 def _channel_title(facts: Facts) -> str:
@@ -33,7 +36,7 @@ def _summary_title(facts: Facts) -> str:
     if day.undelivered:
         parts.append(f"{day.undelivered} NOT DELIVERED")
     if day.blind_s > 0:
-        parts.append(f"blind for {span(day.blind_s)}")
+        parts.append(f"partly blind for {span(day.blind_s)}")
     return f"ALIVE - {', '.join(parts)}"
 
 
@@ -58,13 +61,13 @@ def _summary_lines(facts: Facts, tz: tzinfo) -> Iterator[Line]:
     watched = (_count(day.positions, "position"), _count(day.wallets, "wallet"), _count(day.accounts, "account"))
     yield Line("Watching", ", ".join(watched))
     yield Line("Worst", _worst(day, tz))
-    undelivered = f"{day.undelivered} not delivered" if day.undelivered else "none left undelivered"
+    undelivered = f"{day.undelivered} refused or still waiting" if day.undelivered else "none refused or waiting"
     yield Line(
-        "Alerts", f"{day.alerts or 'none'} opened, {_count(day.delivered, 'message')} delivered, {undelivered}"
+        "Alerts", f"{day.alerts or 'none'} opened, {_count(day.delivered, 'notice')} delivered, {undelivered}"
     )
-    blind = f", blind for {span(day.blind_s)} in all" if day.blind_s > 0 else ""
+    blind = f"; not everything was seen for {span(day.blind_s)}" if day.blind_s > 0 else ""
     yield Line("Outages", f"{day.outages or 'none'}{blind}")
-    yield Line("Quiet", _asked(day.holds))
+    yield Line("Quiet", _quiet(day.holds))
     yield Line("Since", moment(day.since_ms, tz))
 
 
@@ -104,8 +107,10 @@ def _worst(day: DayReport, tz: tzinfo) -> str:
     return f"{day.worst_level.name} - {clean(day.worst_subject)}: {figures}{when}"
 
 
-def _asked(times: int) -> str:
-    return f"asked for {'once' if times == 1 else f'{times} times'}" if times else "nobody asked for it"
+def _quiet(holds: int) -> str:
+    if holds == 1:
+        return "1 acknowledgement, snooze or mute is in force"
+    return f"{holds} acknowledgements, snoozes or mutes are in force" if holds else "nothing is held back"
 
 
 def _count(count: int, noun: str) -> str:

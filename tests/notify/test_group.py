@@ -171,6 +171,13 @@ def test_what_counts_the_rest_has_its_place() -> None:
         assert body.splitlines()[-2] == f"+{29 - rows} more: {29 - rows} warning"
 
 
+def test_where_there_is_no_room_the_first_lines_stay() -> None:
+    """A cut takes from the end."""
+    ordered = worst_first([one("A"), one("B")])
+    body = group_body(ordered, [], form_of("text"), 60, now_ms=AT_MS, tz=UTC, newest=lambda _: None)
+    assert body == "Account: by-hand, wallet isolated:A:LONG"
+
+
 @pytest.mark.parametrize(
     ("drills", "title", "level"),
     [

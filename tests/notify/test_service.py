@@ -58,8 +58,8 @@ WORST = "worst of the day WARNING 71 %"
 @pytest.mark.parametrize(
     ("changes", "story"),
     [
-        ({}, f"12 positions watched, {WORST}, 3 alerts, 1 NOT DELIVERED, blind for 3 min"),
-        ({"undelivered": 0}, f"12 positions watched, {WORST}, 3 alerts, blind for 3 min"),
+        ({}, f"12 positions watched, {WORST}, 3 alerts, 1 NOT DELIVERED, partly blind for 3 min"),
+        ({"undelivered": 0}, f"12 positions watched, {WORST}, 3 alerts, partly blind for 3 min"),
         ({"undelivered": 0, "blind_s": 0.0, "alerts": 1}, f"12 positions watched, {WORST}, 1 alert"),
         ({"worst_ratio": None, "undelivered": 0, "blind_s": 0.0},
          "12 positions watched, worst of the day WARNING, 3 alerts"),
@@ -78,9 +78,9 @@ def test_a_day_in_full() -> None:
     assert told(NoticeKind.SUMMARY, day=DAY).body.splitlines() == [
         "Watching: 12 positions, 5 wallets, 2 accounts",
         f"Worst: {worst}, at 2026-05-28T19:26:40Z",
-        "Alerts: 3 opened, 7 messages delivered, 1 not delivered",
-        "Outages: 2, blind for 3 min in all",
-        "Quiet: asked for 2 times",
+        "Alerts: 3 opened, 7 notices delivered, 1 refused or still waiting",
+        "Outages: 2; not everything was seen for 3 min",
+        "Quiet: 2 acknowledgements, snoozes or mutes are in force",
         "Since: 2026-05-27T20:26:40Z",
     ]
 
@@ -92,13 +92,13 @@ def test_a_day_on_which_nothing_happened() -> None:
         "Worst: OK - main/isolated:BTCUSDT:LONG: margin ratio 30 %, room left 90.0 %, at 2026-05-28T20:26:40Z"
     )
     assert body[2:5] == [
-        "Alerts: none opened, no messages delivered, none left undelivered",
+        "Alerts: none opened, no notices delivered, none refused or waiting",
         "Outages: none",
-        "Quiet: nobody asked for it",
+        "Quiet: nothing is held back",
     ]
     blank = told(NoticeKind.SUMMARY, day=msgspec.structs.replace(QUIET_DAY, worst_subject="", holds=1)).body
     assert "Worst: nothing was judged" in blank
-    assert "Quiet: asked for once" in blank
+    assert "Quiet: 1 acknowledgement, snooze or mute is in force" in blank
 
 
 def test_a_summary_without_figures_still_says_that_it_is_alive() -> None:
