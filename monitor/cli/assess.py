@@ -77,7 +77,7 @@ def assess(
 
         out = console()
         out.print(position_table(assessment.positions, assessment.wallets))
-        out.print(wallet_table(assessment.wallets))
+        out.print(wallet_table(assessment.wallets, moves=False))
     if shipped:
         sys.stderr.write(
             f"Maintenance tiers: {', '.join(sorted(set(shipped.values())))} ({', '.join(shipped)}).\n"

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from monitor.status import Status
 
 
+_OLD_S = 120.0  # the minute before the one in progress is never older
+
+
 @guarded
 def status(
     context: typer.Context,
@@ -101,7 +104,7 @@ def _print_marks(found: "Status", out: "Console") -> None:
     from rich.text import Text
 
     from monitor.cli.tables import Column, FittedTable
-    from monitor.notify.numbers import price, span
+    from monitor.notify.numbers import percent, price, span
 
     styles = {"fresh": "green", "suspect": "yellow", "blind": "bold red"}
     symbols = found.engine.symbols
@@ -114,6 +117,8 @@ def _print_marks(found: "Status", out: "Console") -> None:
                 Column("data", [Text(one.data, styles.get(one.data, "")) for one in symbols]),
                 Column("source", [one.source or "-" for one in symbols], 2),
                 Column("tiers", [found.engine.brackets.get(one.symbol, "") for one in symbols], 3),
+                Column("typical 1 h", [percent(one.typical_move) for one in symbols], 4, right=True),
+                Column("made of", [_minutes(one.minutes, one.minutes_age_s) for one in symbols], 5),
             ),
             empty="No symbol is watched.",
         )
@@ -136,6 +141,30 @@ def _print_feed(feed: Any, out: "Console") -> None:  # noqa: ANN401 - as it came
     for one in feed.get("candidates", ()):
         why = " ".join(part for part in (one.get("reason", ""), one.get("detail", "")) if part)
         out.print(f"  {one['base']}: {one['outcome']}{f', {why}' if why else ''}", markup=False, soft_wrap=True)
+    if isinstance(past := feed.get("past"), dict):
+        _print_past(past, out)
+
+
+def _print_past(past: dict[str, Any], out: "Console") -> None:
+    """Say what is missing of the symbols' past; nothing where nothing is."""
+    refused = ", ".join(f"{symbol} ({reason.replace('_', ' ')})" for symbol, reason in past["refused"].items())
+    parts = (
+        f"{counted(past['waiting'], 'symbol')} waiting" if past["waiting"] else "",
+        f"no answer ({past['failing'].replace('_', ' ')}), asked again" if past["failing"] else "",
+        f"refused: {refused}" if refused else "",
+    )
+    if any(parts):
+        words = "; ".join(part for part in parts if part)
+        out.print(f"  A day of minutes for typical moves: {words}. The stream fills them by itself.", markup=False)
+
+
+def _minutes(count: int, age_s: float | None) -> str:
+    """Return what a typical move is made of, and how old that is where it is not of now."""
+    from monitor.notify.numbers import span
+
+    if age_s is None:
+        return "-"
+    return f"{count} min" if age_s < _OLD_S else f"{count} min, {span(age_s)} old"
 
 
 def _print_channels(found: "Status", out: "Console", zone: "dt.tzinfo | None") -> None:

@@ -11,6 +11,7 @@ from monitor.core.report import PositionView, WalletView
 from monitor.notify.numbers import UNKNOWN, money, percent, price
 
 BAR_CELLS = 10
+_MANY = 100
 # From here on there is space for two blanks between columns.
 _ROOMY = 100
 
@@ -137,8 +138,9 @@ def position_table(positions: Sequence[PositionView], wallets: Sequence[WalletVi
     )
 
 
-def wallet_table(wallets: Sequence[WalletView]) -> FittedTable:
-    """Return one row for each wallet."""
+def wallet_table(wallets: Sequence[WalletView], *, moves: bool = True) -> FittedTable:
+    """Return one row for each wallet; without a daemon nobody knows its moves."""
+    left = [Column("moves", [_moves(w) for w in wallets], 3, right=True)] if moves else []
     return FittedTable(
         (
             Column("account", [w.account for w in wallets], 3, least=7),
@@ -152,6 +154,7 @@ def wallet_table(wallets: Sequence[WalletView]) -> FittedTable:
             Column("", [_ratio_bar(w) for w in wallets], 7),
             Column("room", [_room(w) for w in wallets], 1, right=True, least=7),
             Column("", [Bar(w.room, w.level).text for w in wallets], 8),
+            *left,
             Column("level", [level_text(w.level) for w in wallets], least=9),
         ),
         empty="No wallets are watched.",
@@ -176,6 +179,13 @@ def _room(wallet: WalletView | None) -> Text:
     if wallet is None:
         return Text(UNKNOWN)
     return Text(percent(wallet.room), _BAR_STYLES.get(wallet.level, ""))
+
+
+def _moves(wallet: WalletView) -> Text:
+    """Return how many typical hourly moves are left; beyond a hundred nobody counts."""
+    left = wallet.moves_left
+    text = UNKNOWN if left is None else f"{left:.1f}" if left < _MANY else f"> {_MANY}"
+    return Text(text, _BAR_STYLES.get(wallet.level, "") if left is not None else "")
 
 
 def _quantity(value: float) -> str:

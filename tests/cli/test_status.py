@@ -167,6 +167,27 @@ def test_people_see_everything() -> None:
     assert "Job feed was started anew 2 times." in text
 
 
+def test_people_see_typical_moves_and_what_is_missing_of_their_past() -> None:
+    """How a symbol moves in an hour, of how many minutes that is made, and how old they are if they are old."""
+    symbols = (
+        symbol(typical_move=0.0043, minutes=1439, minutes_age_s=31.0),
+        symbol(symbol="ETHUSDT", typical_move=0.006, minutes=700, minutes_age_s=1900.0),
+        symbol(symbol="XAUUSDT"),
+    )
+    past: dict[str, object] = {"answered": 1, "waiting": 0, "refused": {}, "failing": ""}
+    feed = {"name": "usdm", "symbols": 3, "past": past}
+    text = printed(state(engine=engine(symbols=symbols), feeds=(feed,)))
+    assert "0.43 %  1439 min " in text
+    assert "0.60 %  700 min, 31 min old" in text
+    assert "unknown  -" in text
+    assert "A day of minutes" not in text
+    past |= {"waiting": 1, "failing": "timeout", "refused": {"XAUUSDT": "invalid_symbol"}}
+    assert (
+        "  A day of minutes for typical moves: 1 symbol waiting; no answer (timeout), asked again; "
+        "refused: XAUUSDT (invalid symbol)." in printed(state(feeds=(feed,)))
+    )
+
+
 def test_little_to_say() -> None:
     """A daemon that just started, with its own tiers and no channels, is shown without inventing anything."""
     young = engine(

@@ -108,8 +108,18 @@ def test_wallets_fit_too() -> None:
         "joint",
         "ratio",
         "room",
+        "moves",
         "level",
     ]
+    alone = shown(wallet_table([wallet()], moves=False), 160)
+    assert "moves" not in headers(alone[0])
+
+
+def test_moves_left_are_shown_as_far_as_known() -> None:
+    """Unknown is a word of its own; beyond a hundred the figure says nothing more."""
+    cases = {None: "unknown", 0.0: "0.0", 1.84: "1.8", 250.0: "> 100"}
+    for left, words in cases.items():
+        assert shown(wallet_table([wallet(moves_left=left)]), 160)[1].split("  ")[-2].strip() == words
 
 
 def test_an_empty_table_says_what_is_missing() -> None:
