@@ -18,6 +18,7 @@ from monitor.cli import (
     check,
     demo,
     doctor,
+    drill,
     explain,
     history,
     holds,
@@ -52,6 +53,7 @@ app.command("snooze")(holds.snooze)
 app.command("mute")(holds.mute)
 app.command("unsnooze")(holds.unsnooze)
 app.command("test-alert")(channels.alert)
+app.command("drill")(drill.drill)
 app.command("replay")(replay.replay)
 
 
