@@ -10,19 +10,21 @@ import msgspec
 
 from monitor.core import planner
 from monitor.core.events import DayKept, DayOver, DeliveryResult
-from monitor.core.incidents import Effects, Incidents
+from monitor.core.incidents import TOLD_PREFIX, Effects, Incidents
 from monitor.core.model import Level, Now, Sample
 from monitor.core.notices import DayReport, Facts, NoticeKind
 from monitor.core.outages import FEED_PREFIX
 from monitor.core.troubles import ACCOUNT_PREFIX, TIERS_PREFIX
 
 SUBJECT: Final = "/daily"  # its state says for which moment the last summary was
+ABOUT: Final = "summary"
 LEVEL: Final = Level.NOTICE
 # What is missed by more than this was missed while nothing ran.
 LATE_S: Final = 600.0
 # A restart takes seconds; a service that was away longer than this was an outage.
 AWAY_S: Final = 60.0
 # A wall clock may be set back; a summary of a day that has not come yet holds back none.
+_SUMMARY: Final = f"{TOLD_PREFIX}{ABOUT}#"
 _DAY_MS: Final = 86_400_000
 _OUTAGES: Final = (FEED_PREFIX, ACCOUNT_PREFIX, TIERS_PREFIX)
 
@@ -94,10 +96,12 @@ class Daily:
     def delivered(self, event: DeliveryResult, now: Now) -> None:
         """Take what became of a notice."""
         self._refused += not event.accepted
-        self._count(now, delivered=int(event.accepted))
+        if event.accepted and not event.subject.startswith(_SUMMARY):
+            self._count(now, delivered=1)
 
     def follow(self, effects: Effects, now: Now) -> None:
         """Take what a step led to: incidents, outages, and readings as history samples them."""
+        self._begun(now)
         for moved in effects.transitions:
             began = moved.previous is Level.OK and moved.level > Level.OK
             if moved.subject.startswith(_OUTAGES):
@@ -129,7 +133,7 @@ class Daily:
             return  # the next one tells of both days
         asking = [msgspec.structs.replace(c, min_level=LEVEL) for c in self._incidents.channels if c.summary]
         facts = Facts(environment=environment, day=self.report(watched, now))
-        self._incidents.announce("summary", NoticeKind.SUMMARY, now.wall_ms, facts, level=LEVEL, channels=asking)
+        self._incidents.announce(ABOUT, NoticeKind.SUMMARY, now.wall_ms, facts, level=LEVEL, channels=asking)
         self._day, self._refused = None, 0
         self._count(now, outages=len(self._open))  # those that go on are part of the new day too
 
