@@ -77,10 +77,10 @@ def group_body(
     head = [form.written(line) for line in (*caveats, *_worst_lines(ordered[0], tz))]
     others = ordered[1:]
     drill = is_drill(ordered[0].facts)
-    rows = [form.written(_row(notice, now_ms, newest(notice.subject), drill=drill)) for notice in others]
+    rows = [form.written(_row(notice, now_ms, newest, drill=drill)) for notice in others[:MOST_LINES]]
     tail = [form.written(line) for line in group_answer_lines(ordered)]
     kept = _how_many(head, rows, tail, form, room, more=form.cost(form.written(_more_line(others, drill=drill))))
-    more = [form.written(_more_line(others[kept:], drill=drill))] if kept < len(rows) else []
+    more = [form.written(_more_line(others[kept:], drill=drill))] if kept < len(others) else []
     return form.end.join(_whole((*head, *rows[:kept], *more, *tail), form, room))
 
 
@@ -126,11 +126,11 @@ def _worst_lines(worst: Notice, tz: tzinfo) -> Iterator[Line]:
     return islice(lines_of(worst, tz), _WORST_LINES)
 
 
-def _row(notice: Notice, now_ms: int, now: Facts | None, *, drill: bool) -> Line:
+def _row(notice: Notice, now_ms: int, newest: Newest, *, drill: bool) -> Line:
     """Return another notice in one line: its level and figure as the label, then who and how far."""
     mark = "DRILL " if is_drill(notice.facts) and not drill else ""
     label, _, text = headline(notice).partition(" - ")
-    present = present_words(notice.facts, now) if is_late(notice, now_ms) else ""
+    present = present_words(notice.facts, newest(notice.subject)) if is_late(notice, now_ms) else ""
     number = f"alert {notice.number}" if notice.number > 0 and not is_drill(notice.facts) else ""
     return Line(f"{mark}{label}", ", ".join(part for part in (text, present, number) if part))
 

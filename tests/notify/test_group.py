@@ -213,6 +213,16 @@ def test_a_late_group_says_so_of_each() -> None:
     assert lines[-1] == "WARNING 82 %: by-hand A LONG - 2.1 % from liquidation, now 90.0 %"
 
 
+def test_how_it_is_now_is_asked_of_what_is_shown_and_late() -> None:
+    """Five hundred wallets are not looked at for twenty lines."""
+    asked: list[str] = []
+    notices = [one(f"S{i}") for i in range(500)]
+    for now_ms, most in ((AT_MS, 1), (AT_MS + 60_000, 21)):
+        asked.clear()
+        render_group(notices, fmt="text", now_ms=now_ms, newest=asked.append)
+        assert len(asked) <= most
+
+
 @pytest.mark.parametrize(
     ("vias", "lines"),
     [
