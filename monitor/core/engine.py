@@ -114,7 +114,7 @@ class Engine:
             case Subscribed():
                 self._outages.subscribed(event.feed, event.symbols)
                 self._board.expect(event.symbols, event.at_s)
-            case DeliveryResult() | Held() | Lifted() | StoreState() | DayOver() | DayKept():
+            case DeliveryResult() | Unsure() | Held() | Lifted() | StoreState() | DayOver() | DayKept():
                 self._heard(event, now)
             case Closes():
                 # Levels follow with the next heartbeat: a start brings hundreds of these.
@@ -127,7 +127,9 @@ class Engine:
         self._daily.follow(effects, now)
         return effects
 
-    def _heard(self, event: DeliveryResult | Held | Lifted | StoreState | DayOver | DayKept, now: Now) -> None:
+    def _heard(
+        self, event: DeliveryResult | Unsure | Held | Lifted | StoreState | DayOver | DayKept, now: Now
+    ) -> None:
         """Take what channels, people, databases and the calendar report."""
         match event:
             case DeliveryResult():
