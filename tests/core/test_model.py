@@ -11,6 +11,8 @@ from monitor.core import events, model, notices, settings
 from monitor.core.events import (
     AccountState,
     Closes,
+    DayKept,
+    DayOver,
     DeliveryResult,
     Event,
     FeedState,
@@ -54,6 +56,7 @@ from monitor.core.model import (
 )
 from monitor.core.notices import (
     DataState,
+    DayReport,
     Facts,
     Fate,
     Hold,
@@ -102,6 +105,11 @@ HOLD = Hold(
 )
 FACTS = Facts("testnet", "main", "cross:USDT", symbol="1000PEPEUSDT", mark=1e-7, symbols=("BTCUSDT",))
 NOTICE = Notice("key", "phone", "s", NoticeKind.CLOSED, Level.OK, Level.CRITICAL, 9, 1, FACTS, 17)
+DAY = DayReport(
+    positions=1, wallets=2, accounts=3, worst_level=Level.WARNING, worst_subject="main/cross:USDT",
+    worst_ratio=0.7, worst_room=None, worst_moves=1.5, worst_at_ms=4, blind_s=5.5, outages=6, alerts=7, delivered=8, undelivered=9,
+    holds=10, since_ms=11,
+)  # fmt: skip
 EVENTS: list[Any] = [
     SettingsChanged(
         EngineSettings(
@@ -121,6 +129,8 @@ EVENTS: list[Any] = [
     Lifted("all"),
     Unsure("main/cross:USDT", "key", "phone"),
     Closes("BTCUSDT", 60_000, (1e5, 99_999.5)),
+    DayOver(1_780_000_000_000),
+    DayKept(DAY, 1_780_000_000_001),
     StoreState("state", False, "disk full"),
     Heartbeat(),
     Reconciled(
