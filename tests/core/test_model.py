@@ -107,8 +107,8 @@ FACTS = Facts("testnet", "main", "cross:USDT", symbol="1000PEPEUSDT", mark=1e-7,
 NOTICE = Notice("key", "phone", "s", NoticeKind.CLOSED, Level.OK, Level.CRITICAL, 9, 1, FACTS, 17)
 DAY = DayReport(
     positions=1, wallets=2, accounts=3, worst_level=Level.WARNING, worst_subject="main/cross:USDT",
-    worst_ratio=0.7, worst_room=None, worst_moves=1.5, worst_at_ms=4, blind_s=5.5, outages=6, alerts=7, delivered=8, undelivered=9,
-    holds=10, since_ms=11,
+    worst_ratio=0.7, worst_room=None, worst_moves=1.5, worst_at_ms=4, blind_s=5.5, outages=6,
+    alerts=7, delivered=8, undelivered=9, holds=10, since_ms=11,
 )  # fmt: skip
 EVENTS: list[Any] = [
     SettingsChanged(

@@ -14,8 +14,8 @@ from monitor.storage.kept import SET_ASIDE
 
 DAY = DayReport(
     positions=1, wallets=2, accounts=3, worst_level=Level.CRITICAL, worst_subject="main/cross:USDT",
-    worst_ratio=0.7, worst_room=0.1, worst_moves=None, worst_at_ms=4, blind_s=5.5, outages=6, alerts=7, delivered=8, undelivered=9,
-    holds=10, since_ms=11,
+    worst_ratio=0.7, worst_room=0.1, worst_moves=None, worst_at_ms=4, blind_s=5.5, outages=6,
+    alerts=7, delivered=8, undelivered=9, holds=10, since_ms=11,
 )  # fmt: skip
 
 
