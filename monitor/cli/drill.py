@@ -52,8 +52,8 @@ def drill(  # noqa: PLR0917 - typer passes options by name
 ) -> int:
     """Play a scripted incident through your real channels; every message says DRILL.
 
-    Nothing of it touches the daemon, its database or the exchange. The monitor's waiting times (dwell, fallback,
-    escalation) are divided by the speed, so that it is over within a minute; reminders are left out.
+    Nothing of it touches the daemon, its database or the exchange. Fallback and escalation times are divided by
+    the speed and the dwell time is shortened, so that it is over within a minute; reminders are left out.
 
     Scenario fall: one position falls through every level and recovers.
 

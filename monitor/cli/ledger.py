@@ -58,10 +58,10 @@ class Incident(msgspec.Struct, frozen=True):
     subject: str
     level: str
     since_ms: int
-    peak: str
     symbols: tuple[str, ...]
-    told: tuple[str, ...]  # the channels that accepted an alert of it
     held: Hold | None = None
+    peak: str = ""
+    told: tuple[str, ...] = ()  # the channels that accepted an alert of it
 
 
 class Told(NamedTuple):
@@ -149,6 +149,10 @@ def print_open(
     """Print one line for each open incident, the worst first."""
     shown = incidents[:limit]
     times = _Times([one.since_ms for one in shown], zone, now_ms)
+    more = (
+        Column("worst", [level_text(one.peak) for one in shown], 4),
+        Column("told", [_few(one.told) or "nobody" for one in shown], 2),
+    )
     out.print(
         FittedTable(
             (
@@ -157,15 +161,14 @@ def print_open(
                 Column("since", [times.at(one.since_ms) for one in shown]),
                 Column("whose", [whose(one.subject, Facts()) for one in shown]),
                 Column("symbols", [_few(one.symbols) for one in shown], 3),
-                Column("worst", [level_text(one.peak) for one in shown], 4),
-                Column("told", [_few(one.told) or "nobody" for one in shown], 2),
+                *(more if any(one.peak for one in shown) else ()),
                 Column("quiet", [in_short(one.held, zone, now_ms) if one.held else "-" for one in shown], 1),
             ),
             empty="No alert is open.",
         )
     )
     if len(incidents) > limit:
-        out.print(f"and {len(incidents) - limit} more")
+        out.print(f"and {len(incidents) - limit} more; `alerts --open --last {len(incidents)}` lists all")
     times.print(out)
 
 

@@ -12,7 +12,7 @@ from rich.text import Text
 from monitor.cli.brief import short, span_of
 from monitor.cli.common import console, counted
 from monitor.cli.rehearsal import Try
-from monitor.cli.scenarios import Scenario
+from monitor.cli.scenarios import DWELL_MIN, Scenario
 from monitor.cli.tables import STYLES
 from monitor.core.settings import ChannelRule
 from monitor.notify.numbers import span
@@ -55,7 +55,7 @@ class Playbill:
         if self._silent:
             return self
         for line in self._head():
-            self._out.print(line, soft_wrap=True)
+            self._out.print(line, soft_wrap=not self._out.is_terminal)
         if self._out.is_terminal:
             self._live = Live(self.picture(), console=self._out, auto_refresh=False, vertical_overflow="visible")
             self._live.start()
@@ -146,8 +146,9 @@ class Playbill:
         return [
             Text.assemble(("DRILL", "reverse"), f"  {self._scenario.name}: {self._scenario.words}"),
             Text(
-                f"To {names}. {span(story_s)} told in {span(story_s / self._speed)}: dwell, fallback and "
-                f"escalation times are divided by {self._speed:g}, reminders are left out.",
+                f"To {names}. {span(story_s)} told in {span(story_s / self._speed)}: fallback and escalation "
+                f"times are divided by {self._speed:g}, the dwell time is {span(DWELL_MIN * 60 / self._speed)}, "
+                "reminders are left out.",
                 style="dim",
             ),
         ]

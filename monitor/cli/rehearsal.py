@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from monitor.cli.scenarios import ACCOUNT, Scenario
+from monitor.cli.scenarios import ACCOUNT, LEVELS, Scenario
 from monitor.commit import Committer
 from monitor.core.engine import Engine
 from monitor.core.events import Event, Heartbeat, Restored, SettingsChanged, Snapshot, Subscribed
@@ -91,20 +91,19 @@ class Watched:
 
 
 def quickened(rules: Sequence[ChannelRule], speed: float, escalate_after_s: float) -> EngineSettings:
-    """Return the settings of a drill: built-in levels without reminders, all waiting times divided by the speed.
+    """Return the settings of a drill: levels without reminders, all waiting times divided by the speed.
 
     A channel that is not part of it stands in for nobody.
     """
     names = {rule.name for rule in rules}
-    levels = tuple(
-        msgspec.structs.replace(level, dwell_s=level.dwell_s / speed, reminder_s=None)
-        for level in AlertRules().levels
+    notice, warning, critical, emergency = (
+        msgspec.structs.replace(level, dwell_s=level.dwell_s / speed) for level in LEVELS
     )
     usual = FreshnessRules()
     share = min(1.0, _USUAL_SPEED / speed)
     return EngineSettings(
         environment=DRILL,
-        rules=AlertRules(levels=levels),  # type: ignore[arg-type]  # as many as there were
+        rules=AlertRules((notice, warning, critical, emergency)),
         channels=tuple(
             msgspec.structs.replace(
                 rule,

@@ -1,8 +1,9 @@
 """Scripts of drills: positions that nobody holds, and what their mark prices do. Times are minutes of the story.
 
 All positions are isolated, with the margin of 20x leverage and one maintenance rate, so that one path of the mark,
-as a fraction of the entry price, crosses the levels at the same moments for each of them. For a long one the
-built-in levels begin at 0.9769 (notice), 0.9630 (warning), 0.9584 (critical) and 0.9570 (emergency) of its entry.
+as a fraction of the entry price, crosses the levels at the same moments for each of them. Levels go by the room
+alone: for a long one they begin at 0.9769 (notice), 0.9630 (warning), 0.9584 (critical) and 0.9570 (emergency) of
+its entry.
 """
 
 import math
@@ -10,9 +11,18 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from monitor.core.model import AccountSnapshot, Bracket, BracketTable, MarginMode, Position, Side
+from monitor.core.model import AccountSnapshot, Bracket, BracketTable, Level, MarginMode, Position, Side
+from monitor.core.settings import LevelRule
 
 ACCOUNT = "drill"
+DWELL_MIN = 4.0
+# Lower levels are left first, so that an incident ends in one message.
+LEVELS = (
+    LevelRule(Level.NOTICE, room=0.50, dwell_s=180.0),
+    LevelRule(Level.WARNING, room=0.20, dwell_s=190.0),
+    LevelRule(Level.CRITICAL, room=0.10, dwell_s=200.0),
+    LevelRule(Level.EMERGENCY, room=0.07, dwell_s=DWELL_MIN * 60),
+)
 _LEVERAGE = 20.0
 _TIERS = (Bracket(0.0, 1e9, 0.004, 0.0),)
 _STAKE = 10_000.0  # notional of each position at entry, in the quote asset
@@ -82,7 +92,7 @@ def _stairs(*steps: tuple[float, float], lasts: float = 0.2) -> list[tuple[float
 def _fall() -> Scenario:
     path = _stairs((0, _CALM), (3, _NOTICE), (7, _WARNING), (11, _CRITICAL), (15, _EMERGENCY), (19, _BACK))
     return Scenario(
-        "fall", "one position falls through every level and recovers", 27.0,
+        "fall", "one position falls through every level and recovers", 26.0,
         (Holding("BTCUSDT", Side.LONG, 62_000.0, path),),
         (
             Step(0, "BTCUSDT LONG 20x stands near its entry: all is calm"),
@@ -125,7 +135,7 @@ def _flap() -> Scenario:
     swings = [(2.0 + 0.5 * number, 0.9625 if number % 2 == 0 else 0.964) for number in range(20)]
     path = _stairs((0, _CALM), *swings, (12, _BACK), lasts=0.05)
     return Scenario(
-        "flap", "the mark crosses the threshold of WARNING twenty times: two messages", 20.0,
+        "flap", "the mark crosses the threshold of WARNING twenty times: two messages", 19.0,
         (Holding("SOLUSDT", Side.LONG, 150.0, path),),
         (
             Step(0, "SOLUSDT LONG 20x stands near its entry"),

@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     import datetime as dt
 
     from rich.console import Console
+    from rich.text import Text
 
     from monitor.status import Status
+
+_ALERTS_SHOWN = 10
 
 
 _OLD_S = 120.0  # the minute before the one in progress is never older
@@ -90,6 +93,7 @@ def print_status(found: "Status", out: "Console", zone: "dt.tzinfo | None") -> N
     out.print()
     out.print(wallet_table(engine.wallets))
     out.print()
+    _print_alerts(found, out, zone)
     _print_marks(found, out)
     for feed in found.feeds:
         _print_feed(feed, out)
@@ -98,6 +102,23 @@ def print_status(found: "Status", out: "Console", zone: "dt.tzinfo | None") -> N
     _print_channels(found, out, zone)
     out.print()
     _print_rest(found, out)
+
+
+def _print_alerts(found: "Status", out: "Console", zone: "dt.tzinfo | None") -> None:
+    """Print what is open, by the numbers that `ack` takes, and what holds messages back, if anything is."""
+    from monitor.cli.ledger import Incident, print_open
+    from monitor.cli.quiet import print_in_force
+
+    print_in_force(found.engine.holds, out, zone, found.now_ms)
+    if not found.engine.alerts:
+        return
+    worst_first = sorted(found.engine.alerts, key=lambda one: (-one.level, one.number))
+    incidents = [
+        Incident(one.number, one.subject, one.level.label, one.since_ms, one.symbols, one.held)
+        for one in worst_first
+    ]
+    print_open(incidents, out, zone, found.now_ms, limit=_ALERTS_SHOWN)
+    out.print()
 
 
 def _print_marks(found: "Status", out: "Console") -> None:
@@ -167,9 +188,20 @@ def _minutes(count: int, age_s: float | None) -> str:
     return f"{count} min" if age_s < _OLD_S else f"{count} min, {span(age_s)} old"
 
 
-def _print_channels(found: "Status", out: "Console", zone: "dt.tzinfo | None") -> None:
+def _channel_state(one: Any, zone: "dt.tzinfo | None") -> "Text":  # noqa: ANN401 - as it came from the daemon
+    """Return whether a channel delivers, and since when it does not."""
     from rich.text import Text
 
+    from monitor.cli.chart import local_time
+
+    if not (one["failing"] or one["broken"]):
+        return Text("fine", "green")
+    since = f" since {local_time(one['since_ms'], zone)}" if one["since_ms"] else ""
+    return Text(f"BROKEN{since}", "bold red") if one["broken"] else Text(f"failing{since}", "yellow")
+
+
+def _print_channels(found: "Status", out: "Console", zone: "dt.tzinfo | None") -> None:
+    from monitor.cli.brief import short
     from monitor.cli.chart import local_time
     from monitor.cli.tables import Column, FittedTable
 
@@ -185,11 +217,9 @@ def _print_channels(found: "Status", out: "Console", zone: "dt.tzinfo | None") -
                 ),
                 Column("failed", [str(one["failed"]) for one in rows], 3, right=True),
                 Column("refused", [str(one["refused"]) for one in rows], 4, right=True),
-                Column(
-                    "last error",
-                    [Text(one["last_reason"] or "-", "red" if one["failing"] else "") for one in rows],
-                    2,
-                ),
+                Column("now", [_channel_state(one, zone) for one in rows]),
+                Column("last error", [short(one["last_reason"]) or "-" for one in rows], 2),
+                Column("instead", [found.fallbacks.get(one["channel"], "-") for one in rows], 5),
             ),
             empty="No channels: alerts go to the log only.",
         )

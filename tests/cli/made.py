@@ -63,12 +63,15 @@ def channel(**changes: object) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "channel": "phone",
         "sent": 5,
+        "notices": 5,
         "failed": 0,
         "refused": 0,
         "superseded": 0,
         "pending": 0,
         "oldest_ms": None,
         "failing": False,
+        "broken": False,
+        "since_ms": None,
         "last_reason": "",
     }
     facts.update(changes)

@@ -157,7 +157,7 @@ def test_people_see_everything() -> None:
     assert "wss://a.example/market: refused, http 451\n" in text
     assert "wss://b.example/market: live\n" in text
     assert "20:26:39+00:00" in text
-    assert "timeout" in text
+    assert "timed out" in text
     assert (
         "400 marks (3 joined another), 100 evaluations, 23 commits, frame to commit p50 2.3 ms, p99 3.1 ms."
         in text
