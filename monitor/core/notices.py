@@ -174,6 +174,8 @@ class Fate(msgspec.Struct, frozen=True):
     channel: str
     state: str  # pending, accepted, refused, superseded or resolved
     decided_ms: int
+    key: str = ""
+    heard: bool = False  # an alert of its incident was accepted there, this one or an earlier one
 
 
 class SubjectState(msgspec.Struct, frozen=True):

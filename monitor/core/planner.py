@@ -223,29 +223,40 @@ def reconcile(state: SubjectState, fates: Mapping[str, Fate]) -> SubjectState:
         state: as stored.
         fates: by channel, of the newest notice of this subject.
     """
-    told = dict(state.told)
-    for name, before in state.told.items():
-        fate = fates.get(name)
-        current = fate is not None and fate.decided_ms >= before.at_ms
-        if before.level is Level.OK:
-            if before.refused or (current and fate is not None and fate.state == "refused" and before.delivered):
-                told[name] = Told(Level.OK, 0, before.delivered, refused=True)
-                continue
-            settled = current and fate is not None and fate.state != "pending"
-            if settled and (before.delivered or fate is None or fate.state != "accepted"):
-                del told[name]  # the closing message met its fate, or the withdrawn alert never arrived
-        elif current and fate is not None and fate.state == "accepted":
-            told[name] = Told(state.level, before.at_ms, delivered=True, lent=before.lent)
-        elif before.refused or (current and fate is not None and fate.state == "refused"):
-            told[name] = msgspec.structs.replace(before, at_ms=0, refused=True, awaited="")
-        elif current and fate is not None and fate.state == "pending":
-            # Whether it was being sent when the earlier run ended is not known.
-            told[name] = msgspec.structs.replace(before, uncertain=not before.delivered)
-        elif not before.delivered:
-            del told[name]
-        elif before.awaited:
-            told[name] = msgspec.structs.replace(before, awaited="")
+    told = {
+        name: known
+        for name, before in state.told.items()
+        if (known := _reconciled(state, before, fates.get(name))) is not None
+    }
     return msgspec.structs.replace(state, told=told)
+
+
+def _reconciled(state: SubjectState, before: Told, fate: Fate | None) -> Told | None:
+    """Return what is known of one channel after a restart; None if it is forgotten."""
+    current = fate if fate is not None and fate.decided_ms >= before.at_ms else None
+    fated = "" if current is None else current.state
+    if before.level is Level.OK:
+        return _reconciled_end(before, fate, refused=before.refused or (fated == "refused" and before.delivered))
+    if fated == "accepted":
+        return Told(state.level, before.at_ms, delivered=True, lent=before.lent)
+    if before.refused or fated == "refused":
+        return msgspec.structs.replace(before, at_ms=0, refused=True, awaited="")
+    if fated == "pending":
+        # Whether it was being sent when the earlier run ended is not known.
+        return msgspec.structs.replace(before, uncertain=not before.delivered)
+    return msgspec.structs.replace(before, awaited="") if before.delivered else None
+
+
+def _reconciled_end(before: Told, fate: Fate | None, *, refused: bool) -> Told | None:
+    """Return what is known of a channel where the incident was over; a refused entry is owed the end at once."""
+    if refused:
+        return Told(Level.OK, 0, before.delivered, refused=True)
+    if fate is None or fate.key != before.awaited or fate.state == "pending":
+        return before
+    if fate.heard and not before.delivered:
+        # Withdrawn when the incident ended, and accepted all the same.
+        return Told(Level.OK, 0, delivered=True, refused=True)
+    return None  # the closing message met its fate, or the withdrawn alert never arrived
 
 
 def settle(state: SubjectState, outcome: Outcome, at_ms: int, facts: Facts, kind: NoticeKind) -> Plan:

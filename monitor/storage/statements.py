@@ -42,8 +42,12 @@ SELECT channel, state, count(*), min(decided_ms) FROM outbox GROUP BY channel, s
 """
 PENDING: Final = "SELECT key, payload FROM outbox WHERE state = 'pending' ORDER BY decided_ms, id"
 FATES: Final = """
-SELECT subject, channel, state, decided_ms FROM outbox
-WHERE id IN (SELECT max(id) FROM outbox GROUP BY subject, channel)
+SELECT subject, channel, state, decided_ms, key, EXISTS (
+    SELECT 1 FROM outbox AS heard
+    WHERE heard.subject = outbox.subject AND heard.incident = outbox.incident AND heard.channel = outbox.channel
+      AND heard.state = 'accepted' AND heard.level > 0
+)
+FROM outbox WHERE id IN (SELECT max(id) FROM outbox GROUP BY subject, channel)
 ORDER BY subject, channel
 """
 SUBJECTS: Final = "SELECT subject, payload FROM subjects ORDER BY subject"

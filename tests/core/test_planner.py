@@ -1,12 +1,13 @@
 """Who is told what, when an incident is over, and for whom."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.core import planner
 from monitor.core.model import Level
-from monitor.core.notices import Facts, NoticeKind, SubjectState, Told
+from monitor.core.notices import Facts, Fate, NoticeKind, SubjectState, Told
 from monitor.core.planner import Outcome, Plan
 from monitor.core.settings import ChannelRule
 
@@ -330,3 +331,35 @@ def test_each_channel_hears_a_balanced_story(steps: list[tuple[str, Level | str]
     for name, story in heard.items():
         assert not story or refused or story[-1] is NoticeKind.CLOSED
         assert state.told.get(name, Told(Level.OK, 0)).level is Level.OK
+
+
+def ended(*, delivered: bool = False) -> SubjectState:
+    told = Told(Level.OK, 500, delivered=delivered, awaited="k#400.1")
+    return msgspec.structs.replace(planner.begin("s", 0), incident=1, number=7, told={"phone": told})
+
+
+@pytest.mark.parametrize("state", ["accepted", "superseded", "resolved"])
+def test_an_alert_accepted_after_all_is_owed_its_end_after_a_restart(state: str) -> None:
+    """The incident ended while it was under way, and the process before anything could follow from its fate.
+
+    It may be the newest notice, or an earlier one of the same incident that the newest had superseded.
+    """
+    heard = Fate("s", "phone", state, 400, "k#400.1", heard=True)
+    after = planner.reconcile(ended(), {"phone": heard})
+    assert planner.owed(after, 1000) == ("phone",)
+
+
+def test_a_withdrawn_alert_that_never_arrived_is_forgotten() -> None:
+    """Also where another incident's notice is the newest in the outbox, its fate is not taken for this one's."""
+    missed = Fate("s", "phone", "resolved", 400, "k#400.1")
+    assert planner.reconcile(ended(), {"phone": missed}).told == {}
+    other = Fate("s", "phone", "accepted", 400, "k#300.1", heard=True)
+    assert planner.reconcile(ended(), {"phone": other}) == ended()
+    due = Fate("s", "phone", "pending", 400, "k#400.1")
+    assert planner.reconcile(ended(), {"phone": due}) == ended()
+
+
+def test_an_end_that_was_accepted_is_over_after_a_restart() -> None:
+    """It is told once."""
+    told = Fate("s", "phone", "accepted", 400, "k#400.1", heard=True)
+    assert planner.reconcile(ended(delivered=True), {"phone": told}).told == {}

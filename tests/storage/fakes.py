@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
-from monitor.core.model import Change, Sample
+from monitor.core.model import Change, Level, Sample
 from monitor.core.notices import Fate, Hold, SubjectState
 from monitor.errors import StoreError
 from monitor.ports import Attempt, Clock, Rows, Stored
@@ -48,10 +48,19 @@ class MemoryState:
         return Stored(
             tuple(self.subjects[name] for name in sorted(self.subjects)),
             tuple(row.notice for row in waiting if row.notice is not None),
-            tuple(Fate(*pair, row.state.value, row.decided_ms) for pair, row in sorted(newest.items())),
+            tuple(self._fate(row) for _, row in sorted(newest.items())),
             tuple(hold for hold in self.made.values() if hold.ended_ms is None),
             self.last_number,
         )
+
+    def _fate(self, newest: OutboxRow) -> Fate:
+        heard = any(
+            (row.subject, row.channel, row.incident) == (newest.subject, newest.channel, newest.incident)
+            and row.state is OutboxState.ACCEPTED
+            and row.level > Level.OK
+            for row in self.outbox.values()
+        )
+        return Fate(newest.subject, newest.channel, newest.state.value, newest.decided_ms, newest.key, heard=heard)
 
     async def commit(self, rows: Rows) -> None:
         if not any(rows):

@@ -323,7 +323,7 @@ async def test_a_database_that_cannot_be_written_still_gives_what_it_holds(
         await other.execute("BEGIN IMMEDIATE")
         with capture_logs() as logs:
             stored = await store.open()
-    assert stored == Stored((level_of("s"),), (notice("k", "s"),), (Fate("s", "phone", "pending", 100),))
+    assert stored == Stored((level_of("s"),), (notice("k", "s"),), (Fate("s", "phone", "pending", 100, "k"),))
     assert [entry["event"] for entry in logs] == ["state.prune_failed"]
 
 
@@ -341,7 +341,9 @@ async def test_a_row_that_cannot_be_read_costs_no_other(store: SqliteState, path
     )
     with capture_logs() as logs:
         stored = await store.open()
-    assert stored == Stored((level_of("good"),), (notice("k2", "good"),), (Fate("good", "phone", "pending", 100),))
+    assert stored == Stored(
+        (level_of("good"),), (notice("k2", "good"),), (Fate("good", "phone", "pending", 100, "k2"),)
+    )
     assert store.unreadable == 3
     assert [(entry["table"], entry["row"]) for entry in logs] == [
         ("subjects", "bad"),

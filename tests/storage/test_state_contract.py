@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
 from monitor.core.model import Level
@@ -19,8 +20,8 @@ async def test_what_was_committed_is_there_when_opened_again(store: Store) -> No
     late, early = notice("k2", decided_ms=200), notice("k1", subject="b/isolated:BTCUSDT:LONG")
     await store.commit(Rows(subjects=levels, notices=(late, early)))
     fates = (
-        Fate("a/cross:USDT", "phone", "pending", 200),
-        Fate("b/isolated:BTCUSDT:LONG", "phone", "pending", 100),
+        Fate("a/cross:USDT", "phone", "pending", 200, "k2"),
+        Fate("b/isolated:BTCUSDT:LONG", "phone", "pending", 100, "k1"),
     )
     assert await reopen(store) == Stored(levels, (early, late), fates)
 
@@ -164,8 +165,23 @@ async def test_what_became_of_the_newest_notice_is_known_when_opened_again(
     await store.accepted(["a2"], "phone", Attempt(clock.wall_ms(), clock.wall_ms()))
     await store.refused(["b2"], "phone", Attempt(clock.wall_ms(), clock.wall_ms(), "unknown chat"))
     await store.commit(Rows(over=(("c", "phone"),)))
-    expected = [Fate(name, "phone", state, 200) for name, state in subjects.items()]
-    assert (await reopen(store)).fates == (Fate("a", "mail", "pending", 50), *expected)
+    expected = [Fate(name, "phone", state, 200, f"{name}2", name == "a") for name, state in subjects.items()]
+    assert (await reopen(store)).fates == (Fate("a", "mail", "pending", 50, "a1"), *expected)
+
+
+async def test_a_fate_tells_whether_an_alert_of_its_incident_was_heard(store: Store, clock: ManualClock) -> None:
+    """Of this incident, on this channel, and not its end: an earlier alert counts when the newest was given up."""
+    levels = tuple(level_of(name) for name in ("a", "b", "c"))
+    earlier = [msgspec.structs.replace(notice(f"{name}1", subject=name), incident=2) for name in ("a", "b", "c")]
+    await store.commit(Rows(subjects=levels, notices=earlier))
+    await store.accepted(["a1", "b1"], "phone", Attempt(clock.wall_ms(), clock.wall_ms()))
+    newer = [notice("a2", subject="a"), msgspec.structs.replace(notice("b2", subject="b"), incident=2)]
+    end = msgspec.structs.replace(notice("c2", subject="c"), incident=2, level=Level.OK, kind=NoticeKind.CLOSED)
+    await store.commit(Rows(notices=[*newer, end]))
+    await store.accepted(["c2"], "phone", Attempt(clock.wall_ms(), clock.wall_ms()))
+    await store.commit(Rows(over=(("b", "phone"),)))
+    heard = {fate.key: (fate.state, fate.heard) for fate in (await reopen(store)).fates}
+    assert heard == {"a2": ("pending", False), "b2": ("resolved", True), "c2": ("accepted", False)}
 
 
 @pytest.mark.parametrize("way", ["superseded", "resolved"])

@@ -77,7 +77,7 @@ async def test_version_1_is_migrated_with_all_its_rows(path: Path, clock: Manual
     stored = await store.open()
     assert stored.subjects == (level_of("s"),)
     assert stored.pending == (WAITING,)
-    assert stored.fates == (Fate("s", "phone", "pending", 100),)
+    assert stored.fates == (Fate("s", "phone", "pending", 100, "k2"),)
     assert (stored.holds, stored.last_number) == ((), 0)
     assert await store.alerts() == EXPECTED
     await store.attempted(["k2"], "phone", Attempt(200, 201, "timeout"))
