@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, tzinfo
 from importlib.util import find_spec
 from pathlib import Path
@@ -80,8 +82,8 @@ class Charts:
     def close(self) -> None:
         """Draw no more and end the process, without waiting for it."""
         self._closed = True
-        if self._process is not None and self._process.returncode is None:
-            self._process.kill()
+        if self._process is not None:
+            _kill(self._process)
 
     async def picture(self, notice: Notice) -> bytes | None:
         """Return a PNG, or None if there is none within the time; never raises.
@@ -147,8 +149,7 @@ class Charts:
         finally:
             self._orders = self._deadline = None
             self._settle(None)
-            if process.returncode is None:
-                process.kill()
+            _kill(process)
             await process.communicate()  # to the end of its pipes
 
     def _order(self, notice: Notice, orders: asyncio.StreamWriter) -> None:
@@ -209,6 +210,13 @@ class Charts:
             limits=_limits(self._settings, facts),
             offset_s=0 if offset is None else round(offset.total_seconds()),
         )
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    """End a process. Its own ``kill`` may take the exit status away from the watcher, which then complains."""
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
 
 
 async def _greeted(answers: asyncio.StreamReader) -> None:
