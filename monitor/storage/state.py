@@ -87,7 +87,7 @@ class SqliteState:
         return Stored(
             subjects=states,
             pending=tuple(notice for row in notices if (notice := self._notice(row)) is not None),
-            fates=tuple(Fate(*row[:-1], heard=bool(row[-1])) for row in newest if row[0] in known),
+            fates=tuple(Fate(*fate, heard=bool(heard)) for *fate, heard in newest if fate[0] in known),
             holds=tuple(hold for row in holds if (hold := self._hold(row)) is not None),
             last_number=last_number,
         )
