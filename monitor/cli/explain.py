@@ -61,7 +61,12 @@ def explain(
     marks.update((other, 1.0) for other in held.symbols if other not in inputs and other not in needed)
     book, readings = evaluated(held.accounts, held.tables, marks, held.corrections)
     sources = {one.account: _origin(one) for one in held.accounts}
-    explanations = Explainer(book, readings, inputs, sources).explain(symbol)
+    more = None
+    if held.status is not None:
+        from monitor.cli.move_steps import Moves
+
+        more = Moves(book, readings, held.status).steps
+    explanations = Explainer(book, readings, inputs, sources, more).explain(symbol)
     if json or globals_of(context).json:
         print_json(explanations)
     else:

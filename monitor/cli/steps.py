@@ -1,6 +1,6 @@
 """The arithmetic of one position as lines of words. Every figure comes from the one evaluation; none is redone."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -64,15 +64,22 @@ class Explainer:
         readings: the evaluation, made of them.
         inputs: marks and rates that went in, by name.
         sources: where each account's positions and balances came from, by account name.
+        more: further lines of a row.
     """
 
     def __init__(
-        self, book: Book, readings: Readings, inputs: Mapping[str, Input], sources: Mapping[str, str]
+        self,
+        book: Book,
+        readings: Readings,
+        inputs: Mapping[str, Input],
+        sources: Mapping[str, str],
+        more: Callable[[int], Iterable[Step]] | None = None,
     ) -> None:
         self._book = book
         self._readings = readings
         self._inputs = inputs
         self._sources = sources
+        self._more = more
 
     def explain(self, symbol: str) -> list[Explanation]:
         """Return the arithmetic of every position of a symbol."""
@@ -93,6 +100,8 @@ class Explainer:
         yield from self._wallet(row)
         yield from self._liquidation(row)
         yield from self._together(row)
+        if self._more is not None:
+            yield from self._more(row)
 
     # One position, in its margin asset
 
