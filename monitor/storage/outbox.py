@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from monitor.core.model import Level
-from monitor.core.notices import Hold, Notice, NoticeKind, SubjectState
+from monitor.core.notices import Fate, Hold, Notice, NoticeKind, SubjectState
 
 
 class OutboxState(StrEnum):
@@ -176,6 +176,12 @@ def to_attempt(columns: Sequence[Any]) -> AttemptRow:
     """
     ordinal, started_ms, ended_ms, outcome, reason = columns
     return AttemptRow(ordinal, started_ms, ended_ms, Outcome(outcome), reason)
+
+
+def to_fate(columns: Sequence[Any]) -> Fate:
+    """Return what ``statements.FATES`` found as a value."""
+    subject, channel, state, decided_ms, key, heard = columns
+    return Fate(subject, channel, state, decided_ms, key, heard=bool(heard))
 
 
 def to_counts(rows: Sequence[Sequence[Any]]) -> tuple[OutboxCount, ...]:

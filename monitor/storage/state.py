@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 
-from monitor.core.notices import Fate, Hold, Notice, SubjectState
+from monitor.core.notices import Hold, Notice, SubjectState
 from monitor.errors import StoreError
 from monitor.ports import Attempt, Clock, Rows, Stored
 from monitor.storage import statements
@@ -18,6 +18,7 @@ from monitor.storage.outbox import (
     Pending,
     pending_of,
     to_counts,
+    to_fate,
     to_hold,
     to_notice,
     to_subject,
@@ -87,7 +88,7 @@ class SqliteState:
         return Stored(
             subjects=states,
             pending=tuple(notice for row in notices if (notice := self._notice(row)) is not None),
-            fates=tuple(Fate(*fate, heard=bool(heard)) for *fate, heard in newest if fate[0] in known),
+            fates=tuple(to_fate(row) for row in newest if row[0] in known),
             holds=tuple(hold for row in holds if (hold := self._hold(row)) is not None),
             last_number=last_number,
         )
