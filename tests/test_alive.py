@@ -1,0 +1,210 @@
+"""The service tells others that it is alive: pings and summaries of a whole daemon, and what they go by."""
+
+import asyncio
+import dataclasses
+import os
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import pytest
+from structlog.testing import capture_logs
+
+from monitor import alive, day, heartbeat
+from monitor.alive import Alive
+from monitor.config import Secret, Settings
+from monitor.core.engine import Engine
+from monitor.core.events import DayOver
+from monitor.core.settings import EngineSettings, FreshnessRules
+from monitor.health import MARKS, STATE, Health
+from monitor.heartbeat import HeartbeatPlan
+from monitor.plan import Plan
+from monitor.status import Status
+from monitor.storage.history import HistorySettings
+from monitor.system_clock import SystemClock
+from tests.cli.made import engine, state, symbol
+from tests.conftest import ManualClock
+from tests.notify.fakes import FakeChannel, FakeInbox
+from tests.ping_service import PingService, ping_service
+from tests.test_app import Exchange, exchange, running, settings_of, until
+
+INTERVAL_S = 0.1
+
+
+# What pings are judged by.
+
+
+def alive_of(tmp_path: Path, status: Status, *, written: bool | None) -> Alive:
+    """Return one whose proof succeeds, fails, or with None never ends."""
+
+    async def prove() -> bool:
+        if written is None:
+            await asyncio.get_running_loop().create_future()
+        return bool(written)
+
+    plan = Plan(
+        EngineSettings(), (), (), (), tmp_path, tmp_path / "h", HistorySettings(),
+        heartbeat=HeartbeatPlan(Secret("http://127.0.0.1:1/x")),
+    )  # fmt: skip
+    clock = ManualClock()
+    return Alive(
+        plan, day=lambda: Engine().day(clock.now()), status=lambda: status, prove=prove, inbox=FakeInbox(),
+        clock=clock, rand=lambda: 0.5,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("status", "written", "reasons"),
+    [
+        (state(), True, ()),
+        (state(), False, (STATE,)),
+        (state(), None, (STATE,)),
+        (state(state_ok=False), True, (STATE,)),
+        (state(state_ok=False), False, (STATE,)),
+        (state(engine=engine(symbols=(symbol(data="blind"),))), False, (MARKS, STATE)),
+    ],
+)
+async def test_a_ping_needs_a_commit_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: Status, written: bool | None, reasons: tuple[str, ...]  # noqa: FBT001
+) -> None:  # fmt: skip
+    """That the last one went well says nothing when it was yesterday; a disk that hangs takes no writes."""
+    monkeypatch.setattr(alive, "PROOF_S", 0.02)
+    one = alive_of(tmp_path, status, written=written)
+    assert await one._look() == Health(ok=not reasons, reasons=reasons)
+    await one.close()
+
+
+async def test_without_either_there_is_nothing_to_run(tmp_path: Path, clock: ManualClock) -> None:
+    """No address, no summary: no job, nothing in the status, nothing on the disk."""
+    plan = Plan(EngineSettings(), (), (), (), tmp_path, tmp_path / "h", HistorySettings())
+
+    async def prove() -> bool:
+        raise AssertionError
+
+    one = Alive(
+        plan, day=lambda: Engine().day(clock.now()), status=state, prove=prove, inbox=FakeInbox(), clock=clock,
+        rand=lambda: 0.5,
+    )  # fmt: skip
+    assert (one.jobs(), one.view(), one.begin()) == ((), None, None)
+    await one.close()
+    assert os.listdir(tmp_path) == []  # noqa: PTH208 - the asynchronous rule knows no other way
+
+
+# The daemon as a whole.
+
+
+@pytest.fixture
+async def service(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[PingService]:
+    """A service to ping, and a heartbeat quick enough for a test."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(heartbeat, "AGAIN_S", 0.05)
+    monkeypatch.setattr(heartbeat, "TELL_AFTER_S", 0.2)
+    async with ping_service() as found:
+        monkeypatch.setenv("HEARTBEAT_URL", found.check)
+        yield found
+
+
+def pinging(market: Exchange, folder: Path) -> Settings:
+    """Return settings of a daemon that pings, and that suspects silence soon."""
+    loaded = settings_of(market.config(folder / "s", "[heartbeat]\nurl = { env = 'HEARTBEAT_URL' }"))
+    assert loaded.heartbeat is not None
+    return dataclasses.replace(
+        loaded,
+        heartbeat=dataclasses.replace(loaded.heartbeat, interval_s=INTERVAL_S),
+        engine=msgspec.structs.replace(loaded.engine, freshness=FreshnessRules(0.4, 30.0)),
+    )
+
+
+async def test_ticks_stop_and_so_do_pings_and_both_come_back(tmp_path: Path, service: PingService) -> None:
+    """The process runs all the while, and its socket to the exchange is open."""
+    async with exchange() as market, running(pinging(market, tmp_path), FakeChannel()) as watch:
+        await until(lambda: service.signals().count("up") >= 3)
+        assert set(service.signals()) == {"up"}
+        market.emulator.faults.silence = True
+        await until(lambda: "fail" in service.signals())
+        assert service.pings[-1].words == MARKS
+        count = len(service.pings)
+        await SystemClock().sleep(5 * INTERVAL_S)
+        assert len(service.pings) == count
+        shown = watch.daemon.status().heartbeat
+        assert shown is not None
+        assert (shown.ok, shown.reasons, shown.told) == (False, (MARKS,), 1)
+        market.emulator.faults.silence = False
+        await until(lambda: len(service.pings) > count + 1)
+        assert set(service.signals()[count:]) == {"up"}
+
+
+async def test_a_disk_that_takes_no_writes_stops_pings_though_nothing_happens(
+    tmp_path: Path, service: PingService
+) -> None:
+    """No level changes, so nothing but the ping itself would have noticed."""
+    async with exchange() as market, running(pinging(market, tmp_path), FakeChannel()) as watch:
+        await until(lambda: len(service.pings) >= 2)
+        with closing(sqlite3.connect(tmp_path / "s" / "state.db", timeout=0, isolation_level=None)) as other:
+            await until(lambda: locked(other))
+            await until(lambda: "fail" in service.signals())
+            assert service.pings[-1].words == STATE
+            assert watch.level() == "ok"
+            other.execute("ROLLBACK")
+        count = len(service.pings)
+        await until(lambda: len(service.pings) > count)
+        assert service.signals()[-1] == "up"
+
+
+def locked(other: sqlite3.Connection) -> bool:
+    try:
+        other.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError:
+        return False
+    return True
+
+
+async def test_a_service_that_hangs_delays_neither_an_alert_nor_the_stop(
+    tmp_path: Path, service: PingService
+) -> None:
+    """It is asked all the while."""
+    channel = FakeChannel()
+    service.mode = "hang"
+    with capture_logs() as logs:
+        async with exchange() as market:
+            async with running(pinging(market, tmp_path), channel) as watch:
+                await until(lambda: service.asked == 1)
+                market.price("59300")
+                await until(lambda: bool(channel.accepted))
+                assert watch.level() == "emergency"
+                begun_s = SystemClock().mono_s()
+            assert SystemClock().mono_s() - begun_s < 3.0
+    assert "drain.late" not in [entry["event"] for entry in logs]
+    assert service.check not in str(logs)
+
+
+async def test_the_day_is_told_once_over_restarts_and_goes_on_counting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The summary of the first day is on record; alerts of before the restart are in the second."""
+    monkeypatch.setattr(day, "SETTLE_S", 3600.0)
+    channel = FakeChannel()
+    async with exchange() as market:
+        settings = settings_of(market.config(tmp_path / "s"))
+        due_ms = SystemClock().wall_ms()
+        async with running(settings, channel) as watch:
+            await until(lambda: watch.level() == "ok")
+            watch.daemon._inbox.post(DayOver(due_ms))
+            await until(lambda: len(channel.accepted) == 1)
+            market.price("59300")
+            await until(lambda: len(channel.accepted) == 2)
+        first, alert = channel.accepted
+        assert "1 position" in first.title + first.body
+        assert "EMERGENCY" in alert.title
+        async with running(settings, channel) as watch:
+            await until(lambda: watch.daemon.ticks > 3)
+            watch.daemon._inbox.post(DayOver(due_ms))
+            watch.daemon._inbox.post(DayOver(due_ms))
+            await until(lambda: watch.daemon._engine.day(watch.daemon._clock.now()).alerts == 1)
+            watch.daemon._inbox.post(DayOver(due_ms + 1))
+            await until(lambda: len(channel.accepted) == 3)
+        assert "EMERGENCY" in channel.accepted[2].body
+        assert len(channel.accepted) == 3
