@@ -34,6 +34,7 @@ from monitor.core.model import AccountSnapshot, Compared, Level, Market, Source
 from monitor.core.notices import SubjectState
 from monitor.drain import cancel, finish
 from monitor.errors import ControlError, StoreError
+from monitor.health import Vitals
 from monitor.inbox import EngineInbox
 from monitor.journal import JournalWriter
 from monitor.notify.delivery import Delivery
@@ -87,6 +88,7 @@ class Daemon:
             tz=plan.time_zone,
             newest=lambda subject: self._engine.newest(subject, clock.now()),
             illustrator=plan.illustrator,
+            minute_s=plan.pace_minute_s,
             probe=probe,
         )
         self._committer = Committer(self._store, self._delivery, self._inbox, clock, probe=probe)
@@ -101,10 +103,11 @@ class Daemon:
         self._started_ms = clock.wall_ms()
         self._deaths: dict[str, int] = {}
         self._died_ms: dict[str, int] = {}
+        self._fallbacks = {one.name: one.fallback for one in plan.settings.channels if one.fallback}
         self._state_ok = True
         self._listeners: list[Callable[[Effects], None]] = []
         self._alive = Alive(
-            plan, day=lambda: self._engine.day(clock.now()), status=self.status, prove=self._prove,
+            plan, day=lambda: self._engine.day(clock.now()), vitals=self.vitals, prove=self._prove,
             inbox=self._inbox, clock=clock, rand=rng.random,
         )  # fmt: skip
         self.ticks = 0
@@ -371,6 +374,18 @@ class Daemon:
         """Return the accounts and tier tables as the engine has them now."""
         return Holdings(*self._engine.holdings())
 
+    def vitals(self) -> Vitals:
+        """Return what tells whether the service is well."""
+        return Vitals(
+            now_ms=self._clock.wall_ms(),
+            sees=self._engine.sees(self._clock.now()),
+            accounts=[account.stats() for account in self._sources.accounts],
+            channels=[stats._asdict() for stats in self._delivery.stats()],
+            state_ok=self._state_ok,
+            died_ms=self._died_ms,
+            fallbacks=self._fallbacks,
+        )
+
     def status(self) -> Status:
         """Return everything as it stands."""
         latencies = self._committer.latencies()
@@ -396,7 +411,7 @@ class Daemon:
             state_ok=self._state_ok,
             job_deaths=dict(self._deaths),
             died_ms=dict(self._died_ms),
-            fallbacks={one.name: one.fallback for one in self._plan.settings.channels if one.fallback},
+            fallbacks=self._fallbacks,
             heartbeat=self._alive.view(),
             unseen=tuple(name for name in self._plan.settings.accounts if name not in known),
         )  # fmt: skip

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from monitor.core.model import AccountSnapshot, BracketTable, Market
 from monitor.core.settings import EngineSettings
 from monitor.heartbeat import HeartbeatPlan
+from monitor.notify.pacing import MINUTE_S
 from monitor.ports import AccountSource, Channel, Feed, Illustrator, Inbox
 from monitor.storage.history import HistorySettings
 
@@ -38,4 +39,5 @@ class Plan(NamedTuple):
     time_zone: tzinfo = UTC  # shown beside UTC in messages
     illustrator: Illustrator | None = None  # draws what alerts are about
     heartbeat: HeartbeatPlan | None = None  # where to ping while all is well
+    pace_minute_s: float = MINUTE_S  # in which a channel gets five messages at most
     summary_minute: int | None = None  # of the daily summary, since midnight in ``time_zone``; None: there is none

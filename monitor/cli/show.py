@@ -16,7 +16,16 @@ from monitor import logs
 from monitor.app import Daemon
 from monitor.cli.common import console, counted
 from monitor.cli.live import ALERTS_SHOWN, Delivered, Frame, LiveView, PlainLines, Watcher
-from monitor.cli.stage import CHANNELS, DWELL_S, LOG_NAME, TICK_S, compressed, scale_of, write_config
+from monitor.cli.stage import (
+    CHANNELS,
+    DWELL_S,
+    LOG_NAME,
+    PACE_MINUTE_S,
+    TICK_S,
+    compressed,
+    scale_of,
+    write_config,
+)
 from monitor.cli.summary import Files, Summary, Worst, summarise
 from monitor.cli.wiring import build_daemon
 from monitor.config import Settings, load
@@ -47,6 +56,7 @@ class Show:
         scale = scale_of(seconds)
         self._tick_s = min(TICK_S, TICK_S * scale)
         self._dwell_s = round(DWELL_S * scale, 3)
+        self._minute_s = round(PACE_MINUTE_S * scale, 3)
         self._clock: Clock = SystemClock()
         self._alerts: list[Delivered] = []
         self._complete = False
@@ -57,7 +67,11 @@ class Show:
     @property
     def note(self) -> str:
         """What differs from real use."""
-        return f"dwell shortened to {span(self._dwell_s)} so that the all-clear fits into the demonstration"
+        dwell, minute = span(self._dwell_s), span(self._minute_s)
+        return (
+            f"dwell shortened to {dwell}, and the minute of at most five messages to {minute}, so that all levels "
+            "and the all-clear fit into the demonstration"
+        )
 
     @contextlib.contextmanager
     def logged(self) -> Iterator[None]:
@@ -91,7 +105,9 @@ class Show:
             self.zone = settings.display.zone()
             watcher = self._watcher(live=live, stderr=stderr)
             channels = [self._channel(one.name, watcher) for one in settings.channels]
-            daemon = build_daemon(settings, channels, clock=self._clock, environ=self._environ())
+            daemon = build_daemon(
+                settings, channels, clock=self._clock, environ=self._environ(), pace_minute_s=self._minute_s
+            )
             daemon.listen(lambda effects: _show(effects, watcher))
             worst = Worst()
             try:

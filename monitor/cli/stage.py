@@ -14,6 +14,7 @@ from monitor.storage.paths import CONTROL_SOCKET
 
 CHANNELS = (("phone", "warning"), ("log", "notice"))
 DWELL_S = 3.0
+PACE_MINUTE_S = 6.0
 TICK_S = 0.25
 CONFIG_NAME = "config.toml"
 LOG_NAME = "demo.log"

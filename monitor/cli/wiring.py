@@ -26,6 +26,7 @@ from monitor.core.model import AccountSnapshot, Market
 from monitor.errors import ConfigError, KeyRefusedError, Problem
 from monitor.heartbeat import HeartbeatPlan
 from monitor.notify.apprise import AppriseChannel, build_channel
+from monitor.notify.pacing import MINUTE_S
 from monitor.plan import Plan, Sources
 from monitor.ports import Channel, Clock, Feed, Inbox
 from monitor.storage.account_cache import AccountCache
@@ -104,6 +105,7 @@ def build_daemon(
     environ: Mapping[str, str],
     journal: Path | None = None,
     timings: AccountTimings = DEFAULT_ACCOUNT_TIMINGS,
+    pace_minute_s: float = MINUTE_S,
 ) -> Daemon:
     """Return a daemon for this configuration; nothing is opened yet.
 
@@ -150,6 +152,7 @@ def build_daemon(
         journal=journal,
         time_zone=settings.display.zone() or _machine_zone(environ),
         heartbeat=_heartbeat(settings, environ),
+        pace_minute_s=pace_minute_s,
         summary_minute=settings.summary.at_minute if settings.summary.enabled else None,
     )
     return Daemon(plan, sources, clock, rng)

@@ -13,6 +13,7 @@ import structlog
 from monitor.core.notices import Facts, Notice
 from monitor.notify.lane import ChannelStats, Lane, Surroundings
 from monitor.notify.marks import Marks
+from monitor.notify.pacing import MINUTE_S
 from monitor.ports import Channel, Clock, Illustrator, Inbox, Job, Probe, StateStore, unwatched
 
 log = structlog.get_logger()
@@ -30,6 +31,7 @@ class Delivery:
         tz: a zone that messages show beside UTC.
         newest: by subject, how it is now, which a late message says beside what it was; None: not known.
         illustrator: draws what a message about one wallet is about, for channels that take files.
+        minute_s: the minute in which a channel gets five messages at most; shorter only where time is played.
         probe: told of each step of each message.
     """
 
@@ -44,9 +46,11 @@ class Delivery:
         tz: tzinfo = UTC,
         newest: Callable[[str], Facts | None] = lambda _subject: None,
         illustrator: Illustrator | None = None,
+        minute_s: float = MINUTE_S,
         probe: Probe = unwatched,
     ) -> None:
-        around = Surroundings(Marks(store, inbox), inbox, clock, rand, tz, newest, illustrator, probe)
+        marks = Marks(store, inbox)
+        around = Surroundings(marks, inbox, clock, rand, tz, newest, illustrator, minute_s, probe)
         self._clock = clock
         self._finishing = False
         self._strangers: set[str] = set()

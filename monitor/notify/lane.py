@@ -55,6 +55,7 @@ class Surroundings(NamedTuple):
     tz: tzinfo
     newest: Callable[[str], Facts | None]  # by subject
     illustrator: Illustrator | None
+    minute_s: float  # of the pace
     probe: Probe = unwatched
 
 
@@ -66,7 +67,7 @@ class Lane:
         self._around = around
         self._clock = around.clock
         self._pending = Pending()
-        self._pace = Pace()
+        self._pace = Pace(around.minute_s)
         self._nap = Nap(around.clock)
         self._held_until_s = -math.inf  # the service asked not to be called at all
         self._deadline_s: float | None = None  # set once finishing

@@ -24,10 +24,10 @@ from collections import deque
 from enum import IntEnum
 from itertools import pairwise
 
-WINDOW_S = 60.0
-MOST = 5  # starts in any window
-GROUP_S = 2.0  # what follows a message within this time is gathered into the next
-PARTING_S = 1.0
+MINUTE_S = 60.0
+MOST = 5  # starts in any minute
+_GROUPS = 30  # in a minute: what follows a message for so long is gathered into the next
+_PARTINGS = 60
 _GROWTH = 1.5  # of gaps
 
 
@@ -43,9 +43,15 @@ _PLACES = {Urgency.ORDINARY: 3, Urgency.SERIOUS: 4, Urgency.EMERGENCY: MOST}
 
 
 class Pace:
-    """Starts of one channel in the last minute. Times are monotonic seconds and never go back."""
+    """Starts of one channel in the last minute. Times are monotonic seconds and never go back.
 
-    def __init__(self) -> None:
+    Args:
+        minute_s: how long that is; who plays a story faster than life shortens it.
+    """
+
+    def __init__(self, minute_s: float = MINUTE_S) -> None:
+        self._minute_s = minute_s
+        self._group_s = minute_s / _GROUPS
         self._starts: deque[tuple[float, Urgency]] = deque(maxlen=MOST)
 
     def started(self, urgency: Urgency, now_s: float) -> None:
@@ -54,7 +60,7 @@ class Pace:
 
     def allowed_s(self, urgency: Urgency, now_s: float) -> float:
         """Return from when on, ``now_s`` at least, a message of this urgency may start unless another does."""
-        expiries = [at_s + WINDOW_S for at_s, _ in self._starts if at_s + WINDOW_S > now_s]
+        expiries = [at_s + self._minute_s for at_s, _ in self._starts if at_s + self._minute_s > now_s]
         for begins_s, ends_s in pairwise([now_s, *expiries, math.inf]):
             allowed_s = max(begins_s, self._gap_ends_s(urgency, begins_s))
             if allowed_s < ends_s:
@@ -65,21 +71,21 @@ class Pace:
         """Return from when on the last message of a run may start: nothing follows that it could wait for."""
         if not self._starts:
             return now_s
-        place_s = self._starts[0][0] + WINDOW_S if len(self._starts) == MOST else now_s
-        return max(now_s, self._starts[-1][0] + PARTING_S, place_s)
+        place_s = self._starts[0][0] + self._minute_s if len(self._starts) == MOST else now_s
+        return max(now_s, self._starts[-1][0] + self._minute_s / _PARTINGS, place_s)
 
     def _gap_ends_s(self, urgency: Urgency, at_s: float) -> float:
         """Return when the gap is over if nothing expires after ``at_s``; infinity where no place is left."""
-        counted = [start for start in self._starts if start[0] + WINDOW_S > at_s]
+        counted = [start for start in self._starts if start[0] + self._minute_s > at_s]
         left = _PLACES[urgency] - len(counted)
         if left <= 0:
             return math.inf
-        least_s = counted[-1][0] + GROUP_S if counted and urgency < Urgency.EMERGENCY else -math.inf
+        least_s = counted[-1][0] + self._group_s if counted and urgency < Urgency.EMERGENCY else -math.inf
         alike = [start_s for start_s, was in counted if was >= urgency]
         if not alike:
             return least_s
-        gap_s = GROUP_S
+        gap_s = self._group_s
         if len(alike) > 1:
-            rest_s = counted[0][0] + WINDOW_S - alike[-1]
+            rest_s = counted[0][0] + self._minute_s - alike[-1]
             gap_s = max(gap_s, rest_s * (_GROWTH - 1) / (_GROWTH ** (left + 1) - 1))
         return max(least_s, alike[-1] + gap_s)

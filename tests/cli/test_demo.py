@@ -44,7 +44,7 @@ def test_the_whole_story_in_six_seconds(tmp_path: Path) -> None:
     text = found.stdout
     for said in (
         f"files: {folder}\n",
-        "dwell shortened to 0.4 s so that the all-clear fits into the demonstration\n",
+        "dwell shortened to 0.4 s, and the minute of at most five messages to 0.8 s, so that all levels and ",
         "ok -> notice  isolated: isolated BTCUSDT LONG",
         "critical -> emergency",
         "sent to phone: EMERGENCY",

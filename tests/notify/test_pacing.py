@@ -154,3 +154,15 @@ def test_the_last_message_of_a_run_keeps_no_gap_but_the_limit() -> None:
         pace.started(Urgency.ORDINARY, float(number))
         assert pace.parting_s(number + 0.5) == (number + 1.0 if number < 4 else 60.0)
     assert pace.parting_s(70.0) == 70.0
+
+
+def test_a_shorter_minute_is_the_same_at_another_speed() -> None:
+    """Whoever plays a story faster than life sees it told as in life."""
+    slow, fast = Pace(), Pace(6.0)
+    now_s = 0.0
+    for urgency in (Urgency.ORDINARY, Urgency.EMERGENCY, Urgency.SERIOUS, Urgency.EMERGENCY, Urgency.EMERGENCY):
+        now_s = slow.allowed_s(urgency, now_s)
+        assert fast.allowed_s(urgency, now_s / 10) == pytest.approx(now_s / 10)
+        slow.started(urgency, now_s)
+        fast.started(urgency, now_s / 10)
+    assert fast.parting_s(now_s / 10) == pytest.approx(6.0)
