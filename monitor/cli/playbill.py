@@ -14,6 +14,7 @@ from monitor.cli.common import console, counted
 from monitor.cli.rehearsal import Try
 from monitor.cli.scenarios import DWELL_MIN, Scenario
 from monitor.cli.tables import STYLES
+from monitor.core.notices import NoticeKind
 from monitor.core.settings import ChannelRule
 from monitor.notify.numbers import span
 from monitor.notify.reasons import in_words
@@ -22,6 +23,8 @@ from monitor.storage.outbox import OutboxRow, OutboxState
 
 _PICTURES_S = 0.1
 _TAKEN = len("00:00  ")
+# What the drill itself found out may be decided when it is over.
+_ABOUT_CHANNELS = (NoticeKind.CHANNEL, NoticeKind.CHANNEL_BACK)
 
 Result = TypeVar("Result")
 
@@ -111,7 +114,10 @@ class Playbill:
         for rule in self._rules:
             mine = [row for row in rows if row.channel == rule.name]
             lost = [row for row in mine if row.state is not OutboxState.ACCEPTED and row.attempts]
-            waiting = [row for row in mine if row.state is OutboxState.PENDING and not row.attempts]
+            waiting = [
+                row for row in mine
+                if row.state is OutboxState.PENDING and not row.attempts and row.kind not in _ABOUT_CHANNELS
+            ]  # fmt: skip
             if lost:
                 reasons = ", ".join(dict.fromkeys(in_words(row.last_reason) for row in lost if row.last_reason))
                 found.append(

@@ -1,0 +1,143 @@
+"""A drill through the real engine, ledger and delivery, on a clock that is faster than any."""
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from monitor.cli import rehearsal
+from monitor.cli.rehearsal import Rehearsal, Try, quickened
+from monitor.cli.scenarios import LEVELS, SCENARIOS, Holding
+from monitor.core.model import Level, Side
+from monitor.core.notices import NoticeKind
+from monitor.core.settings import ChannelRule
+from monitor.errors import DeliveryError
+from monitor.ports import Channel, Message
+from monitor.storage.outbox import OutboxRow, OutboxState
+from tests.cli.quick import QuickClock
+from tests.notify.fakes import FakeChannel
+
+RULES = (ChannelRule("phone", Level.WARNING), ChannelRule("log"))
+
+
+def made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+async def played(
+    folder: Path, name: str, *channels: Channel, rules: tuple[ChannelRule, ...] = RULES, speed: float = 60.0
+) -> tuple[list[OutboxRow], list[str | Try]]:
+    """Play a scenario; return the ledger it left and what was told of it."""
+    told: list[str | Try] = []
+    drill = Rehearsal(
+        SCENARIOS[name], quickened(rules, speed, 600.0), channels, made(folder), QuickClock(), speed=speed,
+        told=told.append,
+    )  # fmt: skip
+    return await drill.run(), told
+
+
+def answered(told: list[str | Try], channel: str) -> list[Try]:
+    return [one for one in told if isinstance(one, Try) and one.channel == channel and one.took_s is not None]
+
+
+def kinds(rows: list[OutboxRow], channel: str) -> list[tuple[NoticeKind, Level]]:
+    return [(row.kind, row.level) for row in rows if row.channel == channel and row.state is OutboxState.ACCEPTED]
+
+
+async def test_each_scenario_tells_what_it_says(tmp_path: Path) -> None:
+    """Whatever the built-in levels are, a drill reaches every level it names, ends, and says DRILL."""
+    phones = {name: FakeChannel("phone") for name in SCENARIOS}
+    with capture_logs():
+        found = await asyncio.gather(
+            *(played(tmp_path / name, name, phone, FakeChannel("log")) for name, phone in phones.items())
+        )
+    results = dict(zip(phones, found, strict=True))
+    alert, closed = NoticeKind.ALERT, NoticeKind.CLOSED
+    told = {name: kinds(rows, "phone") for name, (rows, _) in results.items()}
+    assert told["fall"] == [
+        (alert, Level.WARNING),
+        (alert, Level.CRITICAL),
+        (alert, Level.EMERGENCY),
+        (closed, Level.OK),
+    ]
+    assert kinds(results["fall"][0], "log")[0] == (alert, Level.NOTICE)
+    assert told["spike"] == [(alert, Level.EMERGENCY), (closed, Level.OK)]
+    assert told["blind"] == [(NoticeKind.BLIND, Level.CRITICAL), (NoticeKind.SIGHT, Level.OK)]
+    assert told["flap"] == [(alert, Level.WARNING), (closed, Level.OK)]
+    market = Counter(told["market"])
+    assert market[closed, Level.OK] == 20
+    assert market[alert, Level.EMERGENCY] == 3
+    assert 3 <= len(phones["market"].accepted) <= 6
+    for name, phone in phones.items():
+        assert all(title.startswith("DRILL") for title in phone.titles), name
+        assert [one.message for one in answered(results[name][1], "phone")] == phone.accepted
+    assert [one for one in results["fall"][1] if isinstance(one, str)] == [
+        step.words for step in SCENARIOS["fall"].steps
+    ]
+
+
+async def test_what_a_channel_answers_is_shown_as_it_is(tmp_path: Path) -> None:
+    """A refusal is told with its reason, and the ledger knows it too."""
+    bad = FakeChannel("phone", script=[DeliveryError("phone", "http-401", permanent=True)] * 9)
+    with capture_logs():
+        rows, told = await played(tmp_path / "d", "spike", bad, rules=RULES[:1], speed=120.0)
+    assert {one.reason for one in answered(told, "phone")} == {"http-401"}
+    assert rows[0].state is OutboxState.REFUSED
+
+
+async def test_a_channel_that_hangs_does_not_keep_a_drill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is given up after a time, and its messages are not accepted."""
+    monkeypatch.setattr(rehearsal, "DRAIN_S", 0.1)
+    stuck = FakeChannel("phone")
+    stuck.hold()
+    with capture_logs():
+        rows, told = await played(tmp_path / "d", "spike", stuck, rules=RULES[:1], speed=120.0)
+    assert answered(told, "phone") == []
+    assert [row.state for row in rows if row.kind is NoticeKind.ALERT] == [OutboxState.PENDING]
+
+
+async def test_a_stand_in_takes_over_in_a_drill(tmp_path: Path) -> None:
+    """With shortened times, so that it can be seen; the message says for whom."""
+    rules = (ChannelRule("phone", Level.WARNING, fallback="mail"), ChannelRule("mail", Level.EMERGENCY))
+    bad = FakeChannel("phone", script=[DeliveryError("phone", "refused")] * 99)
+    mail = FakeChannel("mail")
+    with capture_logs():
+        await played(tmp_path / "d", "flap", bad, mail, rules=rules)
+    assert any("WARNING" in title for title in mail.titles)
+
+
+def test_waiting_times_are_divided_and_have_floors() -> None:
+    """A slow service must not look like a broken one; who is not part of the drill stands in for nobody."""
+    rules = (ChannelRule("phone", fallback="mail", fallback_after_s=1200.0), ChannelRule("sms", fallback="phone"))
+    settings = quickened(rules, 60.0, 6000.0)
+    assert [(one.fallback, one.fallback_after_s) for one in settings.channels] == [("", 20.0), ("phone", 8.0)]
+    assert settings.escalate_after_s == 100.0
+    assert quickened(rules, 60.0, 60.0).escalate_after_s == 12.0
+    assert [one.dwell_s for one in settings.rules.levels] == [one.dwell_s / 60 for one in LEVELS]
+    assert settings.environment == "drill"
+
+
+def test_a_path_is_followed_to_its_end() -> None:
+    """Straight between two points, nothing where there are no marks, and the last for ever."""
+    one = Holding("X", Side.LONG, 100.0, ((0.0, 1.0), (1.0, 1.0), (2.0, 0.9), (3.0, None), (5.0, 0.8)))
+    assert [one.mark(minute) for minute in (0.0, 1.5, 2.0, 2.5, 3.0, 4.9, 5.0, 99.0)] == [
+        100.0, pytest.approx(95.0), 90.0, 90.0, None, None, 80.0, 80.0,
+    ]  # fmt: skip
+
+
+def test_every_script_fits_into_a_minute() -> None:
+    """At the usual speed, with what the last messages take."""
+    assert all(one.minutes <= 50.0 for one in SCENARIOS.values())
+    assert all(one.steps[-1].minute < one.minutes for one in SCENARIOS.values())
+
+
+def test_a_message_is_a_message() -> None:
+    """What is watched is what is sent."""
+    shown: list[Try] = []
+    channel = rehearsal.Watched(FakeChannel("phone", "html"), QuickClock(), shown.append)
+    asyncio.run(channel.send(Message("t", "b", "html", Level.NOTICE)))
+    assert (channel.name, channel.format) == ("phone", "html")
+    assert [one.took_s is None for one in shown] == [True, False]
