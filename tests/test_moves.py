@@ -1,0 +1,155 @@
+"""Moves left through the whole service: asked for at the start, shown, and a level of their own."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from monitor.cli.wiring import build_daemon
+from monitor.config import Settings, load_text
+from monitor.emulator.market import Instrument
+from monitor.emulator.prices import PricePath
+from monitor.emulator.scenario import Scenario
+from monitor.emulator.server import Emulator
+from monitor.emulator.settings import EmulatorSettings
+from monitor.storage.history_reader import HistoryReader
+from monitor.system_clock import SystemClock
+from tests.notify.fakes import FakeChannel
+from tests.test_app import Watch, running, until
+
+PRICES = {"BTC": "62000", "ETH": "3000", "SOL": "150"}
+TYPICAL = 0.0158  # of an hour, of prices drawn from +-0.25 % at random
+
+CONFIG = """
+[exchange]
+rest_url = "{rest}"
+market_stream_url = "{stream}"
+[state]
+directory = "{state}"
+[[accounts]]
+name = "by-hand"
+balances = {{ USDT = 3000.0 }}
+[[accounts.positions]]
+symbol = "BTCUSDT"
+side = "LONG"
+quantity = 0.5
+entry_price = 62000.0
+margin_mode = "isolated"
+margin = 1550.0
+[[accounts.positions]]
+symbol = "SOLUSDT"
+side = "LONG"
+quantity = 40.0
+entry_price = 150.0
+margin_mode = "cross"
+[[accounts.positions]]
+symbol = "ETHUSDT"
+side = "SHORT"
+quantity = 2.0
+entry_price = 3000.0
+margin_mode = "cross"
+[[channels]]
+name = "tg"
+url = {{ file = "{state}/url" }}
+"""
+
+
+def path(price: str, noise: float = 0.0025) -> PricePath:
+    return PricePath(((0.0, Decimal(price)),), noise=noise, seed=price)
+
+
+class Exchange:
+    def __init__(self) -> None:
+        self.emulator = Emulator(
+            SystemClock(),
+            Scenario(tuple(Instrument(f"{base}USDT", base, path(price)) for base, price in PRICES.items())),
+            EmulatorSettings(tick_s=0.05, forever=True),
+        )
+
+    def settings(self, state: Path, rest: str = "") -> Settings:
+        one = self.emulator
+        text = CONFIG.format(rest=rest or one.base_http, stream=one.base_market_ws, state=state)
+        return load_text(text, "test")
+
+    def fall(self, price: str) -> None:
+        """Let BTCUSDT be there from the next tick on, calm as it never was before."""
+        self.emulator.market.instruments["BTCUSDT"] = Instrument("BTCUSDT", "BTC", path(price, 0.0))
+
+
+@asynccontextmanager
+async def exchange() -> AsyncIterator[Exchange]:
+    one = Exchange()
+    await one.emulator.start()
+    try:
+        async with asyncio.TaskGroup() as group:
+            ticking = group.create_task(one.emulator.run())
+            yield one
+            ticking.cancel()
+    finally:
+        await one.emulator.stop()
+
+
+def known(watch: Watch) -> list[float | None]:
+    return [wallet.moves_left for wallet in watch.daemon.status().engine.wallets]
+
+
+async def test_a_level_rises_on_moves_left_alone(tmp_path: Path) -> None:
+    """The past is asked for without a key, and a market that wild leaves fewer than two moves."""
+    channel = FakeChannel()
+    async with exchange() as market, running(market.settings(tmp_path / "s"), channel) as watch:
+        await until(lambda: len(known(watch)) == 2 and None not in known(watch))
+        status = watch.daemon.status()
+        for symbol in status.engine.symbols:
+            assert symbol.typical_move == pytest.approx(TYPICAL, rel=0.15)
+            assert symbol.minutes >= 1439
+        assert status.feeds[0].past.answered == 3
+        assert {wallet.level for wallet in status.engine.wallets} == {"ok"}
+        market.fall("60750")
+        await until(lambda: bool(channel.accepted))
+        # Nothing but moves left calls for it: room and margin ratio are those of a position at ease.
+        facts = next(
+            change.facts for effects in watch.effects for change in effects.transitions if change.level > 1
+        )
+        assert facts.wallet == "isolated:BTCUSDT:LONG"
+        assert facts.moves_left is not None
+        assert 1.0 < facts.moves_left <= 2.0
+        assert facts.room is not None
+        assert 0.5 < facts.room <= 0.6
+        assert facts.margin_ratio is not None
+        assert facts.margin_ratio < 0.2
+        await SystemClock().sleep(1.1)  # a sample a second
+    assert channel.titles[0].startswith("WARNING")
+    with HistoryReader(tmp_path / "s" / "history.db") as history:
+        lefts = [sample.moves_left for sample in history.samples(wallet="isolated:BTCUSDT:LONG", symbol="")]
+    assert any(left is not None and left <= 2.0 for left in lefts)
+
+
+async def test_without_an_answer_everything_else_works(tmp_path: Path) -> None:
+    """One warning; moves are shown as unknown, and the other conditions stand."""
+    channel = FakeChannel()
+    async with exchange() as market:
+        settings = market.settings(tmp_path / "s", rest="http://127.0.0.1:9")
+        with capture_logs() as logs:
+            async with running(settings, channel) as watch:
+                await until(lambda: watch.daemon.status().feeds[0].past.failing != "")
+                market.fall("59300")
+                await until(lambda: bool(channel.accepted))
+                assert known(watch) == [None, None]
+                assert watch.level() == "emergency" or any(
+                    wallet.level == "emergency" for wallet in watch.daemon.status().engine.wallets
+                )
+    assert [one["log_level"] for one in logs if one["event"] == "klines.lost"] == ["warning"]
+
+
+def test_the_service_is_wired_with_clients_that_need_no_key(tmp_path: Path) -> None:
+    """Nothing is connected before it runs, and each market has a past of its own."""
+    text = CONFIG.format(rest="http://127.0.0.1:9", stream="ws://127.0.0.1:9/market", state=tmp_path)
+    settings = load_text(text, "test")
+    daemon = build_daemon(settings, [], clock=SystemClock(), environ=os.environ)
+    names = [job.name for feed in daemon._sources.feeds.values() for job in feed.jobs()]
+    assert {"klines-usdm", "klines-coinm"} <= set(names)
