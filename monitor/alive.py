@@ -7,11 +7,11 @@ from typing import Final
 from monitor.core.events import DayKept
 from monitor.core.notices import DayReport
 from monitor.day import Calendar
-from monitor.health import STATE, Health, health
+from monitor.health import STATE, Health, Vitals, health
 from monitor.heartbeat import OutwardHeartbeat
 from monitor.plan import Plan
 from monitor.ports import Clock, Inbox, Job
-from monitor.status import HeartbeatView, Status
+from monitor.status import HeartbeatView
 from monitor.storage.day_cache import DayCache
 
 # A commit gives up after a second; a disk that takes longer to be asked counts as one that takes no writes.
@@ -24,7 +24,7 @@ class Alive:
     Args:
         plan: the configuration.
         day: returns what the day was like so far.
-        status: returns everything as it stands.
+        vitals: returns what tells whether the service is well; called for each ping.
         prove: writes something to the state database, and returns whether that succeeded.
         inbox: where events go.
         clock: of records and pauses.
@@ -32,10 +32,10 @@ class Alive:
     """
 
     def __init__(
-        self, plan: Plan, *, day: Callable[[], DayReport], status: Callable[[], Status],
+        self, plan: Plan, *, day: Callable[[], DayReport], vitals: Callable[[], Vitals],
         prove: Callable[[], Awaitable[bool]], inbox: Inbox, clock: Clock, rand: Callable[[], float],
     ) -> None:  # fmt: skip
-        self._status = status
+        self._vitals = vitals
         self._prove = prove
         self._calendar = Calendar(
             plan.summary_minute, plan.time_zone, cache=DayCache(plan.state_dir), day=day, inbox=inbox, clock=clock
@@ -67,7 +67,7 @@ class Alive:
                 written = await self._prove()
         except TimeoutError:
             written = False
-        found = health(self._status())
+        found = health(self._vitals())
         if written or STATE in found.reasons:
             return found
         return Health(ok=False, reasons=(*found.reasons, STATE))

@@ -4,7 +4,7 @@
 on what the exchange holds, written down and told.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -28,6 +28,18 @@ UNREACHABLE: Final = "no channel takes messages"
 DYING: Final = "a part of the service keeps failing"
 
 
+class Vitals(NamedTuple):
+    """What the verdict goes by; the part of a ``Status`` that costs nothing to make."""
+
+    now_ms: int
+    sees: bool  # all that is watched has fresh marks
+    accounts: Sequence[Any]
+    channels: Sequence[Mapping[str, Any]]
+    state_ok: bool
+    died_ms: Mapping[str, int]
+    fallbacks: Mapping[str, str]
+
+
 class Health(NamedTuple):
     """The verdict; ``reasons`` are constant words without a secret, empty if all is well."""
 
@@ -35,13 +47,26 @@ class Health(NamedTuple):
     reasons: tuple[str, ...] = ()
 
 
-def health(found: Status) -> Health:
+def vitals_of(found: Status) -> Vitals:
+    """Return what of a status matters here."""
+    return Vitals(
+        now_ms=found.now_ms,
+        sees=all(one.data == DataState.FRESH.value for one in found.engine.symbols),
+        accounts=found.accounts,
+        channels=found.channels,
+        state_ok=found.state_ok,
+        died_ms=found.died_ms,
+        fallbacks=found.fallbacks,
+    )
+
+
+def health(found: Vitals) -> Health:
     """Return whether the service does its work at the moment ``found`` was made.
 
     Nothing watched is well: there is nothing to miss. Nor does a level matter: that is told by alerts.
     """
     wrong = {
-        MARKS: any(one.data != DataState.FRESH.value for one in found.engine.symbols),
+        MARKS: not found.sees,
         ACCOUNTS: not all(map(_reconciled, found.accounts)),
         STATE: not found.state_ok,
         OVERDUE: _is_overdue(found),
@@ -58,7 +83,7 @@ def _reconciled(account: object) -> bool:
     return age_s is not None and age_s <= RECONCILED_WITHIN_S
 
 
-def _is_overdue(found: Status) -> bool:
+def _is_overdue(found: Vitals) -> bool:
     """Return whether a channel holds a message that is overdue and nobody delivered it in its place."""
     channels = {one["channel"]: one for one in found.channels}
     for name, one in channels.items():

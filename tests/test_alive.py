@@ -12,13 +12,13 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from monitor import alive, day, heartbeat
+from monitor import alive, commit, day, heartbeat
 from monitor.alive import Alive
 from monitor.config import Secret, Settings
 from monitor.core.engine import Engine
 from monitor.core.events import DayOver
 from monitor.core.settings import EngineSettings, FreshnessRules
-from monitor.health import MARKS, STATE, Health
+from monitor.health import MARKS, STATE, Health, vitals_of
 from monitor.heartbeat import HeartbeatPlan
 from monitor.plan import Plan
 from monitor.status import Status
@@ -50,8 +50,8 @@ def alive_of(tmp_path: Path, status: Status, *, written: bool | None) -> Alive:
     )  # fmt: skip
     clock = ManualClock()
     return Alive(
-        plan, day=lambda: Engine().day(clock.now()), status=lambda: status, prove=prove, inbox=FakeInbox(),
-        clock=clock, rand=lambda: 0.5,
+        plan, day=lambda: Engine().day(clock.now()), vitals=lambda: vitals_of(status), prove=prove,
+        inbox=FakeInbox(), clock=clock, rand=lambda: 0.5,
     )  # fmt: skip
 
 
@@ -84,8 +84,8 @@ async def test_without_either_there_is_nothing_to_run(tmp_path: Path, clock: Man
         raise AssertionError
 
     one = Alive(
-        plan, day=lambda: Engine().day(clock.now()), status=state, prove=prove, inbox=FakeInbox(), clock=clock,
-        rand=lambda: 0.5,
+        plan, day=lambda: Engine().day(clock.now()), vitals=lambda: vitals_of(state()), prove=prove,
+        inbox=FakeInbox(), clock=clock, rand=lambda: 0.5,
     )  # fmt: skip
     assert (one.jobs(), one.view(), one.begin()) == ((), None, None)
     await one.close()
@@ -101,7 +101,8 @@ async def service(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[PingService]
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(heartbeat, "AGAIN_S", 0.05)
-    monkeypatch.setattr(heartbeat, "TELL_AFTER_S", 0.2)
+    monkeypatch.setattr(heartbeat, "TELL_AFTER_S", 0.15)
+    monkeypatch.setattr(commit, "COMMIT_TIMEOUT_S", 0.3)
     async with ping_service() as found:
         monkeypatch.setenv("HEARTBEAT_URL", found.check)
         yield found
@@ -114,7 +115,7 @@ def pinging(market: Exchange, folder: Path) -> Settings:
     return dataclasses.replace(
         loaded,
         heartbeat=dataclasses.replace(loaded.heartbeat, interval_s=INTERVAL_S),
-        engine=msgspec.structs.replace(loaded.engine, freshness=FreshnessRules(0.4, 30.0)),
+        engine=msgspec.structs.replace(loaded.engine, freshness=FreshnessRules(0.3, 30.0)),
     )
 
 
@@ -132,6 +133,9 @@ async def test_ticks_stop_and_so_do_pings_and_both_come_back(tmp_path: Path, ser
         shown = watch.daemon.status().heartbeat
         assert shown is not None
         assert (shown.ok, shown.reasons, shown.told) == (False, (MARKS,), 1)
+        assert watch.daemon.vitals() == vitals_of(watch.daemon.status())._replace(
+            now_ms=watch.daemon.vitals().now_ms, accounts=[], channels=watch.daemon.vitals().channels
+        )
         market.emulator.faults.silence = False
         await until(lambda: len(service.pings) > count + 1)
         assert set(service.signals()[count:]) == {"up"}

@@ -18,6 +18,7 @@ from monitor.health import (
     UNREACHABLE,
     Health,
     health,
+    vitals_of,
 )
 from monitor.status import Status
 from monitor.supervise import WINDOW_S
@@ -36,14 +37,14 @@ class Followed(msgspec.Struct, frozen=True):
 
 def reasons(**changes: object) -> tuple[str, ...]:
     """Return what is wrong with a status that is well but for these changes."""
-    verdict = health(state(**changes))
+    verdict = health(vitals_of(state(**changes)))
     assert verdict.ok is not bool(verdict.reasons)
     return verdict.reasons
 
 
 def test_a_service_that_watches_and_can_tell_is_well() -> None:
     """Levels do not matter: they are told by alerts."""
-    assert health(state()) == Health(ok=True)
+    assert health(vitals_of(state())) == Health(ok=True)
 
 
 def test_with_nothing_watched_there_is_nothing_to_miss() -> None:
@@ -137,4 +138,4 @@ def test_the_verdict_is_the_same_on_the_other_side_of_the_socket() -> None:
     """A command that asks the daemon comes to the same conclusion."""
     found = state(accounts=(Followed("a", 1.0),), channels=(channel(**LATE), channel(channel="mail")))
     there = msgspec.convert(msgspec.json.decode(msgspec.json.encode(found)), Status)
-    assert health(there) == health(found) == Health(ok=False, reasons=(OVERDUE,))
+    assert health(vitals_of(there)) == health(vitals_of(found)) == Health(ok=False, reasons=(OVERDUE,))

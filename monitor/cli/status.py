@@ -252,10 +252,10 @@ def _print_rest(found: "Status", out: "Console") -> None:
 
 
 def _print_health(found: "Status", out: "Console") -> None:
-    from monitor.health import health
+    from monitor.health import health, vitals_of
     from monitor.notify.numbers import span
 
-    verdict = health(found)
+    verdict = health(vitals_of(found))
     if not verdict.ok:
         out.print(f"Not well: {'; '.join(verdict.reasons)}.", style="bold red", markup=False)
     heart = found.heartbeat

@@ -203,6 +203,10 @@ class Engine:
             evaluations=self.evaluations,
         )
 
+    def sees(self, now: Now) -> bool:
+        """Return whether all that is watched has fresh marks."""
+        return all(self._data(name, now) is DataState.FRESH for name in self._book.watched)
+
     def _data(self, symbol: str, now: Now) -> DataState:
         state = self._board.state(symbol, now.mono_s, self._settings.freshness)
         # A symbol that has yet to deliver is in order, but nothing about it is fresh.
