@@ -2,10 +2,15 @@
 
 Bursts come by a timer, whether or not the last one was finished: waiting for the answer would hide every delay
 but the first. Decisions are measured from when the exchange wrote the burst to its socket, which adds the way
-through the kernel and the scheduler; commits from when the feed had the frame, as the promise says.
+through the kernel and the scheduler; commits from when the feed had the frame, as the promise says; attempts to
+send from the exchange's write again.
+
+What follows an alert within seconds waits for its turn by intention (``monitor.notify.pacing``). Where the way of
+each alert is measured, that pace is switched off, so that all of them leave as the first one would.
 """
 
 import asyncio
+import re
 import sqlite3
 import statistics
 import tempfile
@@ -14,6 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
+from unittest.mock import patch
 
 from benchmarks import scenes
 from benchmarks.exchange import Burst, Exchange, Program
@@ -23,7 +29,9 @@ from monitor.binance.streams import MarkFeed
 from monitor.core.events import Ticks
 from monitor.core.incidents import Effects
 from monitor.core.model import Market
-from monitor.core.settings import EngineSettings
+from monitor.core.settings import ChannelRule, EngineSettings
+from monitor.notify import lane
+from monitor.notify.pacing import Pace, Urgency
 from monitor.plan import Plan, Sources
 from monitor.ports import Inbox, Message
 from monitor.storage.history import HistorySettings
@@ -31,6 +39,7 @@ from monitor.system_clock import SystemClock
 
 BURST_EVERY_S = 0.05
 CRASH_AFTER_S = 0.3  # of quiet
+SLOW_SEND_S = 2.0  # what a slow service takes for a message
 AFTER_S = 0.3  # for what the last burst brings besides
 PATIENCE_S = 30.0
 PLAIN_COMMITS = 100
@@ -56,11 +65,21 @@ class Bursts(NamedTuple):
 
 
 class Commits(NamedTuple):
-    """The daemon as a whole, on a real state.db."""
+    """The daemon as a whole, on a real state.db; of commits of several runs the median p50, and the worst else."""
 
     bursts: int
     crossings: int
     frame_to_commit: Spread  # by transaction, from the oldest frame in it
+    burst_to_attempt: Spread  # by burst, until a healthy channel is handed the message about it
+
+
+class Beside(NamedTuple):
+    """The same with a healthy channel alone, and with one beside it that takes long for each message."""
+
+    slow_send_s: float
+    alone: Commits
+    beside_slow: Commits
+    slow_sent: int  # messages that the slow one was handed meanwhile
 
 
 class Crashes(NamedTuple):
@@ -76,7 +95,9 @@ class _Watched(NamedTuple):
 
     crossings: int
     frame_to_commit: dict[str, float]
-    attempts_s: list[float]  # after the last burst was written
+    messages: list[tuple[float, str]]  # when the healthy channel was handed one, and its words
+    written_s: list[float]  # when each burst was
+    slow_sent: int
 
 
 def spread(seconds: Sequence[float]) -> Spread:
@@ -111,32 +132,75 @@ async def measure_bursts(exchange: Exchange, count: int) -> Bursts:
 
 
 class _Channel:
-    """Accepts everything at once and notes when."""
+    """Accepts everything, at once or after ``takes_s`` in a thread, and notes when and what it was handed."""
 
-    name = CHANNELS[0].name
     format = "text"
     takes_files = False
 
-    def __init__(self) -> None:
-        self.attempts_s: list[float] = []
+    def __init__(self, name: str, takes_s: float = 0.0) -> None:
+        self.name = name
+        self.messages: list[tuple[float, str]] = []
+        self._takes_s = takes_s
 
-    async def send(self, _message: Message) -> None:
-        self.attempts_s.append(time.monotonic())
+    async def send(self, message: Message) -> None:
+        self.messages.append((time.monotonic(), f"{message.title}\n{message.body}"))
+        if self._takes_s:
+            await asyncio.to_thread(time.sleep, self._takes_s)
 
     def close(self) -> None:
         """Nothing to let go of."""
 
 
-async def measure_commits(exchange: Exchange, count: int, directory: Path | None) -> Commits:
-    """Measure bursts in each of which two or three wallets cross, as a moving market brings them."""
-    bursts, changes = scenes.crossings(count)
-    watched = await _watch_daemon(exchange, bursts, BURST_EVERY_S, changes, directory)
-    commits = watched.frame_to_commit
-    return Commits(
-        count,
-        watched.crossings,
-        Spread(int(commits["samples"]), commits["p50_ms"], commits["p99_ms"], commits["worst_ms"]),
+class _NoPace(Pace):
+    """Lets every message leave as the first after quiet does."""
+
+    def allowed_s(self, urgency: Urgency, now_s: float) -> float:  # noqa: ARG002 - the signature of what it replaces
+        return now_s
+
+
+async def measure_beside(exchange: Exchange, count: int, directory: Path | None) -> Beside:
+    """Measure bursts in each of which two or three wallets cross, as a moving market brings them.
+
+    Both ways by turns; each has ``count`` bursts, in two runs.
+    """
+    runs: dict[bool, list[_Watched]] = {False: [], True: []}
+    bursts, changes = scenes.crossings(count // 2)
+    with patch.object(lane, "Pace", _NoPace):
+        for slow in (False, True, True, False):
+            runs[slow].append(await _watch_daemon(exchange, bursts, BURST_EVERY_S, changes, directory, slow=slow))
+    return Beside(
+        SLOW_SEND_S,
+        _joined(runs[False]),
+        _joined(runs[True]),
+        sum(run.slow_sent for run in runs[True]),
     )
+
+
+def _joined(runs: Sequence[_Watched]) -> Commits:
+    commits = [run.frame_to_commit for run in runs]
+    attempts = [delay_s for run in runs for delay_s in _delays_s(run)]
+    return Commits(
+        sum(len(run.written_s) for run in runs),
+        sum(run.crossings for run in runs),
+        Spread(
+            sum(int(one["samples"]) for one in commits),
+            statistics.median(one["p50_ms"] for one in commits),
+            max(one["p99_ms"] for one in commits),
+            max(one["worst_ms"] for one in commits),
+        ),
+        spread(attempts),
+    )
+
+
+def _delays_s(run: _Watched) -> list[float]:
+    """Return for each burst how long it took until a message named the symbol that crossed in it."""
+    waiting = {scenes.crossing(number): written_s for number, written_s in enumerate(run.written_s)}
+    delays: list[float] = []
+    for at_s, words in run.messages:
+        named = waiting.keys() & set(re.findall(r"\w+", words))
+        delays += [at_s - waiting.pop(symbol) for symbol in named if waiting[symbol] <= at_s]
+    assert not waiting, f"nobody was told of {', '.join(waiting)}"
+    return delays
 
 
 async def measure_crashes(exchange: Exchange, count: int, directory: Path | None) -> Crashes:
@@ -145,17 +209,26 @@ async def measure_crashes(exchange: Exchange, count: int, directory: Path | None
     for _ in range(count):
         watched = await _watch_daemon(exchange, scenes.crash(), CRASH_AFTER_S, scenes.MANY_ISOLATED, directory)
         committed.append(watched.frame_to_commit["worst_ms"] / 1e3)
-        attempted.append(min(watched.attempts_s))
+        last_s = watched.written_s[-1]
+        attempted.append(min(at_s - last_s for at_s, _ in watched.messages if at_s >= last_s))
     return Crashes(scenes.MANY_ISOLATED, spread(committed), spread(attempted))
 
 
 async def _watch_daemon(
-    exchange: Exchange, bursts: Sequence[Burst], every_s: float, crossings: int, directory: Path | None
+    exchange: Exchange,
+    bursts: Sequence[Burst],
+    every_s: float,
+    crossings: int,
+    directory: Path | None,
+    *,
+    slow: bool = False,
 ) -> _Watched:
     """Run a daemon until that many levels changed; its databases lie in a folder of their own in ``directory``."""
     accounts = scenes.many_accounts()
     program = Program(bursts, len(bursts), start_ms(), interval_s=every_s)
-    channel = _Channel()
+    channels = [_Channel(rule.name) for rule in CHANNELS]
+    if slow:
+        channels.append(_Channel("slow", SLOW_SEND_S))
     clock = SystemClock()
     seen = 0
     done = asyncio.Event()
@@ -172,10 +245,13 @@ async def _watch_daemon(
 
     with tempfile.TemporaryDirectory(prefix="bench-", dir=directory) as folder:
         plan = Plan(
-            settings=EngineSettings(channels=CHANNELS, accounts=tuple(account.account for account in accounts)),
+            settings=EngineSettings(
+                channels=tuple(ChannelRule(channel.name) for channel in channels),
+                accounts=tuple(account.account for account in accounts),
+            ),
             accounts=accounts,
             tables=scenes.tables_of(accounts),
-            channels=(channel,),
+            channels=tuple(channels),
             state_dir=Path(folder),
             history_path=Path(folder) / "history.db",
             history=HistorySettings(),
@@ -190,8 +266,9 @@ async def _watch_daemon(
             daemon.stop()
         commits = daemon.status().frame_to_commit
     assert commits is not None
-    last_s = exchange.board.sent_s(len(bursts) - 1)
-    return _Watched(seen, commits, [at_s - last_s for at_s in channel.attempts_s if at_s >= last_s])
+    written_s = [exchange.board.sent_s(number) for number in range(len(bursts))]
+    slow_sent = sum(len(channel.messages) for channel in channels[1:])
+    return _Watched(seen, commits, channels[0].messages, written_s, slow_sent)
 
 
 def measure_plain_commits(directory: Path | None) -> Spread:

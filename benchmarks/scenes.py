@@ -105,7 +105,7 @@ def crossings(count: int) -> tuple[list[Burst], int]:
     reached = [0] * len(symbols)
     bursts: list[Burst] = []
     for number in range(count):
-        turn = number * 37 % len(symbols)  # not in the order they are sent
+        turn = _turn(number)
         reached[turn] += 1
         changes += isolated[symbols[turn][0]]
         bursts.append(
@@ -115,6 +115,15 @@ def crossings(count: int) -> tuple[list[Burst], int]:
             ]
         )
     return bursts, changes
+
+
+def crossing(number: int) -> str:
+    """Return the symbol that reaches another level in such a burst, counted from 0."""
+    return list(many_symbols())[_turn(number)]
+
+
+def _turn(number: int) -> int:
+    return number * 37 % MANY_SYMBOLS  # not in the order they are sent
 
 
 def crash() -> list[Burst]:
