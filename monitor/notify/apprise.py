@@ -73,6 +73,7 @@ class AppriseChannel:
         # Telegram's silent messages ring once a picture goes along: Apprise does not pass the wish on.
         self._charts = charts and service[0].attachment_support and not getattr(service[0], "silent", False)
         self._pictures_refused = 0  # in a row
+        self._bare = False  # the last attempt had a picture and failed: the next has none
         self._plain = False  # the last message was accepted only without markup
         self._turn = asyncio.Lock()
         self._worker: _Worker | None = _Worker(name, service)
@@ -107,10 +108,11 @@ class AppriseChannel:
             ThrottledError: it named a time before which it takes nothing.
         """
         async with self._turn:
-            outcome = await self._attempt(message if self.takes_files else message._replace(chart=None))
-            if outcome.accepted:
-                self._note(outcome, pictured=self.takes_files and message.chart is not None)
-                return
+            pictured = message.chart is not None and self.takes_files and not self._bare
+            outcome = await self._attempt(message if pictured else message._replace(chart=None))
+            self._note(outcome, pictured=pictured)
+        if outcome.accepted:
+            return
         if outcome.retry_after_s > 0:
             raise ThrottledError(self._name, outcome.reason, retry_after_s=outcome.retry_after_s)
         raise DeliveryError(self._name, outcome.reason, permanent=outcome.permanent)
@@ -124,7 +126,12 @@ class AppriseChannel:
             self._worker.end()
 
     def _note(self, outcome: Outcome, *, pictured: bool) -> None:
-        """Log on its edges that an accepted message is not what it was meant to be."""
+        """Learn from an attempt; log on its edges that a message is not what it was meant to be."""
+        if not outcome.accepted:
+            # It may have been the picture that took too long.
+            self._bare |= pictured and not outcome.unheard and outcome.retry_after_s <= 0
+            return
+        self._bare = False
         if outcome.plain and not self._plain:
             log.warning("channel.plain", channel=self._name)
         self._plain = outcome.plain
@@ -290,7 +297,7 @@ def _refusal(name: str, key: str, found: str, allowed: str, hint: str = "") -> C
 def _deliver(service: apprise.Apprise, message: Message) -> Outcome:
     """Send and block, falling back to less: without the picture, then without markup.
 
-    A fallback follows at once and its outcome counts, unless it would meet the same obstacle.
+    A fallback follows at once and its outcome counts, unless it would meet the same obstacle or the time is up.
     """
     without = message._replace(chart=None)
     if message.chart is None:
@@ -305,7 +312,7 @@ def _deliver(service: apprise.Apprise, message: Message) -> Outcome:
             outcome = outcome._replace(picture="" if apart.accepted else apart.reason)
         return outcome
     together = _notify(service, message)
-    if together.accepted or together.retry_after_s > 0 or together.unheard:
+    if together.accepted or together.retry_after_s > 0 or together.unheard or together.reason == "timeout":
         return together
     return _in_some_form(service, without)._replace(picture=together.reason)
 

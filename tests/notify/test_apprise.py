@@ -364,14 +364,16 @@ asyncio.run(main())
 """
 
 
-def test_a_hung_send_does_not_hold_up_the_exit() -> None:
+@pytest.mark.parametrize(
+    "url", ["json://127.0.0.1:{}/?rto=600", "mailto://127.0.0.1:{}/?cto=600&from=a@example.com"]
+)
+def test_a_hung_send_does_not_hold_up_the_exit(url: str) -> None:
     """The process ends while its sender still waits for an answer that would take minutes."""
     with closing(socket(AF_INET, SOCK_STREAM)) as server:
         server.bind(("127.0.0.1", 0))
         server.listen()  # connections succeed, and nothing ever answers
-        url = f"json://127.0.0.1:{server.getsockname()[1]}/?rto=600"
         ended = subprocess.run(
-            [sys.executable, "-c", HANGING, url],
+            [sys.executable, "-c", HANGING, url.format(server.getsockname()[1])],
             cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=60, check=True,
         )  # fmt: skip
     assert ended.stdout == "timeout\n"
@@ -492,6 +494,18 @@ def test_a_format_is_one_of_three() -> None:
     """A format nobody renders is refused at the start."""
     with pytest.raises(ConfigError, match=r"channels\.hook\.format: found 'rtf'"):
         build_channel("hook", "json://localhost/a", fmt="rtf")
+
+
+def test_pictures_go_where_they_can_and_may() -> None:
+    """The service takes files, and nobody switched pictures off."""
+    for url, charts, takes in (
+        ("json://localhost/a", True, True),
+        ("json://localhost/a", False, False),
+        ("gotify://localhost/token", True, False),
+    ):
+        channel: Channel = build_channel("hook", url, charts=charts)
+        assert channel.takes_files is takes
+        channel.close()
 
 
 async def test_secrets_never_leave(

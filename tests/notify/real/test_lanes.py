@@ -1,17 +1,23 @@
 """Real transports behind the real delivery: a service that hangs is nobody else's trouble."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
+from monitor.charts.illustrator import Charts
 from monitor.core.engine import Engine
 from monitor.core.events import DeliveryResult, Heartbeat, Ticks
 from monitor.core.model import Level, MarkTick
+from monitor.core.settings import EngineSettings
 from monitor.inbox import EngineInbox
+from monitor.notify import lane
 from monitor.notify.apprise import AppriseChannel
 from monitor.notify.delivery import Delivery
+from monitor.ports import Illustrator
+from tests.charts import records
 from tests.conftest import ManualClock
 from tests.notify.fakes import FakeStateStore, a_notice
 from tests.notify.real.bot_api import BotApi, refusal
@@ -27,19 +33,23 @@ WAIT_S = 30.0  # a test that waits for longer has failed
 class Loop:
     """What a daemon does beside sending: an engine that takes whatever arrives."""
 
-    def __init__(self, clock: ManualClock, channels: Sequence[AppriseChannel]) -> None:
+    def __init__(
+        self, clock: ManualClock, channels: Sequence[AppriseChannel], illustrator: Illustrator | None = None
+    ) -> None:
         self.clock = clock
         self.inbox = EngineInbox()
         self.store = FakeStateStore()
-        self.delivery = Delivery(channels, store=self.store, inbox=self.inbox, clock=clock, rand=lambda: 1.0)
+        self.delivery = Delivery(
+            channels, store=self.store, inbox=self.inbox, clock=clock, rand=lambda: 1.0, illustrator=illustrator
+        )
         self.ticks = 0
         self.results: list[DeliveryResult] = []
         self._changed = asyncio.Condition()
         self._engine = Engine()
         self._tasks: list[asyncio.Future[None]] = []
 
-    def start(self) -> None:
-        for run in (self._decide, *(job.run for job in self.delivery.jobs())):
+    def start(self, more: Sequence[Callable[[], Awaitable[None]]] = ()) -> None:
+        for run in (self._decide, *more, *(job.run for job in self.delivery.jobs())):
             self._tasks.append(asyncio.ensure_future(run()))  # noqa: TID251 - a test stands in for the app
 
     async def stop(self) -> None:
@@ -81,9 +91,14 @@ class Loop:
 
 
 @asynccontextmanager
-async def running(clock: ManualClock, channels: Sequence[AppriseChannel]) -> AsyncIterator[Loop]:
-    loop = Loop(clock, channels)
-    loop.start()
+async def running(
+    clock: ManualClock,
+    channels: Sequence[AppriseChannel],
+    illustrator: Illustrator | None = None,
+    more: Sequence[Callable[[], Awaitable[None]]] = (),
+) -> AsyncIterator[Loop]:
+    loop = Loop(clock, channels, illustrator)
+    loop.start(more)
     try:
         yield loop
     finally:
@@ -197,3 +212,26 @@ async def test_mail_meets_its_fate_through_the_lane(sending: Sending, clock: Man
             await loop.until_told("mail", 2)
     assert [what for what, _, _ in loop.store.marks] == ["attempted:smtp-450", "accepted", "refused:smtp-550"]
     assert len(box.mails) == 1
+
+
+async def test_an_alert_arrives_with_the_picture_of_its_wallet(
+    sending: Sending, bot_api: BotApi, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """From history.db through the process that draws to Telegram: one message, text and picture."""
+    pytest.importorskip("matplotlib", reason="the extra `charts` is not installed")
+    monkeypatch.setattr(lane, "PICTURE_S", WAIT_S)
+    await records.write(tmp_path / "history.db", clock, records.samples())
+    channel = bot_api.channel(sending, monkeypatch)
+    charts = Charts(tmp_path / "history.db", tmp_path / "cache", clock, settings=EngineSettings(), wait_s=WAIT_S)
+    (drawing,) = charts.jobs()
+    async with running(clock, [channel], illustrator=charts, more=[drawing.run]) as loop:
+        async with asyncio.timeout(WAIT_S):
+            while charts._orders is None:
+                await loop.tick()
+        loop.delivery.offer([records.a_notice()], recorded=True)
+        await loop.until_told("tg", 1)
+    (got,) = bot_api.got
+    assert bot_api.methods == ["sendPhoto"]
+    assert got.files["photo"].startswith(b"\x89PNG")
+    assert len(got.files["photo"]) > 5_000
+    assert "BTCUSDT" in got.fields["caption"]

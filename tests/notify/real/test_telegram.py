@@ -153,6 +153,20 @@ async def test_a_picture_that_is_refused_never_blocks_the_text(
     assert len(bot_api.got) == 7
 
 
+async def test_after_a_picture_that_took_too_long_the_text_goes_alone(
+    sending: Sending, bot_api: BotApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slow line carries text; the next message may have its picture again."""
+    channel = bot_api.channel(sending, monkeypatch, "?rto=0.2")
+    bot_api.gate.clear()
+    error = await sending.failure(channel, HTML._replace(chart=PNG))
+    assert (error.reason, error.permanent, bot_api.methods) == ("timeout", False, ["sendPhoto"])
+    bot_api.gate.set()
+    await channel.send(HTML._replace(chart=PNG))
+    await channel.send(HTML._replace(chart=PNG))
+    assert bot_api.methods == ["sendPhoto", "sendMessage", "sendPhoto"]
+
+
 async def test_a_picture_that_passes_clears_the_record(
     sending: Sending, bot_api: BotApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
