@@ -225,11 +225,10 @@ async def _greeted(answers: asyncio.StreamReader) -> None:
 
 
 def _title(facts: Facts) -> str:
+    what = f"{facts.symbol} {facts.side}" if facts.symbol else facts.wallet
     if facts.positions > 1:
-        return f"{facts.account} · {facts.wallet} · {facts.positions} positions"
-    return (
-        f"{facts.account} · {facts.symbol} {facts.side}" if facts.symbol else f"{facts.account} · {facts.wallet}"
-    )
+        what = f"{facts.wallet} · {facts.positions} positions"
+    return f"{'DRILL · ' if facts.environment == 'drill' else ''}{facts.account} · {what}"
 
 
 def _limits(settings: EngineSettings, facts: Facts) -> tuple[tuple[Level, float], ...]:

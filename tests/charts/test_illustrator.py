@@ -297,6 +297,7 @@ async def test_an_order_says_what_the_notice_says(tmp_path: Path, clock: ManualC
     several = charts._what(a_notice(wallet="cross:USDT", positions=20, liquidatable=True))
     assert (several.symbol, several.distance, several.margin_ratio) == ("", 0.019, None)
     assert several.title == "main · cross:USDT · 20 positions"
+    assert charts._what(a_notice(environment="drill")).title == "DRILL · main · BTCUSDT LONG"
 
 
 def test_the_levels_drawn_are_those_of_the_wallet(tmp_path: Path, clock: ManualClock) -> None:
