@@ -8,7 +8,7 @@ import msgspec
 from monitor.core import failover, planner
 from monitor.core.holds import Holds
 from monitor.core.model import Change, Compared, Level, Sample
-from monitor.core.notices import Facts, Fate, Hold, Notice, NoticeKind, SubjectState, Transition
+from monitor.core.notices import ENDINGS, Facts, Fate, Hold, Notice, NoticeKind, SubjectState, Transition
 from monitor.core.settings import ChannelRule
 
 TOLD_PREFIX = "/told:"
@@ -74,7 +74,10 @@ class Incidents:
         by_subject: dict[str, dict[str, Fate]] = {}
         for fate in fates:
             by_subject.setdefault(fate.subject, {})[fate.channel] = fate
-        self._latest.update({notice.subject: (notice.facts, notice.kind) for notice in pending})
+        for notice in pending:
+            if notice.kind not in ENDINGS:
+                kind = NoticeKind.ALERT if notice.kind is NoticeKind.REMINDER else notice.kind
+                self._latest[notice.subject] = (notice.facts, kind)
         for state in states:
             after = planner.reconcile(state, by_subject.get(state.subject, {}))
             self._last_number = max(self._last_number, after.number)

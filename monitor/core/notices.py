@@ -42,6 +42,15 @@ class NoticeKind(StrEnum):
     SUMMARY = "summary"  # once a day: the service is alive, and what the day was like
 
 
+# What tells that something is over.
+ENDINGS = frozenset(
+    {
+        NoticeKind.CLOSED, NoticeKind.SIGHT, NoticeKind.STORAGE_BACK, NoticeKind.ACCOUNT_BACK,
+        NoticeKind.DRIFT_OVER, NoticeKind.CHANNEL_BACK,
+    }
+)  # fmt: skip
+
+
 class DayReport(msgspec.Struct, frozen=True):
     """What a day was like. The worst reading is the one with the least room; None where nothing was judged."""
 
