@@ -358,7 +358,7 @@ async def test_a_signal_drains_and_ends_with_zero(tmp_path: Path, number: int) -
     assert "daemon.stopped" in log
     assert "Traceback" not in log
     assert not (state / "control.sock").exists()
-    assert sorted(path.name for path in state.iterdir()) == ["history.db", "lock", "state.db"]
+    assert sorted(path.name for path in state.iterdir()) == ["day.json", "history.db", "lock", "state.db"]
 
 
 async def test_a_killed_daemon_starts_where_it_was(tmp_path: Path) -> None:
