@@ -59,6 +59,16 @@ def test_only_what_is_asked_for_is_drawn(history: Path) -> None:
     assert earlier.points[-1].at_ms == NOW_MS - 20 * MINUTE_MS
 
 
+async def test_the_running_minute_gives_way_to_what_is_known_now(tmp_path: Path, clock: ManualClock) -> None:
+    """Its worst is drawn where it began, and would stand beside a figure that is newer."""
+    rows = samples()
+    running = [row._replace(at_ms=NOW_MS - 10_000, margin_ratio=9.0) for row in rows[-2:]]
+    await write(tmp_path / "history.db", clock, [*rows, *running])
+    series = find(an_order(tmp_path / "history.db"))
+    assert series is not None
+    assert [NOW_MS - point.at_ms for point in series.points[-2:]] == [90_000, 0]
+
+
 def test_too_little_makes_no_picture(history: Path) -> None:
     """A wallet seen for a minute or two has no history worth looking at."""
     assert find(an_order(history, since_ms=NOW_MS - 2 * MINUTE_MS)) is None
