@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 
-NAMES = ("evaluate", "frames")
+NAMES = ("evaluate", "moves", "frames")
 
 
 def main() -> int:

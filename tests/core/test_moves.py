@@ -15,6 +15,7 @@ from monitor.core.moves import (
     HALF_LIFE,
     LEAST_CHANGES,
     LEAST_RETURNS,
+    LEAST_WEIGHT,
     changing,
     day_deviation,
     hourly_deviation,
@@ -49,7 +50,7 @@ def slow_recent(values: Sequence[float]) -> float:
     weights = [0.5 ** ((len(values) - 1 - i) / HALF_LIFE) for i in range(len(values))]
     known = [(w, value) for w, value in zip(weights, values, strict=True) if not math.isnan(value)]
     weight = sum(w for w, _ in known)
-    if weight < 0.5 * sum(weights):
+    if weight < LEAST_WEIGHT * sum(weights):
         return NAN
     return math.sqrt(sum(w * value * value for w, value in known) / weight)
 
@@ -135,7 +136,7 @@ def test_no_price_is_calmer_than_the_floor() -> None:
     assert (typical_moves(drawn(5)) > FLOOR).all()
 
 
-def test_the_recent_deviation_needs_half_of_its_weight() -> None:
+def test_the_recent_deviation_needs_most_of_the_last_half_hour() -> None:
     """After an outage a single return would speak for the last half hour; the day speaks until there are more."""
     returns = drawn(6, 1400, 1)
     returns[-60:] = NAN
