@@ -52,8 +52,8 @@ def drill(  # noqa: PLR0917 - typer passes options by name
 ) -> int:
     """Play a scripted incident through your real channels; every message says DRILL.
 
-    Nothing of it touches the daemon, its database or the exchange. Fallback and escalation times are divided by
-    the speed and the dwell time is shortened, so that it is over within a minute; reminders are left out.
+    Nothing of it touches the daemon, its database or the exchange. Fallback, escalation, pace and dwell are
+    quickened, so that it is over within a minute; reminders are left out.
 
     Scenario fall: one position falls through every level and recovers.
 
@@ -92,6 +92,8 @@ def _play(
     from monitor.cli.playbill import Playbill
     from monitor.cli.rehearsal import Rehearsal, quickened
     from monitor.cli.wiring import build_channels
+    from monitor.storage.paths import STATE_DB
+    from monitor.storage.state import SqliteState
     from monitor.system_clock import SystemClock
 
     clock = SystemClock()
@@ -107,7 +109,7 @@ def _play(
         ):
             rehearsal = Rehearsal(
                 scenario, quickened(rules, speed, settings.engine.escalate_after_s),
-                [one for one in channels if one.name in names], Path(folder), clock,
+                [one for one in channels if one.name in names], SqliteState(Path(folder) / STATE_DB, clock), clock,
                 speed=speed, told=bill.told,
             )  # fmt: skip
             rows = asyncio.run(bill.watching(rehearsal.run()))

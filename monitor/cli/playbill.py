@@ -152,9 +152,8 @@ class Playbill:
         return [
             Text.assemble(("DRILL", "reverse"), f"  {self._scenario.name}: {self._scenario.words}"),
             Text(
-                f"To {names}. {span(story_s)} told in {span(story_s / self._speed)}: fallback and escalation "
-                f"times are divided by {self._speed:g}, the dwell time is {span(DWELL_MIN * 60 / self._speed)}, "
-                "reminders are left out.",
+                f"To {names}. {span(story_s)} told in {span(story_s / self._speed)}: fallback, escalation and "
+                f"pace are quicker, the dwell time is {span(DWELL_MIN * 60 / self._speed)}, no reminders.",
                 style="dim",
             ),
         ]

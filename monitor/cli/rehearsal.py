@@ -1,15 +1,14 @@
 """A drill as it runs: a scripted incident through the real engine, ledger, delivery and channels.
 
-Nothing of the user's state is touched: levels and the ledger live in a directory that is removed afterwards. The
-monitor's own waiting times are divided by the speed, so that an incident of half an hour fits into half a minute;
-what channels take is as long as it is.
+Nothing of the user's state is touched: levels and the ledger live in a store of the drill's own. The monitor's
+waiting times are divided by the speed, so that an incident of half an hour fits into half a minute; what channels
+take is as long as it is.
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC, tzinfo
-from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -22,12 +21,10 @@ from monitor.core.settings import AlertRules, ChannelRule, EngineSettings, Fresh
 from monitor.errors import DeliveryError
 from monitor.inbox import EngineInbox
 from monitor.notify.delivery import Delivery
+from monitor.notify.pacing import MINUTE_S
 from monitor.notify.words import DRILL
-from monitor.ports import Channel, Clock, Job, Message
+from monitor.ports import Channel, Clock, Job, Message, StateStore
 from monitor.storage.outbox import OutboxRow
-from monitor.storage.paths import STATE_DB
-from monitor.storage.state import SqliteState
-from monitor.storage.state_reader import StateReader
 from monitor.supervise import supervise
 
 TICK_S = 0.25
@@ -36,7 +33,16 @@ CLOSING_S = 5.0  # within which the last ones start
 _LEAST_FALLBACK_S = 8.0  # a slow service is no broken one
 _LEAST_ESCALATION_S = 12.0
 _USUAL_SPEED = 60.0
+PACE_MIN = 15.0  # of the story, in which a channel gets five messages at most: the end must find a place
 _MOST_ROWS = 10_000
+
+
+class Ledger(StateStore, Protocol):
+    """A state store that can be asked what it holds."""
+
+    async def alerts(self, limit: int = 50) -> list[OutboxRow]:
+        """Return the newest rows of the outbox, newest first."""
+        ...
 
 
 class Try(NamedTuple):
@@ -125,7 +131,7 @@ class Rehearsal:
         scenario: what happens.
         settings: of the engine, its channels among them.
         channels: where messages go.
-        folder: empty; state.db is made in it.
+        store: empty, and of this drill alone.
         clock: all its time.
         speed: minutes of the story in a minute.
         told: called with each step of the script and with each message, when it is handed over and when its fate
@@ -138,7 +144,7 @@ class Rehearsal:
         scenario: Scenario,
         settings: EngineSettings,
         channels: Sequence[Channel],
-        folder: Path,
+        store: Ledger,
         clock: Clock,
         *,
         speed: float,
@@ -150,10 +156,9 @@ class Rehearsal:
         self._clock = clock
         self._speed = speed
         self._told = told
-        self._path = folder / STATE_DB
         self._engine = Engine()
         self._inbox = EngineInbox()
-        self._store = SqliteState(self._path, clock)
+        self._store = store
         self._delivery = Delivery(
             [Watched(channel, clock, told) for channel in channels],
             store=self._store,
@@ -161,6 +166,7 @@ class Rehearsal:
             clock=clock,
             tz=tz,
             newest=lambda subject: self._engine.newest(subject, clock.now()),
+            minute_s=min(MINUTE_S, PACE_MIN * 60 / speed),
         )
         self._committer = Committer(self._store, self._delivery, self._inbox, clock)
 
@@ -168,15 +174,14 @@ class Rehearsal:
         """Play the script and return the ledger it left, oldest first.
 
         Raises:
-            StoreError: the directory cannot be used.
+            StoreError: the store cannot be used.
         """
         await self._store.open()
         try:
             await self._play()
+            return (await self._store.alerts(limit=_MOST_ROWS))[::-1]
         finally:
             await self._store.close()
-        with StateReader(self._path) as reader:
-            return reader.alerts(limit=_MOST_ROWS)[::-1]
 
     async def _play(self) -> None:
         symbols = [one.symbol for one in self._scenario.holdings]
@@ -193,13 +198,13 @@ class Rehearsal:
             committing = self._start(group, Job("commit", self._committer.run))
             deciding = self._start(group, Job("decide", self._decide))
             await self._tell()
+            self._take_rest()
             await self._committer.flushed()
             self._delivery.finish(CLOSING_S)
             _, late = await asyncio.wait(sending, timeout=DRAIN_S)
             for task in (*late, deciding):
                 task.cancel()
-            for event in self._inbox.drain():
-                self._take(event)
+            self._take_rest()
             self._committer.finish()
             await asyncio.wait({committing}, timeout=DRAIN_S)
             committing.cancel()
@@ -225,6 +230,10 @@ class Rehearsal:
         while True:
             for event in await self._inbox.take():
                 self._take(event)
+
+    def _take_rest(self) -> None:
+        for event in self._inbox.drain():
+            self._take(event)
 
     def _take(self, event: Event) -> None:
         self._committer.submit(self._engine.step(event, self._clock.now()))

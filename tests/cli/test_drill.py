@@ -17,11 +17,11 @@ from monitor.cli import playbill, trial
 from monitor.cli.playbill import Playbill
 from monitor.cli.rehearsal import Try
 from monitor.cli.root import app
-from monitor.cli.scenarios import SCENARIOS
+from monitor.cli.scenarios import SCENARIOS, Holding, Scenario, Step
 from monitor.cli.trial import Trial, role
 from monitor.config.secret import Keeper, SecretRef
 from monitor.config.settings import ChannelSettings
-from monitor.core.model import Level
+from monitor.core.model import Level, Side
 from monitor.core.notices import NoticeKind
 from monitor.core.settings import ChannelRule
 from monitor.ports import Message
@@ -86,21 +86,29 @@ def run(tmp_path: Path, service: str, *words: str, given: str | None = None) -> 
     return CliRunner().invoke(app, [*words, f"--config={path}"], env=environ, input=given)
 
 
+SHORT = Scenario(
+    "short", "an emergency that does not end", 3.0,
+    (Holding("ETHUSDT", Side.SHORT, 2_400.0, ((0.0, 1.0), (0.3, 1.0), (0.4, 1.0435))),),
+    (Step(0.0, "it begins"),),
+)  # fmt: skip
+
+
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a drill take a second."""
-    monkeypatch.setattr("monitor.system_clock.SystemClock", QuickClock)
+    """Have a drill that takes a second, however slow the machine is."""
+    monkeypatch.setattr("monitor.system_clock.SystemClock", lambda: QuickClock(3.0))
+    monkeypatch.setitem(SCENARIOS, "short", SHORT)
 
 
 @pytest.mark.usefixtures("quick")
 def test_a_drill_goes_through_real_channels_and_touches_nothing_else(tmp_path: Path, service: str) -> None:
     """Each step and each answer has a line, the service got what is marked, and no state directory is made."""
-    result = run(tmp_path, service, "drill", "--scenario", "spike", "--channel", "good", "--speed", "120")
+    result = run(tmp_path, service, "drill", "--scenario", "short", "--channel", "good")
     assert result.exit_code == 0, result.output
-    assert "DRILL  spike: a short position" in result.stdout
-    assert "the mark jumps up 4.35 %" in result.stdout
+    assert "DRILL  short: an emergency that does not end" in result.stdout
+    assert "  it begins\n" in result.stdout
     assert re.search(r"> good: DRILL - EMERGENCY .* accepted after ", result.stdout)
-    assert [body["title"].startswith("DRILL - ") for body in Receiver.bodies] == [True, True]
+    assert [body["title"].startswith("DRILL - EMERGENCY ") for body in Receiver.bodies] == [True]
     assert Receiver.bodies[0]["type"] == "failure"
     assert not (tmp_path / "s").exists()
 
@@ -108,15 +116,15 @@ def test_a_drill_goes_through_real_channels_and_touches_nothing_else(tmp_path: P
 @pytest.mark.usefixtures("quick")
 def test_a_drill_that_is_not_accepted_fails(tmp_path: Path, service: str) -> None:
     """Exit code 1, with the channel and its reason; programs get each message."""
-    result = run(tmp_path, service, "drill", "--scenario=spike", "--yes", "--speed=120", "--json")
+    result = run(tmp_path, service, "drill", "--scenario=short", "--yes", "--json")
     assert result.exit_code == 1
     assert "bad: 1 message not accepted: the service refused the message: HTTP 401" in result.stderr
     document = json.loads(result.stdout)
-    assert document["scenario"] == "spike"
-    answers = {(one["channel"], one["level"]): one["accepted"] for one in document["messages"]}
-    assert answers["good", "emergency"] is True
-    assert answers["bad", "emergency"] is False
-    assert document["problems"][0].startswith("bad: ")
+    assert (document["scenario"], document["speed"]) == ("short", 60.0)
+    answers = {(one["channel"], one["level"]): one["reason"] for one in document["messages"]}
+    assert answers["good", "emergency"] == ""
+    assert answers["bad", "emergency"] == "http-401"
+    assert len(document["problems"]) == 1
 
 
 def test_several_channels_are_asked_about(tmp_path: Path, service: str) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
@@ -16,27 +15,33 @@ from monitor.core.settings import ChannelRule
 from monitor.errors import DeliveryError
 from monitor.ports import Channel, Message
 from monitor.storage.outbox import OutboxRow, OutboxState
-from tests.cli.quick import QuickClock
+from tests.conftest import ManualClock
 from tests.notify.fakes import FakeChannel
+from tests.storage.fakes import MemoryState
 
+ALERT, CLOSED = NoticeKind.ALERT, NoticeKind.CLOSED
 RULES = (ChannelRule("phone", Level.WARNING), ChannelRule("log"))
 
 
-def made(folder: Path) -> Path:
-    folder.mkdir()
-    return folder
-
-
 async def played(
-    folder: Path, name: str, *channels: Channel, rules: tuple[ChannelRule, ...] = RULES, speed: float = 60.0
+    clock: ManualClock,
+    name: str,
+    *channels: Channel,
+    rules: tuple[ChannelRule, ...] = RULES,
+    speed: float = 60.0,
 ) -> tuple[list[OutboxRow], list[str | Try]]:
     """Play a scenario; return the ledger it left and what was told of it."""
     told: list[str | Try] = []
     drill = Rehearsal(
-        SCENARIOS[name], quickened(rules, speed, 600.0), channels, made(folder), QuickClock(), speed=speed,
+        SCENARIOS[name], quickened(rules, speed, 600.0), channels, MemoryState(clock), clock, speed=speed,
         told=told.append,
     )  # fmt: skip
-    return await drill.run(), told
+    async with asyncio.TaskGroup() as group:
+        playing = group.create_task(drill.run())
+        while not playing.done():
+            await clock.advance(0.25)
+            await asyncio.wait({playing}, timeout=0)
+    return playing.result(), told
 
 
 def answered(told: list[str | Try], channel: str) -> list[Try]:
@@ -47,65 +52,74 @@ def kinds(rows: list[OutboxRow], channel: str) -> list[tuple[NoticeKind, Level]]
     return [(row.kind, row.level) for row in rows if row.channel == channel and row.state is OutboxState.ACCEPTED]
 
 
-async def test_each_scenario_tells_what_it_says(tmp_path: Path) -> None:
+EXPECTED = {
+    "fall": [(ALERT, Level.WARNING), (ALERT, Level.CRITICAL), (ALERT, Level.EMERGENCY), (CLOSED, Level.OK)],
+    "spike": [(ALERT, Level.EMERGENCY), (CLOSED, Level.OK)],
+    "blind": [(NoticeKind.BLIND, Level.CRITICAL), (NoticeKind.SIGHT, Level.OK)],
+    "flap": [(ALERT, Level.WARNING), (CLOSED, Level.OK)],
+}
+
+
+@pytest.mark.parametrize("speed", [60.0, 120.0])
+@pytest.mark.parametrize("name", EXPECTED)
+async def test_each_scenario_tells_what_it_says(clock: ManualClock, name: str, speed: float) -> None:
     """Whatever the built-in levels are, a drill reaches every level it names, ends, and says DRILL."""
-    phones = {name: FakeChannel("phone") for name in SCENARIOS}
+    phone, notes = FakeChannel("phone"), FakeChannel("log")
+    began_s = clock.mono_s()
     with capture_logs():
-        found = await asyncio.gather(
-            *(played(tmp_path / name, name, phone, FakeChannel("log")) for name, phone in phones.items())
-        )
-    results = dict(zip(phones, found, strict=True))
-    alert, closed = NoticeKind.ALERT, NoticeKind.CLOSED
-    told = {name: kinds(rows, "phone") for name, (rows, _) in results.items()}
-    assert told["fall"] == [
-        (alert, Level.WARNING),
-        (alert, Level.CRITICAL),
-        (alert, Level.EMERGENCY),
-        (closed, Level.OK),
-    ]
-    assert kinds(results["fall"][0], "log")[0] == (alert, Level.NOTICE)
-    assert told["spike"] == [(alert, Level.EMERGENCY), (closed, Level.OK)]
-    assert told["blind"] == [(NoticeKind.BLIND, Level.CRITICAL), (NoticeKind.SIGHT, Level.OK)]
-    assert told["flap"] == [(alert, Level.WARNING), (closed, Level.OK)]
-    market = Counter(told["market"])
-    assert market[closed, Level.OK] == 20
-    assert market[alert, Level.EMERGENCY] == 3
-    assert 3 <= len(phones["market"].accepted) <= 6
-    for name, phone in phones.items():
-        assert all(title.startswith("DRILL") for title in phone.titles), name
-        assert [one.message for one in answered(results[name][1], "phone")] == phone.accepted
-    assert [one for one in results["fall"][1] if isinstance(one, str)] == [
-        step.words for step in SCENARIOS["fall"].steps
-    ]
+        rows, told = await played(clock, name, phone, notes, speed=speed)
+    assert kinds(rows, "phone") == EXPECTED[name]
+    assert all(title.startswith("DRILL") for title in phone.titles)
+    assert [one.message for one in answered(told, "phone")] == phone.accepted
+    assert [one for one in told if isinstance(one, str)] == [step.words for step in SCENARIOS[name].steps]
+    assert clock.mono_s() - began_s < SCENARIOS[name].minutes * 60 / speed + 10.0
+    if name == "fall":
+        assert kinds(rows, "log")[0] == (ALERT, Level.NOTICE)
 
 
-async def test_what_a_channel_answers_is_shown_as_it_is(tmp_path: Path) -> None:
+@pytest.mark.parametrize("speed", [60.0, 120.0])
+async def test_a_market_that_falls_is_told_in_groups(clock: ManualClock, speed: float) -> None:
+    """Twenty incidents, each with its end, in a handful of messages; what was not sent was replaced."""
+    phone = FakeChannel("phone")
+    with capture_logs():
+        rows, _ = await played(clock, "market", phone, rules=RULES[:1], speed=speed)
+    accepted = Counter(kinds(rows, "phone"))
+    assert accepted[CLOSED, Level.OK] == 20
+    assert accepted[ALERT, Level.EMERGENCY] == 3
+    assert {row.state for row in rows} <= {OutboxState.ACCEPTED, OutboxState.SUPERSEDED}
+    assert "EMERGENCY" in " ".join(phone.titles)
+    assert 4 <= len(phone.accepted) <= 9
+
+
+async def test_what_a_channel_answers_is_shown_as_it_is(clock: ManualClock) -> None:
     """A refusal is told with its reason, and the ledger knows it too."""
     bad = FakeChannel("phone", script=[DeliveryError("phone", "http-401", permanent=True)] * 9)
     with capture_logs():
-        rows, told = await played(tmp_path / "d", "spike", bad, rules=RULES[:1], speed=120.0)
+        rows, told = await played(clock, "spike", bad, rules=RULES[:1], speed=120.0)
     assert {one.reason for one in answered(told, "phone")} == {"http-401"}
     assert rows[0].state is OutboxState.REFUSED
 
 
-async def test_a_channel_that_hangs_does_not_keep_a_drill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_channel_that_hangs_does_not_keep_a_drill(
+    clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It is given up after a time, and its messages are not accepted."""
     monkeypatch.setattr(rehearsal, "DRAIN_S", 0.1)
     stuck = FakeChannel("phone")
     stuck.hold()
     with capture_logs():
-        rows, told = await played(tmp_path / "d", "spike", stuck, rules=RULES[:1], speed=120.0)
+        rows, told = await played(clock, "spike", stuck, rules=RULES[:1], speed=120.0)
     assert answered(told, "phone") == []
     assert [row.state for row in rows if row.kind is NoticeKind.ALERT] == [OutboxState.PENDING]
 
 
-async def test_a_stand_in_takes_over_in_a_drill(tmp_path: Path) -> None:
+async def test_a_stand_in_takes_over_in_a_drill(clock: ManualClock) -> None:
     """With shortened times, so that it can be seen; the message says for whom."""
     rules = (ChannelRule("phone", Level.WARNING, fallback="mail"), ChannelRule("mail", Level.EMERGENCY))
     bad = FakeChannel("phone", script=[DeliveryError("phone", "refused")] * 99)
     mail = FakeChannel("mail")
     with capture_logs():
-        await played(tmp_path / "d", "flap", bad, mail, rules=rules)
+        await played(clock, "flap", bad, mail, rules=rules)
     assert any("WARNING" in title for title in mail.titles)
 
 
@@ -134,10 +148,10 @@ def test_every_script_fits_into_a_minute() -> None:
     assert all(one.steps[-1].minute < one.minutes for one in SCENARIOS.values())
 
 
-def test_a_message_is_a_message() -> None:
+async def test_a_message_is_a_message(clock: ManualClock) -> None:
     """What is watched is what is sent."""
     shown: list[Try] = []
-    channel = rehearsal.Watched(FakeChannel("phone", "html"), QuickClock(), shown.append)
-    asyncio.run(channel.send(Message("t", "b", "html", Level.NOTICE)))
+    channel = rehearsal.Watched(FakeChannel("phone", "html"), clock, shown.append)
+    await channel.send(Message("t", "b", "html", Level.NOTICE))
     assert (channel.name, channel.format) == ("phone", "html")
     assert [one.took_s is None for one in shown] == [True, False]
