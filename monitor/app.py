@@ -87,7 +87,7 @@ class Daemon:
             rand=rng.random,
             tz=plan.time_zone,
             newest=lambda subject: self._engine.newest(subject, clock.now()),
-            illustrator=plan.illustrator,
+            illustrator=plan.charts,
             minute_s=plan.pace_minute_s,
             probe=probe,
         )
@@ -191,6 +191,8 @@ class Daemon:
     async def _close(self) -> None:
         for channel in self._plan.channels:
             channel.close()
+        if self._plan.charts is not None:
+            self._plan.charts.close()
         for close in self._sources.close:
             await close()
         await self._alive.close()
@@ -204,6 +206,7 @@ class Daemon:
         arriving = [
             *(job for feed in self._sources.feeds.values() for job in feed.jobs()),
             *(job for account in self._sources.accounts for job in account.jobs()),
+            *(self._plan.charts.jobs() if self._plan.charts is not None else ()),
         ]
         async with asyncio.TaskGroup() as group:
             sending = self._start(group, self._delivery.jobs())

@@ -5,11 +5,12 @@ from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import NamedTuple
 
+from monitor.charts.illustrator import Charts
 from monitor.core.model import AccountSnapshot, BracketTable, Market
 from monitor.core.settings import EngineSettings
 from monitor.heartbeat import HeartbeatPlan
 from monitor.notify.pacing import MINUTE_S
-from monitor.ports import AccountSource, Channel, Feed, Illustrator, Inbox
+from monitor.ports import AccountSource, Channel, Feed, Inbox
 from monitor.storage.history import HistorySettings
 
 
@@ -37,7 +38,7 @@ class Plan(NamedTuple):
     history: HistorySettings
     journal: Path | None = None
     time_zone: tzinfo = UTC  # shown beside UTC in messages
-    illustrator: Illustrator | None = None  # draws what alerts are about
+    charts: Charts | None = None  # draws what alerts are about, where a channel takes pictures
     heartbeat: HeartbeatPlan | None = None  # where to ping while all is well
     pace_minute_s: float = MINUTE_S  # in which a channel gets five messages at most
     summary_minute: int | None = None  # of the daily summary, since midnight in ``time_zone``; None: there is none

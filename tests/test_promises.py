@@ -307,8 +307,8 @@ class Promises(RuleBasedStateMachine):
         assert not [row for row in self.store.outbox.values() if row.state is OutboxState.PENDING]
         levels = {f"{w.account}/{w.wallet}": w.level for w in self.engine.view(self.now()).wallets}
         for subject, label in levels.items():
-            for channel in CHANNELS:
-                self.check_story(subject, Level[label.upper()], channel)
+            for rule_of in CHANNELS:
+                self.check_story(subject, Level[label.upper()], rule_of)
 
     def check_story(self, subject: str, level: Level, channel: ChannelRule) -> None:
         mine = [one for one in self.heard[channel.name] if one.subject == subject]

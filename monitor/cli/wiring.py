@@ -55,7 +55,12 @@ def build_channels(settings: Settings, environ: Mapping[str, str]) -> Channels:
     for channel in settings.channels:
         try:
             channels.append(
-                build_channel(channel.name, secrets.channel_urls[channel.name].reveal(), fmt=channel.format)
+                build_channel(
+                    channel.name,
+                    secrets.channel_urls[channel.name].reveal(),
+                    fmt=channel.format,
+                    charts=channel.chart,
+                )
             )
         except ConfigError as error:
             problems.extend(error.problems)
@@ -139,6 +144,7 @@ def build_daemon(
             close=tuple(client.close for client in (*clients.values(), *asked.values())),
         )
 
+    zone = settings.display.zone() or _machine_zone(environ)
     plan = Plan(
         settings=settings.engine,
         accounts=settings.accounts,
@@ -150,12 +156,23 @@ def build_daemon(
             keep_raw_s=settings.history.keep_raw_s, keep_minutes_s=settings.history.keep_minutes_s
         ),
         journal=journal,
-        time_zone=settings.display.zone() or _machine_zone(environ),
+        time_zone=zone,
+        charts=_charts(settings, channels, environ, clock, zone),
         heartbeat=_heartbeat(settings, environ),
         pace_minute_s=pace_minute_s,
         summary_minute=settings.summary.at_minute if settings.summary.enabled else None,
     )
     return Daemon(plan, sources, clock, rng)
+
+
+def _charts(
+    settings: Settings, channels: Sequence[Channel], environ: Mapping[str, str], clock: Clock, zone: tzinfo
+) -> Charts | None:
+    """Return what draws pictures, where a channel takes any."""
+    if not any(channel.takes_files for channel in channels):
+        return None
+    cache = settings.state_directory(environ) / "charts"
+    return Charts(settings.history_path(environ), cache, clock, settings=settings.engine, tz=zone)
 
 
 def _heartbeat(settings: Settings, environ: Mapping[str, str]) -> HeartbeatPlan | None:

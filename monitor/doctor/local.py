@@ -53,7 +53,9 @@ def open_channels(settings: Settings, secrets: Secrets) -> tuple[dict[str, Appri
             found.append(Finding("channels", channel.name, State.UNKNOWN, words, fix))
             continue
         try:
-            built[channel.name] = build_channel(channel.name, url.reveal(), fmt=channel.format)
+            built[channel.name] = build_channel(
+                channel.name, url.reveal(), fmt=channel.format, charts=channel.chart
+            )
         except ConfigError as error:
             for problem in error.problems:
                 fix = f"allowed: {problem.allowed}" + (f" ({problem.hint})" if problem.hint else "")
