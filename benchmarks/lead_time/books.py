@@ -57,10 +57,10 @@ SPREAD = Kind("5 long, 5 short", tuple(Leg(i, Side.SHORT if i % 2 else Side.LONG
 
 
 class Pass(NamedTuple):
-    """One evaluation of the first ``count`` wallets of a book, for the wallets from ``start`` on."""
+    """One evaluation of the first ``wallets`` wallets of a book, for the wallets from ``start`` on."""
 
     start: int
-    count: int
+    wallets: int
     book: Book
     readings: Readings
 
@@ -118,13 +118,13 @@ class Wallets:
         symbols = self.kind.symbols
         found = np.empty(len(marks))
         for part in self.evaluate(marks):
-            some = slice(part.start, part.start + part.count)
+            some = slice(part.start, part.start + part.wallets)
             columns = np.ascontiguousarray(returns[:, some]).reshape(len(returns), -1)
             deltas = cushion_deltas(part.book, part.readings)
-            mine = deltas.wallets < part.count
+            mine = deltas.wallets < part.wallets
             wallets = deltas.wallets[mine]
             deltas = Deltas(wallets, wallets * symbols + deltas.names[mine], deltas.gains[mine])
             # With several symbols only the joint returns count; that each is known must be said all the same.
             typical = typical_moves(columns) if symbols == 1 else np.ones(columns.shape[1])
-            found[some] = cushion_deviations(part.book, deltas, columns, typical)[: part.count]
+            found[some] = cushion_deviations(part.book, deltas, columns, typical)[: part.wallets]
         return found

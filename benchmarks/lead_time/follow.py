@@ -2,8 +2,8 @@
 
 Minutes are taken in chunks: one pass of the core over all wallets and minutes of a chunk, and one more over the
 five-second steps of those minutes in which a wallet is near its end. Levels then go minute by minute through
-``rules.advance``; what held at any step of a minute counts for the minute, as it does when ticks are coalesced, and
-a rise is dated to its step. Levels fall at whole minutes.
+``rules.advance``; what held at any step of a minute counts for the minute, as it does when ticks are coalesced,
+and a rise is dated to its step. Levels fall at whole minutes.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,6 +17,7 @@ from benchmarks.lead_time.market import MINUTES_A_DAY, Minutes, Paths
 from benchmarks.lead_time.policies import Judges, Policy
 from benchmarks.lead_time.tally import LEVELS, Outcome, Tally
 from monitor.core.book import Bools, Floats, Ints
+from monitor.core.model import Side
 from monitor.core.moves import HALF_LIFE, moves_left
 from monitor.core.rules import Track, advance, conditions
 
@@ -24,9 +25,12 @@ STEPS = 12  # within a minute: five seconds each
 STEP_S = 60.0 / STEPS
 HOLD_DAYS = 30  # then a position is closed
 WAIT_MIN = 360  # until the next entry, at most; uniform
-NEAR = 12.0  # standard deviations of a minute within which its inside is looked at
-MARGIN = 1.6  # how far the rough deviation that picks what is computed exactly may be off
-QUIET = 0.25  # of the way to liquidation: wallets that never lost as much in a chunk, and have no level, are skipped
+NEAR = 8.0  # standard deviations of a minute within which its inside is looked at
+# How far the rough deviation that picks what is computed exactly may be off; legs of both sides drift apart.
+MARGIN, MARGIN_HEDGED = 1.6, 4.0
+QUIET = (
+    0.25  # of the way to liquidation: wallets that never lost as much in a chunk, and have no level, are skipped
+)
 _HISTORY = 2 * MINUTES_A_DAY
 
 
@@ -55,7 +59,9 @@ class Follower:
         count = slots[0] * slots[1]
         self._tally = [Tally(len(policies), unit.paths) for _ in unit.terms]
         self._track = Track.empty(len(policies) * count)
-        self._dwell = np.concatenate([np.repeat(limit.dwell_s, count, axis=1) for limit in self._judges.limits], axis=1)
+        self._dwell = np.concatenate(
+            [np.repeat(limit.dwell_s, count, axis=1) for limit in self._judges.limits], axis=1
+        )
         self._log = np.zeros((unit.paths, unit.kind.symbols))  # log price of each path
         self._entry = np.zeros((*slots, unit.kind.symbols))  # the same at entry
         self._held = np.zeros(slots, dtype=np.bool_)
@@ -66,7 +72,9 @@ class Follower:
         self._at = 0  # first minute of the chunk within the history
         self._gain = np.zeros(unit.kind.symbols)
         for leg in unit.kind.legs:
-            self._gain[leg.symbol] += leg.side.value == "LONG" and leg.notional or -leg.notional
+            self._gain[leg.symbol] += leg.notional if leg.side is Side.LONG else -leg.notional
+        hedged = len({leg.side for leg in unit.kind.legs}) > 1
+        self._margin = MARGIN_HEDGED if hedged else MARGIN
         self._squares = np.zeros(unit.paths)
         self._recent = np.zeros(unit.paths)
 
@@ -167,7 +175,7 @@ class Follower:
         self._cushion[v, who] = cushion[-1]
 
         lowest = np.minimum(before, cushion)
-        near = lowest <= NEAR * rough[:, who] / np.sqrt(60.0)
+        near = lowest <= NEAR * self._margin * rough[:, who] / np.sqrt(60.0)
         near |= np.abs(before - cushion) >= lowest
         t, i = np.nonzero(near)
         inside = self._source.within(minutes, t, who[i], STEPS)
@@ -181,7 +189,7 @@ class Follower:
         lowest_room[t, i] = np.minimum(room[t, i], fine_room.min(axis=1))
 
         asked = lowest_room <= self._judges.most_room
-        asked &= lowest <= self._judges.most_moves * MARGIN * rough[:, who]
+        asked &= lowest <= self._judges.most_moves * self._margin * rough[:, who]
         deviation = self._deviations(v, who, marks, asked)
         left = moves_left(cushion, deviation).ravel()
         fine_left = moves_left(fine_cushion, deviation[t, i][:, None]).ravel()
@@ -198,7 +206,7 @@ class Follower:
         fine_hit &= np.arange(STEPS) <= last[:, None]
         reached_at = np.full((len(LEVELS), len(hit), count, paths), float(STEPS))
         for j, asked_level in enumerate(LEVELS):
-            high = fine_hit[:, asked_level - 1 : 4].any(axis=1)
+            high = np.logical_or.reduce(fine_hit[:, asked_level - 1 : 4], axis=1)
             reached_at[j][:, t, i] = np.where(high.any(axis=2), high.argmax(axis=2) + 1.0, STEPS)
         hit[:, :, t, i] = fine_hit.any(axis=3)
         return Seen(who, hit, reached_at, ended)
@@ -272,7 +280,7 @@ def _gather(passes: Sequence[Pass], name: str) -> Floats:
     """Return a column of wallets over all passes."""
     if not passes:
         return np.zeros(0)
-    return np.concatenate([getattr(part.readings, name)[: part.count] for part in passes])
+    return np.concatenate([getattr(part.readings, name)[: part.wallets] for part in passes])
 
 
 def _conditions(passes: Sequence[Pass], limits: object, left: Floats) -> Bools:
@@ -280,6 +288,6 @@ def _conditions(passes: Sequence[Pass], limits: object, left: Floats) -> Bools:
     found = []
     for part in passes:
         known = np.full(len(part.book.wallets), np.nan)
-        known[: part.count] = left[part.start : part.start + part.count]
-        found.append(conditions(part.book, limits, part.readings, known)[:, : part.count])  # type: ignore[arg-type]
+        known[: part.wallets] = left[part.start : part.start + part.wallets]
+        found.append(conditions(part.book, limits, part.readings, known)[:, : part.wallets])  # type: ignore[arg-type]
     return np.concatenate(found, axis=1) if found else np.zeros((8, 0), dtype=np.bool_)

@@ -85,12 +85,12 @@ class Paths:
             (shocks, market.shock, market.shock_falls),
             (self._rare(minutes, market.jumps_a_day), None, market.jump_falls),
         ):
-            t, p = np.nonzero(where)
-            scale = market.jump * deviation[t, p] if size is None else size
-            jumps[t, p] += (scale * self._sizes(len(t), falls))[:, None]
+            minute, path = np.nonzero(where)
+            scale = market.jump * deviation[minute, path] if size is None else size
+            jumps[minute, path] += (scale * self._sizes(len(minute), falls))[:, None]
         count = int(rng.poisson(minutes * paths * symbols * market.jumps_a_day / MINUTES_A_DAY))
-        t, p, s = rng.integers(minutes, size=count), rng.integers(paths, size=count), rng.integers(symbols, size=count)
-        np.add.at(jumps, (t, p, s), market.jump * deviation[t, p] * self._sizes(count, market.jump_falls))
+        at = tuple(rng.integers(size, size=count) for size in (minutes, paths, symbols))
+        np.add.at(jumps, at, market.jump * deviation[at[:2]] * self._sizes(count, market.jump_falls))
         return Minutes(diffusion, jumps, deviation)
 
     def within(self, minutes: Minutes, t: Ints, p: Ints, steps: int) -> Floats:
@@ -150,9 +150,7 @@ def facts(paths: int, seed: int, market: Market | None = None) -> Facts:
     lags = (1, 10, 60, 360, 1440)
     centred = np.abs(returns) - np.abs(returns).mean(axis=0)
     power = (centred**2).mean(axis=0)
-    clustering = tuple(
-        float(np.median((centred[lag:] * centred[:-lag]).mean(axis=0) / power)) for lag in lags
-    )
+    clustering = tuple(float(np.median((centred[lag:] * centred[:-lag]).mean(axis=0) / power)) for lag in lags)
     by_day = returns.reshape(days, MINUTES_A_DAY, paths)
     daily = by_day.sum(axis=1)
     hours = both.reshape(days * 24, 60, paths, 2).sum(axis=1)

@@ -33,7 +33,9 @@ def critical(name: str, **conditions: float) -> Policy:
 def ours(name: str, **changes: dict[str, float | None]) -> Policy:
     """Return the default levels with some conditions changed, given by the level's word."""
     first, second, third, fourth = (
-        LevelRule(**{field: getattr(rule, field) for field in rule.__struct_fields__} | changes.get(rule.level.label, {}))
+        LevelRule(
+            **{field: getattr(rule, field) for field in rule.__struct_fields__} | changes.get(rule.level.label, {})
+        )
         for rule in DEFAULT_LEVELS
     )
     return Policy(name, AlertRules((first, second, third, fourth)))
@@ -42,10 +44,16 @@ def ours(name: str, **changes: dict[str, float | None]) -> Policy:
 EXCHANGE = critical("exchange's call", margin_ratio=0.80)
 ROOM = critical("room 20 %", room=0.20)
 DISTANCE = critical("distance 5 %", distance=0.05)
-OURS = Policy("ours", AlertRules())
-WITHOUT_MOVES = ours("ours without moves left", warning={"moves_left": None}, critical={"moves_left": None},
-                     emergency={"moves_left": None})  # fmt: skip
-REPORTED = (EXCHANGE, ROOM, DISTANCE, WITHOUT_MOVES, OURS)
+OURS = ours("ours", warning={"dwell_s": 1800.0}, critical={"moves_left_room": 0.4, "dwell_s": 900.0})
+WITHOUT_MOVES = ours(
+    "ours without moves left",
+    warning={"moves_left": None}, critical={"moves_left": None}, emergency={"moves_left": None},
+)  # fmt: skip
+# The defaults before this study: what the tuning is compared with.
+FIRST_CHOICE = ours(
+    "before tuning", warning={"dwell_s": 300.0}, critical={"moves_left_room": 0.5, "dwell_s": 300.0}
+)  # fmt: skip
+REPORTED = (EXCHANGE, ROOM, DISTANCE, WITHOUT_MOVES, FIRST_CHOICE, OURS)
 
 # One condition each, for the picture: how far its alarm can be moved forward, and what that costs.
 CURVES = {

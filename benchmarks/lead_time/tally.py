@@ -12,6 +12,7 @@ import numpy as np
 
 from monitor.core.book import Bools, Floats, Ints
 from monitor.core.model import Level
+from monitor.core.rules import Levels
 
 LEVELS = (Level.WARNING, Level.CRITICAL)
 DAY_S = 86_400.0
@@ -72,7 +73,7 @@ class Tally:
         self.outcomes = [[Outcome() for _ in LEVELS] for _ in range(policies)]
         self._since = np.full((len(LEVELS), policies, wallets), np.nan)  # seconds; NaN where no alert stands
 
-    def follow(self, wallets: Ints, level: Ints, at_s: Floats) -> None:
+    def follow(self, wallets: Ints, level: Levels, at_s: Floats) -> None:
         """Take the levels after a step.
 
         Args:
@@ -123,4 +124,5 @@ class Tally:
 
     def standing(self) -> Bools:
         """Return where an alert stands, shape (levels, policies, wallets)."""
-        return ~np.isnan(self._since)
+        stands: Bools = ~np.isnan(self._since)
+        return stands
