@@ -19,6 +19,7 @@ from monitor.binance.klines import Klines, SeededFeed
 from monitor.binance.rest import RestClient
 from monitor.binance.streams import MarkFeed
 from monitor.binance.weights import WeightBudget
+from monitor.charts.illustrator import Charts
 from monitor.cli.exchange import public_client, rest_client
 from monitor.config import KeyedAccount, Settings, resolve_secrets
 from monitor.control import PATH_LIMIT
@@ -53,6 +54,7 @@ def build_channels(settings: Settings, environ: Mapping[str, str]) -> Channels:
     channels: list[AppriseChannel] = []
     problems: list[Problem] = []
     for channel in settings.channels:
+        url = secrets.channel_urls[channel.name].reveal()
         try:
             channels.append(
                 build_channel(
