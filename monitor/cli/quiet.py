@@ -45,11 +45,16 @@ def print_answer(answer: Answer, out: Console, zone: dt.tzinfo | None, now_ms: i
 
 
 def print_in_force(holds: Sequence[Hold], out: Console, zone: dt.tzinfo | None, now_ms: int) -> None:
-    """Print the holds in force, a line each, and a blank one after them; nothing if there are none."""
+    """Print the holds in force, a line for each wish, and a blank one after them; nothing if there are none."""
+    wishes: dict[tuple[object, ...], list[Hold]] = {}
     for hold in holds:
-        state = _STATES[hold.kind].capitalize()
+        # Several alerts acknowledged by one command are one wish.
+        wishes.setdefault((hold.kind, hold.made_ms, hold.until_ms, hold.by, hold.why), []).append(hold)
+    for same in wishes.values():
+        one = same[0]
         out.print(
-            f"{state} until {until(hold.until_ms, zone, now_ms)}: {in_words(hold.target)}{_whose_wish(hold)}.",
+            f"{_STATES[one.kind].capitalize()} until {until(one.until_ms, zone, now_ms)}: "
+            f"{_few([hold.target for hold in same])}{_whose_wish(one)}.",
             style="yellow", markup=False, soft_wrap=True,
         )  # fmt: skip
     if holds:
@@ -92,7 +97,7 @@ def _same(made: Sequence[Granted]) -> list[list[Granted]]:
 
 def _print_made(group: Sequence[Granted], out: Console, zone: dt.tzinfo | None, now_ms: int) -> None:
     first = group[0]
-    what = f"{len(group)} alerts" if len(group) > _NAMED else ", ".join(in_words(one.target) for one in group)
+    what = _few([one.target for one in group])
     out.print(
         f"{_STATES[first.kind].capitalize()} until {until(first.until_ms, zone, now_ms)}: {what}.", markup=False
     )
@@ -115,6 +120,10 @@ def _print_made(group: Sequence[Granted], out: Console, zone: dt.tzinfo | None, 
     if len(covers) > len(shown):
         out.print(f"and {len(covers) - len(shown)} more")
     out.print(f"Held back: {_QUIET[first.kind]}. Told all the same: whatever gets worse.", markup=False)
+
+
+def _few(targets: Sequence[str]) -> str:
+    return f"{len(targets)} alerts" if len(targets) > _NAMED else ", ".join(map(in_words, targets))
 
 
 def _badness(covered: Covered) -> Level:

@@ -1,17 +1,21 @@
 """The ledger as people and programs read it."""
 
 import asyncio
+import datetime as dt
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from monitor.cli.brief import short
 from monitor.cli.ledger import state_of, whose
+from monitor.cli.quiet import print_in_force
 from monitor.cli.root import app
 from monitor.core.model import Level
-from monitor.core.notices import Facts, NoticeKind
+from monitor.core.notices import Facts, Hold, HoldKind, NoticeKind
 from monitor.ports import Attempt, Rows
 from monitor.storage.outbox import OutboxRow, OutboxState
 from monitor.storage.paths import STATE_DB
@@ -241,3 +245,16 @@ def test_what_became_of_it_in_words(state: OutboxState, reason: str, words: str)
     row = OutboxRow("k", "c", "s", NoticeKind.ALERT, Level.WARNING, 0, state=state, last_reason=reason)
     assert state_of(row) == words
     assert len(short("smtp-535")) < 20
+
+
+def test_what_one_command_acknowledged_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """Hundreds of alerts of one night do not fill the screen; two wishes stay two."""
+    wish = Hold("k", HoldKind.ACK, "alert:1", 0, 3_600_000, "seen", "uid 7")
+    many = [msgspec.structs.replace(wish, key=str(number), target=f"alert:{number}") for number in range(1, 40)]
+    other = msgspec.structs.replace(wish, made_ms=1, kind=HoldKind.MUTE, target="all")
+    print_in_force([*many, other], Console(width=100), dt.UTC, 0)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == 'Acknowledged until 01:00:00+00:00 (in 60 min): 39 alerts, by uid 7, "seen".'
+    assert lines[1] == 'Muted until 01:00:00+00:00 (in 60 min): everything, by uid 7, "seen".'
+    print_in_force([], Console(width=100), dt.UTC, 0)
+    assert capsys.readouterr().out == ""

@@ -16,6 +16,9 @@ from monitor.cli.status import decoded, print_status
 from monitor.cli.verdict import CRITICAL, FINE, UNKNOWN, WARNING, verdict
 from monitor.cli.wiring import build_daemon
 from monitor.config import load
+from monitor.core.model import Level
+from monitor.core.notices import Hold, HoldKind
+from monitor.core.view import OpenAlert
 from monitor.emulator.scenario import demo_scenario
 from monitor.emulator.server import Emulator
 from monitor.emulator.settings import EmulatorSettings
@@ -186,6 +189,39 @@ def test_people_see_typical_moves_and_what_is_missing_of_their_past() -> None:
         "  A day of minutes for typical moves: 1 symbol waiting; no answer (timeout), asked again; "
         "refused: XAUUSDT (invalid symbol)." in printed(state(feeds=(feed,)))
     )
+
+
+def test_what_is_open_and_what_is_held_back() -> None:
+    """By the numbers that `ack` takes, the worst first, with what holds each back; a channel says since when."""
+    nap = Hold("k", HoldKind.SNOOZE, "symbol:ETHUSDT", NOW_MS - 1000, NOW_MS + 1_800_000, "hedged", "uid 7")
+    alerts = (
+        OpenAlert(17, "main/cross:USDT", Level.WARNING, NOW_MS - 60_000, ("ETHUSDT", "SOLUSDT"), nap),
+        OpenAlert(18, "main/isolated:BTCUSDT:LONG", Level.CRITICAL, NOW_MS - 5_000, ("BTCUSDT",)),
+    )
+    channels = (
+        channel(failing=True, broken=True, since_ms=NOW_MS - 600_000, last_reason="http-401"),
+        channel(channel="mail", failing=True, since_ms=NOW_MS - 2_000, last_reason="timeout"),
+        channel(channel="log"),
+    )
+    found = state(engine=engine(alerts=alerts, holds=(nap,)), channels=channels, fallbacks={"phone": "mail"})
+    text = printed(found)
+    assert 'Snoozed until 20:56:40+00:00 (in 30 min): ETHUSDT, by uid 7, "hedged".' in text
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    first = lines.index("alert level since whose symbols quiet")
+    assert lines[first + 1] == "18 critical 20:26:35 main isolated BTCUSDT LONG BTCUSDT -"
+    assert lines[first + 2].startswith(
+        "17 warning 20:25:40 main cross USDT ETHUSDT, SOLUSDT snoozed until 20:56:40"
+    )
+    assert any("BROKEN since 20:16:40+00:00 token wrong mail" in line for line in lines)
+    assert any("failing since 20:26:38+00:00 timed out -" in line for line in lines)
+    assert decoded(json.loads(msgspec.json.encode(found))).engine.alerts == alerts
+
+
+def test_many_open_alerts_are_counted() -> None:
+    """The screen keeps room for everything else."""
+    many = tuple(OpenAlert(n, f"main/{n}", Level.WARNING, NOW_MS, ()) for n in range(1, 31))
+    text = printed(state(engine=engine(alerts=many)))
+    assert "and 20 more; `alerts --open --last 30` lists all" in text
 
 
 def test_little_to_say() -> None:
