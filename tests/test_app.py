@@ -79,6 +79,7 @@ margin = 1550.0
 [[channels]]
 name = "tg"
 url = {{ file = "{state.parent}/url" }}
+chart = false
 {extra}
 """
 

@@ -59,7 +59,7 @@ def build_channels(settings: Settings, environ: Mapping[str, str]) -> Channels:
             channels.append(
                 build_channel(
                     channel.name,
-                    secrets.channel_urls[channel.name].reveal(),
+                    url,
                     fmt=channel.format,
                     charts=channel.chart,
                 )
