@@ -62,6 +62,20 @@ async def test_the_owner_asks_and_gets_an_answer(tmp_path: Path) -> None:
             await server.stop()
 
 
+async def test_a_request_cannot_say_whose_it_is(tmp_path: Path) -> None:
+    """Who asks is the kernel's word."""
+
+    async def who(request: Mapping[str, Any]) -> object:
+        return request["by"]
+
+    with Lock(tmp_path / "lock"):
+        server = ControlServer(tmp_path / "control.sock", {"who": who})
+        await server.start()
+        answer = await asking(tmp_path, {"command": "who", "by": "somebody else"})
+        await server.stop()
+    assert answer == f"uid {os.getuid()}"
+
+
 async def test_the_socket_is_for_its_owner_only(tmp_path: Path) -> None:
     """Nobody else may even connect."""
     with Lock(tmp_path / "lock"):

@@ -1,6 +1,7 @@
 """``drill``: a scripted incident through the real channels, every message marked DRILL."""
 
 import asyncio
+import datetime as dt
 import os
 import sys
 import tempfile
@@ -110,7 +111,7 @@ def _play(
             rehearsal = Rehearsal(
                 scenario, quickened(rules, speed, settings.engine.escalate_after_s),
                 [one for one in channels if one.name in names], SqliteState(Path(folder) / STATE_DB, clock), clock,
-                speed=speed, told=bill.told,
+                speed=speed, told=bill.told, tz=settings.display.zone() or dt.UTC,
             )  # fmt: skip
             rows = asyncio.run(bill.watching(rehearsal.run()))
     finally:
