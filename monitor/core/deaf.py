@@ -37,7 +37,7 @@ class DeafChannels:
             return  # left by a run whose configuration still had it
         if accepted:
             self._heard_ms[channel] = now.wall_ms
-        facts = self._facts(channel, "" if accepted else reason or "refused")
+        facts = self._facts(channel, "" if accepted else reason or "rejected")
         self._troubles.follow(CHANNEL_PREFIX, channel, now, facts, bad=not accepted)
 
     def judge(self, now: Now) -> None:

@@ -194,7 +194,7 @@ def test_a_channel_that_refuses_is_told_of_through_the_others() -> None:
     phone, other = desk.room(0.19).notices
     desk.result(other)
     desk.result(phone, accepted=False)
-    assert channel_notices(desk, "desk") == [(NoticeKind.CHANNEL, "phone", "refused")]
+    assert channel_notices(desk, "desk") == [(NoticeKind.CHANNEL, "phone", "rejected")]
     assert channel_notices(desk, "phone") == []
     for notice in tuple(desk.notices):
         if notice.kind is NoticeKind.CHANNEL:
