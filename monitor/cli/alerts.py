@@ -48,7 +48,15 @@ def alerts(  # noqa: PLR0917 - typer passes options by name
 
     One line for each message and channel, the newest last. Kept for 90 days.
     """
-    from monitor.cli.ledger import print_open, print_rows, print_story, rows_as_json, story_as_json
+    from monitor.cli.ledger import (
+        holds_as_json,
+        incidents_as_json,
+        print_open,
+        print_rows,
+        print_story,
+        rows_as_json,
+        story_as_json,
+    )
     from monitor.cli.quiet import print_in_force
     from monitor.storage.paths import STATE_DB
     from monitor.storage.state_reader import StateReader
@@ -77,7 +85,8 @@ def alerts(  # noqa: PLR0917 - typer passes options by name
         incidents = _incidents(reader, holds, wallets) if open_ else []
         rows = [row for row in reader.alerts(limit=_MOST_ROWS) if wanted.takes(row)][:limit]
     if as_json:
-        print_json({"holds": holds, **({"open": incidents[:limit]} if open_ else {"alerts": rows_as_json(rows)})})
+        found = {"open": incidents_as_json(incidents[:limit])} if open_ else {"alerts": rows_as_json(rows)}
+        print_json({"holds": holds_as_json(holds), **found})
         return 0
     print_in_force(holds, out, zone, now_ms)
     if open_:

@@ -179,9 +179,9 @@ def print_story(story: Story, out: Console, zone: dt.tzinfo | None, now_ms: int)
     first, newest = rows[0], rows[-1]
     wallet = "" if first.subject.startswith("/") else f", wallet {clean(first.subject)}"
     out.print(Text.assemble((f"Alert {story.number}", "bold"), f"  {whose(first.subject, _facts(worst))}{wallet}"))
-    out.print(_course(story, zone, now_ms), soft_wrap=True)
+    out.print(_course(story, zone, now_ms), soft_wrap=not out.is_terminal)
     for hold in story.holds:
-        out.print(in_full(hold, zone, now_ms), style="yellow", markup=False, soft_wrap=True)
+        out.print(in_full(hold, zone, now_ms), style="yellow", markup=False, soft_wrap=not out.is_terminal)
     out.print()
     times = _Times([row.decided_ms for row in (first, newest)], zone, now_ms)
     channels = [f"{clean(row.channel)} {_via(row)}".strip() for row in rows]
@@ -190,7 +190,7 @@ def print_story(story: Story, out: Console, zone: dt.tzinfo | None, now_ms: int)
     for told, kind, channel in zip(story.told, kinds, channels, strict=True):
         moment, gap = times.at(told.row.decided_ms), " " * (space - kind.cell_len + 2)
         line = Text.assemble(f"{moment}  ", kind, gap, f"{channel:<{widest}}  ", _state_text(told.row))
-        out.print(line, soft_wrap=True)
+        out.print(line, soft_wrap=not out.is_terminal)
         _print_attempts(told, out)
 
 
@@ -234,7 +234,7 @@ def _print_attempts(told: Told, out: Console) -> None:
         out.print(
             f"{'':10}{one.ordinal:>3}  {_after(told.row, one.started_ms):>9}  {one.outcome.value}{reason}, "
             f"took {took}",
-            style="dim", markup=False, soft_wrap=True,
+            style="dim", markup=False, soft_wrap=not out.is_terminal,
         )  # fmt: skip
 
 
@@ -277,8 +277,24 @@ def story_as_json(story: Story) -> dict[str, object]:
         "subject": story.told[0].row.subject,
         "level": None if story.level is None else story.level.label,
         "alerts": [_row_as_json(told.row) | {"tried": told.attempts} for told in story.told],
-        "holds": story.holds,
+        "holds": holds_as_json(story.holds),
     }
+
+
+def holds_as_json(holds: Iterable[Hold]) -> list[dict[str, object]]:
+    """Return wishes for quiet as a program reads them: levels are words."""
+    return [
+        msgspec.structs.asdict(hold) | {"levels": {name: level.label for name, level in hold.levels.items()}}
+        for hold in holds
+    ]
+
+
+def incidents_as_json(incidents: Iterable[Incident]) -> list[dict[str, object]]:
+    """Return incidents as a program reads them."""
+    return [
+        msgspec.structs.asdict(one) | {"held": None if one.held is None else holds_as_json([one.held])[0]}
+        for one in incidents
+    ]
 
 
 def _row_as_json(row: OutboxRow) -> dict[str, object]:

@@ -55,7 +55,7 @@ def print_in_force(holds: Sequence[Hold], out: Console, zone: dt.tzinfo | None, 
         out.print(
             f"{_STATES[one.kind].capitalize()} until {until(one.until_ms, zone, now_ms)}: "
             f"{_few([hold.target for hold in same])}{_whose_wish(one)}.",
-            style="yellow", markup=False, soft_wrap=True,
+            style="yellow", markup=False, soft_wrap=not out.is_terminal,
         )  # fmt: skip
     if holds:
         out.print()

@@ -102,6 +102,7 @@ def test_what_is_open_is_listed_with_its_number_and_what_holds_it(night: Path) -
     document = json.loads(run(night, "--open", "--json").stdout)
     assert [(one["number"], one["level"], one["told"]) for one in document["open"]] == [(18, "critical", ["sms"])]
     assert document["open"][0]["held"]["target"] == "symbol:ETHUSDT"
+    assert document["holds"][0]["levels"] == {"main/cross:USDT": "critical"}
 
 
 def test_the_story_of_one_incident(night: Path) -> None:
