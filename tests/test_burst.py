@@ -145,7 +145,7 @@ async def test_a_market_wide_fall_sends_few_messages_and_tells_of_all(
         world.marks((symbol, 100.0) for symbol in SYMBOLS)
         await world.advance(1.0)
         assert world.transitions == []
-        for step in range(2 * 120):
+        for step in range(2 * round(lasting_s + 65)):
             # Each symbol has a mark a second, half of them at a time.
             world.marks((symbol, slide(symbol, step / 2 / lasting_s)) for symbol in SYMBOLS[step % 2 :: 2])
             if step % 2 == 0:
