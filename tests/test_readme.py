@@ -17,9 +17,12 @@ LINES = [
     for line in block.splitlines()
 ]
 OURS = [words[1:] for words in LINES if words and words[0] == "position-monitor"]
-SMALLEST, KEYED = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
-# Run by tests/test_app.py (run, status, journals) and by CI itself; here only their options are checked.
-ELSEWHERE = {"run", "replay", "status", "history", "test-alert", "doctor", "audit"}
+SMALLEST, KEYED, HELPERS = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+# Run by tests of their own against daemons and services, and by CI itself; here only their options are checked.
+ELSEWHERE = {
+    "run", "replay", "status", "history", "test-alert", "doctor", "audit", "drill", "alerts", "ack", "snooze",
+    "mute", "unsnooze",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("words", [w for w in OURS if w[0] not in ELSEWHERE], ids=" ".join)
@@ -67,6 +70,19 @@ def test_the_configuration_shown_is_accepted(tmp_path: Path, monkeypatch: pytest
     result = CliRunner().invoke(app, ["check-config", "--config", str(path)])
     assert result.exit_code == 0, result.output
     assert "1 account, 1 position, 1 channel." in result.output
+
+
+def test_the_channels_that_help_each_other_are_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As written, in place of the one channel of the smallest configuration."""
+    monkeypatch.setenv("TELEGRAM_URL", "tgram://123456789:not-a-real-token-of-any-bot-000000/1")
+    monkeypatch.setenv("EMAIL_URL", "json://127.0.0.1:9/")
+    monkeypatch.setenv("CALL_URL", "json://127.0.0.1:9/")
+    monkeypatch.setenv("PING_URL", "https://hc-ping.example/not-a-real-check")
+    path = tmp_path / "config.toml"
+    path.write_text(SMALLEST.partition("[[channels]]")[0] + HELPERS, encoding="utf-8")
+    result = CliRunner().invoke(app, ["check-config", "--config", str(path)])
+    assert result.exit_code == 0, result.output
+    assert "3 channels" in result.output
 
 
 def test_the_account_with_a_key_is_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
