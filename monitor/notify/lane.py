@@ -173,12 +173,8 @@ class Lane:
         """Return a picture of what the message is about, if it is one wallet and the picture comes in time."""
         illustrator = self._around.illustrator
         notice = entries[0].notice
-        if (
-            illustrator is None
-            or not self._channel.takes_files
-            or len(entries) > 1
-            or notice.kind not in _PICTURED
-        ):
+        alone = len(entries) == 1 and notice.kind in _PICTURED
+        if illustrator is None or not alone or not self._channel.takes_files or self._deadline_s is not None:
             return None
         try:
             async with asyncio.timeout(PICTURE_S):
