@@ -14,11 +14,12 @@ from structlog.testing import capture_logs
 
 from monitor import alive, commit, day, heartbeat
 from monitor.alive import Alive
+from monitor.cli.wiring import build_daemon
 from monitor.config import Secret, Settings
 from monitor.core.engine import Engine
 from monitor.core.events import DayOver
 from monitor.core.settings import EngineSettings, FreshnessRules
-from monitor.health import MARKS, STATE, Health, health, vitals_of
+from monitor.health import DYING, MARKS, STATE, Health, health, vitals_of
 from monitor.heartbeat import HeartbeatPlan
 from monitor.plan import Plan
 from monitor.status import Status
@@ -163,6 +164,16 @@ def locked(other: sqlite3.Connection) -> bool:
     except sqlite3.OperationalError:
         return False
     return True
+
+
+async def test_a_job_that_dies_is_not_well_for_a_while(tmp_path: Path) -> None:
+    """The supervisor starts it anew and tells when it died."""
+    async with exchange() as market:
+        daemon = build_daemon(
+            settings_of(market.config(tmp_path / "s")), [], clock=SystemClock(), environ=os.environ
+        )
+        daemon._died("usdm", "RuntimeError")
+    assert health(daemon.vitals()) == health(vitals_of(daemon.status())) == Health(ok=False, reasons=(DYING,))
 
 
 async def test_a_service_that_hangs_delays_neither_an_alert_nor_the_stop(

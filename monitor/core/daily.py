@@ -112,10 +112,7 @@ class Daily:
                     self._open.discard(moved.subject)
             elif not moved.subject.startswith("/"):
                 self._count(now, alerts=int(began))
-                facts = moved.facts
-                # How far a level was left says nothing about the worst of it.
-                if moved.level > moved.previous:
-                    self._worse(now, moved.level, moved.subject, facts)
+                self._worse(now, moved.level, moved.subject, moved.facts)
         for row in effects.samples:
             if not row.symbol:
                 self._worse(now, Level(row.level), f"{row.account}/{row.wallet}", row)
