@@ -107,6 +107,12 @@ async def test_what_has_no_open_alert_is_covered_by_nothing() -> None:
     assert made.covers == ()
 
 
+def test_what_was_not_known_when_it_was_made_is_not_covered() -> None:
+    """An alert that opened since is told, so the answer must not claim it."""
+    hold = Hold("k", HoldKind.MUTE, "all", NOW_MS, NOW_MS + 1, levels={BTC.subject: BTC.level})
+    assert [one.number for one in commands.granted(hold, (BTC, CROSS)).covers] == [17]
+
+
 async def test_one_unknown_number_changes_nothing_and_the_error_lists_what_is_open() -> None:
     """All or nothing; whoever mistyped sees the numbers, the worst first."""
     engine = FakeEngine((CROSS, BTC))

@@ -188,6 +188,8 @@ def test_an_empty_ledger(tmp_path: Path) -> None:
     async def make() -> None:
         store = SqliteState(tmp_path / STATE_DB, SystemClock())
         await store.open()
+        # Nobody was there to end it when its time was up.
+        await store.commit(Rows(holds=[Hold("k", HoldKind.MUTE, "all", 0, 1000)]))
         await store.close()
 
     asyncio.run(make())

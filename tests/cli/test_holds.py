@@ -10,10 +10,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from monitor import control
+from monitor.cli import alone
 from monitor.cli.root import app
+from monitor.commands import Wish
+from monitor.config import load
 from monitor.control import Lock
 from monitor.core.model import Level
 from monitor.core.notices import HoldKind, SubjectState
+from monitor.errors import ControlError
 from monitor.ports import Rows
 from monitor.storage.paths import LOCK_FILE, STATE_DB
 from monitor.storage.state import SqliteState
@@ -229,6 +234,17 @@ def test_without_a_daemon_the_next_one_will_know(state: Path) -> None:
     assert (hold.kind, hold.target, hold.why) == (HoldKind.SNOOZE, "symbol:ETHUSDT", "asleep")
     assert hold.by == f"uid {os.getuid()}"
     assert hold.levels == {"main/isolated:BTCUSDT:LONG": Level.CRITICAL, "main/cross:USDT": Level.WARNING}
+
+
+def test_a_daemon_that_just_starts_is_not_written_beside(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has taken the lock between the question and the writing."""
+    remember(state, open_state())
+    monkeypatch.setattr(control, "_ATTEMPTS", 1)
+    settings = load(state.parent / "config.toml", {})
+    with Lock(state / LOCK_FILE), pytest.raises(ControlError, match="a daemon just starts"):
+        alone.make(state, settings, Wish(HoldKind.ACK, ("alert:17",), 3600.0), 1_780_000_000_000)
+    with StateReader(state / STATE_DB) as reader:
+        assert reader.holds() == []
 
 
 def test_without_a_daemon_it_is_lifted_too(state: Path) -> None:

@@ -72,6 +72,7 @@ async def test_each_scenario_tells_what_it_says(clock: ManualClock, name: str, s
     assert all(title.startswith("DRILL") for title in phone.titles)
     assert [one.message for one in answered(told, "phone")] == phone.accepted
     assert [one for one in told if isinstance(one, str)] == [step.words for step in SCENARIOS[name].steps]
+    assert answered(told, "phone")[-1].at_s < SCENARIOS[name].minutes * 60 / speed, "the end is part of the story"
     assert clock.mono_s() - began_s < SCENARIOS[name].minutes * 60 / speed + 10.0
     if name == "fall":
         assert kinds(rows, "log")[0] == (ALERT, Level.NOTICE)
@@ -82,13 +83,14 @@ async def test_a_market_that_falls_is_told_in_groups(clock: ManualClock, speed: 
     """Twenty incidents, each with its end, in a handful of messages; what was not sent was replaced."""
     phone = FakeChannel("phone")
     with capture_logs():
-        rows, _ = await played(clock, "market", phone, rules=RULES[:1], speed=speed)
+        rows, told = await played(clock, "market", phone, rules=RULES[:1], speed=speed)
     accepted = Counter(kinds(rows, "phone"))
     assert accepted[CLOSED, Level.OK] == 20
     assert accepted[ALERT, Level.EMERGENCY] == 3
     assert {row.state for row in rows} <= {OutboxState.ACCEPTED, OutboxState.SUPERSEDED}
     assert "EMERGENCY" in " ".join(phone.titles)
     assert 4 <= len(phone.accepted) <= 9
+    assert answered(told, "phone")[-1].at_s < SCENARIOS["market"].minutes * 60 / speed
 
 
 async def test_what_a_channel_answers_is_shown_as_it_is(clock: ManualClock) -> None:
