@@ -250,24 +250,33 @@ class Incidents:
 
     def owed(self) -> tuple[str, ...]:
         """Return the subjects whose end a channel refused."""
+        left = ((subject, state) for subject, (state, _) in self._leaving.items())
         return tuple(
             subject
-            for subject, state in self._states.items()
+            for subject, state in (*self._states.items(), *left)
             if any(told.refused and told.level is Level.OK for told in state.told.values())
         )
 
     def close_again(self, subject: str, at_ms: int, facts: Facts, kind: NoticeKind) -> None:
         """Tell the end of an incident again where it was refused, once that is due."""
-        state = self._states[subject]
+        left, ending = self._leaving.get(subject, (None, None))
+        state = self._states[subject] if left is None else left
         due = planner.owed(state, at_ms)
-        if due:
+        if not due:
+            return
+        if ending is None:
             self._apply(planner.close_again(state, due, at_ms, facts, kind=kind))
+        else:
+            plan = planner.close_again(state, due, at_ms, ending, kind=NoticeKind.CLOSED)
+            self._emit(plan)
+            self._leave(plan.state, ending)
 
     def vanish(self, subject: str, at_ms: int, facts: Facts) -> None:
-        """Forget a subject; an open incident is closed, and that is never an all-clear."""
+        """Forget a subject; an open incident is closed, and that is never an all-clear.
+
+        Its row stays until the fate of all messages is known: a crash must not forget that an end is owed.
+        """
         state = self._states.pop(subject)
-        self._changed.pop(subject, None)
-        self._gone.append(subject)
         if state.level > Level.OK:
             self._moved(state, Level.OK, at_ms, state.incident, facts)
         plan = planner.fall(state, Level.OK, self.channels, at_ms, facts)
@@ -314,6 +323,15 @@ class Incidents:
     def _leave(self, state: SubjectState, ending: Facts) -> None:
         if state.told:
             self._leaving[state.subject] = (state, ending)
+        else:
+            self._leaving.pop(state.subject, None)
+        if state.subject in self._states:
+            return  # it is back, and the row is its own again
+        if state.told:
+            self._changed[state.subject] = state
+        else:
+            self._changed.pop(state.subject, None)
+            self._gone.append(state.subject)
 
     def _moved(self, state: SubjectState, level: Level, at_ms: int, incident: int, facts: Facts) -> None:
         self._transitions.append(Transition(state.subject, level, state.level, at_ms, incident, facts))

@@ -44,8 +44,8 @@ PENDING: Final = "SELECT key, payload FROM outbox WHERE state = 'pending' ORDER 
 FATES: Final = """
 SELECT subject, channel, state, decided_ms, key, EXISTS (
     SELECT 1 FROM outbox AS heard
-    WHERE heard.subject = outbox.subject AND heard.incident = outbox.incident AND heard.channel = outbox.channel
-      AND heard.state = 'accepted' AND heard.level > 0
+    WHERE heard.subject = outbox.subject AND heard.incident = outbox.incident AND heard.number = outbox.number
+      AND heard.channel = outbox.channel AND heard.state = 'accepted' AND heard.level > 0
 )
 FROM outbox WHERE id IN (SELECT max(id) FROM outbox GROUP BY subject, channel)
 ORDER BY subject, channel

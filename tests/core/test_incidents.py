@@ -1,8 +1,10 @@
 """States of subjects, and the effects that collect while one event is handled."""
 
+import pytest
+
 from monitor.core.incidents import Effects, Incidents
 from monitor.core.model import Level
-from monitor.core.notices import Facts, NoticeKind, SubjectState, Told
+from monitor.core.notices import Facts, Fate, NoticeKind, SubjectState, Told
 from monitor.core.planner import Outcome
 from monitor.core.settings import ChannelRule
 
@@ -123,18 +125,18 @@ def test_a_result_that_changes_nothing_writes_nothing() -> None:
 
 
 def test_what_vanished_is_closed_as_gone() -> None:
-    """One closing message, never an all-clear; the row goes."""
+    """One closing message, never an all-clear; the row goes once that arrived, for a crash must not forget it."""
     made = incidents()
     rise(made, Level.CRITICAL)
     accept(made)
     made.vanish(SUBJECT, 3000, GONE)
     effects = made.take()
     assert [(n.kind, n.facts.reason, n.level) for n in effects.notices] == [(NoticeKind.CLOSED, "gone", Level.OK)]
-    assert effects.gone == (SUBJECT,)
-    assert effects.subjects == ()
+    assert effects.gone == ()
+    assert [state.level for state in effects.subjects] == [Level.OK]
     assert [t.level for t in effects.transitions] == [Level.OK]
     assert made.get(SUBJECT) is None
-    assert accept(made) == Effects()  # the closing message arrived
+    assert accept(made) == Effects(gone=(SUBJECT,))
 
 
 def test_what_vanishes_at_ease_leaves_without_a_word() -> None:
@@ -156,9 +158,9 @@ def test_alerts_in_flight_when_a_subject_vanished_are_closed_late_on_every_chann
         assert [(n.channel, n.kind, n.facts.reason) for n in late.notices] == [
             (channel, NoticeKind.CLOSED, "gone")
         ]
-        assert late.subjects == ()
-        assert accept(made, channel) == Effects()  # its own fate
-    assert accept(made, "mail", accepted=False) == Effects()
+        assert late.gone == ()
+        assert accept(made, channel).gone == ()  # its own fate
+    assert accept(made, "mail", accepted=False) == Effects(gone=(SUBJECT,))
     assert accept(made, "mail") == Effects()
 
 
@@ -180,3 +182,26 @@ def test_a_subject_that_came_back_does_not_hide_what_its_former_self_owes() -> N
     made.begin(SUBJECT, 4000)
     made.take()
     assert [n.facts.reason for n in accept(made).notices] == ["gone"]
+
+
+@pytest.mark.parametrize("fate", ["accepted", "pending"])
+def test_a_crash_does_not_forget_that_the_end_of_what_vanished_is_owed(fate: str) -> None:
+    """The alert was under way when its position was closed; what became of it, only the outbox knows."""
+    first = incidents()
+    (alert,) = rise(first, Level.CRITICAL).notices
+    first.vanish(SUBJECT, 3000, GONE)
+    (row,) = first.take().subjects
+    known = Fate(SUBJECT, "phone", fate, alert.decided_ms, alert.key, heard=fate == "accepted")
+    made = incidents()
+    made.restore((row,), (known,))
+    made.vanish(SUBJECT, 4000, GONE)  # its account answered
+    made.take()
+    if fate == "pending":  # and is sent again
+        (late,) = accept(made).notices
+    else:
+        assert made.owed() == (SUBJECT,)
+        made.close_again(SUBJECT, 1_780_000_000_000, Facts(), NoticeKind.CLOSED)
+        (late,) = made.take().notices
+    assert (late.kind, late.facts.reason) == (NoticeKind.CLOSED, "gone")
+    assert accept(made) == Effects(gone=(SUBJECT,))
+    assert made.owed() == ()

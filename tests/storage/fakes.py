@@ -55,7 +55,8 @@ class MemoryState:
 
     def _fate(self, newest: OutboxRow) -> Fate:
         heard = any(
-            (row.subject, row.channel, row.incident) == (newest.subject, newest.channel, newest.incident)
+            (row.subject, row.channel, row.incident, row.number)
+            == (newest.subject, newest.channel, newest.incident, newest.number)
             and row.state is OutboxState.ACCEPTED
             and row.level > Level.OK
             for row in self.outbox.values()
