@@ -1,8 +1,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from random import Random
 
+import hypothesis.strategies as st
 import pytest
+from hypothesis import given, settings
 from structlog.testing import capture_logs
 
 from monitor.core.events import DeliveryResult, StoreState
@@ -585,3 +588,46 @@ async def test_there_is_one_job_for_each_channel(clock: ManualClock, count: int)
     """The app starts, names and supervises them one by one."""
     rig = Rig(clock, [FakeChannel(f"c{number}") for number in range(count)])
     assert [job.name for job in rig.delivery.jobs()] == [f"notify.c{number}" for number in range(count)]
+
+
+async def test_the_pace_is_each_channels_own(clock: ManualClock) -> None:
+    """One whose places are used up holds back no other."""
+    busy, idle = FakeChannel("busy", clock=clock), FakeChannel("idle", clock=clock)
+    async with running(clock, busy, idle) as rig:
+        for number in range(5):
+            rig.delivery.offer([a_notice(f"s{number}", f"k{number}", channel="busy")], recorded=True)
+            await clock.advance(3)
+        assert len(busy.tried) == 2
+        rig.delivery.offer([a_notice(key="k", channel=name) for name in ("busy", "idle")], recorded=True)
+        await settle()
+        assert (len(busy.tried), len(idle.tried)) == (2, 1)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 2**32))
+def test_whatever_comes_and_fails_all_is_told_once(seed: int) -> None:
+    """Every subject's newest notice is accepted, none twice, and no minute sees more than five attempts."""
+    asyncio.run(_anything(Random(seed)))  # noqa: S311 - makes cases, guards nothing
+
+
+async def _anything(rng: Random) -> None:
+    clock = ManualClock()
+    failures = [DOWN, DOWN, ThrottledError("tg", "http-429", retry_after_s=20.0), None, None]
+    tg = FakeChannel(script=rng.choices(failures, k=rng.randint(0, 12)), clock=clock)
+    newest: dict[str, str] = {}
+    async with running(clock, tg) as rig:
+        for number in range(rng.randint(1, 40)):
+            subject, level = f"s{rng.randint(0, 9)}", rng.choice(list(Level))
+            newest[subject] = f"k{number}"
+            if rng.random() < 0.2:
+                tg.hold()
+            rig.delivery.offer([a_notice(subject, f"k{number}", level=level)], recorded=True)
+            await clock.advance(rng.choice((0.0, 0.0, 0.3, 2.0, 30.0)))
+            tg.release()
+            await settle()
+        await clock.advance(1800)
+        accepted = [mark[1] for mark in rig.store.marks if mark[0] == "accepted"]
+        assert len(accepted) == len(set(accepted))
+        assert set(newest.values()) <= set(accepted)
+        assert rig.delivery.stats()[0].pending == 0
+        assert all(b >= a + 60 for a, b in zip(tg.tried_at_s, tg.tried_at_s[5:], strict=False))
