@@ -33,12 +33,15 @@ cover: $(VENV)/.dev ## tests with branch coverage
 bench: $(VENV)/.dev ## benchmarks, ratios side by side (a few minutes)
 	$(VENV)/bin/python -m benchmarks
 
-picture: $(VENV)/.dev ## renew docs/demo.svg from a real demonstration
+picture: $(VENV)/.dev ## renew docs/demo.svg from a real demonstration, and docs/alert-chart.png
 	$(VENV)/bin/python -m docs.picture
+	$(VENV)/bin/python -m docs.alert_chart
 
 lock: ## renew the lock files; needs uv
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	    --no-emit-index-url --upgrade --quiet --output-file requirements/run.lock
+	uv pip compile pyproject.toml --extra charts --universal --python-version 3.11 --generate-hashes --no-header \
+	    --no-annotate --no-emit-index-url --upgrade --quiet --output-file requirements/charts.lock
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-header \
 	    --no-annotate --no-emit-index-url --upgrade --quiet --output-file requirements/dev.lock
 	uv pip compile requirements/clients.in --universal --python-version 3.11 --generate-hashes --no-header \
