@@ -312,6 +312,18 @@ async def test_an_emergency_does_not_wait_for_its_picture(clock: ManualClock) ->
         assert [message.chart for message in tg.tried] == [None, b"png"]
 
 
+async def test_the_last_message_of_a_run_waits_for_no_picture(clock: ManualClock) -> None:
+    """There is little time left, and the text is worth more."""
+    tg, artist = FakeChannel(takes_files=True), Artist()
+    async with running(clock, tg, illustrator=artist) as rig:
+        rig.delivery.offer([a_notice("a", "k1")], recorded=True)
+        await settle()
+        rig.delivery.offer([a_notice("b", "k2")], recorded=True)
+        rig.delivery.finish(1.2)
+        await clock.advance(2)
+        assert [message.chart for message in tg.accepted] == [b"png", None]
+
+
 async def test_a_picture_that_takes_too_long_is_done_without(
     clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
