@@ -7,6 +7,7 @@ somebody is told is decided there.
 import asyncio
 import datetime as dt
 from collections.abc import Callable, Sequence
+from threading import Lock
 from typing import Final
 
 import structlog
@@ -21,6 +22,7 @@ log = structlog.get_logger()
 
 SETTLE_S: Final = 60.0  # after the start, before what was missed is told: marks and accounts arrive first
 SAVE_S: Final = 60.0  # so much of a day can a crash lose
+PATIENCE_S: Final = 0.5  # with a disk, at the end
 _SPAN = range(-2, 3)  # dates around one that no time zone's offset reaches beyond
 
 
@@ -73,6 +75,7 @@ class Calendar:
         self._clock = clock
         self._said_ms = 0  # the newest moment that was posted
         self._saving = True  # the last attempt to save succeeded
+        self._writing = Lock()  # a save that was cancelled goes on in its thread
 
     def begin(self) -> DayKept | None:
         """Return what an earlier run counted of the day; the first call after the state was restored."""
@@ -89,6 +92,8 @@ class Calendar:
             self._save(self._day(), self._clock.wall_ms())
 
     def _save(self, day: DayReport, at_ms: int) -> None:
+        if not self._writing.acquire(timeout=PATIENCE_S):
+            return  # the disk hangs, and another save waits for it
         try:
             self._cache.save(day, at_ms)
         except StoreError as error:
@@ -97,6 +102,8 @@ class Calendar:
             self._saving = False
         else:
             self._saving = True
+        finally:
+            self._writing.release()
 
     async def _run(self) -> None:
         minute = 0 if self._minute is None else self._minute

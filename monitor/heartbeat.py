@@ -105,7 +105,7 @@ def judge(kind: Kind, status: int, body: bytes) -> str:
     text = body.decode("utf-8", "replace").lower()
     if status == 429 or (kind is Kind.HEALTHCHECKS and "rate limited" in text):  # noqa: PLR2004 - as HTTP has it
         return RATE_LIMITED
-    # Both services answer 200 to some addresses they do not know.
+    # One answers 200 to identifiers it does not know; the other says so in its body, whatever the status.
     unknown = "not found" in text if kind is Kind.HEALTHCHECKS else '"ok":false' in text.replace(" ", "")
     if status in {404, 410} or (status < 300 and unknown):  # noqa: PLR2004
         return NOT_FOUND
@@ -258,7 +258,7 @@ class OutwardHeartbeat:
                 return judge(self._kind, answer.status, await answer.content.read(_LARGEST_ANSWER))
         except (aiohttp.ClientError, OSError, ValueError) as error:
             # Their texts may quote the address; their kinds do not.
-            return _reason(error)
+            return reason_of(error)
 
     def _count(self, signal: Signal, error: str) -> None:
         if error:
@@ -285,7 +285,8 @@ class OutwardHeartbeat:
             log.info("outward_heartbeat.resumed")
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Return a constant word for a request that failed."""
     kinds: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
         (TimeoutError, TIMED_OUT),
         (aiohttp.ClientSSLError, TLS_FAILED),

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
+from threading import Event
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,8 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from monitor import day
+from monitor.core import events
 from monitor.core.engine import Engine
-from monitor.core.events import DayOver, Event
+from monitor.core.events import DayOver
 from monitor.core.model import MarkTick
 from monitor.core.notices import DayReport
 from monitor.day import SAVE_S, SETTLE_S, Calendar, last_due, next_due
@@ -80,12 +83,12 @@ class Posts:
     """An inbox that remembers."""
 
     def __init__(self) -> None:
-        self.events: list[Event] = []
+        self.events: list[events.Event] = []
 
     def tick(self, tick: MarkTick) -> None:
         raise AssertionError
 
-    def post(self, event: Event) -> None:
+    def post(self, event: events.Event) -> None:
         self.events.append(event)
 
     def dues(self) -> list[int]:
@@ -215,6 +218,32 @@ async def test_a_disk_that_takes_nothing_is_told_once_and_stops_no_summary(tmp_p
             (tmp_path / "gone").rmdir()
             await one.past(600)
     assert [entry["event"] for entry in logs] == ["day.cache_failed", "day.cache_failed"]
+
+
+async def test_a_disk_that_hangs_delays_the_end_but_a_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a cancelled job left writing in its thread is not written over, and not waited for."""
+    monkeypatch.setattr(day, "PATIENCE_S", 0.05)
+    clock = ManualClock(wall_ms=ms("2026-11-24T12:00"))
+    one = Running(EIGHT, tmp_path, clock)
+    hanging, go_on = Event(), Event()
+
+    def save(report: DayReport, at_ms: int) -> None:
+        hanging.set()
+        assert go_on.wait(10)
+
+    monkeypatch.setattr(one.cache, "save", save)
+    async with running(one):
+        await clock.advance(SETTLE_S)
+        await clock.advance(SAVE_S)
+        assert await asyncio.to_thread(hanging.wait, 10)
+        hanging.clear()
+    begun_s = SystemClock().mono_s()
+    one.calendar.finish()
+    assert SystemClock().mono_s() - begun_s < 5
+    assert not hanging.is_set()
+    go_on.set()
 
 
 def test_without_a_summary_nothing_runs_and_nothing_is_kept(tmp_path: Path, clock: ManualClock) -> None:

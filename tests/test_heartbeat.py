@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
+import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from monitor.config import Secret
 from monitor.health import MARKS, STATE, Health
 from monitor.heartbeat import (
     AGAIN_S,
+    BAD_ADDRESS,
     NOT_FOUND,
     RATE_LIMITED,
     REDIRECTED,
@@ -22,6 +24,7 @@ from monitor.heartbeat import (
     SERVER_ERROR,
     TELL_AFTER_S,
     TIMED_OUT,
+    TLS_FAILED,
     UNREACHABLE,
     HeartbeatPlan,
     Kind,
@@ -30,6 +33,7 @@ from monitor.heartbeat import (
     Signal,
     judge,
     kind_of,
+    reason_of,
     request,
 )
 from monitor.supervise import DEATHS_ALLOWED, supervise
@@ -117,7 +121,7 @@ def test_each_kind_is_told_in_its_own_way(
 def test_an_answer_is_no_acceptance_because_its_status_is_200(
     kind: Kind, status: int, body: bytes, expected: str
 ) -> None:
-    """A check that was deleted is answered with 200 by one, a monitor that is not active by the other at times."""
+    """A check that was deleted is answered with 200 by one; of the other the body counts as well."""
     assert judge(kind, status, body) == expected
 
 
@@ -386,6 +390,28 @@ async def test_nobody_there_is_a_failure_like_any_other(clock: ManualClock) -> N
     async with running(clock, url=f"http://127.0.0.1:1/{CHECK}") as one:
         await one.past(AGAIN_S)
         assert one.heart.view().last_error == UNREACHABLE
+
+
+async def test_a_host_that_speaks_no_tls_is_told_as_such(clock: ManualClock) -> None:
+    """It is the certificate or a proxy then, not the network."""
+    async with ping_service() as plain, running(clock, url=plain.check.replace("http:", "https:")) as one:
+        await one.past(AGAIN_S)
+        assert one.heart.view().last_error == TLS_FAILED
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (aiohttp.ServerTimeoutError("hush"), TIMED_OUT),
+        (aiohttp.InvalidURL("hush"), BAD_ADDRESS),
+        (UnicodeError("hush"), BAD_ADDRESS),
+        (aiohttp.ClientPayloadError("hush"), UNREACHABLE),
+        (ConnectionResetError("hush"), UNREACHABLE),
+    ],
+)
+def test_errors_become_constant_words(error: Exception, expected: str) -> None:
+    """Their texts may quote the address."""
+    assert reason_of(error) == expected
 
 
 @pytest.mark.parametrize("kind", Kind)
