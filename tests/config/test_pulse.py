@@ -118,3 +118,20 @@ def test_a_heartbeat_that_is_not_asked_for_is_not_fetched() -> None:
     assert gather_secrets(settings, {}, heartbeat=False)[1] == ()
     (problem,) = gather_secrets(settings, {})[1]
     assert (problem.path, "HEARTBEAT_URL, which is not set" in problem.found) == ("heartbeat.url", True)
+
+
+@pytest.mark.parametrize(
+    ("section", "path"),
+    [
+        ("[heartbeat]\nkind = 'auto'", "heartbeat.url"),
+        (f"[heartbeat]\n{URL}interval = '9s'", "heartbeat.interval"),
+        (f"[heartbeat]\n{URL}interval = '25h'", "heartbeat.interval"),
+        (f"[heartbeat]\n{URL}kind = 'pulse'", "heartbeat.kind"),
+        ("[summary]\nat = 8", "summary.at"),
+    ],
+)
+def test_each_mistake_is_told_at_its_place(section: str, path: str) -> None:
+    """A section without an address pings nothing, which is hardly what was meant."""
+    with pytest.raises(ConfigError) as caught:
+        load_text(f"{ACCOUNT}{section}\n", "x")
+    assert [problem.path for problem in caught.value.problems] == [path]
