@@ -35,7 +35,7 @@ def alert(
 ) -> int:
     """Send a test message through every configured channel, and wait for what each answers."""
     from monitor.cli.aside import log_to
-    from monitor.cli.trial import Trial, send_all
+    from monitor.cli.trial import Trial, show_all
     from monitor.cli.wiring import build_channels
 
     settings = load(context, config)
@@ -47,7 +47,7 @@ def alert(
     try:
         with log_to(sys.stderr, "error"), trial:
             chosen = [one for one in built if one.name in names]
-            asyncio.run(send_all(chosen, settings.exchange.environment, loudness, trial))
+            asyncio.run(show_all(chosen, settings.exchange.environment, loudness, trial))
     finally:
         for one in built:
             one.close()

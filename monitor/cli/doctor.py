@@ -76,7 +76,7 @@ def doctor(
 
 
 def _sender(settings: "Settings") -> "Send":
-    from monitor.cli.channels import send_all
+    from monitor.cli.trial import send_all
     from monitor.notify.apprise import AppriseChannel
     from monitor.notify.reasons import in_words
 

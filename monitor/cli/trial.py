@@ -1,7 +1,7 @@
 """A test message on its way through several channels at once: what each answered, and what it is there for."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -136,12 +136,26 @@ def role(one: ChannelSettings, every: Sequence[ChannelSettings]) -> str:
     return "; ".join(parts)
 
 
-async def send_all(channels: Sequence[Channel], environment: str, level: Level | None, trial: Trial) -> None:
-    """Send one test message to each channel, side by side; return when all have answered."""
+async def send_all(
+    channels: Sequence[Channel],
+    environment: str,
+    *,
+    level: Level | None = None,
+    answered: Callable[[str, str], None] = lambda _name, _reason: None,
+) -> dict[str, str]:
+    """Send one test message to each channel, side by side; return by name why it failed, empty if accepted.
+
+    Args:
+        channels: where to.
+        environment: stamped on the messages.
+        level: as loud as this; None: as loud as a notice.
+        answered: called with name and reason as each answers.
+    """
+    now_ms = SystemClock().wall_ms()
+    outcomes = {channel.name: "" for channel in channels}
 
     async def send(channel: Channel) -> None:
         facts = Facts(environment=environment, detail=channel.name)
-        now_ms = trial.clock.wall_ms()
         notice = Notice(
             "test", channel.name, "/test", NoticeKind.TEST, Level.OK, Level.OK, now_ms, 0, facts
         )  # fmt: skip
@@ -149,13 +163,19 @@ async def send_all(channels: Sequence[Channel], environment: str, level: Level |
         try:
             await channel.send(message if level is None else message._replace(level=level))
         except DeliveryError as error:
-            trial.answered(channel.name, error.reason)
-        else:
-            trial.answered(channel.name, "")
+            outcomes[channel.name] = error.reason
+        answered(channel.name, outcomes[channel.name])
 
     async with asyncio.TaskGroup() as group:
         for channel in channels:
             group.create_task(send(channel))
+    return outcomes
+
+
+async def show_all(channels: Sequence[Channel], environment: str, level: Level | None, trial: Trial) -> None:
+    """Send one test message to each channel and show what is answered; return when all have answered."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(send_all(channels, environment, level=level, answered=trial.answered))
         while trial.waiting:
             trial.draw()
             await trial.clock.sleep(_PICTURES_S)
