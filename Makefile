@@ -4,7 +4,7 @@ VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test clients lint check bench cover picture lock clean
+.PHONY: help demo test crash clients lint check bench cover picture lock clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -14,6 +14,9 @@ demo: $(VENV)/.run ## a scripted fall into danger and back, on a local exchange 
 
 test: $(VENV)/.dev ## all tests
 	$(VENV)/bin/python -m pytest
+
+crash: $(VENV)/.dev ## kill the daemon at every step of an alert and at 200 random moments, and count (two minutes)
+	OPENBLAS_NUM_THREADS=1 $(VENV)/bin/python -m tests.crash.campaign
 
 clients: $(VENV)-clients/.done ## other people's clients of the exchange, unmodified, against the emulator
 	$(VENV)-clients/bin/python -m pytest tests/emulator/test_clients.py
