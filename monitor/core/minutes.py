@@ -108,8 +108,16 @@ class Minutes:
 
     def returns(self) -> Floats:
         """Return one-minute log returns of the watched names over complete minutes, shape (DAY - 2, s)."""
-        closes = self._ordered(self._log)
-        found = np.diff(closes, axis=0)
+        found = np.empty((DAY - 2, len(self.names)))
+        older, newer = self._parts(self._log)
+        rows = 0
+        for part in (older, newer):
+            if len(part) > 1:
+                np.subtract(part[1:], part[:-1], out=found[rows : rows + len(part) - 1])
+                rows += len(part) - 1
+            if part is older and len(older) and len(newer):
+                found[rows] = newer[0] - older[-1]
+                rows += 1
         if self._proxy.size:
             # A rate's closes from elsewhere are another index's: its moves are alike, its height is not.
             own = self._ordered(self._heard)[:, self._proxy] > 0
@@ -118,8 +126,8 @@ class Minutes:
 
     def known(self, now_s: float) -> dict[str, Known]:
         """Return what is known of every watched name's complete minutes."""
-        there = ~np.isnan(self._ordered(self._log))
-        counts = np.count_nonzero(there, axis=0).tolist()
+        there = ~np.isnan(self._log[:, : len(self.names)])
+        counts = (np.count_nonzero(there, axis=0) - there[self._newest % DAY]).tolist()
         ages = self.ages_s(now_s).tolist()
         return {
             name: Known(count, age if count else None)
@@ -128,15 +136,23 @@ class Minutes:
 
     def ages_s(self, now_s: float) -> Floats:
         """Return the time since each watched name's newest complete minute ended, shape (s,); infinity without."""
-        there = ~np.isnan(self._ordered(self._log)[::-1])
-        steps = np.where(there.any(axis=0), there.argmax(axis=0) * 60.0, np.inf)
+        steps = np.zeros(len(self.names))
+        # Nearly always every name has the last minute; only of the others the rest is looked at.
+        gone = np.flatnonzero(np.isnan(self._log[(self._newest - 1) % DAY, : len(steps)]))
+        if gone.size:
+            there = ~np.isnan(self._ordered(self._log[:, gone], gone.size)[::-1])
+            steps[gone] = np.where(there.any(axis=0), there.argmax(axis=0) * 60.0, np.inf)
         return steps + max(0.0, now_s - self._newest_s)
 
-    def _ordered(self, ring: npt.NDArray[_T]) -> npt.NDArray[_T]:
+    def _ordered(self, ring: npt.NDArray[_T], columns: int | None = None) -> npt.NDArray[_T]:
         """Return the complete minutes of the watched names, oldest first, shape (DAY - 1, s)."""
+        return np.concatenate(self._parts(ring, columns))
+
+    def _parts(self, ring: npt.NDArray[_T], columns: int | None = None) -> tuple[npt.NDArray[_T], npt.NDArray[_T]]:
+        """Return the complete minutes in two parts that follow each other, one of them possibly empty."""
         at = self._newest % DAY
-        count = len(self.names)
-        return np.concatenate([ring[at + 1 :, :count], ring[:at, :count]])
+        count = len(self.names) if columns is None else columns
+        return ring[at + 1 :, :count], ring[:at, :count]
 
     def _any(self, column: int) -> bool:
         return not np.isnan(self._log[:, column]).all()

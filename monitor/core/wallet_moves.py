@@ -13,7 +13,7 @@ from monitor.core.book import Book, Floats, Ints
 from monitor.core.moves import hourly_deviation
 from monitor.core.risk import Readings
 
-_CHUNK = 512  # columns of a day taken at once: a few megabytes
+_CHUNK = 128  # columns of a day taken at once: a megabyte or two
 
 
 class Deltas(NamedTuple):
