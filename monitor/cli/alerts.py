@@ -44,7 +44,7 @@ def alerts(  # noqa: PLR0917 - typer passes options by name
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> int:
-    """Show what was told, when each channel accepted it, and what is open.
+    """Show what was told to whom, and what is open.
 
     One line for each message and channel, the newest last. Kept for 90 days.
     """

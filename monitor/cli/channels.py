@@ -33,7 +33,10 @@ def alert(
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> int:
-    """Send a test message through every configured channel, and wait for what each answers."""
+    """Send a test message through every channel.
+
+    It waits for what each answers; the exit code is 1 unless all accepted.
+    """
     from monitor.cli.aside import log_to
     from monitor.cli.trial import Trial, show_all
     from monitor.cli.wiring import build_channels

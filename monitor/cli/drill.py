@@ -38,7 +38,7 @@ def drill(  # noqa: PLR0917 - typer passes options by name
     context: typer.Context,
     scenario: Annotated[
         str,
-        typer.Option("--scenario", metavar="NAME", help="fall, spike, blind, flap or market: see below."),
+        typer.Option("--scenario", metavar="NAME", help="fall, spike, blind, flap or market: see above."),
     ] = "fall",
     channel: Annotated[
         list[str] | None, typer.Option("--channel", metavar="NAME", help="Only this one; may be repeated.")
@@ -51,10 +51,11 @@ def drill(  # noqa: PLR0917 - typer passes options by name
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> int:
-    """Play a scripted incident through your real channels; every message says DRILL.
+    """Play a scripted incident through your channels.
 
-    Nothing of it touches the daemon, its database or the exchange. Fallback, escalation, pace and dwell are
-    quickened, so that it is over within a minute; reminders are left out.
+    Every message says DRILL. Nothing of it touches the daemon, its database or the exchange. Fallback, escalation,
+    pace and dwell are quickened, so that at the usual speed it is over within a minute; reminders are left out.
+    The exit code is 1 unless each message was accepted.
 
     Scenario fall: one position falls through every level and recovers.
 

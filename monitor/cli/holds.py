@@ -61,9 +61,10 @@ def snooze(  # noqa: PLR0917 - typer passes options by name
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> int:
-    """Hear nothing of alerts or symbols for a time.
+    """Be quiet about alerts or symbols for a time.
 
-    Unless they get worse than they are now: nothing worse is ever held back.
+    No reminders, no escalation, and no alert that is no worse than they are now. Whatever gets worse is told, and
+    how it ends.
     """
     from monitor.core.notices import HoldKind
 
@@ -79,9 +80,10 @@ def mute(
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> int:
-    """Hear nothing at all for a time.
+    """Be quiet about everything for a time.
 
-    Unless something gets worse than it is now: nothing worse is ever held back.
+    No reminders, no escalation, no changes of positions, and no alert that is no worse than it is now. Whatever
+    gets worse is told, and how it ends.
     """
     from monitor.core.notices import HoldKind
 

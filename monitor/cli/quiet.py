@@ -119,7 +119,9 @@ def _print_made(group: Sequence[Granted], out: Console, zone: dt.tzinfo | None, 
     )
     if len(covers) > len(shown):
         out.print(f"and {len(covers) - len(shown)} more")
-    out.print(f"Held back: {_QUIET[first.kind]}. Told all the same: whatever gets worse.", markup=False)
+    out.print(
+        f"Held back: {_QUIET[first.kind]}. Told all the same: whatever gets worse, and how it ends.", markup=False
+    )
 
 
 def _few(targets: Sequence[str]) -> str:

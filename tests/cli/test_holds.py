@@ -80,7 +80,7 @@ def test_the_daemon_is_asked_and_its_answer_shown(state: Path) -> None:
     assert "alert 17" in result.stdout
     assert "critical" in result.stdout
     assert "main/isolated:BTCUSDT:LONG" in result.stdout
-    assert "Held back: reminders and escalation. Told all the same: whatever gets worse." in result.stdout
+    assert "Held back: reminders and escalation. Told all the same: whatever gets worse" in result.stdout
     [hold] = engine.kept.active()
     assert (hold.kind, hold.target, hold.why) == (HoldKind.ACK, "alert:17", "adding margin")
     assert hold.by == f"uid {os.getuid()}"
