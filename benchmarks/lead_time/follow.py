@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.lead_time.books import Kind, Pass, Terms, Wallets
-from benchmarks.lead_time.market import MINUTES_A_DAY, Minutes, Paths
+from benchmarks.lead_time.market import MINUTES_A_DAY, Market, Minutes, Paths
 from benchmarks.lead_time.policies import Judges, Policy
 from benchmarks.lead_time.tally import LEVELS, Outcome, Tally
 from monitor.core.book import Bools, Floats, Ints
@@ -49,11 +49,11 @@ class Unit(NamedTuple):
 class Follower:
     """Runs one unit."""
 
-    def __init__(self, unit: Unit, policies: Sequence[Policy]) -> None:
+    def __init__(self, unit: Unit, policies: Sequence[Policy], market: Market | None = None) -> None:
         self.unit = unit
         self._wallets = [Wallets(unit.kind, terms) for terms in unit.terms]
         self._judges = Judges.of(policies, self._wallets[0])
-        self._source = Paths(unit.paths, unit.kind.symbols, unit.seed)
+        self._source = Paths(unit.paths, unit.kind.symbols, unit.seed, market)
         self._rng = np.random.default_rng([unit.seed, 1])
         slots = (len(unit.terms), unit.paths)
         count = slots[0] * slots[1]

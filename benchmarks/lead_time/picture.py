@@ -11,7 +11,7 @@ _COLOURS = {"margin ratio": "#c0392b", "room": "#2e7d32", "moves left": "#1f5fa8
 _POINTS = (
     (EXCHANGE, "X", "#c0392b", "margin ratio 80 % (the exchange's call)"),
     (ROOM, "s", "#2e7d32", "room 20 %"),
-    (WITHOUT_MOVES, "v", "#8a8a8a", "ours without moves left"),
+    (WITHOUT_MOVES, "v", "#8a8a8a", "ours before tuning, without moves left"),
     (FIRST_CHOICE, "o", "#9a7bb0", "ours before tuning"),
     (OURS, "*", "#000000", "ours"),
 )

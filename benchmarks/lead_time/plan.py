@@ -26,8 +26,8 @@ class Task(NamedTuple):
     def work(self) -> float:
         """How much there is to do, about proportional to the time it takes."""
         unit = self.unit
-        legs = len(unit.kind.legs)
-        return unit.paths * unit.days * len(unit.terms) * (legs + 2.0 + 0.4 * len(self.policies))
+        wallet = 8.0 + 0.2 * len(unit.kind.legs) + 0.1 * len(self.policies)
+        return unit.paths * unit.days * len(unit.terms) * wallet
 
 
 class Size(NamedTuple):

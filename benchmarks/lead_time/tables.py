@@ -67,7 +67,7 @@ def main(results: Results) -> str:
     """Return the alarms of one position at the lowest maintenance rate."""
     rows = []
     for leverage in LEVERAGES:
-        for policy in (EXCHANGE, ROOM, WITHOUT_MOVES, FIRST_CHOICE, OURS):
+        for policy in (EXCHANGE, ROOM, FIRST_CHOICE, WITHOUT_MOVES, OURS):
             case = Case(ISOLATED.name, Terms(leverage, RATES[0]), policy.name)
             if case not in results:
                 continue
