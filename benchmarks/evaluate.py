@@ -98,9 +98,11 @@ def _account(
     return AccountSnapshot(name, {"USDT": worth * float(rng.uniform(0.2, 0.5))}, tuple(legs))
 
 
-def median_us(run: Callable[[], object], budget_s: float) -> tuple[float, float]:
+def median_us(
+    run: Callable[[], object], budget_s: float, clock: Callable[[], float] = timeit.default_timer
+) -> tuple[float, float]:
     """Return the median and the best time of a call in microseconds, spending about ``budget_s``."""
-    timer = timeit.Timer(run)
+    timer = timeit.Timer(run, timer=clock)
     once = max(timer.timeit(1), 1e-7)
     number = max(1, int(budget_s / 20 / once))
     times = timer.repeat(repeat=max(3, min(20, int(budget_s / once / number))), number=number)
