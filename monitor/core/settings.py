@@ -24,14 +24,16 @@ class LevelRule(msgspec.Struct, frozen=True):
     dwell_s: float = 300.0  # how long every condition must be missed before the level is left
 
 
+# Measured in docs/lead-time.md.
 DEFAULT_LEVELS = (
     LevelRule(Level.NOTICE, room=0.50),
     LevelRule(
         Level.WARNING, room=0.20, moves_left=2.0, moves_left_room=0.6, margin_ratio=0.65, margin_ratio_room=0.6,
-        reminder_s=7200.0,
+        reminder_s=7200.0, dwell_s=1800.0,
     ),
     LevelRule(
-        Level.CRITICAL, room=0.10, moves_left=1.0, moves_left_room=0.5, margin_ratio=0.80, reminder_s=900.0
+        Level.CRITICAL, room=0.10, moves_left=1.0, moves_left_room=0.4, margin_ratio=0.80, reminder_s=900.0,
+        dwell_s=900.0,
     ),
     LevelRule(
         Level.EMERGENCY, room=0.07, moves_left=0.5, moves_left_room=0.25, margin_ratio=0.90, reminder_s=180.0,

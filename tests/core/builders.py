@@ -39,13 +39,18 @@ from monitor.core.model import (
 )
 from monitor.core.notices import Notice, NoticeKind, SubjectState, Transition
 from monitor.core.risk import Readings, evaluate
-from monitor.core.settings import ChannelRule, EngineSettings, RulesOverride
+from monitor.core.settings import DEFAULT_LEVELS, AlertRules, ChannelRule, EngineSettings, RulesOverride
 
 WALL_MS = 1_780_000_000_000
 MONO_S = 1000.0
 BTC, ETH = "BTCUSDT", "ETHUSDT"
 SUBJECT = f"main/isolated:{BTC}:LONG"
 PHONE = ChannelRule("phone")
+# The default conditions; levels are left after five minutes at most, so that a story ends soon.
+_FIRST, _SECOND, _THIRD, _FOURTH = (
+    msgspec.structs.replace(rule, dwell_s=min(rule.dwell_s, 300.0)) for rule in DEFAULT_LEVELS
+)
+BRISK = AlertRules((_FIRST, _SECOND, _THIRD, _FOURTH))
 
 
 def table(symbol: str = BTC, mmr: float = 0.01) -> BracketTable:
@@ -116,7 +121,7 @@ class Desk:
         self.withdrawn: list[tuple[str, str]] = []
         self.changes: list[Change] = []
         self.settings = EngineSettings(
-            overrides=tuple(overrides), channels=tuple(channels), accounts=tuple(accounts)
+            rules=BRISK, overrides=tuple(overrides), channels=tuple(channels), accounts=tuple(accounts)
         )
         self.tables: tuple[BracketTable, ...] = (table(BTC), table(ETH))
         self.configure()

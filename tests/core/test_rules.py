@@ -73,7 +73,8 @@ def test_the_level_is_the_highest_for_which_any_condition_holds(
         (2.0, 0.6, Level.WARNING),
         (2.0, 0.61, Level.OK),
         (2.1, 0.6, Level.OK),
-        (1.0, 0.5, Level.CRITICAL),
+        (1.0, 0.4, Level.CRITICAL),
+        (1.0, 0.41, Level.WARNING),
         (0.5, 0.25, Level.EMERGENCY),
         (0.5, 0.26, Level.CRITICAL),
         (np.nan, 0.6, Level.OK),
@@ -261,10 +262,10 @@ def walk(track: Track, *steps: tuple[float, float], unsure: bool = False) -> tup
 
 @pytest.mark.parametrize(
     ("worst", "dwell_s"),
-    [(0.5, 300.0), (0.2, 300.0), (0.1, 300.0), (0.07, 120.0)],
+    [(0.5, 300.0), (0.2, 1800.0), (0.1, 900.0), (0.07, 120.0)],
 )
 def test_a_level_is_left_after_its_dwell_time_beyond_the_dead_band(worst: float, dwell_s: float) -> None:
-    """25 % of the value and five minutes; an emergency is over after two."""
+    """25 % of the value, and from two minutes for an emergency to half an hour for a warning."""
     track, (top,) = walk(Track.empty(1), (0.0, worst))
     _, inside = walk(track, (1.0, worst * 1.25), (10_000.0, worst * 1.25))
     assert inside == [top, top]
@@ -283,14 +284,14 @@ def test_an_emergency_falls_to_the_level_that_still_holds() -> None:
     """Each level is left for itself: from emergency to warning, then on to what remains."""
     start, levels = walk(Track.empty(1), (0.0, 0.05))
     assert levels == [Level.EMERGENCY]
-    recovered = [(float(second), 0.22) for second in range(1, 310)]
+    recovered = [(float(second), 0.22) for second in range(1, 910)]
     _, levels = walk(start, *recovered)
     assert levels[118] is Level.EMERGENCY
-    assert levels[119:298] == [Level.CRITICAL] * 179
-    assert levels[299:] == [Level.WARNING] * 10
-    _, levels = walk(start, *((second, 0.9) for second, _ in recovered))
+    assert levels[119:898] == [Level.CRITICAL] * 779
+    assert levels[899:] == [Level.WARNING] * 10
+    _, levels = walk(start, *((second, 0.9) for second, _ in recovered), (1799.9, 0.9), (1800.0, 0.9))
     assert levels[119] is Level.CRITICAL
-    assert levels[299] is Level.OK
+    assert levels[-2:] == [Level.WARNING, Level.OK]
 
 
 def test_a_level_reached_by_ratio_alone_is_left_by_ratio() -> None:
@@ -301,7 +302,7 @@ def test_a_level_reached_by_ratio_alone_is_left_by_ratio() -> None:
     assert advance(track, LIMITS, at(1.0, 0.3), SURE, 120.9).level[0] == Level.EMERGENCY
     later = advance(track, LIMITS, at(1.0, 0.3), SURE, 121.0)
     assert later.level[0] == Level.CRITICAL
-    assert advance(later, LIMITS, at(1.0, 0.3), SURE, 301.0).level[0] == Level.OK
+    assert advance(later, LIMITS, at(1.0, 0.3), SURE, 901.0).level[0] == Level.OK
 
 
 def test_unsure_data_holds_the_level_and_the_dwell_begins_anew_after_it() -> None:
@@ -309,7 +310,7 @@ def test_unsure_data_holds_the_level_and_the_dwell_begins_anew_after_it() -> Non
     track, _ = walk(Track.empty(1), (0.0, 0.2))
     track, levels = walk(track, (100.0, 1.0), (1000.0, 1.0), unsure=True)
     assert levels == [Level.WARNING] * 2
-    _, levels = walk(track, (1001.0, 1.0), (1299.9, 1.0), (1300.0, 1.0))
+    _, levels = walk(track, (1001.0, 1.0), (2799.9, 1.0), (2800.0, 1.0))
     assert levels == [Level.WARNING, Level.WARNING, Level.OK]
     _, levels = walk(track, (1001.0, 0.05), unsure=True)
     assert levels == [Level.EMERGENCY]
@@ -322,7 +323,7 @@ def test_a_level_is_not_kept_by_a_dwell_it_never_began() -> None:
 
 
 READING = st.tuples(
-    st.sampled_from([0.5, 1.0, 30.0, 119.0, 121.0, 301.0]),
+    st.sampled_from([0.5, 1.0, 30.0, 119.0, 121.0, 301.0, 901.0, 1801.0]),
     st.sampled_from([1.0, 0.63, 0.62, 0.5, 0.26, 0.24, 0.2, 0.13, 0.12, 0.1, 0.09, 0.08, 0.07, 0.0, -1.0]),
     st.sampled_from([0.0, 0.4, 0.5, 0.65, 0.7, 0.8, 0.95, np.inf]),
     st.booleans(),
