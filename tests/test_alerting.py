@@ -25,12 +25,12 @@ PHONE = ChannelRule("phone", Level.WARNING, fallback="mail", fallback_after_s=60
 MAIL = ChannelRule("mail", Level.EMERGENCY)
 
 
-async def stay(world: World, seconds: int, room: float) -> None:
-    """Let time pass with a mark and a heartbeat each second."""
-    for _ in range(seconds):
+async def stay(world: World, seconds: int, room: float, step_s: int = 1) -> None:
+    """Let time pass with a mark and a heartbeat each second, or less often."""
+    for _ in range(seconds // step_s):
         world.marks([("BTCUSDT", mark_at(room))])
         world.inbox.post(Heartbeat())
-        await world.advance(1.0)
+        await world.advance(step_s)
 
 
 async def test_what_one_channel_refuses_another_delivers_and_says_why(clock: ManualClock) -> None:
@@ -46,7 +46,7 @@ async def test_what_one_channel_refuses_another_delivers_and_says_why(clock: Man
         assert "phone" in alert.body
         told = " / ".join(message.title + message.body for message in mail.accepted)
         assert "http-401" in told or "token" in told
-        await stay(world, 720, 0.9)
+        await stay(world, 2000, 0.9, 10)
         assert "RECOVERED" in mail.accepted[-1].title
         states = {(row.kind, row.channel): row.state for row in world.store.outbox.values()}
         assert states[NoticeKind.ALERT, "phone"] is OutboxState.REFUSED
@@ -111,6 +111,8 @@ async def test_an_acknowledgement_outlives_the_process_that_took_it(tmp_path: Pa
             (hold,) = status["engine"]["holds"]
             assert (hold["kind"], hold["target"], hold["why"]) == ("ack", "alert:1", "on it")
             (alert,) = status["engine"]["alerts"]
+            assert alert["level"] == "emergency"
+            assert list(hold["levels"].values()) == ["emergency"]
             assert alert["held"]["key"] == hold["key"]
         finally:
             service.process.terminate()

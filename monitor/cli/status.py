@@ -13,15 +13,16 @@ from monitor.errors import ConfigError, ControlError, MonitorError, NotRunningEr
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Sequence
 
     from rich.console import Console
     from rich.text import Text
 
+    from monitor.cli.ledger import Incident
+    from monitor.core.view import OpenAlert
     from monitor.status import Status
 
 _ALERTS_SHOWN = 10
-
-
 _OLD_S = 120.0  # the minute before the one in progress is never older
 
 
@@ -51,10 +52,21 @@ def status(
     except NotRunningError as error:
         raise ControlError(f"{error}; start it with `position-monitor run`") from None
     if json or globals_of(context).json:
-        print_json(document)
+        print_json(_in_words(document))
         return 0
     print_status(decoded(document), console(), zone)
     return 0
+
+
+def _in_words(document: object) -> object:
+    """Return the daemon's answer for programs: levels are words everywhere."""
+    from monitor.cli.ledger import holds_as_json, incidents_as_json
+
+    if not isinstance(document, dict):
+        return document
+    found = decoded(document).engine
+    words = {"alerts": incidents_as_json(_incidents(found.alerts)), "holds": holds_as_json(found.holds)}
+    return document | {"engine": document["engine"] | words}
 
 
 def decoded(document: object) -> "Status":
@@ -106,19 +118,24 @@ def print_status(found: "Status", out: "Console", zone: "dt.tzinfo | None") -> N
 
 def _print_alerts(found: "Status", out: "Console", zone: "dt.tzinfo | None") -> None:
     """Print what is open, by the numbers that `ack` takes, and what holds messages back, if anything is."""
-    from monitor.cli.ledger import Incident, print_open
+    from monitor.cli.ledger import print_open
     from monitor.cli.quiet import print_in_force
 
     print_in_force(found.engine.holds, out, zone, found.now_ms)
     if not found.engine.alerts:
         return
-    worst_first = sorted(found.engine.alerts, key=lambda one: (-one.level, one.number))
-    incidents = [
-        Incident(one.number, one.subject, one.level.label, one.since_ms, one.symbols, one.held)
-        for one in worst_first
-    ]
-    print_open(incidents, out, zone, found.now_ms, limit=_ALERTS_SHOWN)
+    print_open(_incidents(found.engine.alerts), out, zone, found.now_ms, limit=_ALERTS_SHOWN)
     out.print()
+
+
+def _incidents(alerts: "Sequence[OpenAlert]") -> "list[Incident]":
+    """Return what is open, the worst first."""
+    from monitor.cli.ledger import Incident
+
+    return [
+        Incident(one.number, one.subject, one.level.label, one.since_ms, one.symbols, one.held)
+        for one in sorted(alerts, key=lambda one: (-one.level, one.number))
+    ]
 
 
 def _print_marks(found: "Status", out: "Console") -> None:
