@@ -1,6 +1,7 @@
 """Moves left through the whole service: asked for at the start, shown, and a level of their own."""
 
 import asyncio
+import json
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,7 +10,9 @@ from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
+from typer.testing import CliRunner
 
+from monitor.cli.root import app
 from monitor.cli.wiring import build_daemon
 from monitor.config import Settings, load_text
 from monitor.emulator.market import Instrument
@@ -71,10 +74,12 @@ class Exchange:
             EmulatorSettings(tick_s=0.05, forever=True),
         )
 
-    def settings(self, state: Path, rest: str = "") -> Settings:
+    def text(self, state: Path, rest: str = "") -> str:
         one = self.emulator
-        text = CONFIG.format(rest=rest or one.base_http, stream=one.base_market_ws, state=state)
-        return load_text(text, "test")
+        return CONFIG.format(rest=rest or one.base_http, stream=one.base_market_ws, state=state)
+
+    def settings(self, state: Path, rest: str = "") -> Settings:
+        return load_text(self.text(state, rest), "test")
 
     def fall(self, price: str) -> None:
         """Let BTCUSDT be there from the next tick on, calm as it never was before."""
@@ -127,6 +132,24 @@ async def test_a_level_rises_on_moves_left_alone(tmp_path: Path) -> None:
     with HistoryReader(tmp_path / "s" / "history.db") as history:
         lefts = [sample.moves_left for sample in history.samples(wallet="isolated:BTCUSDT:LONG", symbol="")]
     assert any(left is not None and left <= 2.0 for left in lefts)
+
+
+async def test_explain_asks_the_daemon_how_prices_move(tmp_path: Path) -> None:
+    """Of one price the arithmetic is whole; of two that share a wallet the daemon says what they did together."""
+    state, config = tmp_path / "s", tmp_path / "config.toml"
+    async with exchange() as market, running(market.settings(state), FakeChannel()) as watch:
+        config.write_text(market.text(state))
+        await until(lambda: len(known(watch)) == 2 and None not in known(watch))
+        for symbol, place in (("BTCUSDT", 1), ("ETHUSDT", 0)):
+            words = ["explain", symbol, "--config", str(config), "--json"]
+            found = await asyncio.to_thread(CliRunner().invoke, app, words)
+            assert found.exit_code == 0, found.output
+            (one,) = json.loads(found.stdout)
+            steps = {step["name"]: step for step in one["steps"]}
+            assert steps[f"{symbol} typical move"]["value"] == pytest.approx(TYPICAL, rel=0.15)
+            wallet = watch.daemon.status().engine.wallets[place]
+            assert wallet.wallet == one["wallet"]
+            assert steps["moves left"]["value"] == pytest.approx(wallet.moves_left, rel=0.3)
 
 
 async def test_without_an_answer_everything_else_works(tmp_path: Path) -> None:
