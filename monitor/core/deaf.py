@@ -22,6 +22,7 @@ class DeafChannels:
         self._heard_ms: dict[str, int] = {}  # when each channel last took something
         self._environment = ""
         self._names: frozenset[str] = frozenset()
+        self._refusing: set[str] = set()  # told of by what they answered: that they are late is no news
 
     def configure(self, settings: EngineSettings, now: Now) -> None:
         """Take settings; what was wrong with channels that are no more is over."""
@@ -37,6 +38,9 @@ class DeafChannels:
             return  # left by a run whose configuration still had it
         if accepted:
             self._heard_ms[channel] = now.wall_ms
+            self._refusing.discard(channel)
+        else:
+            self._refusing.add(channel)
         facts = self._facts(channel, "" if accepted else reason or "rejected")
         self._troubles.follow(CHANNEL_PREFIX, channel, now, facts, bad=not accepted)
 
@@ -44,7 +48,7 @@ class DeafChannels:
         """Find channels that have been silent for long with something to say, and repeat what lasts."""
         waiting: Mapping[str, int] = self._incidents.waiting()
         for channel, since_ms in waiting.items():
-            if channel not in self._names:
+            if channel not in self._names or channel in self._refusing:
                 continue
             silent_ms = now.wall_ms - max(since_ms, self._heard_ms.get(channel, since_ms))
             if silent_ms >= OVERDUE_S * 1000:
