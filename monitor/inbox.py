@@ -25,6 +25,7 @@ from monitor.core.events import (
     Subscribed,
     TablesChanged,
     Ticks,
+    Unsure,
 )
 from monitor.core.model import MarkRange, MarkTick
 
@@ -101,6 +102,6 @@ def _about(event: Event) -> tuple[str, ...]:
             about = (event.account, *sorted(f"{leg.symbol} {leg.side.value}" for leg in event.legs))
         case OrderForced():
             about = (event.account, event.order)
-        case DeliveryResult():
+        case DeliveryResult() | Unsure():
             about = msgspec.structs.astuple(event)[1:3]
     return type(event).__name__, *about

@@ -1,6 +1,6 @@
 """The mailbox in front of the engine."""
 
-from monitor.core.events import Closes, DeliveryResult, Event, Heartbeat, StoreState, Subscribed, Ticks
+from monitor.core.events import Closes, DeliveryResult, Event, Heartbeat, StoreState, Subscribed, Ticks, Unsure
 from monitor.core.model import MarkRange, MarkTick
 from monitor.inbox import EngineInbox
 
@@ -78,3 +78,12 @@ async def test_subscriptions_of_one_feed_are_joined() -> None:
     inbox.post(Subscribed("usdm", ("BTCUSDT",), 1.0))
     inbox.post(Subscribed("usdm", ("ETHUSDT",), 2.0))
     assert await inbox.take() == (Subscribed("usdm", ("BTCUSDT", "ETHUSDT"), 1.0),)
+
+
+async def test_what_may_have_arrived_is_kept_by_notice_and_channel() -> None:
+    """A message of several notices that timed out leaves a doubt about each of them."""
+    inbox = EngineInbox()
+    doubts = (Unsure("a", "k1", "tg"), Unsure("b", "k2", "tg"), Unsure("a", "k1", "mail"))
+    for doubt in (*doubts, Unsure("a", "k1", "tg")):
+        inbox.post(doubt)
+    assert set(inbox.drain()) == set(doubts)

@@ -78,6 +78,10 @@ class Lane:
 
     def offer(self, notice: Notice, *, recorded: bool) -> None:
         """Take a notice without blocking."""
+        if self._pending.overtakes(notice):
+            # Its row says superseded by now. Should the process die before the message is answered, nothing else
+            # would tell the next one that somebody may have read it.
+            self._around.inbox.post(Unsure(notice.subject, notice.key, notice.channel))
         self._pending.offer(notice, recorded=recorded, now_s=self._clock.mono_s())
         self._nap.interrupt()
 

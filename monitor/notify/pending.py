@@ -75,6 +75,11 @@ class Pending:
             self.superseded += 1
         self._waiting[notice.subject] = entry
 
+    def overtakes(self, notice: Notice) -> bool:
+        """Return whether another notice of its subject is in flight."""
+        flying = self._flying.get(notice.subject)
+        return flying is not None and flying.notice.key != notice.key
+
     def withdraw(self, subject: str) -> bool:
         """Drop what waits for ``subject``; return whether its row can be given up.
 

@@ -228,3 +228,14 @@ def test_one_of_a_message_may_be_withdrawn_or_superseded_in_flight() -> None:
     pending.offer(a_notice("b", "b2"), recorded=True, now_s=0.0)
     assert keys(pending.returned(lambda _: 0.0)) == ["c1"]
     assert sorted(keys(pending.due(0.0))) == ["b2", "c1"]
+
+
+def test_a_notice_overtakes_another_one_of_its_subject_in_flight() -> None:
+    """Neither itself nor what waits, nor another subject's."""
+    pending = Pending()
+    pending.offer(a_notice("s", "k1"), recorded=True, now_s=0.0)
+    assert not pending.overtakes(a_notice("s", "k2"))
+    fly(pending)
+    assert pending.overtakes(a_notice("s", "k2"))
+    assert not pending.overtakes(a_notice("s", "k1"))
+    assert not pending.overtakes(a_notice("t", "k2"))
