@@ -4,7 +4,7 @@ VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test crash clients lint check bench cover picture lock clean
+.PHONY: help demo test crash clients lint check bench study cover picture lock clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -35,6 +35,9 @@ cover: $(VENV)/.dev ## tests with branch coverage
 
 bench: $(VENV)/.dev ## benchmarks, ratios side by side (a few minutes)
 	$(VENV)/bin/python -m benchmarks
+
+study: $(VENV)/.dev ## the lead-time study: renews the tables and the picture of docs/lead-time.md (a quarter of an hour)
+	$(VENV)/bin/python -m benchmarks.lead_time
 
 picture: $(VENV)/.dev ## renew docs/demo.svg from a real demonstration, and docs/alert-chart.png
 	$(VENV)/bin/python -m docs.picture
