@@ -186,14 +186,14 @@ def latency_table(report: Report) -> Table:
         table.add_column(head, justify="right" if head else "left", no_wrap=True)
     aim = f"p99 <= {COMMIT_P99_AT_MOST_MS:.0f} ms"
     crossings = report.crashes.crossings
-    alone, slow = report.beside.alone, report.beside.beside_slow
+    fast, slow = report.beside.fast, report.beside.slow
     for name, spread, wanted in (
         ("burst of 200 frames: each frame to its decision", report.bursts.frame_to_decision, ""),
         ("burst of 200 frames: to the last decision", report.bursts.burst_to_decision, ""),
         (f"one evaluation ({report.bursts.steps_per_burst:.1f} a burst)", report.bursts.step, ""),
-        ("frame to commit, two or three wallets cross", alone.frame_to_commit, aim),
+        ("frame to commit, two or three wallets cross", fast.frame_to_commit, aim),
         ("frame to commit, a slow channel beside", slow.frame_to_commit, aim),
-        ("burst to attempt, two or three wallets cross", alone.burst_to_attempt, ATTEMPT_AIM),
+        ("burst to attempt, two or three wallets cross", fast.burst_to_attempt, ATTEMPT_AIM),
         ("burst to attempt, a slow channel beside", slow.burst_to_attempt, ATTEMPT_AIM),
         (f"frame to commit, {crossings} wallets cross at once", report.crashes.frame_to_commit, ""),
         (f"burst to first attempt, {crossings} at once", report.crashes.burst_to_attempt, ATTEMPT_AIM),
@@ -206,14 +206,14 @@ def latency_table(report: Report) -> Table:
 
 def slow_table(beside: Beside) -> Table:
     """Return what a slow channel costs a healthy one, for people: how many times as long everything takes."""
-    title = f"Beside a channel that takes {beside.slow_send_s:g} s for a message"
-    table = Table(title=f"{title} ({beside.slow_sent} meanwhile)", title_justify="left")
+    title = f"Beside a channel that takes {beside.slow_send_s:g} s for a message, and beside one that takes none"
+    table = Table(title=title, title_justify="left", caption=f"{beside.slow_sent} slow messages", min_width=80)
     for head in ("", "p50", "p99", "worst"):
         table.add_column(head, justify="right" if head else "left", no_wrap=True)
-    alone, slow = beside.alone, beside.beside_slow
+    fast, slow = beside.fast, beside.slow
     for name, without, along in (
-        ("frame to commit, times as long", alone.frame_to_commit, slow.frame_to_commit),
-        ("burst to attempt, times as long", alone.burst_to_attempt, slow.burst_to_attempt),
+        ("frame to commit, times as long", fast.frame_to_commit, slow.frame_to_commit),
+        ("burst to attempt, times as long", fast.burst_to_attempt, slow.burst_to_attempt),
     ):
         table.add_row(name, *(f"{b / a:.2f}" for a, b in zip(without[1:], along[1:], strict=True)))
     return table

@@ -74,11 +74,11 @@ class Commits(NamedTuple):
 
 
 class Beside(NamedTuple):
-    """The same with a healthy channel alone, and with one beside it that takes long for each message."""
+    """The same beside a second channel that accepts at once, and beside one that takes long for each message."""
 
     slow_send_s: float
-    alone: Commits
-    beside_slow: Commits
+    fast: Commits
+    slow: Commits
     slow_sent: int  # messages that the slow one was handed meanwhile
 
 
@@ -97,7 +97,7 @@ class _Watched(NamedTuple):
     frame_to_commit: dict[str, float]
     attempts: list[tuple[float, str]]  # when the healthy channel was handed a notice, and the symbol it is about
     written_s: list[float]  # when each burst was
-    slow_sent: int
+    second_sent: int
 
 
 def spread(seconds: Sequence[float]) -> Spread:
@@ -163,17 +163,14 @@ async def measure_beside(exchange: Exchange, count: int, directory: Path | None)
 
     Both ways by turns; each has ``count`` bursts, in two runs.
     """
-    runs: dict[bool, list[_Watched]] = {False: [], True: []}
+    fast: list[_Watched] = []
+    slow: list[_Watched] = []
     bursts, changes = scenes.crossings(count // 2)
     with patch.object(lane, "Pace", _NoPace):
-        for slow in (False, True, True, False):
-            runs[slow].append(await _watch_daemon(exchange, bursts, BURST_EVERY_S, changes, directory, slow=slow))
-    return Beside(
-        SLOW_SEND_S,
-        _joined(runs[False]),
-        _joined(runs[True]),
-        sum(run.slow_sent for run in runs[True]),
-    )
+        for runs, takes_s in ((fast, 0.0), (slow, SLOW_SEND_S), (slow, SLOW_SEND_S), (fast, 0.0)):
+            second = _Channel("second", takes_s)
+            runs.append(await _watch_daemon(exchange, bursts, BURST_EVERY_S, changes, directory, second=second))
+    return Beside(SLOW_SEND_S, _joined(fast), _joined(slow), sum(run.second_sent for run in slow))
 
 
 def _joined(runs: Sequence[_Watched]) -> Commits:
@@ -218,14 +215,14 @@ async def _watch_daemon(
     crossings: int,
     directory: Path | None,
     *,
-    slow: bool = False,
+    second: _Channel | None = None,
 ) -> _Watched:
     """Run a daemon until that many levels changed; its databases lie in a folder of their own in ``directory``."""
     accounts = scenes.many_accounts()
     program = Program(bursts, len(bursts), start_ms(), interval_s=every_s)
     channels = [_Channel(rule.name) for rule in CHANNELS]
-    if slow:
-        channels.append(_Channel("slow", SLOW_SEND_S))
+    if second is not None:
+        channels.append(second)
     clock = SystemClock()
     attempts: list[tuple[float, str]] = []
     seen = 0
@@ -270,7 +267,7 @@ async def _watch_daemon(
         commits = daemon.status().frame_to_commit
     assert commits is not None
     written_s = [exchange.board.sent_s(number) for number in range(len(bursts))]
-    return _Watched(seen, commits, attempts, written_s, sum(channel.sent for channel in channels[1:]))
+    return _Watched(seen, commits, attempts, written_s, 0 if second is None else second.sent)
 
 
 def measure_plain_commits(directory: Path | None) -> Spread:
