@@ -68,11 +68,11 @@ class ServiceChannel:
 
     async def send(self, message: Message) -> None:
         self._calls += 1
-        await self._clock.sleep(self._rng.uniform(0.1, 1.5))
+        await self._clock.sleep(self._rng.uniform(0.1, 3.0))
         if self._flaky and self._calls % 3 == 1:
             raise DeliveryError(self.name, "http-503")
         self._doors.accept(self.name, message)
-        await self._clock.sleep(self._rng.uniform(0.1, 1.5))
+        await self._clock.sleep(self._rng.uniform(0.1, 3.0))
 
     def close(self) -> None:
         return

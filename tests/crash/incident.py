@@ -49,8 +49,9 @@ class Show(NamedTuple):
 
 SCRIPT: Final = (
     Show(SAFE, SAFE, SAFE, SAFE, 2),
-    Show(SAFE, SAFE, SAFE, CRITICAL, 1, settled=False),
-    Show(SAFE, SAFE, SAFE, None, 2),  # the position is closed while its alert is under way
+    Show(SAFE, SAFE, SAFE, WARNED, 1, settled=False),
+    Show(SAFE, SAFE, SAFE, CRITICAL, 1, settled=False),  # another alert takes the place of the one under way
+    Show(SAFE, SAFE, SAFE, None, 2),  # and the position is closed before any has arrived
     Show(WARNED, SAFE, SAFE, None, 2, settled=False),
     Show(CRITICAL, NOTICED, SAFE, None, 3, settled=False),  # the warning may be under way, or wait for its turn
     Show(EMERGENCY, NOTICED, SAFE, None, 4),
