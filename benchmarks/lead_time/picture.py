@@ -64,9 +64,11 @@ def draw(results: Results, target: Path) -> None:
         panel.set_xlabel("false criticals per position and month")
         panel.set_ylabel("lead before liquidation, minutes")
         panel.grid(visible=True, which="major", alpha=0.25)
-        for axis in (panel.xaxis, panel.yaxis):
+        for axis, subs in ((panel.xaxis, (1.0, 2.0, 5.0)), (panel.yaxis, (1.0,))):
+            axis.set_major_locator(mpl.ticker.LogLocator(subs=subs))
             axis.set_major_formatter(mpl.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
             axis.set_minor_formatter(mpl.ticker.NullFormatter())
+        panel.tick_params(axis="x", labelsize=8)
     handles, labels = panels[2].get_legend_handles_labels()
     panels[-1].axis("off")
     panels[-1].legend(handles, labels, loc="center", fontsize=9.5, frameon=False)
