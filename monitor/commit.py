@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 import structlog
 
-from monitor.core.events import StoreState
+from monitor.core.events import StoreState, Unsure
 from monitor.core.incidents import Effects
 from monitor.core.model import Level
 from monitor.core.notices import Hold, Notice, SubjectState, Transition
@@ -133,12 +133,12 @@ class Committer:
     def submit(self, effects: Effects, seen_s: float | None = None) -> None:
         """Take the effects of one step; ``seen_s`` is when the frame behind them was received."""
         for ended in effects.withdrawn:
-            # What is in flight cannot be called back: its row stays until delivery knows what became of it.
-            idle = self._outbox.withdraw(*ended)
-            kept = _without(self._sending, [ended])
-            if idle or len(kept) < len(self._sending):
+            # What is in flight cannot be called back: a row stays due until what became of it is known.
+            if self._outbox.withdraw(*ended):
                 self._batch.over[ended] = None
-            self._sending = kept
+            else:
+                self._doubt(ended)
+            self._sending = _without(self._sending, [ended])
         self._batch.add(effects)
         if effects.notices and seen_s is not None:
             self._batch.seen_s = seen_s if self._batch.seen_s is None else min(seen_s, self._batch.seen_s)
@@ -146,6 +146,12 @@ class Committer:
             self._idle.clear()
             self._wake.set()
             self._probe(Step.DECIDED, effects.notices)
+
+    def _doubt(self, ended: tuple[str, str]) -> None:
+        """Have the end told of an alert in flight which another one, just being committed, has superseded."""
+        for notice in self._sending:
+            if (notice.subject, notice.channel) == ended:
+                self._inbox.post(Unsure(notice.subject, notice.key, notice.channel))
 
     @property
     def ok(self) -> bool:

@@ -83,14 +83,15 @@ class Pending:
     def withdraw(self, subject: str) -> bool:
         """Drop what waits for ``subject``; return whether its row can be given up.
 
-        One in flight cannot be called back, and its row waits for its fate, unless a newer one took its place.
+        One in flight cannot be called back, and somebody may read it. So until the end is told, one row stays due:
+        its own, or that of the newer one which took its place.
         """
-        dropped = self._waiting.pop(subject, None) is not None
+        self._waiting.pop(subject, None)
         flying = self._flying.get(subject)
         if flying is None:
             return True
         flying.withdrawn = True
-        return dropped
+        return False
 
     def holds(self, key: str) -> bool:
         """Return whether the notice with this key waits or is in flight."""
