@@ -153,7 +153,7 @@ def criticals_of(found: list[list[list[Outcome]]]) -> list[Outcome]:
 
 def test_what_is_skipped_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wallets far from every condition are not evaluated, and moves left not made where nobody asks."""
-    unit = Unit(ISOLATED, (Terms(10.0, 0.004),), 40, 0.6, 3, 36, 1)
+    unit = Unit(ISOLATED, (Terms(10.0, 0.004),), 50, 0.8, 3, 36, 1)
     quick = outcomes(unit, yearly=1.2)
     assert criticals_of(quick)[2].alerts > 2
     monkeypatch.setattr(follow, "QUIET", -1e9)
