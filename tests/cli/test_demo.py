@@ -50,7 +50,7 @@ def test_the_whole_story_in_six_seconds(tmp_path: Path) -> None:
         "sent to phone: EMERGENCY",
         "sent to log: NOTICE",
         "sent to phone: RECOVERED",
-        "5 s of 6 s: ",
+        " s of 6 s: ",
         "Played to the end after 6",
         f"config   {folder}/config.toml\n",
     ):
