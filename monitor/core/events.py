@@ -120,7 +120,7 @@ class DeliveryResult(msgspec.Struct, frozen=True, tag=True):
     channel: str
     accepted: bool
     reason: str = ""
-    level: Level = Level.OK  # of the notice; ok where it is not known
+    level: Level = Level.OK  # of the notice; ok is the end of an incident
 
 
 class Unsure(msgspec.Struct, frozen=True, tag=True):

@@ -282,7 +282,8 @@ class Incidents:
         plan = planner.fall(state, Level.OK, self.channels, at_ms, facts)
         self._eased(plan, at_ms)
         self._emit(plan)
-        self._leave(plan.state, facts)
+        earlier, _ = self._leaving.get(subject, (plan.state, facts))
+        self._leave(msgspec.structs.replace(plan.state, told={**earlier.told, **plan.state.told}), facts)
 
     def settle(
         self, subject: str, outcome: planner.Outcome, at_ms: int, facts: Facts, *, kind: NoticeKind,
@@ -337,10 +338,27 @@ class Incidents:
         self._transitions.append(Transition(state.subject, level, state.level, at_ms, incident, facts))
 
     def _apply(self, plan: planner.Plan, facts: Facts | None = None, kind: NoticeKind = NoticeKind.ALERT) -> None:
-        self._save(plan.state)
+        self._save(self._back(plan))
         self._emit(plan)
         if facts is not None:
             self._latest[plan.state.subject] = (facts, kind)
+
+    def _back(self, plan: planner.Plan) -> SubjectState:
+        """Return the state with what channels were owed before its subject was gone and came back.
+
+        Who is told of it now is owed the end of this incident instead: the end of the one before would hide it.
+        """
+        left, ending = self._leaving.get(plan.state.subject, (None, Facts()))
+        again = {notice.channel for notice in plan.notices}
+        if left is None or again.isdisjoint(left.told):
+            return plan.state
+        told = dict(plan.state.told)
+        for name in again & left.told.keys() & told.keys():
+            owed = left.told[name].delivered
+            told[name] = msgspec.structs.replace(told[name], delivered=told[name].delivered or owed)
+        rest = {name: entry for name, entry in left.told.items() if name not in again}
+        self._leave(msgspec.structs.replace(left, told=rest), ending)
+        return msgspec.structs.replace(plan.state, told=told)
 
     def _emit(self, plan: planner.Plan) -> None:
         self._notices.extend(plan.notices)

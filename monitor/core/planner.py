@@ -37,7 +37,7 @@ class Outcome(NamedTuple):
     channel: str
     key: str
     accepted: bool
-    level: Level = Level.OK  # of the notice; ok where it is not known
+    level: Level = Level.OK  # of the notice; ok is the end of an incident
 
 
 def begin(subject: str, at_ms: int) -> SubjectState:
@@ -129,7 +129,10 @@ def fall(
         if before.level is Level.OK:
             continue
         if name not in asked:
-            del told[name]  # the channel was taken out of the configuration
+            # The channel was taken out of the configuration. Should it come back, this alert is no news any more.
+            del told[name]
+            if before.awaited:
+                withdrawn.append(name)
         elif level is not Level.OK and level >= asked[name]:
             told[name] = msgspec.structs.replace(before, level=min(level, before.level))
         elif before.delivered or before.uncertain:
@@ -298,6 +301,9 @@ def _settled(state: SubjectState, before: Told, outcome: Outcome, at_ms: int, *,
     reached = state.level if outcome.level is Level.OK else min(state.level, outcome.level)
     if newest:
         return Told(reached, before.at_ms, delivered=True, lent=before.lent)
+    if outcome.level is Level.OK:
+        # The end of the incident before: what it was owed for that it has, and of this one it knows nothing yet.
+        return msgspec.structs.replace(before, level=state.level, delivered=False)
     known = max(reached, before.level) if before.delivered else reached
     return msgspec.structs.replace(before, level=known, delivered=True)
 

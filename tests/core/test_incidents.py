@@ -205,3 +205,50 @@ def test_a_crash_does_not_forget_that_the_end_of_what_vanished_is_owed(fate: str
     assert (late.kind, late.facts.reason) == (NoticeKind.CLOSED, "gone")
     assert accept(made) == Effects(gone=(SUBJECT,))
     assert made.owed() == ()
+
+
+@pytest.mark.parametrize("fate", ["accepted", "pending"])
+def test_the_refused_end_of_what_vanished_does_not_hide_what_came_back(fate: str) -> None:
+    """Whoever is told of the new incident is owed the end of that one, heard of it or not."""
+    made = incidents("phone", "mail")
+    made.channels = (ChannelRule("phone"), ChannelRule("mail", Level.CRITICAL))
+    rise(made, Level.CRITICAL)
+    for channel in ("phone", "mail"):
+        accept(made, channel)
+    made.vanish(SUBJECT, 3000, GONE)
+    for channel in ("phone", "mail"):
+        accept(made, channel, accepted=False)
+    rise(made, Level.NOTICE, 4000)
+    if fate == "accepted":
+        accept(made)
+    made.close_again(SUBJECT, 1_780_000_000_000, Facts(), NoticeKind.CLOSED)
+    assert [(n.kind, n.channel) for n in made.take().notices] == [(NoticeKind.CLOSED, "mail")]
+    made.vanish(SUBJECT, 1_780_000_001_000, GONE)
+    assert [(n.kind, n.channel) for n in made.take().notices] == [(NoticeKind.CLOSED, "phone")]
+    assert accept(made, "mail").gone == ()
+    assert accept(made, "phone") == Effects(gone=(SUBJECT,))
+
+
+def test_an_end_that_arrives_late_is_not_told_twice() -> None:
+    """It worsened again meanwhile, and was over again before anybody heard of that."""
+    made = incidents()
+    rise(made, Level.CRITICAL)
+    accept(made)
+    made.fall(made.begin(SUBJECT, 0), Level.OK, 2000, GONE)
+    (end,) = made.take().notices
+    rise(made, Level.WARNING, 3000)
+    made.settle(SUBJECT, Outcome("phone", end.key, accepted=True), 4000, GONE, kind=NoticeKind.CLOSED)
+    made.fall(made.begin(SUBJECT, 0), Level.OK, 5000, GONE)
+    effects = made.take()
+    assert (effects.notices, effects.withdrawn) == ((), ((SUBJECT, "phone"),))
+
+
+def test_what_waits_for_a_channel_that_was_taken_out_ends_with_its_incident() -> None:
+    """A channel that comes back after a month is not told that all is lost."""
+    made = incidents("phone", "mail")
+    rise(made, Level.CRITICAL)
+    accept(made, "mail")
+    made.channels = (ChannelRule("mail"),)
+    made.fall(made.begin(SUBJECT, 0), Level.OK, 2000, GONE)
+    effects = made.take()
+    assert ([n.channel for n in effects.notices], effects.withdrawn) == (["mail"], ((SUBJECT, "phone"),))
