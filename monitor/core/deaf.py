@@ -20,6 +20,7 @@ class DeafChannels:
         self._troubles = Troubles(incidents)
         self._incidents = incidents
         self._heard_ms: dict[str, int] = {}  # when each channel last took something
+        self._silent_s: dict[str, float] = {}  # since when each has had something to say in this run, monotonic
         self._environment = ""
         self._names: frozenset[str] = frozenset()
         self._refusing: set[str] = set()  # told of by what they answered: that they are late is no news
@@ -38,6 +39,7 @@ class DeafChannels:
             return  # left by a run whose configuration still had it
         if accepted:
             self._heard_ms[channel] = now.wall_ms
+            self._silent_s.pop(channel, None)
             self._refusing.discard(channel)
         else:
             self._refusing.add(channel)
@@ -47,11 +49,13 @@ class DeafChannels:
     def judge(self, now: Now) -> None:
         """Find channels that have been silent for long with something to say, and repeat what lasts."""
         waiting: Mapping[str, int] = self._incidents.waiting()
+        self._silent_s = {channel: self._silent_s.get(channel, now.mono_s) for channel in waiting}
         for channel, since_ms in waiting.items():
             if channel not in self._names or channel in self._refusing:
                 continue
             silent_ms = now.wall_ms - max(since_ms, self._heard_ms.get(channel, since_ms))
-            if silent_ms >= OVERDUE_S * 1000:
+            # A wall clock that was set back must not put this off for as long.
+            if max(silent_ms / 1000, now.mono_s - self._silent_s[channel]) >= OVERDUE_S:
                 self._troubles.follow(CHANNEL_PREFIX, channel, now, self._facts(channel, OVERDUE), bad=True)
         self._troubles.remind(now)
 

@@ -216,6 +216,20 @@ def test_a_channel_that_takes_nothing_for_minutes_is_told_of_too() -> None:
     assert channel_notices(desk, "desk") == [(NoticeKind.CHANNEL, "phone", "overdue")]
 
 
+def test_a_clock_that_is_set_back_puts_off_no_deaf_channel() -> None:
+    """For as long as it was set back, the wall clock tells nothing of how long a channel has been silent."""
+    desk = desk_of(ChannelRule("phone"), ChannelRule("desk"))
+    desk.room(0.19)
+    for notice in [n for n in desk.notices if n.channel == "desk"]:
+        desk.result(notice)
+    desk.beat()
+    desk.wall_ms -= 3 * 3_600_000
+    stay(desk, 299, 0.19)
+    assert channel_notices(desk, "desk") == []
+    stay(desk, 1, 0.19)
+    assert channel_notices(desk, "desk") == [(NoticeKind.CHANNEL, "phone", "overdue")]
+
+
 def test_trouble_of_a_channel_that_was_removed_is_over() -> None:
     """A new configuration without it closes it."""
     desk = desk_of(ChannelRule("phone"), ChannelRule("desk"))
