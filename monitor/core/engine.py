@@ -335,7 +335,7 @@ class Engine:
             now,
             lambda symbols: report.holders(self._book, self._readings, self._track.level.tolist(), symbols),
         )
-        self._outages.remind_stores(self._settings, now)
+        self._outages.watch_stores(self._settings, now)
         self._accounts.remind(now)
         self._deaf.judge(now)
         self._incidents.help_out(

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterable
 
+import msgspec
+
 from monitor.core import planner
 from monitor.core.events import StoreState
 from monitor.core.incidents import Incidents
@@ -16,6 +18,7 @@ BLIND_REMINDER_S = 900.0
 AGAIN_S = 60.0  # at most once in so long for one symbol that comes and goes
 STORAGE_LEVEL = Level.WARNING
 STORAGE_REMINDER_S = 7200.0
+STORAGE_DWELL_S = 60.0  # how long a database takes writes before that is told: a slow disk comes and goes
 FEED_PREFIX = "/feed:"
 STORE_PREFIX = "/storage:"
 UNCLAIMED = "marks"  # stands for a feed where none asked for a symbol
@@ -29,6 +32,7 @@ class Outages:
         self._feeds: dict[str, frozenset[str]] = {}  # symbols by feed
         self._named: dict[str, dict[str, float]] = {}  # symbols told in the present blindness and when, by feed
         self._returned: dict[str, set[str]] = {}  # those of them that came back since
+        self._writing_s: dict[str, float] = {}  # since when a store that failed has taken writes, by subject
 
     def subscribed(self, feed: str, symbols: tuple[str, ...]) -> None:
         """Learn which symbols a feed is responsible for, besides those it asked for before."""
@@ -102,29 +106,36 @@ class Outages:
                 self._incidents.remind(state, due, now.wall_ms, facts, kind=NoticeKind.BLIND)
 
     def store_state(self, event: StoreState, settings: EngineSettings, now: Now) -> None:
-        """Tell that a database stopped or resumed taking writes, once each."""
+        """Tell that a database stopped taking writes, once; ``watch_stores`` tells that it resumed."""
         subject = f"{STORE_PREFIX}{event.store}"
         state = self._incidents.get(subject) or planner.begin(subject, now.wall_ms)
-        facts = Facts(environment=settings.environment, reason=event.reason, detail=event.store)
+        if event.ok and state.level > Level.OK:
+            self._writing_s.setdefault(subject, now.mono_s)
+            return
+        self._writing_s.pop(subject, None)
         if not event.ok and state.level is Level.OK:
+            facts = Facts(environment=settings.environment, reason=event.reason, detail=event.store)
             audience = self._incidents.audience(STORAGE_LEVEL)
             self._incidents.rise(
                 state, STORAGE_LEVEL, now.wall_ms, facts, kind=NoticeKind.STORAGE, channels=audience
             )
-        elif event.ok and state.level > Level.OK:
-            self._incidents.fall(state, Level.OK, now.wall_ms, facts, kind=NoticeKind.STORAGE_BACK)
 
-    def remind_stores(self, settings: EngineSettings, now: Now) -> None:
-        """Repeat that a database is still failing."""
+    def watch_stores(self, settings: EngineSettings, now: Now) -> None:
+        """Tell that a database has taken writes for long enough, or repeat that it is still failing."""
         for subject in self._incidents.subjects():
             state = self._incidents.get(subject)
             if state is None or not subject.startswith(STORE_PREFIX):
                 continue
+            facts = Facts(environment=settings.environment, detail=subject.removeprefix(STORE_PREFIX))
+            if subject in self._writing_s:
+                if now.mono_s - self._writing_s[subject] >= STORAGE_DWELL_S:
+                    del self._writing_s[subject]
+                    self._incidents.fall(state, Level.OK, now.wall_ms, facts, kind=NoticeKind.STORAGE_BACK)
+                continue
             audience = self._incidents.audience(STORAGE_LEVEL)
             due = self._incidents.due(state, STORAGE_REMINDER_S, audience, now.wall_ms)
             if due:
-                store = subject.removeprefix(STORE_PREFIX)
-                facts = Facts(environment=settings.environment, reason="still failing", detail=store)
+                facts = msgspec.structs.replace(facts, reason="still failing")
                 self._incidents.remind(state, due, now.wall_ms, facts, kind=NoticeKind.STORAGE)
 
 
