@@ -224,9 +224,9 @@ def test_a_clock_that_is_set_back_puts_off_no_deaf_channel() -> None:
         desk.result(notice)
     desk.beat()
     desk.wall_ms -= 3 * 3_600_000
-    stay(desk, 299, 0.19)
+    stay(desk, 290, 0.19)
     assert channel_notices(desk, "desk") == []
-    stay(desk, 1, 0.19)
+    stay(desk, 20, 0.19)
     assert channel_notices(desk, "desk") == [(NoticeKind.CHANNEL, "phone", "overdue")]
 
 
