@@ -147,7 +147,12 @@ class Daemon:
         stored = await self._open_state()
         await self._open_history()
         self._take(SettingsChanged(self._plan.settings, self._plan.tables))
-        self._take(Restored(stored.subjects, stored.fates, stored.holds, stored.last_number, stored.pending))
+        self._take(
+            Restored(
+                stored.subjects, stored.fates, stored.holds, stored.last_number, stored.pending,
+                unread=self._committer.must_open,
+            )
+        )  # fmt: skip
         if (day := self._alive.begin()) is not None:
             self._take(day)
         for account in self._plan.accounts:

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 import structlog
 
-from monitor.core.events import StoreState, Unsure
+from monitor.core.events import Restored, StoreState, Unsure
 from monitor.core.incidents import Effects
 from monitor.core.model import Level
 from monitor.core.notices import Hold, Notice, SubjectState, Transition
@@ -215,6 +215,8 @@ class Committer:
                     stored = await self._store.open()
                     self.must_open = False
                     self._outbox.offer(_without(stored.pending, rows.over), recorded=True)
+                    # Levels are this run's own by now; what people asked for, and which numbers are taken, is not.
+                    self._inbox.post(Restored((), holds=stored.holds, last_number=stored.last_number))
                 self._probe(Step.COMMITTING, rows.notices)
                 await self._store.commit(rows.rows())
         except (StoreError, TimeoutError) as error:

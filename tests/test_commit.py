@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from monitor.app import DRAIN_COMMIT_S
 from monitor.commit import COMMIT_TIMEOUT_S, RETRY_S, Committer
-from monitor.core.events import Event, StoreState, Unsure
+from monitor.core.events import Event, Restored, StoreState, Unsure
 from monitor.core.incidents import Effects
 from monitor.core.model import Level, MarkTick
 from monitor.core.notices import Facts, Hold, HoldKind, Notice, NoticeKind, SubjectState, Transition
@@ -187,6 +187,17 @@ async def test_a_store_that_could_not_be_opened_is_opened_later(clock: ManualClo
     await rig.write()
     assert ("old/w#1.7", True, True) in rig.outbox.offered
     assert ("a/w#1.1", "phone") in rig.store.outbox
+
+
+async def test_what_people_asked_for_and_the_numbers_taken_are_learnt_from_a_store_that_opens_late(
+    rig: Rig,
+) -> None:
+    """A mute goes on, and no number is given to a second incident."""
+    hold = Hold("mute:all#1", HoldKind.MUTE, "all", 1, 2**50)
+    await rig.store.commit(Rows(notices=(msgspec.structs.replace(notice(7, "old/w"), number=17),), holds=(hold,)))
+    rig.committer.must_open = True
+    await rig.run(Effects(notices=(notice(1),)))
+    assert rig.inbox.events == [Restored((), holds=(hold,), last_number=17)]
 
 
 async def test_an_alert_overtaken_by_the_end_of_its_incident_is_not_sent(rig: Rig) -> None:

@@ -79,6 +79,7 @@ class Engine:
         self._deaf = DeafChannels(self._incidents)
         self._daily = Daily(self._incidents)
         self._incidents.symbols_of = self._symbols_of
+        self._unread = False  # what an earlier run knew is not known
         self._watched: dict[Market, tuple[str, ...]] = dict.fromkeys(Market, ())
 
     def watched(self, market: Market) -> tuple[str, ...]:
@@ -107,6 +108,7 @@ class Engine:
             case SettingsChanged():
                 self._settings_changed(event, now)
             case Restored():
+                self._unread = event.unread
                 self._incidents.restore(event.subjects, event.fates, event.pending, event.last_number)
                 self._incidents.holds.restore(event.holds)
                 self._accounts.forget(now)
@@ -284,7 +286,8 @@ class Engine:
     def _follow(self, wallet: int, readings: Readings, now: Now) -> None:
         subject = str(self._book.wallets[wallet].key)
         level = Level(int(self._track.level[wallet]))
-        quiet = self._incidents.get(subject) is None  # opened inside its level
+        # Opened inside its level; after a crash beside a broken database that would silence what goes on.
+        quiet = self._incidents.get(subject) is None and not self._unread
         state = self._incidents.begin(subject, now.wall_ms)
         if level is state.level:
             return

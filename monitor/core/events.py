@@ -31,6 +31,7 @@ class Restored(msgspec.Struct, frozen=True, tag=True):
     holds: tuple[Hold, ...] = ()  # that had not ended
     last_number: int = 0  # the highest number an incident ever had
     pending: tuple[Notice, ...] = ()  # decided and not yet delivered
+    unread: bool = False  # the database could not be opened: what is seen first may have been told long ago
 
 
 class Snapshot(msgspec.Struct, frozen=True, tag=True):

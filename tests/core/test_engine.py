@@ -256,6 +256,20 @@ def test_a_position_opened_inside_a_condition_is_told_once() -> None:
     assert desk.told()[1:] == [(ALERT, "emergency"), (REMINDER, "emergency"), (REMINDER, "emergency")]
 
 
+def test_what_a_broken_database_forgot_is_not_taken_for_opened_inside() -> None:
+    """It may be an incident of hours: it is reminded of, until the database can be read."""
+    desk = Desk()
+    desk.step(Restored((), unread=True))
+    desk.hold(isolated())
+    desk.room(0.05)
+    desk.stay(190, 0.05)
+    assert desk.told() == [(NoticeKind.ALERT, "emergency"), (NoticeKind.REMINDER, "emergency")]
+    desk.step(Restored(()))
+    desk.hold(isolated(), isolated(ETH))
+    desk.marks(**{ETH: mark_at(0.05)})
+    assert [n.facts.reason for n in desk.notices] == ["", "", "first seen"]
+
+
 def test_a_first_position_of_a_cross_wallet_is_opened_inside_too() -> None:
     """The wallet was there before, but there was nothing to be liquidated."""
     desk = Desk()
