@@ -25,6 +25,10 @@ BROKEN_AFTER_S = 300.0  # without an accepted message since the first failure
 PICTURE_S = 0.3  # what a message waits for its picture at most
 # After these a service may have taken the message all the same.
 _UNSURE = frozenset({"timeout", "disconnected", "closed", "http-502", "http-504"})
+# These may be about one notice of several: what a filter, or a bug of the service, does not let pass.
+_ABOUT_CONTENT = frozenset(
+    {"http-400", "http-413", "http-415", "http-422", "smtp-550", "smtp-552", "smtp-554", "rejected"}
+)
 _PICTURED = (NoticeKind.ALERT, NoticeKind.REMINDER, NoticeKind.CLOSED)
 
 
@@ -74,6 +78,7 @@ class Lane:
         self._sent = self._notices = self._failed = self._refused = 0
         self._troubled: tuple[float, int] | None = None  # since when nothing was accepted, by both clocks
         self._refusing = False  # the last message was refused for good
+        self._apart = False  # the last one with several notices was not liked, perhaps for one of them: one by one
         self._last_reason = ""
 
     def offer(self, notice: Notice, *, recorded: bool) -> None:
@@ -122,7 +127,7 @@ class Lane:
         self._pending.returned(lambda _: restarted_s)
         while True:
             now_s = self._clock.mono_s()
-            due = self._pending.due(now_s)
+            due = self._pending.due(now_s)[: 1 if self._apart else None]
             starts_s = self._starts_s(due, now_s)
             if self._deadline_s is not None and max(starts_s, now_s) > self._deadline_s:
                 return
@@ -188,6 +193,7 @@ class Lane:
 
     async def _accepted(self, entries: Sequence[Entry], tried: Attempt) -> None:
         self._pending.landed()
+        self._apart = False
         self._sent += 1
         self._notices += len(entries)
         if self._troubled is not None:
@@ -217,6 +223,7 @@ class Lane:
             self._report(entries, accepted=False, reason=error.reason)
             return
         self._failed += 1
+        self._apart = self._apart or (len(entries) > 1 and error.reason in _ABOUT_CONTENT)
         asked_s = asked_pause_s(error)
         if asked_s:
             self._held_until_s = now_s + asked_s
