@@ -207,6 +207,8 @@ class Lane:
     async def _not_accepted(self, entries: Sequence[Entry], tried: Attempt, error: DeliveryError) -> None:
         now_s = self._clock.mono_s()
         self._last_reason = error.reason
+        if error.reason not in _UNSURE:
+            self._pace.missed()
         if self._troubled is None:
             self._troubled = (now_s, tried.ended_ms)
             log.warning("delivery.failing", channel=self._channel.name, reason=error.reason)

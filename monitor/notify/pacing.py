@@ -3,15 +3,16 @@
 Two promises pull against each other: an emergency never waits, and a market-wide fall sends no more than five
 messages a channel in a minute. Five hundred emergencies cannot each go at once, so the promise is about the first:
 
-* Over any 60 s at most five messages are started, first attempts and repeated ones alike: one that timed out may
-  have arrived, and a service that fails is not helped by being asked more often.
+* Over any 60 s at most five messages reach somebody. What timed out may have arrived and counts; what a service
+  surely did not take was noise to nobody, takes no place, and is repeated when ``retry.py`` says: an emergency
+  that meets a short failure must not wait for a minute.
 * Each degree of danger keeps a place of those five to itself. What is below critical uses three at most, what is
   critical or worse four, and the fifth is kept for an emergency of which nobody was told yet.
 * What follows a message within 2 s is gathered into the next. After that the places that are left are spread over
   the rest of the minute, each gap half as long again as the one before: what comes first is the best hint that
-  more will follow, and a repeated attempt is worth most soon. Gaps are kept to starts of the same degree or a
-  worse one only. So nothing that goes on below it holds up an emergency: the first in a minute leaves at once,
-  whatever came before; the first that is critical, 2 s after the last message at most.
+  more will follow. Gaps are kept to starts of the same degree or a worse one only. So nothing that goes on below
+  it holds up an emergency: the first in a minute leaves at once, whatever came before; the first that is
+  critical, 2 s after the last message at most.
 * When places are used up, what is due waits for the oldest start to be a minute old, and then leaves with all
   else that is due. Nothing that is due waits longer than a minute. Where nothing but emergencies is told, none
   of them waits much longer than half of one, and by then the first has called somebody.
@@ -53,13 +54,21 @@ class Pace:
         self._minute_s = minute_s
         self._group_s = minute_s / _GROUPS
         self._starts: deque[tuple[float, Urgency]] = deque(maxlen=MOST)
+        self._missed_s = -math.inf  # when a message started that reached nobody
 
     def started(self, urgency: Urgency, now_s: float) -> None:
         """Note that a message starts now."""
         self._starts.append((now_s, urgency))
 
+    def missed(self) -> None:
+        """Note that the message that started last surely reached nobody: its place is free again."""
+        if self._starts:
+            self._missed_s, _ = self._starts.pop()
+
     def allowed_s(self, urgency: Urgency, now_s: float) -> float:
         """Return from when on, ``now_s`` at least, a message of this urgency may start unless another does."""
+        if urgency < Urgency.EMERGENCY:
+            now_s = max(now_s, self._missed_s + self._minute_s / _PARTINGS)
         expiries = [at_s + self._minute_s for at_s, _ in self._starts if at_s + self._minute_s > now_s]
         for begins_s, ends_s in pairwise([now_s, *expiries, math.inf]):
             allowed_s = max(begins_s, self._gap_ends_s(urgency, begins_s))

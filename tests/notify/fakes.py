@@ -35,6 +35,7 @@ class FakeChannel:
         self.tried: list[Message] = []
         self.tried_at_s: list[float] = []
         self.accepted: list[Message] = []
+        self.accepted_at_s: list[float] = []  # when those that were accepted started
         self.closed = False
 
     @property
@@ -61,13 +62,15 @@ class FakeChannel:
 
     async def send(self, message: Message) -> None:
         self.tried.append(message)
+        started_s = 0.0 if self._clock is None else self._clock.mono_s()
         if self._clock is not None:
-            self.tried_at_s.append(self._clock.mono_s())
+            self.tried_at_s.append(started_s)
         await self._gate.wait()
         outcome = self.script.pop(0) if self.script else None
         if outcome is not None:
             raise outcome
         self.accepted.append(message)
+        self.accepted_at_s.append(started_s)
 
     def close(self) -> None:
         self.closed = True
