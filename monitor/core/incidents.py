@@ -132,11 +132,15 @@ class Incidents:
 
     def held_by(self, state: SubjectState) -> Hold | None:
         """Return the wish that holds back reminders of an incident."""
-        return self.holds.covering(state.subject, state.number, self.symbols_of(state.subject), state.level)
+        return self._holding(state, state.level)
+
+    def _holding(self, state: SubjectState, level: Level) -> Hold | None:
+        if not self.holds.active():
+            return None  # asked for every open incident once a second
+        return self.holds.covering(state.subject, state.number, self.symbols_of(state.subject), level)
 
     def _held(self, state: SubjectState, level: Level) -> bool:
-        symbols = self.symbols_of(state.subject)
-        return self.holds.covering(state.subject, state.number, symbols, level) is not None
+        return self._holding(state, level) is not None
 
     def hold(self, hold: Hold) -> Hold:
         """Take a person's wish; it covers what every incident is now, and nothing worse."""
