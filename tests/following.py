@@ -68,7 +68,10 @@ async def following(
     try:
         settings = load_text(config(emulator, folder / "state", extra), "test")
         channel = FakeChannel()
-        daemon = build_daemon(settings, [channel], clock=SystemClock(), environ=os.environ, timings=timings)
+        # Five messages in three seconds, not in a minute: nobody waits for a fourth.
+        daemon = build_daemon(
+            settings, [channel], clock=SystemClock(), environ=os.environ, timings=timings, pace_minute_s=3.0
+        )
         effects: list[Effects] = []
         daemon.listen(effects.append)
         async with asyncio.TaskGroup() as group:

@@ -96,8 +96,7 @@ async def test_the_day_is_told_and_kept(tmp_path: Path) -> None:
     assert all(row.agrees for notice in called for row in notice.facts.compared)
     assert kinds[NoticeKind.ACCOUNT] == kinds[NoticeKind.DRIFT] == 0
     assert kinds[NoticeKind.BRACKETS] >= 1
-    titles = channel.titles
-    assert any("LIQUIDATED" in title for title in titles)
+    assert any("LIQUIDATED" in text for text in channel.texts)
     with HistoryReader(tmp_path / "state" / "history.db") as reader:
         kept = reader.changes()
     assert Counter(change.kind for change in kept) == Counter(change.kind for change in set(changes_of(effects)))

@@ -41,7 +41,7 @@ async def test_positions_are_watched_before_the_exchange_answers_again(tmp_path:
         assert rows["main"].trouble
         assert verdict(status)[0] == UNKNOWN
         async with asyncio.timeout(PATIENCE_S):
-            while not any("ACCOUNT main" in title for title in channel.titles):
+            while not any("ACCOUNT main" in text for text in channel.texts):
                 await SystemClock().sleep(0.05)
         second.faults.rest_status = {}
         async with asyncio.timeout(PATIENCE_S):
@@ -62,7 +62,7 @@ async def test_what_changed_between_two_runs_is_recorded(tmp_path: Path) -> None
     async with following(second, tmp_path, TIMINGS) as (daemon, channel, effects):
         await equal(daemon, second, "the restart")
         async with asyncio.timeout(PATIENCE_S):
-            while not any("CHANGED" in title for title in channel.titles):
+            while not any("CHANGED" in text for text in channel.texts):
                 await SystemClock().sleep(0.05)
     kinds = {(one.account, one.kind, one.symbol) for one in changes_of(effects)}
     assert ("main", ChangeKind.FLIPPED, "BTCUSDT") in kinds

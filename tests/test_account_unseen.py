@@ -28,7 +28,7 @@ async def test_a_liquidation_that_only_rest_can_tell_is_told_as_one(tmp_path: Pa
         await main.fill("SOLUSDT", "SELL", "10")
         await equal(daemon, emulator, "an unseen sale")
         async with asyncio.timeout(PATIENCE_S):
-            while not any("LIQUIDATED" in title for title in channel.titles):
+            while not any("LIQUIDATED" in text for text in channel.texts):
                 await SystemClock().sleep(0.05)
         await SystemClock().sleep(1.0)
     forced = [one for one in changes_of(effects) if one.kind is ChangeKind.FORCED]
@@ -49,6 +49,6 @@ async def test_a_liquidation_while_nothing_ran_is_told_at_the_next_start(tmp_pat
     async with following(second, tmp_path, TIMINGS) as (daemon, channel, effects):
         await equal(daemon, second, "the start")
         async with asyncio.timeout(PATIENCE_S):
-            while not any("LIQUIDATED" in title for title in channel.titles):
+            while not any("LIQUIDATED" in text for text in channel.texts):
                 await SystemClock().sleep(0.05)
     assert [one.cause for one in changes_of(effects) if one.kind is ChangeKind.FORCED] == ["liquidation"]

@@ -294,7 +294,7 @@ async def test_a_broken_state_database_does_not_silence_alerts(tmp_path: Path) -
     async with exchange("59300") as market, running(settings_of(market.config(state)), channel) as watch:
         await until(lambda: len(channel.accepted) == 2)
         assert not watch.daemon.status().state_ok
-    assert any("EMERGENCY" in title for title in channel.titles)
+    assert any("EMERGENCY" in text for text in channel.texts)
     assert any("state" in message.title.lower() + message.body.lower() for message in channel.accepted)
     assert (state / "state.db").read_bytes().startswith(b"not a database")
 

@@ -54,6 +54,11 @@ class FakeChannel:
     def titles(self) -> list[str]:
         return [message.title for message in self.accepted]
 
+    @property
+    def texts(self) -> list[str]:
+        """What somebody can read: where several notices share a message, most of them stand in its body."""
+        return [f"{message.title}\n{message.body}" for message in self.accepted]
+
     def hold(self) -> None:
         self._gate.clear()
 
