@@ -34,7 +34,7 @@ cover: $(VENV)/.dev ## tests with branch coverage
 	$(VENV)/bin/coverage report --skip-covered --show-missing
 
 bench: $(VENV)/.dev ## benchmarks, ratios side by side (a few minutes)
-	$(VENV)/bin/python -m benchmarks
+	$(VENV)/bin/python -m benchmarks $(BENCH)
 
 study: $(VENV)/.dev ## the lead-time study: renews the tables and the picture of docs/lead-time.md (a quarter of an hour)
 	$(VENV)/bin/python -m benchmarks.lead_time
