@@ -49,7 +49,8 @@ class Doors:
                 "kind": notice.kind.value, "level": int(notice.level), "number": notice.number,
                 "title": message.title,
             }  # fmt: skip
-            os.write(self._descriptor, json.dumps(row).encode() + b"\n")
+            # On a line of its own even after a process that was killed in the middle of one.
+            os.write(self._descriptor, b"\n" + json.dumps(row).encode() + b"\n")
 
 
 class ServiceChannel:

@@ -1,9 +1,12 @@
 """The judge of the crash tests sees each broken promise, so that its silence means something."""
 
+import json
+from pathlib import Path
+
 from monitor.core.model import Level
 from monitor.core.notices import NoticeKind
 from tests.crash.incident import BTC, ETH, MAIL, PHONE, SUBJECTS
-from tests.crash.judge import Accepted, count
+from tests.crash.judge import Accepted, accepted_in, count
 
 
 def accepted(channel: str, symbol: str, number: int, level: Level, *, life: int = 0, key: str = "") -> Accepted:
@@ -22,6 +25,13 @@ GOOD = [
     accepted(PHONE, ETH, 2, Level.OK),
     *(accepted(channel, BTC, 3, level) for channel in (PHONE, MAIL) for level in (Level.EMERGENCY, Level.OK)),
 ]
+
+
+def test_a_record_that_the_kill_cut_short_was_not_taken(tmp_path: Path) -> None:
+    """The message has to be heard from a later process; what stands before and after is read."""
+    whole = [b"\n" + json.dumps(row._asdict()).encode() + b"\n" for row in GOOD[:3]]
+    (tmp_path / "accepted").write_bytes(whole[0] + whole[1][:90] + whole[2])
+    assert accepted_in(tmp_path) == [GOOD[0], GOOD[2]]
 
 
 def test_a_clean_run_has_no_fault() -> None:
