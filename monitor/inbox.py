@@ -13,15 +13,19 @@ import msgspec
 
 from monitor.core.events import (
     AccountState,
+    Away,
     Closes,
     DeliveryResult,
+    Distrusted,
     Event,
     FeedState,
+    JobDied,
     MarginCall,
     OrderForced,
     Reconciled,
     Snapshot,
     StoreState,
+    StreamState,
     Subscribed,
     TablesChanged,
     Ticks,
@@ -91,12 +95,16 @@ def _about(event: Event) -> tuple[str, ...]:
     """Return what an event is about: of two about the same the newer one stands for both."""
     about: tuple[str, ...] = ()
     match event:
-        case Subscribed(feed=name) | FeedState(feed=name) | StoreState(store=name):
+        case Subscribed(feed=name) | FeedState(feed=name) | Distrusted(feed=name) | StoreState(store=name):
             about = (name,)
         case Snapshot(account=account) | Reconciled(account=account):
             about = (account.account,)
-        case TablesChanged(account=name) | AccountState(account=name) | Closes(symbol=name):
+        case TablesChanged(account=name) | AccountState(account=name) | StreamState(account=name):
             about = (name,)
+        case Closes(symbol=name) | JobDied(job=name):
+            about = (name,)
+        case Away():
+            about = (str(event.from_ms), str(event.until_ms))
         case MarginCall():
             # Two calls about other positions are two calls.
             about = (event.account, *sorted(f"{leg.symbol} {leg.side.value}" for leg in event.legs))

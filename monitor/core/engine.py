@@ -17,14 +17,17 @@ from monitor.core.deaf import DeafChannels
 from monitor.core.departures import Departures
 from monitor.core.events import (
     AccountState,
+    Away,
     Closes,
     DayKept,
     DayOver,
     DeliveryResult,
+    Distrusted,
     Event,
     FeedState,
     Heartbeat,
     Held,
+    JobDied,
     Lifted,
     MarginCall,
     OrderForced,
@@ -33,6 +36,7 @@ from monitor.core.events import (
     SettingsChanged,
     Snapshot,
     StoreState,
+    StreamState,
     Subscribed,
     TablesChanged,
     Ticks,
@@ -121,6 +125,8 @@ class Engine:
             case Closes():
                 # Levels follow with the next heartbeat: a start brings hundreds of these.
                 self._moves.seed(event, now.mono_s)
+            case Distrusted() | StreamState() | Away() | JobDied():
+                self._reported(event, now)
             case FeedState():
                 pass  # shown by the feed itself; what counts here is whether marks arrive
             case _:
@@ -150,6 +156,9 @@ class Engine:
                 self._daily.over(event, self._amounts(), self._settings.environment, now)
             case DayKept():
                 self._daily.kept(event, now)
+
+    def _reported(self, event: Distrusted | StreamState | Away | JobDied, now: Now) -> None:
+        """Take what parts of the service found out about themselves and about each other."""
 
     def _account_event(
         self,

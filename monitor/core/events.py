@@ -12,7 +12,7 @@ from monitor.core.model import (
     MarkRange,
     Side,
 )
-from monitor.core.notices import DayReport, Fate, Hold, Notice, SubjectState
+from monitor.core.notices import DayReport, Fate, Hold, Notice, SubjectState, WorstAway
 from monitor.core.settings import EngineSettings
 
 
@@ -177,6 +177,48 @@ class StoreState(msgspec.Struct, frozen=True, tag=True):
     reason: str = ""
 
 
+class Distrusted(msgspec.Struct, frozen=True, tag=True):
+    """Which marks of a feed are wrong, as another source shows; all of them, in place of what was said before.
+
+    Their stream counts as blind, however much it delivers, until they are not among them any more. ``reasons`` is
+    a short constant by symbol.
+    """
+
+    feed: str
+    reasons: dict[str, str]
+
+
+class StreamState(msgspec.Struct, frozen=True, tag=True):
+    """Whether an account's private stream tells of changes; without it REST alone does, some time later."""
+
+    account: str
+    ok: bool
+    reason: str = ""
+
+
+class Away(msgspec.Struct, frozen=True, tag=True):
+    """What a time was like in which nobody watched, computed afterwards from one-minute candles.
+
+    ``from_ms`` and ``until_ms`` bound it (exchange time, Unix milliseconds). ``worst`` has the worst reading of each
+    wallet that could be judged, ``unknown`` the symbols whose candles could not be had.
+    """
+
+    from_ms: int
+    until_ms: int
+    worst: tuple[WorstAway, ...]
+    unknown: tuple[str, ...] = ()
+    restarted: bool = False  # nothing ran meanwhile; else marks did not arrive
+
+
+class JobDied(msgspec.Struct, frozen=True, tag=True):
+    """A part of the service failed; it is started anew, unless it is ``fatal``: then the service ends."""
+
+    job: str
+    error: str  # the type of what it failed with
+    deaths: int  # within the window
+    fatal: bool = False
+
+
 class Heartbeat(msgspec.Struct, frozen=True, tag=True):
     """One second passed: silence, dwell and reminders are judged."""
 
@@ -201,5 +243,9 @@ Event = (
     | DayOver
     | DayKept
     | StoreState
+    | Distrusted
+    | StreamState
+    | Away
+    | JobDied
     | Heartbeat
 )

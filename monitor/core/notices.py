@@ -39,6 +39,11 @@ class NoticeKind(StrEnum):
     BRACKETS = "brackets"  # new maintenance tiers moved a liquidation price
     CHANNEL = "channel"  # a channel refuses messages, or has not delivered for long
     CHANNEL_BACK = "channel_back"
+    STREAM = "stream"  # an account's private stream is missing
+    STREAM_BACK = "stream_back"
+    JOB = "job"  # a part of the service failed and was started anew, or the service ends
+    JOB_BACK = "job_back"
+    AWAY = "away"  # what it was like while nobody watched
     SUMMARY = "summary"  # once a day: the service is alive, and what the day was like
 
 
@@ -46,7 +51,7 @@ class NoticeKind(StrEnum):
 ENDINGS = frozenset(
     {
         NoticeKind.CLOSED, NoticeKind.SIGHT, NoticeKind.STORAGE_BACK, NoticeKind.ACCOUNT_BACK,
-        NoticeKind.DRIFT_OVER, NoticeKind.CHANNEL_BACK,
+        NoticeKind.DRIFT_OVER, NoticeKind.CHANNEL_BACK, NoticeKind.STREAM_BACK, NoticeKind.JOB_BACK,
     }
 )  # fmt: skip
 
@@ -70,6 +75,23 @@ class DayReport(msgspec.Struct, frozen=True):
     undelivered: int
     holds: int
     since_ms: int
+
+
+class WorstAway(msgspec.Struct, frozen=True):
+    """The worst reading of one wallet in a time in which nobody watched; figures are of its worst position."""
+
+    subject: str  # account and wallet
+    level: Level  # the highest whose conditions were met
+    at_ms: int  # the minute of the least room, exchange time
+    symbol: str
+    side: str
+    mark: float | None
+    liquidation_price: float | None
+    distance: float | None
+    joint_distance: float | None
+    margin_ratio: float | None  # None where the margin was used up
+    room: float | None
+    liquidatable: bool = False
 
 
 class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -112,6 +134,10 @@ class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
     advice: tuple[str, ...] = ()  # what to do, a sentence each, the best first
     via: str = ""  # why this channel is told: "escalation", or "fallback:" and the channel it stands in for
     day: DayReport | None = None  # of a summary
+    bridged: bool = False  # of a blind feed: marks of all its symbols come from REST meanwhile
+    away: tuple[WorstAway, ...] = ()  # the worst first
+    from_ms: int = 0  # bounds of that time, exchange time
+    until_ms: int = 0
 
 
 class Notice(msgspec.Struct, frozen=True):
