@@ -199,8 +199,8 @@ class StreamState(msgspec.Struct, frozen=True, tag=True):
 class Away(msgspec.Struct, frozen=True, tag=True):
     """What a time was like in which nobody watched, computed afterwards from one-minute candles.
 
-    ``from_ms`` and ``until_ms`` bound it (exchange time, Unix milliseconds). ``worst`` has the worst reading of each
-    wallet that could be judged, ``unknown`` the symbols whose candles could not be had.
+    ``from_ms`` and ``until_ms`` bound it (exchange time, Unix milliseconds). ``worst`` has the worst reading of
+    each wallet that could be judged, ``unknown`` the symbols whose candles could not be had.
     """
 
     from_ms: int
