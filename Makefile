@@ -4,10 +4,12 @@ VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test crash clients lint check bench study cover picture lock clean
+.PHONY: help setup demo test crash clients lint check bench study cover picture lock clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+setup: $(VENV)/.dev ## set up .venv with all that developing takes
 
 demo: $(VENV)/.run ## a scripted fall into danger and back, on a local exchange (45 seconds; the first time also sets up .venv)
 	$(VENV)/bin/python -m monitor demo
