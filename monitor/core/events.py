@@ -91,7 +91,7 @@ class AccountState(msgspec.Struct, frozen=True, tag=True):
 
 
 class Ticks(msgspec.Struct, frozen=True, tag=True):
-    """Marks since the last take, at most one range for each symbol."""
+    """Marks since the last take, at most one range for each symbol and source; those of REST last."""
 
     marks: tuple[MarkRange, ...]
 
@@ -181,7 +181,7 @@ class Distrusted(msgspec.Struct, frozen=True, tag=True):
     """Which marks of a feed are wrong, as another source shows; all of them, in place of what was said before.
 
     Their stream counts as blind, however much it delivers, until they are not among them any more. ``reasons`` is
-    a short constant by symbol.
+    what is wrong, in a few words, by symbol.
     """
 
     feed: str
@@ -208,6 +208,7 @@ class Away(msgspec.Struct, frozen=True, tag=True):
     worst: tuple[WorstAway, ...]
     unknown: tuple[str, ...] = ()
     restarted: bool = False  # nothing ran meanwhile; else marks did not arrive
+    cut: bool = False  # it began earlier than what could be looked at
 
 
 class JobDied(msgspec.Struct, frozen=True, tag=True):

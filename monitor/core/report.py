@@ -177,18 +177,30 @@ def samples(
     book: Book, readings: Readings, board: MarkBoard, moves_left: Floats | None = None, *,
     levels: Sequence[int], wallets: Sequence[int], at_ms: int,
 ) -> tuple[Sample, ...]:  # fmt: skip
-    """Return the history rows of these wallets and of their positions.
+    """Return the history rows of these wallets and of their positions, at the marks as they came.
 
     ``levels`` and ``moves_left`` are by wallet of the book; the latter is None if none is known.
     """
-    rows = []
+    found: list[Sample] = []
+    for wallet in wallets:
+        marks = [
+            mark for r in book.rows_of(wallet) if (mark := board.newest(book.positions[r].symbol)) is not None
+        ]
+        source = marks[0].source.value if marks else ""
+        found += rows(book, readings, moves_left, levels=levels, wallets=(wallet,), at_ms=at_ms, source=source)
+    return tuple(found)
+
+
+def rows(
+    book: Book, readings: Readings, moves_left: Floats | None, *, levels: Sequence[int], wallets: Sequence[int],
+    at_ms: int, source: str,
+) -> tuple[Sample, ...]:  # fmt: skip
+    """Return the history rows of these wallets and of their positions; ``source`` is that of the marks."""
+    found = []
     for wallet in wallets:
         key = book.wallets[wallet].key
-        mine = book.rows_of(wallet)
-        marks = [mark for r in mine if (mark := board.newest(book.positions[r].symbol)) is not None]
-        source = marks[0].source.value if marks else ""
         level = int(levels[wallet])
-        rows.append(
+        found.append(
             Sample(
                 at_ms, key.account, key.wallet, "", "", source, level,
                 number(readings.margin_ratio[wallet]), number(readings.room[wallet]), None,
@@ -197,9 +209,9 @@ def samples(
                 None if moves_left is None else number(moves_left[wallet]),
             )
         )  # fmt: skip
-        for row in mine:
+        for row in book.rows_of(wallet):
             position = book.positions[row]
-            rows.append(
+            found.append(
                 Sample(
                     at_ms, key.account, key.wallet, position.symbol, position.side.value, source, level,
                     None, None, number(readings.distance[row]), None, number(readings.marks[row]),
@@ -207,7 +219,7 @@ def samples(
                     None,
                 )
             )  # fmt: skip
-    return tuple(rows)
+    return tuple(found)
 
 
 def holders(book: Book, readings: Readings, levels: Sequence[int], symbols: Collection[str]) -> tuple[str, ...]:
