@@ -1,6 +1,7 @@
 """The engine's way in: a mailbox that cannot grow, loses no crossing, and never makes a sender wait.
 
-Marks are kept by symbol as newest, lowest and highest. Other events are kept by what they are about, newest
+Marks are kept by symbol as newest, lowest and highest, those of REST apart: it must neither hide that the stream
+was heard nor be taken for it. Other events are kept by what they are about, newest
 wins, in the order of their last arrival; outcomes of deliveries are all kept, and there are never more of them
 than notices under way. States of an account are all kept up to a bound, since what happened in between is told;
 beyond it the newest replaces the one before. Tier tables are merged where the first of them stood, before every
@@ -31,7 +32,7 @@ from monitor.core.events import (
     Ticks,
     Unsure,
 )
-from monitor.core.model import MarkRange, MarkTick
+from monitor.core.model import MarkRange, MarkTick, Source
 
 SNAPSHOTS_KEPT = 64  # by account, between two takes
 
@@ -41,21 +42,23 @@ class EngineInbox:
 
     def __init__(self) -> None:
         self._marks: dict[str, MarkRange] = {}
+        self._rest: dict[str, MarkRange] = {}
         self._events: dict[tuple[str, ...], Event] = {}
         self._snapshots: dict[str, int] = {}  # waiting, by account
         self._ready = asyncio.Event()
-        self.coalesced = 0  # ticks that joined another of their symbol
+        self.coalesced = 0  # ticks that joined another of their symbol and source
 
     def tick(self, tick: MarkTick) -> None:
         """Take one mark."""
-        before = self._marks.get(tick.symbol)
+        marks = self._rest if tick.source is Source.REST else self._marks
+        before = marks.get(tick.symbol)
         mark = tick.mark
         if before is None:
             low = high = mark
         else:
             self.coalesced += 1
             low, high = min(mark, before.low), max(mark, before.high)
-        self._marks[tick.symbol] = MarkRange(tick.symbol, mark, low, high, tick.event_ms, tick.seen_s, tick.source)
+        marks[tick.symbol] = MarkRange(tick.symbol, mark, low, high, tick.event_ms, tick.seen_s, tick.source)
         self._ready.set()
 
     def post(self, event: Event) -> None:
@@ -78,7 +81,7 @@ class EngineInbox:
         self._ready.set()
 
     async def take(self) -> tuple[Event, ...]:
-        """Wait until there is something; return all of it, marks last."""
+        """Wait until there is something; return all of it, marks last, and those of REST last of them."""
         await self._ready.wait()
         return self.drain()
 
@@ -88,6 +91,8 @@ class EngineInbox:
         events, self._events = tuple(self._events.values()), {}
         self._snapshots.clear()
         marks, self._marks = tuple(self._marks.values()), {}
+        if self._rest:
+            marks, self._rest = (*marks, *self._rest.values()), {}
         return (*events, Ticks(marks)) if marks else events
 
 

@@ -1,7 +1,7 @@
 """The mailbox in front of the engine."""
 
 from monitor.core.events import Closes, DeliveryResult, Event, Heartbeat, StoreState, Subscribed, Ticks, Unsure
-from monitor.core.model import MarkRange, MarkTick
+from monitor.core.model import MarkRange, MarkTick, Source
 from monitor.inbox import EngineInbox
 
 
@@ -87,3 +87,24 @@ async def test_what_may_have_arrived_is_kept_by_notice_and_channel() -> None:
     for doubt in (*doubts, Unsure("a", "k1", "tg")):
         inbox.post(doubt)
     assert set(inbox.drain()) == set(doubts)
+
+
+async def test_marks_of_rest_are_kept_apart_and_come_last() -> None:
+    """Joined to the stream's they would hide that it was heard, or be taken for it."""
+    inbox = EngineInbox()
+    inbox.tick(MarkTick("BTCUSDT", 90.0, 900, 0.9, Source.REST))
+    inbox.tick(tick("BTCUSDT", 100.0))
+    inbox.tick(tick("ETHUSDT", 5.0))
+    inbox.tick(MarkTick("BTCUSDT", 95.0, 1100, 1.1, Source.REST))
+    inbox.tick(tick("BTCUSDT", 99.0, 1.2))
+    (event,) = await inbox.take()
+    assert event == Ticks(
+        (
+            MarkRange("BTCUSDT", 99.0, 99.0, 100.0, 1200, 1.2),
+            MarkRange("ETHUSDT", 5.0, 5.0, 5.0, 1000, 1.0),
+            MarkRange("BTCUSDT", 95.0, 90.0, 95.0, 1100, 1.1, Source.REST),
+        )
+    )
+    inbox.tick(MarkTick("BTCUSDT", 95.0, 1100, 1.1, Source.REST))
+    assert inbox.drain() == (Ticks((MarkRange("BTCUSDT", 95.0, 95.0, 95.0, 1100, 1.1, Source.REST),)),)
+    assert inbox.drain() == ()

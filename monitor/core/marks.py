@@ -1,6 +1,10 @@
-"""Newest marks by symbol, and how old they are."""
+"""Newest marks by symbol, and how old they are.
 
-from collections.abc import Iterable, Mapping
+Age is the silence of the stream. A mark from REST is a price like any other, and no sign of life: while only REST
+tells something, the stream is as silent as before.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +34,9 @@ class MarkBoard:
         self._index: Mapping[str, int] = {}
         self._newest: dict[str, Mark] = {}
         self._expected: set[str] = set()  # symbols whose silence counts from a subscription
+        self._rest_s: dict[str, float] = {}  # when REST last gave a current mark, by symbol
+        self._doubted: dict[str, frozenset[str]] = {}  # symbols whose stream is wrong, by feed
+        self._wrong: Bools | None = None  # the same by index; None while there is none
 
     def watch(self, symbols: tuple[str, ...], now_s: float) -> None:
         """Follow exactly these symbols; known marks are kept, silence of new ones counts from ``now_s``."""
@@ -38,8 +45,23 @@ class MarkBoard:
         self._index = {symbol: i for i, symbol in enumerate(symbols)}
         self._newest = {symbol: mark for symbol, mark in self._newest.items() if symbol in self._index}
         self._expected &= self._index.keys()
+        self._rest_s = {symbol: at_s for symbol, at_s in self._rest_s.items() if symbol in self._index}
         self.heard_s = np.array([heard.get(symbol, now_s) for symbol in symbols])
         self.price = np.array([self._newest[s].price if s in self._newest else np.nan for s in symbols])
+        self._mask()
+
+    def distrust(self, feed: str, symbols: Collection[str]) -> None:
+        """Take which symbols' streams of a feed are wrong, in place of what was said before."""
+        self._doubted[feed] = frozenset(symbols)
+        self._mask()
+
+    def _mask(self) -> None:
+        wrong = np.array([self.is_distrusted(symbol) for symbol in self.symbols], dtype=np.bool_)
+        self._wrong = wrong if wrong.any() else None
+
+    def is_distrusted(self, symbol: str) -> bool:
+        """Return whether the stream's marks of a symbol are wrong."""
+        return any(symbol in symbols for symbols in self._doubted.values())
 
     def expect(self, symbols: Iterable[str], at_s: float) -> None:
         """Count the silence of symbols that have never delivered from ``at_s`` on.
@@ -52,28 +74,46 @@ class MarkBoard:
                 self._expected.add(symbol)
                 self.heard_s[index] = max(at_s, float(self.heard_s[index]))
 
-    def take(self, ranges: Iterable[MarkRange]) -> tuple[Floats, Floats] | None:
-        """Take new marks.
+    def take(self, ranges: Sequence[MarkRange]) -> tuple[Floats, Floats] | None:
+        """Take new marks: of a symbol at most one range from the stream, and after all of those one from REST.
 
         Returns:
             Lowest and highest mark by symbol if any symbol moved within its range, else None.
         """
         moved: list[tuple[int, float, float]] = []
+        beside: dict[str, MarkRange] | None = None  # what the stream said in the same moment
         for new in ranges:
             index = self._index.get(new.symbol)
             if index is None:
                 continue
+            low, high = new.low, new.high
+            if new.source is Source.REST:
+                if self._is_old(new):
+                    continue
+                if beside is None:
+                    beside = {one.symbol: one for one in ranges if one.source is not Source.REST}
+                if (heard := beside.get(new.symbol)) is not None:
+                    low, high = min(low, heard.low), max(high, heard.high)
+                self._rest_s[new.symbol] = new.seen_s
+            else:
+                self.heard_s[index] = new.seen_s
             self.price[index] = new.mark
-            self.heard_s[index] = new.seen_s
             self._newest[new.symbol] = Mark(new.mark, new.event_ms, new.seen_s, new.source)
-            if new.low < new.mark or new.high > new.mark:
-                moved.append((index, new.low, new.high))
+            if low < new.mark or high > new.mark:
+                moved.append((index, low, high))
         if not moved:
             return None
-        low, high = self.price.copy(), self.price.copy()
+        low_marks, high_marks = self.price.copy(), self.price.copy()
         for index, lowest, highest in moved:
-            low[index], high[index] = lowest, highest
-        return low, high
+            low_marks[index], high_marks[index] = lowest, highest
+        return low_marks, high_marks
+
+    def _is_old(self, new: MarkRange) -> bool:
+        """Return whether a mark from REST is older than what is known; a wrong stream may tell any time."""
+        known = self._newest.get(new.symbol)
+        if known is None or new.event_ms >= known.event_ms:
+            return False
+        return known.source is not Source.STREAM or not self.is_distrusted(new.symbol)
 
     def seed(self, marks: Mapping[str, float], event_ms: int, seen_s: float) -> bool:
         """Take marks of a REST reply for symbols that have none yet; return whether there was one.
@@ -91,16 +131,22 @@ class MarkBoard:
         return self._newest.get(symbol)
 
     def silent(self, now_s: float, after_s: float) -> Bools:
-        """Return which names have been silent for so long, shape (s,)."""
-        return now_s - self.heard_s >= after_s
+        """Return which names have been silent for so long, or have a stream that is wrong, shape (s,)."""
+        silent: Bools = now_s - self.heard_s >= after_s
+        return silent if self._wrong is None else silent | self._wrong
 
     def silence_s(self, symbol: str, now_s: float) -> float:
         """Return for how long nothing was heard of a watched symbol, in seconds."""
         return now_s - float(self.heard_s[self._index[symbol]])
 
+    def is_bridged(self, symbol: str, now_s: float, within_s: float) -> bool:
+        """Return whether REST gave a current mark of a symbol within so many seconds."""
+        at_s = self._rest_s.get(symbol)
+        return at_s is not None and now_s - at_s <= within_s
+
     def state(self, symbol: str, now_s: float, rules: FreshnessRules) -> DataState:
-        """Judge a watched symbol by its silence."""
+        """Judge a watched symbol by its silence; one whose stream is wrong is blind, however much comes."""
         silence = self.silence_s(symbol, now_s)
-        if silence >= rules.blind_after_s:
+        if silence >= rules.blind_after_s or (self._wrong is not None and self.is_distrusted(symbol)):
             return DataState.BLIND
         return DataState.SUSPECT if silence >= rules.suspect_after_s else DataState.FRESH

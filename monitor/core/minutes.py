@@ -60,7 +60,7 @@ class Minutes:
         self.version += 1
 
     def observe(self, marks: Iterable[MarkRange]) -> None:
-        """Take marks as they were received, at most one for each symbol."""
+        """Take marks as they were received; of two of a symbol in one minute the last counts."""
         found = [(i, mark) for mark in marks if (i := self._index.get(mark.symbol)) is not None]
         if not found:
             return
