@@ -1,0 +1,176 @@
+"""The whole service on one exchange, with a record of what it decided, said in its log, and was taken by services."""
+
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import structlog
+from structlog.typing import EventDict, WrappedLogger
+
+from monitor.app import Daemon
+from monitor.cli.wiring import build_daemon
+from monitor.config import load_text
+from monitor.core.incidents import Effects
+from monitor.core.notices import Notice
+from tests.faults.incident import ACCOUNT, SECRET, Exchange
+from tests.faults.pace import LoopClock
+from tests.faults.service import Service
+
+_PATIENCE_S = 120.0  # of the story's own time, before it begins
+_LOOK_S = 0.2
+
+# Rows run beside each other: what the service logs goes to the row whose tasks say it.
+_journal: ContextVar[list[tuple[str, dict[str, Any]]] | None] = ContextVar("journal", default=None)
+
+
+class Told(NamedTuple):
+    """A notice when it was decided (monotonic seconds)."""
+
+    at_s: float
+    notice: Notice
+
+
+def keep_logs() -> None:
+    """Have what is logged kept by row instead of printed."""
+    structlog.configure(processors=[structlog.processors.add_log_level, _keep], cache_logger_on_first_use=False)
+
+
+def _keep(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
+    kept = _journal.get()
+    if kept is not None:
+        kept.append((str(event.pop("event")), dict(event)))
+    raise structlog.DropEvent
+
+
+class World:
+    """One exchange, one service, its channels.
+
+    Attributes:
+        clock: the right time, which is also the exchange's.
+        host: the clock of the machine the service runs on; it may be wrong.
+        running: the service, None while it is stopped.
+    """
+
+    def __init__(self, folder: Path, channels: Sequence[str], group: asyncio.TaskGroup) -> None:
+        self.clock = LoopClock()
+        self.host = LoopClock()
+        self.exchange = Exchange(self.clock)
+        self.phone = Service("phone", self.host)
+        self.mail = Service("mail", self.host)
+        self.folder = folder
+        self.state = folder / "state"
+        self.running: Daemon | None = None
+        self.told: list[Told] = []
+        self.logged: list[tuple[str, dict[str, Any]]] = []
+        self._channels = channels
+        self._group = group
+        self._task: asyncio.Task[None] | None = None
+        _journal.set(self.logged)
+
+    @property
+    def daemon(self) -> Daemon:
+        """Return the service that runs."""
+        assert self.running is not None
+        return self.running
+
+    def services(self) -> tuple[Service, ...]:
+        """Return the services that channels of this row lead to."""
+        return tuple(one for one in (self.phone, self.mail) if one.name in self._channels)
+
+    async def start(self) -> None:
+        """Start the service and wait until it watches and all is well."""
+        await self.launch()
+        async with asyncio.timeout(_PATIENCE_S):
+            while unwell(self.daemon):
+                await self.clock.sleep(_LOOK_S)
+
+    async def launch(self) -> None:
+        """Start the service; return at once."""
+        settings = load_text(self._config(), "fault")
+        daemon = build_daemon(settings, self.services(), clock=self.host, environ=os.environ)
+        daemon.listen(self._listen)
+        self.running = daemon
+        self._task = self._group.create_task(daemon.run())
+
+    async def halt(self) -> None:
+        """Stop the service in good order."""
+        daemon, self.running = self.running, None
+        if daemon is not None and self._task is not None:
+            daemon.stop()
+            await self._task
+
+    def _listen(self, effects: Effects) -> None:
+        at_s = self.clock.mono_s()
+        self.told.extend(Told(at_s, notice) for notice in effects.notices)
+
+    def _config(self) -> str:
+        (self.folder / "key").write_text(f"{ACCOUNT}-key")
+        (self.folder / "secret").write_text(SECRET)
+        (self.folder / "url").write_text("json://127.0.0.1:9/")
+        return f"""
+[exchange]
+environment = "testnet"
+rest_url = "{self.exchange.base_http}"
+market_stream_url = "{self.exchange.base_market_ws}"
+private_stream_url = "{self.exchange.base_private_ws}"
+[state]
+directory = "{self.state}"
+[summary]
+enabled = false
+[[accounts]]
+name = "{ACCOUNT}"
+api_key = {{ file = "{self.folder}/key" }}
+api_secret = {{ file = "{self.folder}/secret" }}
+{"".join(_channel(name, self._channels, self.folder) for name in self._channels)}
+"""
+
+
+def _channel(name: str, among: Sequence[str], folder: Path) -> str:
+    helper = 'fallback = "mail"\nfallback_after = "30s"\n' if name == "phone" and "mail" in among else ""
+    least = 'min_level = "emergency"\n' if name == "mail" else ""
+    return f"""[[channels]]
+name = "{name}"
+url = {{ file = "{folder}/url" }}
+chart = false
+{helper}{least}"""
+
+
+def unwell(daemon: Daemon) -> tuple[str, ...]:
+    """Return what the service itself says is not as it should be; empty if all is well."""
+    now = daemon.status()
+    wrong = {
+        "marks": any(one.data != "fresh" for one in now.engine.symbols) or not now.engine.positions,
+        "feed": any(one.symbols and one.state != "live" for one in now.feeds),
+        "account": bool(now.unseen) or any(one.state != "following" for one in now.accounts),
+        "private": any(one.stream.state != "open" for one in now.accounts),
+        "state": not now.state_ok,
+        "history": not daemon._history.ok,
+        "channel": any(one["failing"] for one in now.channels),
+    }
+    return tuple(name for name, holds in wrong.items() if holds)
+
+
+@asynccontextmanager
+async def world(folder: Path, channels: Sequence[str]) -> AsyncIterator[World]:
+    """Give a world in which all is well; everything is over and away in the end."""
+    folder.mkdir(parents=True)
+    try:
+        async with asyncio.TaskGroup() as group:
+            one = World(folder, channels, group)
+            await one.exchange.start()
+            ticking = group.create_task(one.exchange.run())
+            try:
+                await one.start()
+                yield one
+            finally:
+                with suppress(Exception):
+                    await one.halt()
+                ticking.cancel()
+                await one.exchange.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
