@@ -69,7 +69,7 @@ def retry_after_s(header: str | None, wall_ms: int) -> float:
         return min(float(header), LONGEST_PENALTY_S)
     try:
         date = parsedate_to_datetime(header)
-    except ValueError:
+        until_s = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):  # no date, or one that no calendar has
         return 0.0
-    until_s = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
     return min(max(until_s - wall_ms / 1000.0, 0.0), LONGEST_PENALTY_S)

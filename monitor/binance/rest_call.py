@@ -18,7 +18,7 @@ from monitor.binance.candidates import CandidateReport, Candidates
 from monitor.binance.endpoints import Environment
 from monitor.binance.keys import Credentials
 from monitor.binance.rest_errors import FIREWALL, HTML, MAINTENANCE, REDIRECTED, classify
-from monitor.binance.weights import LONGEST_WAIT_S, WeightBudget
+from monitor.binance.weights import LONGEST_WAIT_S, WeightBudget, told_weight
 from monitor.errors import ClockError, RateLimitedError, RestError, TransientRestError, UnreachableError
 from monitor.ports import Clock
 
@@ -219,8 +219,8 @@ class Caller:
             sent_ms = self._clock.wall_ms()
             reply = await self._request(call, dict(params))
             received_ms = self._clock.wall_ms()
-            if reply.used_weight is not None and reply.used_weight.isdecimal() and futures:
-                used = int(reply.used_weight)
+            if futures:
+                used = told_weight(reply.used_weight)
         finally:
             if ticket is not None:
                 self._budget.done(ticket, used)

@@ -17,6 +17,8 @@ Size = Annotated[float, Meta(ge=0.0, le=1e15)]
 Price = Annotated[float, Meta(gt=0.0, le=1e15)]
 Rate = Annotated[float, Meta(gt=0.0, lt=1.0)]
 Millis = Annotated[int, Meta(ge=0, le=99_999_999_999_999)]  # Unix milliseconds; 0 where not said
+Number = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]  # an id or a mark: JSON has longer ones, nothing else does
+Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 
 Slot = Literal["BOTH", "LONG", "SHORT"]
@@ -43,8 +45,8 @@ class RateLimit(Row, frozen=True):
 
     rate_limit_type: str  # REQUEST_WEIGHT, ORDERS and others
     interval: str  # SECOND, MINUTE, DAY
-    interval_num: Annotated[int, Meta(ge=1)]
-    limit: Annotated[int, Meta(ge=1)]
+    interval_num: Count
+    limit: Count
 
 
 class ContractRow(Row, frozen=True):
@@ -91,7 +93,7 @@ class AccountConfig(Row, frozen=True):
     multi_assets_margin: bool
     can_trade: bool = True
     can_withdraw: bool = True
-    trade_group_id: int = -1
+    trade_group_id: Number = -1
 
 
 class SymbolConfig(Row, frozen=True):
@@ -179,7 +181,7 @@ class PositionRisk(Row, frozen=True):
     isolated_wallet: Amount
     maint_margin: Amount
     un_realized_profit: Amount
-    adl: int = 0
+    adl: Number = 0
     update_time: Millis = 0
 
 
@@ -235,7 +237,7 @@ class TierRow(Row, frozen=True):
 
     maint_margin_ratio: Rate
     cum: Amount
-    bracket: int = 0
+    bracket: Number = 0
     initial_leverage: Size = 0.0
     notional_floor: Size | None = None
     notional_cap: Size | None = None
@@ -295,7 +297,7 @@ class OpenOrder(Row, frozen=True):
     """An order in the book."""
 
     symbol: Name
-    order_id: int
+    order_id: Number
     side: Literal["BUY", "SELL"]
     position_side: Slot
     orig_qty: Size
@@ -314,7 +316,7 @@ class AlgoOrder(Row, frozen=True):
     """A conditional order that waits for its trigger: where stops are found."""
 
     symbol: Name
-    algo_id: int
+    algo_id: Number
     side: Literal["BUY", "SELL"]
     position_side: Slot
     quantity: Size
@@ -341,7 +343,7 @@ class ForceOrder(Row, frozen=True):
     """An order by which the exchange closed something."""
 
     symbol: Name
-    order_id: int
+    order_id: Number
     client_order_id: str  # says why: ``autoclose-...``, ``adl_autoclose...``
     side: Literal["BUY", "SELL"]
     position_side: Slot
@@ -360,7 +362,7 @@ class Income(Row, frozen=True):
     income: Amount
     asset: str
     time: Millis
-    tran_id: int  # unique within its type
+    tran_id: Number  # unique within its type
     symbol: str = ""
     info: str = ""
 
@@ -369,14 +371,14 @@ class AdlQuantile(Row, frozen=True):
     """Place in the queue for auto-deleveraging by side, 0 to 4; ``HEDGE`` is a marker, not a side."""
 
     symbol: Name
-    adl_quantile: dict[str, int]
+    adl_quantile: dict[str, Number]
 
 
 class FundingInfo(Row, frozen=True):
     """Funding of a symbol that has other terms than the usual ones."""
 
     symbol: Name
-    funding_interval_hours: Annotated[int, Meta(ge=1)]
+    funding_interval_hours: Count
     adjusted_funding_rate_cap: Amount = 0.0
     adjusted_funding_rate_floor: Amount = 0.0
 
@@ -429,7 +431,7 @@ class MarginChange(Row, frozen=True):
     """A change of an isolated wallet."""
 
     symbol: Name
-    type: int  # 1 added, 2 taken
+    type: Number  # 1 added, 2 taken
     delta_type: str
     amount: Amount
     asset: str

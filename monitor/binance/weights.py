@@ -17,7 +17,15 @@ LONGEST_WAIT_S: Final = 90.0  # who would wait longer is told instead
 BLOCKED: Final = "blocked"
 
 _MINUTE_MS = 60_000
+_MOST_DIGITS = 9  # of a weight; Python refuses to convert thousands of them
 _GUARD_MS = 500  # clocks differ by a little: do not begin with the first moment of a minute
+
+
+def told_weight(header: str | None) -> int | None:
+    """Return the used weight that a reply's header tells, below 1e9; None where it is absent or no such number."""
+    if header is None or len(header) > _MOST_DIGITS or not header.isdecimal():
+        return None
+    return int(header)
 
 
 class WeightLedger:

@@ -1,0 +1,306 @@
+"""Where the exchange's bytes come in: stream frames, REST replies, refusals and headers."""
+
+import math
+from collections.abc import Callable, Iterator
+from random import Random
+from typing import Any, Final
+
+import msgspec
+
+from monitor.binance import rest_rows as rows
+from monitor.binance import rest_wire as rest
+from monitor.binance.backoff import LONGEST_PENALTY_S, penalty_s
+from monitor.binance.belief import EARLIEST_MS, FUTURE_TOLERANCE_MS, HIGHEST_PRICE
+from monitor.binance.endpoints import Environment
+from monitor.binance.rest_errors import classify, todo
+from monitor.binance.streams import MarkFeed
+from monitor.binance.user_wire import AccountUpdate, ForcedUpdate, Malformed, UserDecoder
+from monitor.binance.weights import told_weight
+from monitor.binance.wire import ContractChanged, MarkDecoder, decode_premium_index, decode_server_time
+from monitor.core.model import Market, MarkTick, Now, Source, rate_symbols
+from monitor.errors import RateLimitedError, RestError, WireError
+from monitor.inbox import EngineInbox
+from tests.conftest import ManualClock
+from tests.fuzz import samples
+from tests.fuzz.bounds import example, faults, infinite
+from tests.fuzz.samples import KEY, NOW_MS, packed
+from tests.fuzz.target import Target, promise
+
+NOW: Final = Now(NOW_MS, 1000.0)
+WATCHED: Final = frozenset({"BTCUSDT", "ETHUSDT", "0GUSDT", *rate_symbols("BTC")})
+_LATEST_MS = NOW_MS + FUTURE_TOLERANCE_MS
+_MOST_REASONS = 32
+_LONGEST_NAME = 64
+
+
+def believed(tick: MarkTick, symbols: frozenset[str] | None) -> None:
+    """Check one mark that was accepted."""
+    promise(isinstance(tick.mark, float) and 0.0 < tick.mark <= HIGHEST_PRICE, tick)
+    promise(EARLIEST_MS <= tick.event_ms <= _LATEST_MS, tick)
+    promise(tick.seen_s == NOW.mono_s, tick)
+    promise(symbols is None or tick.symbol in symbols, tick)
+
+
+def mark_decoder(market: Market = Market.USDM) -> Target:
+    """The decoder of mark price frames; what is picked of an array must also be found by decoding all of it."""
+    fast = MarkDecoder(WATCHED, market)
+    # More symbols than picking is for: the same frame is decoded whole.
+    whole = MarkDecoder(WATCHED | {f"NOBODY{number}" for number in range(60)}, market)
+
+    def check(raw: bytes) -> bool:
+        frame = fast.decode(raw, NOW)
+        fast.decode(raw.decode(errors="surrogateescape"), NOW)  # a text frame, with what no UTF-8 can say
+        if isinstance(frame, ContractChanged):
+            return True
+        if not isinstance(frame, list):
+            return False
+        for tick in frame:
+            believed(tick, WATCHED)
+        if len(frame) > 1 and _is_json(raw):
+            full = whole.decode(raw, NOW)
+            promise(isinstance(full, list) and all(tick in full for tick in frame), "picked but not decoded")
+        return bool(frame)
+
+    def sizes() -> dict[str, tuple[int, int]]:
+        return {"rejected": (len(fast.rejected), _MOST_REASONS), "places": (len(fast._picker._places), len(WATCHED))}
+
+    return Target(f"marks-{market.value}", samples.mark_frames(), check, 190 if market is Market.USDM else 60, sizes)
+
+
+def _is_json(raw: bytes) -> bool:
+    try:
+        msgspec.json.decode(raw)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return False
+    return True
+
+
+def mark_feed() -> Target:
+    """The feed from the received frame to the inbox: what it keeps between frames stays small."""
+    inbox, clock = EngineInbox(), ManualClock(NOW_MS, NOW.mono_s)
+    told: list[str] = []
+    feed = MarkFeed(
+        "usdm", WATCHED, ("ws://127.0.0.1:1/market",), inbox=inbox, clock=clock, rng=Random(1),
+        on_contract=lambda symbol, _: told.append(symbol),
+    )  # fmt: skip
+    lane = feed._holder
+
+    def check(raw: bytes) -> bool:
+        told.clear()
+        feed._take(lane, raw)
+        clock._wall_ms += 1
+        feed._newest.forget(WATCHED)  # else the first mark from a minute ahead would be the last that passes
+        events = inbox.drain()
+        promise(len(inbox._events) == 0, "the inbox was emptied")
+        return bool(events or told)
+
+    def sizes() -> dict[str, tuple[int, int]]:
+        kept = {
+            "rejections": len(feed._edges._rejections),
+            "refusals": len(feed._edges._refusals),
+            "faults": len(feed._faults),
+            "counts": len(feed._counts),
+        }
+        marks = {"newest": (len(feed._newest._event_ms), len(WATCHED)), "asked": (len(feed._asked_s), len(WATCHED))}
+        return {name: (size, _MOST_REASONS) for name, size in kept.items()} | marks
+
+    return Target("feed", samples.mark_frames(), check, 60, sizes)
+
+
+def user_decoder() -> Target:
+    """The decoder of private frames. What carries a listen key must not get out."""
+    decoder = UserDecoder()
+
+    def check(raw: bytes) -> bool:
+        event = decoder.decode(raw, NOW_MS)
+        for place in infinite(event):
+            promise(False, place)
+        if isinstance(event, Malformed):
+            promise(KEY not in repr(event), "a listen key")
+            return False
+        event_ms, at_ms = getattr(event, "event_ms", NOW_MS), getattr(event, "at_ms", NOW_MS)
+        promise(EARLIEST_MS <= event_ms <= _LATEST_MS and EARLIEST_MS <= at_ms <= _LATEST_MS, event)
+        if isinstance(event, AccountUpdate):
+            promise(len(event.cause) <= _LONGEST_NAME, "a long cause")
+            for leg in event.legs:
+                promise(0 < len(leg.symbol) <= _LONGEST_NAME and abs(leg.amount) <= HIGHEST_PRICE, leg)
+                promise(leg.entry > 0.0 or leg.amount == 0.0, leg)
+            for row in event.balances:
+                promise(abs(row.wallet) <= HIGHEST_PRICE and abs(row.cross) <= HIGHEST_PRICE, row)
+        if isinstance(event, ForcedUpdate):
+            promise(0.0 < event.quantity <= HIGHEST_PRICE and 0.0 <= event.price <= HIGHEST_PRICE, event)
+            promise(len(event.order) <= 2 * _LONGEST_NAME, "a long name")
+        return True
+
+    def sizes() -> dict[str, tuple[int, int]]:
+        return {"seen": (len(decoder.seen), _MOST_REASONS), "rejected": (len(decoder.rejected), _MOST_REASONS)}
+
+    return Target("user-stream", samples.user_frames(), check, 150, sizes)
+
+
+def premium_index() -> Target:
+    """Marks of REST."""
+
+    def check(raw: bytes) -> bool:
+        refused: list[WireError] = []
+        try:
+            ticks = decode_premium_index(raw, NOW.mono_s, wall_ms=NOW_MS, on_reject=refused.append)
+        except WireError:
+            return False
+        for tick in ticks:
+            believed(tick, None)
+            promise(tick.source is Source.REST, tick)
+        return bool(ticks)
+
+    valid = samples.replies()["premium_index"]
+    return Target("premium-index", [*valid, *samples.payloads("rest", "mark_price")], check, 40)
+
+
+def server_time() -> Target:
+    """The exchange's clock."""
+
+    def check(raw: bytes) -> bool:
+        try:
+            return decode_server_time(raw) > 0
+        except WireError:
+            return False
+
+    return Target("server-time", samples.replies()["server_time"], check, 10)
+
+
+# By the name of the decoder: the type of a reply, or of a row of it, and the reference payloads.
+_ENDPOINTS: Final[dict[str, tuple[type, tuple[str, ...]]]] = {
+    "server_time": (rows.ServerTime, ("check_server_time",)),
+    "exchange_info": (rows.ExchangeInfo, ("exchange_information",)),
+    "account_config": (rows.AccountConfig, ("futures_account_configuration",)),
+    "symbol_config": (rows.SymbolConfig, ("symbol_configuration",)),
+    "account": (rows.Account, ("account_information_v3",)),
+    "coin_account": (rows.CoinAccount, ("account_information",)),
+    "position_risk": (rows.PositionRisk, ("position_information_v3",)),
+    "position_risk_v2": (rows.PositionRiskV2, ("position_information_v2",)),
+    "coin_position_risk": (rows.CoinPositionRisk, ("position_information",)),
+    "balance": (rows.Balance, ("futures_account_balance_v3", "futures_account_balance")),
+    "leverage_brackets": (
+        rows.LeverageBracket, ("notional_and_leverage_brackets", "notional_bracket_for_symbol"),
+    ),
+    "multi_assets": (rows.MultiAssets, ("get_current_multi_assets_mode",)),
+    "position_mode": (rows.PositionMode, ("get_current_position_mode",)),
+    "asset_index": (rows.AssetIndex, ("asset_index",)),
+    "open_orders": (rows.OpenOrder, ("current_all_open_orders",)),
+    "open_algo_orders": (rows.AlgoOrder, ("current_all_algo_open_orders",)),
+    "force_orders": (rows.ForceOrder, ("users_force_orders",)),
+    "income": (rows.Income, ("get_income_history",)),
+    "adl_quantile": (rows.AdlQuantile, ("position_adl_quantile_estimation",)),
+    "funding_info": (rows.FundingInfo, ("get_funding_rate_info",)),
+    "klines": (rows.Kline, ("mark_price_kline_candlestick_data",)),
+    "listen_key": (rows.ListenKey, ("start_user_data_stream",)),
+    "insurance_fund": (rows.InsuranceFund, ("query_insurance_fund_balance_snapshot",)),
+    "adl_risk": (rows.AdlRisk, ("adl_risk",)),
+    "margin_changes": (rows.MarginChange, ("get_position_margin_change_history",)),
+    "key_permissions": (rows.KeyPermissions, ()),
+    "portfolio_account": (rows.PortfolioAccount, ()),
+}  # fmt: skip
+_IN_PARTS = frozenset({"exchange_info", "symbol_config", "leverage_brackets", "asset_index"})
+
+
+def rest_endpoint(name: str) -> Target:
+    """The decoder of one endpoint; where it may take a list without some rows, what is left is as good."""
+    kind, files = _ENDPOINTS[name]
+    decode: Callable[..., Any] = getattr(rest, name)
+    declared = example(kind)
+    valid = [packed(declared), *samples.replies().get(name, []), *samples.payloads("rest", *files)]
+    if kind is not rows.ExchangeInfo:
+        valid.append(packed([declared] * 3))
+
+    def check(raw: bytes) -> bool:
+        accepted = False
+        for values in _decoded(decode, raw, in_parts=name in _IN_PARTS):
+            accepted = True
+            for value in values if isinstance(values, tuple) else (values,):
+                found = faults(value, kind)
+                promise(not found, found)
+                _derived(value)
+        return accepted
+
+    return Target(f"rest-{name}", valid, check, 9)
+
+
+def _decoded(decode: Callable[..., Any], raw: bytes, *, in_parts: bool) -> Iterator[Any]:
+    try:
+        yield decode(raw, "here")
+    except WireError as error:
+        promise(len(str(error)) < 300 and "\x1b" not in str(error), error)
+    if in_parts:
+        left_out: list[rest.LeftOut] = []
+        try:
+            yield decode(raw, "here", left_out.append)
+        except WireError:
+            promise(not left_out, "refused as a whole, and rows of it left out")
+        for one in left_out:
+            promise(len(one.symbol) <= _LONGEST_NAME, one)
+
+
+def _derived(value: object) -> None:
+    """Ask what is computed of a row: none of it may raise either."""
+    match value:
+        case rows.LeverageBracket():
+            for tier in value.brackets:
+                promise(math.isfinite(tier.floor) and math.isfinite(tier.cap), tier)
+        case rows.ExchangeInfo():
+            promise(value.weight_per_minute is None or value.weight_per_minute > 0, value)
+        case rows.ListenKey():
+            promise(value.listen_key not in repr(value) or value.listen_key in "ListenKey(***)", "a listen key")
+        case rows.SymbolConfig() | rows.AlgoOrder() | rows.ContractRow():
+            str(getattr(value, "margin_mode", "") or getattr(value, "kind", "") or getattr(value, "state", ""))
+
+
+_REFUSALS = (
+    b'400\n\n\n{"code":-1121,"msg":"Invalid symbol."}', b'429\n12\n2399\n{"code":-1003,"msg":"Too many requests"}',
+    b'418\nMon, 29 Jun 2026 20:00:00 GMT\n9999\n{"code":-1003,"msg":"Way too many requests; banned until 1780000100000."}',
+    b"503\n5\n\n<html><body>nginx</body></html>", b'401\n\n1\n{"code":-2015,"msg":"Invalid API-key, IP"}',
+    b'400\n\n\n{"code":"-1021","msg":"Timestamp for this request is outside of the recvWindow."}',
+    b'200\n\n40\n{"a":1}', b"302\n0\n\n", b'400\n\n\n{"code":-21001,"msg":"user is not a unified account user"}',
+    b"429\nSun, 06 Nov 1994 08:49:37 GMT\n\n", b"418\n259200\n\n{}",
+)  # fmt: skip
+_LONGEST_HEADER = 8_190  # what the HTTP client takes
+
+
+def refusal() -> Target:
+    """What a refused request means. An input: status, Retry-After and used weight on a line each, then the body."""
+
+    def check(raw: bytes) -> bool:
+        status, retry_after, used, body = _parts(raw)
+        error = classify("/here", status, body, retry_after=retry_after, now=NOW, environment=Environment.TESTNET)
+        asked_s = penalty_s(status, retry_after, NOW_MS)
+        promise(0.0 <= asked_s <= LONGEST_PENALTY_S, asked_s)
+        weight = told_weight(used)
+        promise(weight is None or 0 <= weight < 10**9, weight)
+        if error is None:
+            return True
+        promise(isinstance(error, RestError) and len(f"{error} {todo(error, 10.0)}") < 1_000, error)
+        if isinstance(error, RateLimitedError):
+            promise(0.0 < error.until_s - NOW.mono_s <= LONGEST_PENALTY_S, error.until_s)
+        return False
+
+    return Target("rest-refusals", _REFUSALS, check, 80)
+
+
+def _parts(raw: bytes) -> tuple[int, str, str, bytes]:
+    lines = [*raw.split(b"\n", 3), b"", b"", b""]
+    digits = lines[0][:3]
+    status = int(digits) if digits.isdigit() and int(digits) >= 100 else 400
+    retry_after, used = (line[:_LONGEST_HEADER].decode("utf-8", "surrogateescape") for line in lines[1:3])
+    return status, retry_after, used, lines[3]
+
+
+def wire_targets() -> Iterator[Target]:
+    """Yield all of them."""
+    yield mark_decoder(Market.USDM)
+    yield mark_decoder(Market.COINM)
+    yield mark_feed()
+    yield user_decoder()
+    yield premium_index()
+    yield server_time()
+    for name in _ENDPOINTS:
+        yield rest_endpoint(name)
+    yield refusal()
