@@ -191,14 +191,10 @@ class Market:
         }
         return row
 
-    def stream_arrays(self, muted: set[str]) -> list[list[Row]]:
-        """Return the messages of one all-market event: traditional assets travel apart from the rest."""
-        rows = [one for one in self.instruments.values() if one.symbol not in muted]
-        parts = (
-            [self.stream_row(one) for one in rows if one.kind != "tradfi"],
-            [self.stream_row(one) for one in rows if one.kind == "tradfi"],
-        )
-        return [part for part in parts if part]
+    def array_parts(self) -> tuple[list[Instrument], list[Instrument]]:
+        """Return what the messages of one all-market event are about: traditional assets travel apart."""
+        rows = self.instruments.values()
+        return [one for one in rows if one.kind != "tradfi"], [one for one in rows if one.kind == "tradfi"]
 
     def premium_row(self, one: Instrument, now_ms: int) -> Row:
         """Return a symbol's row of the mark price endpoint."""

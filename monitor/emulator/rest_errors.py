@@ -9,6 +9,7 @@ TOO_MANY = -1003
 _MESSAGES = {
     -1000: "An unknown error occurred while processing the request.",
     TOO_MANY: "Too many requests.",
+    -1021: "Timestamp for this request is outside of the recvWindow.",
     -1022: "Signature for this request is not valid.",
     -1102: "Mandatory parameter is missing or malformed.",
     -1120: "Invalid interval.",
@@ -26,7 +27,7 @@ class RestError(Exception):
         super().__init__(status, code)
         self.status = status
         self.code = code
-        self.message = message or _MESSAGES[code]
+        self.message = message or _MESSAGES.get(code, "Refused.")
 
 
 def missing(name: str) -> RestError:

@@ -1,15 +1,17 @@
 """The public endpoints of both markets, and the rows of their rules."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
 
 from aiohttp import web
 
 from monitor.emulator.brackets import Brackets
+from monitor.emulator.faults import Faults, among
 from monitor.emulator.market import Instrument, Market
 from monitor.emulator.rest_errors import RestError, number, reply
 from monitor.emulator.settings import EmulatorSettings
+from monitor.emulator.stream_faults import RowFaults
 
 _MINUTE_MS = 60_000
 _STALE_MS = 3 * 86_400_000  # the demo exchange's exchangeInfo carries a time that is days old
@@ -32,8 +34,17 @@ _MAX_KLINES = 1500
 class PublicApi:
     """Time, rules, marks, candles and rates: what needs no key."""
 
-    def __init__(self, market: Market, settings: EmulatorSettings, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        market: Market,
+        faults: Faults,
+        settings: EmulatorSettings,
+        now_ms: Callable[[], int],
+        rows: RowFaults,
+    ) -> None:
         self._market = market
+        self._faults = faults
+        self._rows = rows
         self._settings = settings
         self._now_ms = now_ms
 
@@ -102,16 +113,21 @@ class PublicApi:
         }
 
     async def _premium_index(self, request: web.Request) -> web.Response:
-        now_ms = self._now_ms()
         if "symbol" in request.query:
-            return reply(self._market.premium_row(self.instrument(request), now_ms))
-        return reply([self._market.premium_row(one, now_ms) for one in self._market.usdm()])
+            return reply(self._premium(self.instrument(request)))
+        return reply(self._premiums(self._market.usdm()))
+
+    def _premium(self, one: Instrument) -> dict[str, Any]:
+        return self._rows.rest(self._market.premium_row(one, self._now_ms()))
+
+    def _premiums(self, listed: Iterable[Instrument]) -> list[dict[str, Any]]:
+        missing = self._faults.rest_missing
+        return [self._premium(one) for one in listed if not among(missing, one.symbol)]
 
     async def _coin_premium_index(self, request: web.Request) -> web.Response:
         listed = [self.instrument(request)] if "symbol" in request.query else self._market.coinm()
         pair = request.query.get("pair", "")
-        wanted = [one for one in listed if pair in ("", one.pair)]
-        return reply([self._market.premium_row(one, self._now_ms()) for one in wanted])
+        return reply(self._premiums(one for one in listed if pair in ("", one.pair)))
 
     async def _asset_index(self, request: web.Request) -> web.Response:
         rows = [self._market.index_row(one, self._now_ms()) for one in self._market.assets.values()]

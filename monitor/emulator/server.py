@@ -17,7 +17,8 @@ from monitor.emulator.rest import RestApi
 from monitor.emulator.rest_public import contract_event
 from monitor.emulator.scenario import Scenario
 from monitor.emulator.settings import EmulatorSettings
-from monitor.emulator.streams import StreamHub
+from monitor.emulator.stream_faults import RowFaults
+from monitor.emulator.streams import Route, StreamHub
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -42,12 +43,19 @@ class Emulator:
         self._clock = clock
         loop_s = scenario.duration_s if self.settings.forever else 0.0
         self.market = Market(scenario.instruments, loop_s, scenario.assets)
-        self.streams = StreamHub(self.market, self.faults, clock, self.settings)
+        rows = RowFaults(self.faults)
+        self.streams = StreamHub(self.market, self.faults, clock, self.settings, rows)
         self.accounts: dict[str, LiveAccount] = accounts_of(
             scenario.accounts, self.market, self._now_ms, self.streams.publish
         )
         self.rest = RestApi(
-            self.market, self.faults, clock, self.settings, accounts=self.accounts, keys=self.streams.keys
+            self.market,
+            self.faults,
+            clock,
+            self.settings,
+            accounts=self.accounts,
+            keys=self.streams.keys,
+            rows=rows,
         )
         self._runner: web.AppRunner | None = None
         self._port = self.settings.port
@@ -110,6 +118,7 @@ class Emulator:
         """Close every connection and the port; calling it twice is fine."""
         runner, self._runner = self._runner, None
         if runner is not None:
+            self.rest.let_go()
             await self.streams.close()
             await runner.cleanup()
 
@@ -130,18 +139,22 @@ class Emulator:
             due_ms = max(due_ms + self.settings.tick_s * 1000, float(self._clock.wall_ms()))
             await self._clock.sleep((due_ms - self._clock.wall_ms()) / 1000)
 
-    def drop_connections(self) -> None:
-        """Cut every stream connection now, without a closing handshake."""
-        self.streams.drop_all()
+    def drop_connections(self, route: Route | None = None) -> None:
+        """Cut every stream connection, or those of one route, now and without a closing handshake."""
+        self.streams.drop_all(route)
+
+    async def close_connections(self, route: Route | None = None) -> None:
+        """Close every stream connection, or those of one route, in good order, as at the end of a day."""
+        await self.streams.close(route)
 
     async def set_brackets(self, symbol: str, rows: Iterable[Sequence[Number]]) -> None:
         """Change the tiers of a symbol for everybody, and tell so on ``!contractInfo``."""
         changed = self.market.set_brackets(symbol, rows)
         await self.streams.announce("!contractInfo", contract_event(changed, self._now_ms()))
 
-    async def expire_listen_keys(self) -> None:
-        """End every listen key now."""
-        await self.streams.expire_keys(self._clock.wall_ms(), all_of_them=True)
+    async def expire_listen_keys(self, *, told: bool = True) -> None:
+        """End every listen key now, with the event that says so or without."""
+        await self.streams.expire_keys(self._clock.wall_ms(), all_of_them=True, told=told)
 
     def _now_ms(self) -> int:
         return self._clock.wall_ms() + self.faults.skew_ms

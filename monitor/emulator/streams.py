@@ -7,24 +7,26 @@ happens in :meth:`StreamHub.tick`.
 import asyncio
 import json
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from monitor.emulator.clock import Clock
+from monitor.emulator.collateral import Collateral
 from monitor.emulator.control import Subscriptions
-from monitor.emulator.faults import Faults
+from monitor.emulator.faults import Faults, among
 from monitor.emulator.listenkeys import ListenKeys
-from monitor.emulator.market import Market
+from monitor.emulator.market import Instrument, Market
 from monitor.emulator.settings import EmulatorSettings
+from monitor.emulator.stream_faults import FrameFaults, RowFaults
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Route = Literal["market", "public", "private", ""]
 
 _SLOW_EVERY = 3  # streams without @1s: three times as slow
-_CLOSE_WITHIN_S = 1.0
+_CLOSE_WITHIN_S = 0.25  # of real time; a peer behind a dead connection must not hold up a tick for long
 
 
 @dataclass(slots=True, eq=False)
@@ -35,6 +37,7 @@ class _Connection:
     subscriptions: Subscriptions
     opened_ms: int
     pinged_ms: int
+    frames: FrameFaults
     unanswered_ms: int | None = None  # when the oldest ping without a pong was sent
     recent_ms: deque[int] = field(default_factory=deque)  # control messages of the last second
     asked: dict[str, frozenset[str]] = field(default_factory=dict)  # listen keys of the query, with event types
@@ -55,13 +58,16 @@ class _Connection:
 class StreamHub:
     """All stream connections."""
 
-    def __init__(self, market: Market, faults: Faults, clock: Clock, settings: EmulatorSettings) -> None:
+    def __init__(
+        self, market: Market, faults: Faults, clock: Clock, settings: EmulatorSettings, rows: RowFaults
+    ) -> None:
         self._market = market
+        self._rows = rows
         self._faults = faults
         self._clock = clock
         self._settings = settings
         self.keys = ListenKeys(settings.listen_key_life_s)
-        self._open: set[_Connection] = set()
+        self._open: dict[_Connection, None] = {}  # in order: what is drawn for each must not depend on chance
         self._ticks = 0
         self.accepted = 0
 
@@ -82,10 +88,10 @@ class StreamHub:
 
     async def tick(self, now_ms: int) -> None:
         """End what is due to end, ping what is due a ping, and push the newest marks."""
-        for one in list(self._open):
-            await self._keep(one, now_ms)
+        self._rows.tick()
+        await asyncio.gather(*(self._keep(one, now_ms) for one in list(self._open)))
         await self.expire_keys(now_ms)
-        if not self._faults.silence:
+        if not self._faults.pauses(self._ticks):
             pushes: dict[str, list[str]] = {}
             for one in list(self._open):
                 await self._push(one, pushes)
@@ -96,13 +102,15 @@ class StreamHub:
         key = self.keys.of(account, self._clock.wall_ms())
         for event in events:
             if key and not self._faults.loses_event():
-                await self._tell(key, event)
+                for _ in range(1 + self._faults.private_duplicates):
+                    await self._tell(key, event)
 
-    async def expire_keys(self, now_ms: int, *, all_of_them: bool = False) -> None:
+    async def expire_keys(self, now_ms: int, *, all_of_them: bool = False, told: bool = True) -> None:
         """End the listen keys whose time is over, or all, and say so; their connections stay open, unheard."""
+        told = told and not self._faults.private_silent and not self._faults.keys_expire_unsaid
         for key in self.keys.expired(now_ms, all_of_them=all_of_them):
             event = {"e": "listenKeyExpired", "E": now_ms + self._faults.skew_ms, "listenKey": key}
-            if not self._faults.private_silent:
+            if told:
                 await self._tell(key, event)
 
     async def announce(self, name: str, event: dict[str, Any]) -> None:
@@ -122,15 +130,16 @@ class StreamHub:
             if one.subscriptions.names:
                 await self._send(one, frame)
 
-    def drop_all(self) -> None:
-        """Cut every connection without a closing handshake."""
+    def drop_all(self, route: Route | None = None) -> None:
+        """Cut every connection, or those of one route, without a closing handshake."""
         for one in list(self._open):
-            one.cut()
+            if route in (None, one.route):
+                one.cut()
 
-    async def close(self) -> None:
-        """Close every connection in good order."""
-        for one in list(self._open):
-            await one.ws.close(code=WSCloseCode.GOING_AWAY)
+    async def close(self, route: Route | None = None) -> None:
+        """Close every connection, or those of one route, in good order."""
+        ending = [one for one in self._open if route in (None, one.route)]
+        await asyncio.gather(*(one.ws.close(code=WSCloseCode.GOING_AWAY) for one in ending))
 
     def _handler(self, route: Route) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
@@ -140,8 +149,9 @@ class StreamHub:
 
     async def _serve(self, request: web.Request, route: Route) -> web.StreamResponse:
         """Answer one handshake and read the connection until it ends."""
-        if self._faults.handshake_status:
-            return web.Response(status=self._faults.handshake_status, headers=self._faults.headers())
+        refusal = self._refusal(route)
+        if refusal is not None:
+            return refusal
         combined = request.path.endswith("/stream")
         text = request.query.get("streams", "") if combined else request.match_info.get("names", "")
         names = dict.fromkeys(name for name in text.split("/") if name)
@@ -153,21 +163,36 @@ class StreamHub:
         subscriptions = Subscriptions(combined, self._settings.streams_per_connection, names)
         asked = _listen_keys(request) if route == "private" else {}
         transport = cast("asyncio.Transport", request.transport)  # a request being handled has one
-        one = _Connection(ws, transport, route, subscriptions, now_ms, now_ms, asked=asked)
+        frames = FrameFaults(self._faults)
+        one = _Connection(ws, transport, route, subscriptions, now_ms, now_ms, frames, asked=asked)
         await ws.prepare(request)
         self.accepted += 1
-        if self._faults.accept_then_close:
+        if self._faults.accept_then_close and self._concerned(route):
             await ws.close(code=WSCloseCode.GOING_AWAY)
             return ws
-        self._open.add(one)
+        self._open[one] = None
         try:
             async for message in ws:
                 await self._read(one, message.type, message.data)
         finally:
-            self._open.discard(one)
+            self._open.pop(one, None)
         return ws
 
+    def _concerned(self, route: Route) -> bool:
+        return not self._faults.handshake_routes or route in self._faults.handshake_routes
+
+    def _refusal(self, route: Route) -> web.Response | None:
+        left_ms = self._faults.banned_until_ms - self._clock.wall_ms()
+        if left_ms > 0:
+            headers = {"Retry-After": str(-(-left_ms // 1000))}
+            return web.Response(status=self._faults.ban_handshake, headers=headers)
+        if self._faults.handshake_status and self._concerned(route):
+            return web.Response(status=self._faults.handshake_status, headers=self._faults.headers())
+        return None
+
     async def _read(self, one: _Connection, kind: WSMsgType, data: str | bytes) -> None:
+        if self._faults.deaf:
+            return
         if kind is WSMsgType.PING:
             await self._deliver(one, one.ws.pong(data.encode() if isinstance(data, str) else data))
         elif kind is WSMsgType.PONG:
@@ -180,7 +205,15 @@ class StreamHub:
             if len(one.recent_ms) > self._settings.control_per_s:
                 await one.ws.close(code=WSCloseCode.POLICY_VIOLATION, message=b"Too many requests")
             else:
-                await self._send(one, one.subscriptions.answer(data))
+                await self._answer(one, data)
+
+    async def _answer(self, one: _Connection, data: str | bytes) -> None:
+        if self._faults.ack_refused:
+            await self._send(one, '{"code":2,"msg":"Invalid request: too many topics"}')
+            return
+        answer = one.subscriptions.answer(data)
+        if not self._faults.ack_lost:
+            await self._send(one, answer)
 
     async def _keep(self, one: _Connection, now_ms: int) -> None:
         if now_ms - one.opened_ms >= self._settings.connection_life_s * 1000:
@@ -191,40 +224,58 @@ class StreamHub:
             one.pinged_ms = now_ms
             one.unanswered_ms = now_ms if one.unanswered_ms is None else one.unanswered_ms
             await self._deliver(one, one.ws.ping())
+        elif self._faults.ping_only:
+            await self._deliver(one, one.ws.ping())
 
     async def _push(self, one: _Connection, pushes: dict[str, list[str]]) -> None:
         if one.route != "market":  # mark prices exist on that route only; elsewhere the silence is the exchange's
             return
+        frames: list[tuple[str, str]] = []
         for name in list(one.subscriptions.names):
             if name not in pushes:
                 pushes[name] = self._events(name)
-            for event in pushes[name]:
-                await self._wrap(one, name, event)
+            frames += [(name, event) for event in pushes[name]]
+        for frame in one.frames.out(frames, combined=one.subscriptions.combined):
+            await self._send(one, frame)
 
     def _events(self, name: str) -> list[str]:
         """Return what one stream pushes at this tick: nothing for a name that does not exist."""
         subject, _, kind = name.partition("@")
         if name == "!assetIndex@arr":
-            rows = [self._market.index_event(asset) for asset in self._market.assets.values()]
+            rows = [event for asset in self._market.assets.values() for event in self._index(asset)]
             return [_json(rows)] if rows else []
         if kind == "assetIndex":
             found = (asset for asset in self._market.assets.values() if subject == asset.symbol.lower())
-            return [_json(self._market.index_event(asset)) for asset in found]
+            return [_json(event) for asset in found for event in self._index(asset)]
         return self._marks(subject, kind)
+
+    def _index(self, asset: Collateral) -> list[dict[str, Any]]:
+        """Return an asset's event, or nothing where its index is muted."""
+        if among(self._faults.muted, asset.symbol):
+            return []
+        return [self._rows.stream(self._market.index_event(asset))]
+
+    def _told(self, instruments: Iterable[Instrument]) -> list[dict[str, Any]]:
+        """Return the events of those that are not muted."""
+        return [
+            self._rows.stream(self._market.stream_row(one))
+            for one in instruments
+            if not among(self._faults.muted, one.symbol)
+        ]
 
     def _marks(self, subject: str, kind: str) -> list[str]:
         slow = not kind.endswith("@1s")
         if slow and self._ticks % _SLOW_EVERY:
             return []
         if subject == "!markPrice" and kind in ("arr", "arr@1s"):
-            return [_json(rows) for rows in self._market.stream_arrays(self._faults.muted)]
-        pair = [self._market.stream_row(one) for one in self._market.coinm() if one.pair.lower() == subject]
+            return [_json(rows) for part in self._market.array_parts() if (rows := self._told(part))]
+        pair = [one for one in self._market.coinm() if one.pair.lower() == subject]
         if pair and kind in ("markPrice", "markPrice@1s"):
-            return [_json([row for row in pair if row["s"] not in self._faults.muted])]
+            return [_json(self._told(pair))]
         one = self._market.instruments.get(subject.upper())
         if one is None or subject != subject.lower() or kind not in ("markPrice", "markPrice@1s"):
             return []
-        return [] if one.symbol in self._faults.muted else [_json(self._market.stream_row(one))]
+        return [_json(row) for row in self._told([one])]
 
     async def _wrap(self, one: _Connection, name: str, event: str) -> None:
         wrapped = f'{{"stream":{json.dumps(name)},"data":{event}}}'
