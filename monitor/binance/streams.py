@@ -259,7 +259,9 @@ class MarkFeed:
                 lane.moved_on(tick.event_ms, now.mono_s)
         if frame:
             self._last_frame_s = now.mono_s
-        if lane.newest_ms and not lane.is_live:
+        # One that was just told to end may still read what had come: with the duty it would end all the same, and
+        # retire the other first.
+        if lane.newest_ms and not lane.is_live and not lane.verdict:
             self._went_live(lane, now.mono_s)
 
     def _went_live(self, lane: Lane, now_s: float) -> None:
