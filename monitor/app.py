@@ -7,7 +7,7 @@ order of starting, deciding and draining is told in one place.
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -23,6 +23,7 @@ from monitor.core.engine import Engine
 from monitor.core.events import (
     Event,
     Heartbeat,
+    JobDied,
     Reconciled,
     Restored,
     SettingsChanged,
@@ -46,7 +47,7 @@ from monitor.storage.account_cache import AccountCache
 from monitor.storage.history import SqliteHistory
 from monitor.storage.paths import CONTROL_SOCKET, LOCK_FILE, STATE_DB
 from monitor.storage.state import SqliteState
-from monitor.supervise import supervise
+from monitor.supervise import JobGaveUpError, once_more, supervise
 
 log = structlog.get_logger()
 
@@ -104,6 +105,7 @@ class Daemon:
         self._started_ms = clock.wall_ms()
         self._deaths: dict[str, int] = {}
         self._died_ms: dict[str, int] = {}
+        self._gave_up: JobGaveUpError | None = None  # why the service ends by itself
         self._fallbacks = {one.name: one.fallback for one in plan.settings.channels if one.fallback}
         self._state_ok = True
         self._listeners: list[Callable[[Effects], None]] = []
@@ -127,7 +129,7 @@ class Daemon:
         Raises:
             AlreadyRunningError: another daemon uses the state directory.
             ControlError: the state directory or the local socket in it cannot be made.
-            JobGaveUpError: in an ExceptionGroup; a job kept dying.
+            JobGaveUpError: a job kept dying; all else was drained before.
         """
         _make_directory(self._plan.state_dir)
         with Lock(self._plan.state_dir / LOCK_FILE):
@@ -215,9 +217,9 @@ class Daemon:
             *(self._plan.charts.jobs() if self._plan.charts is not None else ()),
         ]
         async with asyncio.TaskGroup() as group:
-            sending = self._start(group, self._delivery.jobs())
-            writing = self._start(group, [Job("history", self._history.run)])
-            committing = self._start(group, [Job("commit", self._committer.run)])
+            sending = self._start(group, self._delivery.jobs(), needed=True)
+            writing = self._start(group, [Job("history", self._history.run)], needed=True)
+            committing = self._start(group, [Job("commit", self._committer.run)], needed=True)
             deciding = self._start(group, [Job("decide", self._decide)])
             inputs = self._start(
                 group,
@@ -241,10 +243,12 @@ class Daemon:
             await finish(committing, DRAIN_COMMIT_S)
             self._history.finish()
             await finish(writing, DRAIN_HISTORY_S)
+        if self._gave_up is not None:
+            raise self._gave_up
 
     def _take_rest(self) -> None:
-        for event in self._inbox.drain():
-            self._take(event)
+        if self._take_all(self._inbox.drain()) is not None:
+            self._take_all((Heartbeat(),))  # what the step that failed had decided leaves with the next one
 
     async def _flush(self) -> None:
         """Have everything decided committed; what that takes too long for is sent without."""
@@ -255,17 +259,42 @@ class Daemon:
             log.warning("drain.late", job="commit")
             self._committer.hand_on()
 
-    def _start(self, group: asyncio.TaskGroup, jobs: Sequence[Job]) -> list[asyncio.Task[None]]:
-        return [group.create_task(supervise(job, self._clock, self._died)(), name=job.name) for job in jobs]
+    def _start(
+        self, group: asyncio.TaskGroup, jobs: Sequence[Job], *, needed: bool = False
+    ) -> list[asyncio.Task[None]]:
+        return [group.create_task(self._keep_up(job, needed=needed), name=job.name) for job in jobs]
 
-    def _died(self, job: str, _error: str) -> None:
-        self._deaths[job] = self._deaths.get(job, 0) + 1
-        self._died_ms[job] = self._clock.wall_ms()
+    async def _keep_up(self, job: Job, *, needed: bool) -> None:
+        """Run a job; if it is given up the service drains, for which those that are ``needed`` run once more."""
+        try:
+            await supervise(job, self._clock, self._died)()
+        except JobGaveUpError as error:
+            log.critical("daemon.gives_up", job=job.name)
+            self._gave_up = self._gave_up or error
+            self._stop.set()
+            if needed:
+                await once_more(job)
+
+    def _died(self, death: JobDied) -> None:
+        self._deaths[death.job] = self._deaths.get(death.job, 0) + 1
+        self._died_ms[death.job] = self._clock.wall_ms()
+        self._inbox.post(death)
 
     async def _decide(self) -> None:
         while True:
-            for event in await self._inbox.take():
+            if (error := self._take_all(await self._inbox.take())) is not None:
+                raise error
+
+    def _take_all(self, events: Iterable[Event]) -> Exception | None:
+        """Take events; one that fails is told and takes no other along. Return what the first failed with."""
+        first: Exception | None = None
+        for event in events:
+            try:
                 self._take(event)
+            except Exception as error:  # noqa: BLE001 - it is raised once the others were taken
+                log.error("event.failed", kind=type(event).__name__, error=type(error).__name__)
+                first = first or error
+        return first
 
     async def _beat(self) -> None:
         while True:

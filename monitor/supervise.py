@@ -1,11 +1,13 @@
 """Keeps a job running: restarts it after an error with growing pauses, and gives up when it keeps dying."""
 
+import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 import structlog
 
+from monitor.core.events import JobDied
 from monitor.errors import MonitorError
 from monitor.ports import Clock, Job
 
@@ -29,14 +31,14 @@ class JobGaveUpError(MonitorError):
 
 
 def supervise(
-    job: Job, clock: Clock, died: Callable[[str, str], None] | None = None
+    job: Job, clock: Clock, died: Callable[[JobDied], None] | None = None
 ) -> Callable[[], Coroutine[Any, Any, None]]:
     """Return a coroutine function that runs ``job`` until it returns by itself or is cancelled.
 
     Args:
         job: what to run.
         clock: for the pauses and the window.
-        died: told the job's name and the type of the error each time.
+        died: told of each death. The text of an error may hold a secret, so its type is all that is told.
 
     Raises:
         JobGaveUpError: from the coroutine, after more than ``DEATHS_ALLOWED`` deaths within ``WINDOW_S``.
@@ -44,21 +46,39 @@ def supervise(
 
     async def run() -> None:
         deaths: deque[float] = deque()
-        while True:
-            try:
-                await job.run()
-            except Exception as error:
-                now = clock.mono_s()
-                deaths.append(now)
-                while deaths[0] < now - WINDOW_S:
-                    deaths.popleft()
-                log.exception("job.died", job=job.name, error=type(error).__name__, deaths=len(deaths))
-                if died is not None:
-                    died(job.name, type(error).__name__)
-                if len(deaths) > DEATHS_ALLOWED:
-                    raise JobGaveUpError(job.name, len(deaths)) from error
-                await clock.sleep(PAUSES_S[min(len(deaths), len(PAUSES_S)) - 1])
-            else:
-                return
+        while (error := await _death(job)) is not None:
+            now = clock.mono_s()
+            deaths.append(now)
+            while deaths[0] < now - WINDOW_S:
+                deaths.popleft()
+            fatal = len(deaths) > DEATHS_ALLOWED
+            kind = type(error).__name__
+            log.error("job.died", job=job.name, error=kind, deaths=len(deaths), exc_info=error)
+            if died is not None:
+                died(JobDied(job.name, kind, len(deaths), fatal))
+            if fatal:
+                raise JobGaveUpError(job.name, len(deaths)) from error
+            await clock.sleep(PAUSES_S[min(len(deaths), len(PAUSES_S)) - 1])
 
     return run
+
+
+async def once_more(job: Job) -> None:
+    """Run a job that was given up a last time, for what the drain still needs of it; another death is its end."""
+    if (error := await _death(job)) is not None:
+        log.error("job.died", job=job.name, error=type(error).__name__, exc_info=error)
+
+
+async def _death(job: Job) -> BaseException | None:
+    """Run a job; return what it died of, None if it returned by itself."""
+    task = asyncio.current_task()
+    try:
+        await job.run()
+    except asyncio.CancelledError as error:
+        # Something it waited for was cancelled, and not the job: it would be gone without a word.
+        if task is None or task.cancelling():
+            raise
+        return error
+    except Exception as error:  # noqa: BLE001 - the top of a task; the caller logs it
+        return error
+    return None

@@ -17,7 +17,7 @@ from monitor.alive import Alive
 from monitor.cli.wiring import build_daemon
 from monitor.config import Secret, Settings
 from monitor.core.engine import Engine
-from monitor.core.events import DayOver
+from monitor.core.events import DayOver, JobDied
 from monitor.core.settings import EngineSettings, FreshnessRules
 from monitor.health import DYING, MARKS, STATE, Health, health, vitals_of
 from monitor.heartbeat import HeartbeatPlan
@@ -172,7 +172,7 @@ async def test_a_job_that_dies_is_not_well_for_a_while(tmp_path: Path) -> None:
         daemon = build_daemon(
             settings_of(market.config(tmp_path / "s")), [], clock=SystemClock(), environ=os.environ
         )
-        daemon._died("usdm", "RuntimeError")
+        daemon._died(JobDied("usdm", "RuntimeError", 1))
     assert health(daemon.vitals()) == health(vitals_of(daemon.status())) == Health(ok=False, reasons=(DYING,))
 
 

@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
+from monitor.core.events import JobDied
 from monitor.ports import Job
-from monitor.supervise import DEATHS_ALLOWED, PAUSES_S, WINDOW_S, JobGaveUpError, supervise
+from monitor.supervise import DEATHS_ALLOWED, PAUSES_S, WINDOW_S, JobGaveUpError, once_more, supervise
 from tests.conftest import ManualClock
 
 
@@ -22,7 +23,7 @@ async def test_a_job_that_returns_is_done(clock: ManualClock) -> None:
 
 async def test_a_dead_job_is_restarted_with_growing_pauses(clock: ManualClock) -> None:
     """It is reported each time, and pauses before it is started again."""
-    died: list[tuple[str, str]] = []
+    died: list[JobDied] = []
     runs = []
 
     async def work() -> None:
@@ -31,22 +32,23 @@ async def test_a_dead_job_is_restarted_with_growing_pauses(clock: ManualClock) -
             raise ValueError
 
     async with asyncio.TaskGroup() as group:
-        group.create_task(supervise(Job("w", work), clock, lambda *a: died.append(a))())
+        group.create_task(supervise(Job("w", work), clock, died.append)())
         await clock.advance(60.0)
     assert len(runs) == 4
-    assert died == [("w", "ValueError")] * 3
+    assert died == [JobDied("w", "ValueError", count) for count in (1, 2, 3)]
     assert clock.slept == list(PAUSES_S[:3])
 
 
 async def test_a_job_that_keeps_dying_gives_up(clock: ManualClock) -> None:
-    """Repeated death within the window ends in an error for the group."""
+    """Repeated death within the window ends in an error for the group, and the last one is told as fatal."""
+    died: list[JobDied] = []
 
     async def work() -> None:
         raise ValueError
 
     async def until_it_gives_up() -> None:
         async with asyncio.TaskGroup() as group:
-            group.create_task(supervise(Job("w", work), clock)())
+            group.create_task(supervise(Job("w", work), clock, died.append)())
             await clock.advance(WINDOW_S)
 
     with pytest.raises(ExceptionGroup) as caught:
@@ -55,6 +57,8 @@ async def test_a_job_that_keeps_dying_gives_up(clock: ManualClock) -> None:
     assert isinstance(error, JobGaveUpError)
     assert (error.job, error.deaths) == ("w", DEATHS_ALLOWED + 1)
     assert "job w died" in str(error)
+    assert [death.fatal for death in died] == [False] * DEATHS_ALLOWED + [True]
+    assert died[-1] == JobDied("w", "ValueError", DEATHS_ALLOWED + 1, fatal=True)
 
 
 async def test_deaths_far_apart_are_forgiven(clock: ManualClock) -> None:
@@ -85,3 +89,34 @@ async def test_cancelling_is_no_death(clock: ManualClock) -> None:
         await clock.advance(1.0)
         task.cancel()
     assert task.cancelled()
+
+
+async def test_a_job_whose_own_wait_is_cancelled_is_no_job_that_was_stopped(clock: ManualClock) -> None:
+    """What it waited for was cancelled by somebody: without a restart it would be gone without a word."""
+    died: list[JobDied] = []
+    runs = []
+
+    async def work() -> None:
+        runs.append(1)
+        if len(runs) == 1:
+            waited_for: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            waited_for.cancel()
+            await waited_for
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(supervise(Job("w", work), clock, died.append)())
+        await clock.advance(1.0)
+    assert len(runs) == 2
+    assert died == [JobDied("w", "CancelledError", 1)]
+
+
+async def test_a_job_that_was_given_up_runs_once_more_for_the_drain() -> None:
+    """Its next death is its end, and no error for the group."""
+    runs = []
+
+    async def work() -> None:
+        runs.append(1)
+        raise ValueError
+
+    await once_more(Job("w", work))
+    assert len(runs) == 1

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from monitor.cli.common import MISUSED, ConfigOption, complain, globals_of, guarded, load
+from monitor.cli.common import FAILED, MISUSED, ConfigOption, complain, globals_of, guarded, load
 
 if TYPE_CHECKING:
     from monitor.app import Daemon
@@ -32,6 +32,7 @@ def run(
     from monitor import logs
     from monitor.cli.wiring import build_channels, build_daemon
     from monitor.errors import ControlError, SchemaTooNewError
+    from monitor.supervise import JobGaveUpError
     from monitor.system_clock import SystemClock
 
     settings = load(context, config)
@@ -48,10 +49,14 @@ def run(
         # The state directory cannot be used. Starting it again cannot help, so a supervisor must not.
         complain(str(error))
         return MISUSED
+    except JobGaveUpError as error:
+        # Everything was drained; whatever started this process starts a clean one.
+        complain(str(error))
+        return FAILED
     except ExceptionGroup as group:
         for each in group.exceptions:
             complain(str(each))
-        return 1
+        return FAILED
     return 0
 
 

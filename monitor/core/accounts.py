@@ -12,7 +12,16 @@ from monitor.core.account_view import AccountView, account_view
 from monitor.core.audit import Audit, audit, carried_over, figures_of_call
 from monitor.core.changes import changes, worth_telling
 from monitor.core.compile import table_key
-from monitor.core.events import AccountState, MarginCall, OrderForced, Reconciled, TablesChanged
+from monitor.core.events import (
+    AccountState,
+    JobDied,
+    MarginCall,
+    OrderForced,
+    Reconciled,
+    StreamState,
+    TablesChanged,
+)
+from monitor.core.hearing import Hearing
 from monitor.core.incidents import Incidents
 from monitor.core.model import (
     AccountSnapshot,
@@ -29,7 +38,7 @@ from monitor.core.model import (
 )
 from monitor.core.notices import Facts, NoticeKind
 from monitor.core.settings import ChannelRule, EngineSettings
-from monitor.core.troubles import ACCOUNT_PREFIX, DRIFT_PREFIX, TIERS_PREFIX, Troubles
+from monitor.core.troubles import ACCOUNT_PREFIX, DRIFT_PREFIX, STREAM_PREFIX, TIERS_PREFIX, Troubles
 
 CALL_LEVEL = Level.CRITICAL
 CALL_AGAIN_S = 300.0  # the exchange repeats its call while it holds
@@ -40,6 +49,7 @@ FORCED_LEVELS = {
 }
 TIERS_LEVEL = Level.WARNING
 MOVED = 0.001  # new tiers that move a liquidation price by more than this share are told
+NO_ANSWER = "no answer"  # the reason where nothing was heard of an account for too long
 ORDER = "ORDER"  # the exchange's word for a trade as the cause of a change
 _MOST_ORDERS = 256  # remembered, so that none is told twice
 FORCED_FRESH_MS = 60_000  # a forced order this old has no part in an incident that begins
@@ -56,6 +66,8 @@ class Accounts:
         self._whole: dict[str, AccountSnapshot] = {}
         self._troubles = Troubles(incidents)
         self._lost: dict[str, AccountState] = {}  # accounts that cannot be followed now
+        self._hearing = Hearing()
+        self._silent: frozenset[str] = frozenset()  # accounts of which nothing was heard for too long
         self._unfollowed: frozenset[str] = frozenset()
         self._audits: dict[str, Audit] = {}
         self._calls: dict[SubjectKey, float] = {}  # when the exchange's call about a wallet was last told
@@ -79,6 +91,8 @@ class Accounts:
         self._lost = {name: known for name, known in self._lost.items() if name in kept}
         self._audits = {name: known for name, known in self._audits.items() if name in kept}
         self._backing = {leg: wallet for leg, wallet in self._backing.items() if leg[0] in kept}
+        self._hearing.configure(settings.accounts, now.mono_s)
+        self._silent &= kept
         self._note_unfollowed()
         self.forget(now)
         self._merge()
@@ -91,11 +105,14 @@ class Accounts:
         environment = self._settings.environment
         kept = frozenset(self._settings.accounts)
         self._troubles.forget(kept, now, lambda subject: Facts(environment=environment, detail=subject))
+        self._troubles.resume(now, environment)
 
     def take(self, snapshot: AccountSnapshot, cause: str, now: Now) -> None:
         """Take an account as it is now; what changed is recorded and told to those who asked."""
         before = self._whole.get(snapshot.account)
         self._whole[snapshot.account] = snapshot
+        if snapshot.source is not Source.STORED:
+            self._hearing.heard(snapshot.account, now.mono_s, always=snapshot.source is Source.GIVEN)
         if before is None or before.source is not snapshot.source:
             self._note_unfollowed()
         self._backing |= {(snapshot.account, p.symbol, p.side): snapshot.wallet_of(p) for p in snapshot.positions}
@@ -109,7 +126,8 @@ class Accounts:
             # What an earlier run could not follow answers now, or is typed in and followed no more.
             self._troubles.follow(ACCOUNT_PREFIX, snapshot.account, now, self._facts(snapshot.account), bad=False)
         if snapshot.source is Source.GIVEN:
-            self._troubles.follow(DRIFT_PREFIX, snapshot.account, now, self._facts(snapshot.account), bad=False)
+            for prefix in (DRIFT_PREFIX, STREAM_PREFIX):
+                self._troubles.follow(prefix, snapshot.account, now, self._facts(snapshot.account), bad=False)
 
     def take_tables(self, event: TablesChanged, now: Now) -> None:
         """Take an account's own tiers; a table of the configuration still wins."""
@@ -150,7 +168,7 @@ class Accounts:
     def _note_unfollowed(self) -> None:
         """Keep the answer that every tick asks for."""
         stored = {name for name, account in self._whole.items() if account.source is Source.STORED}
-        self._unfollowed = frozenset({*self._lost, *stored})
+        self._unfollowed = frozenset({*self._lost, *stored, *self._silent})
 
     # What the exchange says
 
@@ -158,14 +176,42 @@ class Accounts:
         """Tell that an account cannot be followed, or can again."""
         if event.ok:
             self._lost.pop(event.account, None)
+            self._hearing.heard(event.account, now.mono_s)
         else:
             self._lost[event.account] = event
         self._note_unfollowed()
         facts = self._facts(event.account, reason=event.reason, detail=event.hint)
         self._troubles.follow(ACCOUNT_PREFIX, event.account, now, facts, bad=not event.ok)
 
+    def stream(self, event: StreamState, now: Now) -> None:
+        """Tell that changes of an account are noticed late, or at once again."""
+        facts = self._facts(event.account, reason=event.reason)
+        self._troubles.follow(STREAM_PREFIX, event.account, now, facts, bad=not event.ok)
+
+    def job_died(self, event: JobDied, now: Now) -> None:
+        """Tell that a part of the service failed."""
+        facts = Facts(
+            environment=self._settings.environment, detail=event.job, reason=event.error, ends=event.fatal
+        )
+        self._troubles.died(event.job, now, facts)
+
+    def _listen(self, now: Now) -> None:
+        """Tell which accounts have fallen silent without anybody saying so, and that they are heard again."""
+        self._hearing.beat(now.mono_s)
+        silent = self._hearing.silent(now.mono_s)
+        if silent != self._silent:
+            returned, self._silent = self._silent - silent, silent
+            self._note_unfollowed()
+            for name in returned - self._lost.keys():
+                self._troubles.follow(ACCOUNT_PREFIX, name, now, self._facts(name), bad=False)
+        for name in self._hearing.told(now.mono_s) - self._lost.keys():
+            age_s = self._hearing.age_s(name, now.mono_s)
+            facts = msgspec.structs.replace(self._facts(name, reason=NO_ANSWER), mark_age_s=age_s)
+            self._troubles.follow(ACCOUNT_PREFIX, name, now, facts, bad=True)
+
     def reconcile(self, event: Reconciled, now: Now) -> None:
         """Compare our figures with the exchange's, tell what does not agree, and let the worse one rule."""
+        self._hearing.heard(event.account.account, now.mono_s)
         usable, _ = self._split(event.account)
         found = audit(usable, event.figures, self.tables, self._settings.audit)
         before = self._audits.get(usable.account)
@@ -207,6 +253,7 @@ class Accounts:
 
     def forced(self, event: OrderForced, wallet: str | None, now: Now) -> None:
         """Tell that the exchange closed something by itself, once an order; ``wallet`` backs it, if known."""
+        self._hearing.heard(event.account, now.mono_s)
         if wallet is not None:
             self._forced[f"{event.account}/{wallet}"] = (event.kind, now.wall_ms)
         order = (event.account, event.order)
@@ -241,6 +288,7 @@ class Accounts:
             wallets: what a message may say of each wallet it is about.
             now: when it came.
         """
+        self._hearing.heard(event.account, now.mono_s)
         account = self._whole.get(event.account)
         second = self._second_opinion(event, account)
         for wallet, facts in wallets.items():
@@ -303,7 +351,8 @@ class Accounts:
     # Time and questions
 
     def remind(self, now: Now) -> None:
-        """Repeat troubles that last."""
+        """Notice which accounts fell silent, and repeat troubles that last."""
+        self._listen(now)
         self._troubles.remind(now)
 
     def whole(self) -> tuple[AccountSnapshot, ...]:
@@ -364,9 +413,14 @@ class Accounts:
     def views(self) -> tuple[AccountView, ...]:
         """Return all accounts as they stand."""
         return tuple(
-            account_view(account, self._lost.get(name), self._split(account)[1], self._audits.get(name, Audit(0)))
+            account_view(account, self._why_not(name), self._split(account)[1], self._audits.get(name, Audit(0)))
             for name, account in self._whole.items()
         )
+
+    def _why_not(self, name: str) -> AccountState | None:
+        if name in self._lost or name not in self._silent:
+            return self._lost.get(name)
+        return AccountState(name, ok=False, reason=NO_ANSWER)
 
     def _changed(self, found: tuple[Change, ...], account: str, now: Now) -> None:
         self._incidents.changes.extend(found)

@@ -159,6 +159,12 @@ class Engine:
 
     def _reported(self, event: Distrusted | StreamState | Away | JobDied, now: Now) -> None:
         """Take what parts of the service found out about themselves and about each other."""
+        match event:
+            case StreamState():
+                if event.account in self._settings.accounts:
+                    self._accounts.stream(event, now)
+            case JobDied():
+                self._accounts.job_died(event, now)
 
     def _account_event(
         self,

@@ -138,6 +138,7 @@ class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
     away: tuple[WorstAway, ...] = ()  # the worst first
     from_ms: int = 0  # bounds of that time, exchange time
     until_ms: int = 0
+    ends: bool = False  # of a part that failed: it is not started anew, the service ends
 
 
 class Notice(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""Trouble that is not about one wallet: an account cannot be followed, our figures drift, a channel is deaf."""
+"""Trouble that is not about one wallet, and lasts: with accounts, our figures, channels, and our own parts."""
 
 from collections.abc import Callable, Collection
 from typing import NamedTuple
@@ -13,6 +13,13 @@ ACCOUNT_PREFIX = "/account:"
 TIERS_PREFIX = "/tiers:"
 DRIFT_PREFIX = "/drift:"
 CHANNEL_PREFIX = "/channel:"
+STREAM_PREFIX = "/stream:"
+JOB_PREFIX = "/job:"
+ABOUT_ACCOUNTS = (ACCOUNT_PREFIX, TIERS_PREFIX, DRIFT_PREFIX, STREAM_PREFIX)
+JOB_DWELL_S = 300.0
+FATAL_LEVEL = Level.CRITICAL  # of a part that is not started anew: the service ends
+# Troubles named by what the detail says, not by an account.
+_BY_DETAIL = (CHANNEL_PREFIX, JOB_PREFIX)
 
 
 class _Kind(NamedTuple):
@@ -30,6 +37,9 @@ _KINDS = {
     TIERS_PREFIX: _Kind(NoticeKind.ACCOUNT, NoticeKind.ACCOUNT_BACK, Level.CRITICAL, 900.0, 10.0, 0.0),
     DRIFT_PREFIX: _Kind(NoticeKind.DRIFT, NoticeKind.DRIFT_OVER, Level.WARNING, 7200.0, 0.0, 120.0),
     CHANNEL_PREFIX: _Kind(NoticeKind.CHANNEL, NoticeKind.CHANNEL_BACK, Level.WARNING, 7200.0, 0.0, 0.0),
+    # It is reported after a minute; one that comes and goes is told once.
+    STREAM_PREFIX: _Kind(NoticeKind.STREAM, NoticeKind.STREAM_BACK, Level.WARNING, 7200.0, 0.0, 120.0),
+    JOB_PREFIX: _Kind(NoticeKind.JOB, NoticeKind.JOB_BACK, Level.WARNING, 7200.0, 0.0, JOB_DWELL_S),
 }
 
 
@@ -38,6 +48,7 @@ class _Trouble:
 
     def __init__(self) -> None:
         self.facts = Facts()
+        self.level = Level.OK
         self.bad = False
         self.since_s = 0.0  # when it last became bad or good, monotonic
         self.said: set[object] = set()
@@ -50,8 +61,13 @@ class Troubles:
         self._incidents = incidents
         self._under_way: dict[str, _Trouble] = {}  # by subject
 
-    def follow(self, prefix: str, name: str, now: Now, facts: Facts, *, bad: bool) -> None:
-        """Take what is known of a trouble; while it lasts, another reason or another figure is news."""
+    def follow(
+        self, prefix: str, name: str, now: Now, facts: Facts, *, bad: bool, level: Level | None = None
+    ) -> None:
+        """Take what is known of a trouble; while it lasts, another reason or another figure is news.
+
+        ``level`` is how bad it is, where that is not what its kind always is.
+        """
         subject = f"{prefix}{name}"
         state = self._incidents.get(subject)
         if subject not in self._under_way and not bad and (state is None or state.level is Level.OK):
@@ -60,7 +76,22 @@ class Troubles:
         if bad is not trouble.bad or not trouble.since_s:
             trouble.bad, trouble.since_s = bad, now.mono_s
         trouble.facts = facts
+        trouble.level = _KINDS[prefix].level if level is None else level
         self._judge(subject, trouble, now)
+
+    def died(self, name: str, now: Now, facts: Facts) -> None:
+        """Tell that a part of the service failed: once until it has run long enough, and that the service ends."""
+        level = FATAL_LEVEL if facts.ends else _KINDS[JOB_PREFIX].level
+        self.follow(JOB_PREFIX, name, now, facts, bad=True, level=level)
+        if not facts.ends:
+            self.follow(JOB_PREFIX, name, now, facts, bad=False)
+
+    def resume(self, now: Now, environment: str) -> None:
+        """Let what an earlier run told of its parts end, once the same parts have run long enough in this one."""
+        for subject in self._incidents.subjects():
+            if subject.startswith(JOB_PREFIX) and subject not in self._under_way:
+                name = subject.removeprefix(JOB_PREFIX)
+                self.follow(JOB_PREFIX, name, now, Facts(environment=environment, detail=name), bad=False)
 
     def remind(self, now: Now) -> None:
         """Tell what has lasted long enough, and repeat what lasts."""
@@ -76,7 +107,7 @@ class Troubles:
 
     def forget(
         self, kept: Collection[str], now: Now, facts: Callable[[str], Facts],
-        prefixes: Collection[str] = (ACCOUNT_PREFIX, TIERS_PREFIX, DRIFT_PREFIX),
+        prefixes: Collection[str] = ABOUT_ACCOUNTS,
     ) -> None:  # fmt: skip
         """Close the troubles of accounts, or whatever the prefixes are about, that are ours no more."""
         for subject in {*self._incidents.subjects(), *self._under_way}:
@@ -100,11 +131,11 @@ class Troubles:
             return
         facts = trouble.facts
         state = self._incidents.get(subject) or planner.begin(subject, now.wall_ms)
-        gist = {facts.reason, *facts.symbols, *((c.wallet, c.symbol, c.side, c.figure) for c in facts.compared)}
+        gist = _gist(subject, trouble)
         if state.level is Level.OK or not gist <= trouble.said:
             self._incidents.rise(
                 state,
-                rule.level,
+                max(trouble.level, state.level),
                 now.wall_ms,
                 facts,
                 kind=rule.kind,
@@ -125,7 +156,15 @@ def closing(subject: str) -> tuple[Facts, NoticeKind] | None:
     if not prefix:
         return None
     name = subject.removeprefix(prefix)
-    return Facts(detail=name) if prefix == CHANNEL_PREFIX else Facts(account=name), _KINDS[prefix].over
+    return Facts(detail=name) if prefix in _BY_DETAIL else Facts(account=name), _KINDS[prefix].over
+
+
+def _gist(subject: str, trouble: _Trouble) -> set[object]:
+    """Return what is news where it was not said before."""
+    facts = trouble.facts
+    if subject.startswith(JOB_PREFIX):
+        return {facts.ends}  # of what else it fails is for the log
+    return {facts.reason, *facts.symbols, *((c.wallet, c.symbol, c.side, c.figure) for c in facts.compared)}
 
 
 def _prefix(subject: str) -> str:

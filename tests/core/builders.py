@@ -109,8 +109,10 @@ class Desk:
         accounts: Sequence[str] = ("main",),
         overrides: Sequence[RulesOverride] = (),
         deliver: bool = True,
+        answering: bool = True,
     ) -> None:
         self.engine = Engine()
+        self.answering = answering  # every account says something each second, if only that nothing changed
         self.wall_ms = WALL_MS
         self.mono_s = MONO_S
         self.deliver = deliver
@@ -182,14 +184,20 @@ class Desk:
         """Let seconds of silence pass, one heartbeat each."""
         for _ in range(seconds):
             self.wait(1.0)
-            self.step(Heartbeat())
+            self._heartbeat()
 
     def stay(self, seconds: int, room: float) -> None:
         """Let seconds pass with a fresh mark each."""
         for _ in range(seconds):
             self.wait(1.0)
             self.room(room)
-            self.step(Heartbeat())
+            self._heartbeat()
+
+    def _heartbeat(self) -> None:
+        if self.answering:
+            for name in self.settings.accounts:
+                self.engine._accounts._hearing.heard(name, self.mono_s)
+        self.step(Heartbeat())
 
     def subscribe(self, *symbols: str, feed: str = "usdm") -> Effects:
         return self.step(Subscribed(feed, symbols, self.mono_s))
