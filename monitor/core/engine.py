@@ -8,7 +8,7 @@ an event is decided here and nowhere else.
 import msgspec
 import numpy as np
 
-from monitor.core import report
+from monitor.core import away, report
 from monitor.core.accounts import Accounts
 from monitor.core.book import Book, Bools, Floats, Ints
 from monitor.core.compile import compile_book, correct, patch, set_rates
@@ -44,7 +44,7 @@ from monitor.core.events import (
 )
 from monitor.core.incidents import Effects, Incidents
 from monitor.core.marks import MarkBoard
-from monitor.core.model import AccountSnapshot, BracketTable, ForcedOrder, Level, Market, Now, SubjectKey
+from monitor.core.model import AccountSnapshot, BracketTable, ForcedOrder, Level, Market, Now, Sample, SubjectKey
 from monitor.core.move_board import MoveBoard
 from monitor.core.notices import DataState, DayReport, Facts, Hold, NoticeKind, SubjectState
 from monitor.core.outages import FEED_PREFIX, STORE_PREFIX, Outages
@@ -97,6 +97,21 @@ class Engine:
     def holdings(self) -> tuple[tuple[AccountSnapshot, ...], dict[str, BracketTable]]:
         """Return the accounts that are watched, at the rates of their newest snapshots, and the tables in use."""
         return tuple(self._accounts.usable.values()), dict(self._accounts.tables)
+
+    def present(self) -> away.Present:
+        """Return what another time can be judged with as the present one is."""
+        known = zip(self._book.wallets, self._moves.deviation.tolist(), strict=True)
+        return away.Present(
+            *self.holdings(),
+            self._settings,
+            dict(self._accounts.corrections()),
+            {info.key: deviation for info, deviation in known if not np.isnan(deviation)},
+        )
+
+    def last_samples(self, now: Now) -> tuple[Sample, ...]:
+        """Return a row of every wallet that is seen, so that the next run knows until when it was."""
+        known = np.flatnonzero(~np.isnan(self._readings.cushion) & self._book.exposed & ~self._assumed)
+        return self._samples(known[self._seen(known, now)], now)
 
     def step(self, event: Event, now: Now) -> Effects:
         """Take one event.
@@ -165,6 +180,9 @@ class Engine:
                     self._accounts.stream(event, now)
             case JobDied():
                 self._accounts.job_died(event, now)
+            case Away():
+                held = bool(self._book.exposed.any())
+                away.announce(self._incidents, event, self._settings.environment, now, held=held)
 
     def _account_event(
         self,
@@ -323,13 +341,21 @@ class Engine:
         due = self._sampler.due(self._readings, changed, now.mono_s)
         due = due[~self._assumed[due]]  # history holds what was, not what was assumed
         if due.size:
-            levels = self._track.level.tolist()
-            self._incidents.samples.extend(
-                report.samples(
-                    self._book, self._readings, self._board, self._moves.left(self._readings),
-                    levels=levels, wallets=due.tolist(), at_ms=now.wall_ms,
-                )
-            )  # fmt: skip
+            seen = self._seen(due, now)
+            self._sampler.last[0, due[~seen]] = -np.inf
+            self._incidents.samples.extend(self._samples(due[seen], now))
+
+    def _seen(self, wallets: Ints, now: Now) -> Bools:
+        """Return which of these wallets have marks of now: a row of old ones would hide that nobody saw."""
+        oldest_s = now.mono_s - self._settings.freshness.blind_after_s
+        found = [report.seen_since(self._book, self._board, wallet, oldest_s) for wallet in wallets.tolist()]
+        return np.array(found, dtype=np.bool_)
+
+    def _samples(self, wallets: Ints, now: Now) -> tuple[Sample, ...]:
+        return report.samples(
+            self._book, self._readings, self._board, self._moves.left(self._readings),
+            levels=self._track.level.tolist(), wallets=wallets.tolist(), at_ms=now.wall_ms,
+        )  # fmt: skip
 
     # Time
 

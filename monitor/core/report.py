@@ -191,6 +191,12 @@ def samples(
     return tuple(found)
 
 
+def seen_since(book: Book, board: MarkBoard, wallet: int, at_s: float) -> bool:
+    """Return whether the newest mark of each of a wallet's positions came at ``at_s`` (monotonic) or later."""
+    marks = [board.newest(book.positions[row].symbol) for row in book.rows_of(wallet)]
+    return all(mark is not None and mark.seen_s >= at_s for mark in marks)
+
+
 def rows(
     book: Book, readings: Readings, moves_left: Floats | None, *, levels: Sequence[int], wallets: Sequence[int],
     at_ms: int, source: str,

@@ -737,8 +737,20 @@ def test_samples_are_at_least_one_a_minute() -> None:
     """Also while nothing moves."""
     desk = at_ease()
     start = len(of_wallet(desk))
+    desk.stay(300, 0.9)
+    assert len(of_wallet(desk)) - start == 5
+
+
+def test_what_nobody_sees_is_not_sampled() -> None:
+    """A row is of marks as they are now: old ones would hide that there was a time in which nobody saw."""
+    desk = at_ease()
+    start = len(of_wallet(desk))
     desk.beat(600)
-    assert len(of_wallet(desk)) - start == 10
+    assert len(of_wallet(desk)) == start
+    assert desk.engine.last_samples(desk.now()) == ()
+    desk.room(0.9)
+    assert len(of_wallet(desk)) == start + 1
+    assert [one.symbol for one in desk.engine.last_samples(desk.now())] == ["", BTC]
 
 
 def test_a_change_of_level_is_always_sampled() -> None:

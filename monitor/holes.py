@@ -1,0 +1,137 @@
+"""Times in which a symbol's marks did not arrive: noticed by the first mark after them.
+
+Only the stream ends one. Marks that are fetched meanwhile come every few seconds, and say nothing about what lay
+between them.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from monitor.core.events import Event
+from monitor.core.minutes import MINUTE_MS
+from monitor.core.model import MarkTick, Source
+from monitor.ports import Inbox
+
+LEAST_MS: Final = MINUTE_MS  # shorter ones are none
+OLDEST_MS: Final = 7 * 86_400_000  # as far as anybody looks back
+_MOST: Final = 16  # of one symbol, waiting to be looked at
+
+
+class Hole(NamedTuple):
+    """A time in which no stream mark of a symbol came; exchange time, Unix milliseconds."""
+
+    symbol: str
+    from_ms: int
+    until_ms: int
+    restarted: bool = False  # nothing ran
+
+
+class Outage(NamedTuple):
+    """Holes that overlap, as one."""
+
+    from_ms: int
+    until_ms: int
+    symbols: frozenset[str]
+    restarted: bool
+    cut: bool = False  # it began earlier than anybody looks back
+
+
+class HoleInbox:
+    """Implements ``ports.Inbox`` before another one: every mark passes, and those after a hole are noted.
+
+    Args:
+        inbox: where everything goes on to.
+    """
+
+    def __init__(self, inbox: Inbox) -> None:
+        self._inbox = inbox
+        self._last: dict[str, int] = {}  # event time of each symbol's newest stream mark
+        self._first: dict[str, int] = {}  # of the first of this run, until ``earlier`` was told
+        self._earlier: dict[str, int] | None = None  # when an earlier run last saw those yet to come
+        self._found: dict[str, list[Hole]] = {}
+        self._watched: frozenset[str] = frozenset()
+        self._settled = False
+
+    def tick(self, tick: MarkTick) -> None:
+        """Take one mark."""
+        if tick.source is Source.STREAM:
+            last = self._last.get(tick.symbol)
+            if last is None or tick.event_ms > last:
+                self._last[tick.symbol] = tick.event_ms
+            if last is None:
+                self._begin(tick.symbol, tick.event_ms)
+            elif tick.event_ms - last >= LEAST_MS:
+                self._add(Hole(tick.symbol, last, tick.event_ms))
+        self._inbox.tick(tick)
+
+    def post(self, event: Event) -> None:
+        """Pass any other event on."""
+        self._inbox.post(event)
+
+    def watch(self, names: Collection[str]) -> None:
+        """Forget what is no longer watched: that its marks do not come is no hole."""
+        self._watched = frozenset(names)
+        for known in (self._last, self._first):
+            for name in known.keys() - self._watched:
+                del known[name]
+        if self._settled:
+            self.settle()
+
+    def earlier(self, seen_ms: Mapping[str, int]) -> None:
+        """Learn when an earlier run last saw each symbol; nothing of those that it never did."""
+        self._earlier = dict(seen_ms)
+        first, self._first = self._first, {}
+        for symbol, event_ms in first.items():
+            self._begin(symbol, event_ms)
+
+    def settle(self) -> None:
+        """From now on, what begins to be watched was opened now: it was not missed since an earlier run."""
+        self._settled = True
+        if self._earlier is not None:
+            self._earlier = {name: ms for name, ms in self._earlier.items() if name in self._watched}
+
+    def take(self) -> tuple[Hole, ...]:
+        """Return what was found since the last take."""
+        found, self._found = self._found, {}
+        return tuple(hole for holes in found.values() for hole in holes)
+
+    @property
+    def waiting(self) -> int:
+        """How many holes were found since the last take."""
+        return sum(map(len, self._found.values()))
+
+    def _begin(self, symbol: str, event_ms: int) -> None:
+        """Take the first mark of a symbol in this run."""
+        if self._earlier is None:
+            self._first[symbol] = event_ms
+            return
+        seen_ms = self._earlier.pop(symbol, None)
+        if seen_ms is not None and event_ms - seen_ms >= LEAST_MS:
+            self._add(Hole(symbol, seen_ms, event_ms, restarted=True))
+
+    def _add(self, hole: Hole) -> None:
+        mine = self._found.setdefault(hole.symbol, [])
+        if len(mine) < _MOST:
+            mine.append(hole)
+        else:  # more is looked at than was missed, and never less
+            mine[-1] = mine[-1]._replace(until_ms=hole.until_ms)
+
+
+def outages(holes: Sequence[Hole]) -> list[Outage]:
+    """Return holes that overlap as one each, oldest first, none of them longer than anybody looks back."""
+    found: list[Outage] = []
+    for hole in sorted(holes, key=lambda one: one.from_ms):
+        last = found[-1] if found else None
+        if last is None or hole.from_ms > last.until_ms:
+            found.append(Outage(hole.from_ms, hole.until_ms, frozenset({hole.symbol}), hole.restarted))
+        else:
+            found[-1] = Outage(
+                last.from_ms,
+                max(last.until_ms, hole.until_ms),
+                last.symbols | {hole.symbol},
+                last.restarted or hole.restarted,
+            )
+    return [
+        one._replace(from_ms=one.until_ms - OLDEST_MS, cut=True) if one.until_ms - one.from_ms > OLDEST_MS else one
+        for one in found
+    ]
