@@ -27,6 +27,7 @@ PATH_LIMIT = 103
 # A command that acknowledges an alert while no daemon runs holds the lock for as long as it writes.
 _ATTEMPTS = 21
 _ATTEMPT_PAUSE_S = 0.05
+_UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)  # all that msgspec raises on foreign bytes
 
 # Handed the request, to which the server adds ``by``: whose it is, such as "uid 1000".
 Handler = Callable[[Mapping[str, Any]], Awaitable[object]]
@@ -143,7 +144,7 @@ class ControlServer:
         line = await reader.readline()
         try:
             request = msgspec.json.decode(line, type=dict[str, Any])
-        except msgspec.DecodeError:
+        except _UNREADABLE:
             return {"error": "a request is one JSON object on one line"}
         command = request.get("command")
         handler = self._handlers.get(command) if isinstance(command, str) else None
@@ -173,7 +174,7 @@ def ask(state_dir: Path, request: Mapping[str, object], timeout_s: float = ANSWE
             with connection.makefile("rb") as file:
                 line = file.readline()
         answer = msgspec.json.decode(line, type=dict[str, Any])
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, *_UNREADABLE) as error:
         raise ControlError(f"the daemon on {state_dir} does not answer: {type(error).__name__}") from error
     if "error" in answer:
         raise ControlError(str(answer["error"]))

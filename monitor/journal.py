@@ -17,6 +17,7 @@ from monitor.core.model import Now
 from monitor.errors import JournalError, StoreError
 
 FORMAT = 1
+UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)  # all that msgspec raises on damaged bytes
 
 
 class Header(msgspec.Struct, frozen=True):
@@ -99,7 +100,7 @@ def read_journal(path: Path) -> Iterator[Entry]:
         raise JournalError(str(path), 0, error.strerror or "cannot be read") from error
     try:
         header = msgspec.json.decode(lines[0], type=Header)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise JournalError(str(path), 1, "not a journal of this program") from error
     if header.journal != FORMAT:
         raise JournalError(str(path), 1, f"format {header.journal}, this program reads {FORMAT}")
@@ -109,7 +110,7 @@ def read_journal(path: Path) -> Iterator[Entry]:
             continue
         try:
             yield decoder.decode(line)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             if number == len(lines):  # no newline followed: it was being written
                 return
             raise JournalError(str(path), number, str(error)) from error

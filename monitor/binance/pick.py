@@ -32,10 +32,13 @@ class RowPicker:
     def pick(self, raw: bytes) -> Iterable[tuple[str, bytes]] | None:
         """Return each symbol with the text of its row, in the order of the array; None to decode all of it.
 
-        None where that would not be slower, where the array does not end like one, and where a symbol is not
-        found: its row may be missing or only be spelled in another way, and telling these apart takes decoding.
+        None where that would not be slower, where the array does not begin and end like one, and where a symbol
+        is not found: its row may be missing or only be spelled in another way, and telling these apart takes
+        decoding.
         """
-        if len(raw) < LEAST_BYTES or len(self.symbols) > MOST_SYMBOLS or not raw.endswith(b"]"):
+        if len(raw) < LEAST_BYTES or len(self.symbols) > MOST_SYMBOLS:
+            return None
+        if not (raw.startswith(b"[{") and raw.endswith(b"]")):
             return None
         rows = []
         for symbol, needle in self._needles.items():

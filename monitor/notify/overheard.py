@@ -81,7 +81,7 @@ def asked_pause_s(status: int, headers: Mapping[str, str]) -> float:
         try:
             until, sent = (email.utils.parsedate_to_datetime(text) for text in (asked, headers.get("Date", "")))
             seconds = (until - sent).total_seconds()
-        except (TypeError, ValueError):  # no dates, or one with and one without a zone
+        except (TypeError, ValueError, OverflowError):  # no dates, or one with and one without a zone
             return 0.0
     return seconds if 0.0 < seconds < math.inf else 0.0
 

@@ -146,7 +146,16 @@ def _repeat(raw: bytearray, rng: Random) -> None:
     raw[start:start] = part * rng.choice((1, 2, 16))
 
 
-_BYTE_CHANGES: Sequence[Callable[[bytearray, Random], None]] = (_flip, _flip, _set, _cut, _drop, _insert, _noise, _repeat)
+_BYTE_CHANGES: Sequence[Callable[[bytearray, Random], None]] = (
+    _flip,
+    _flip,
+    _set,
+    _cut,
+    _drop,
+    _insert,
+    _noise,
+    _repeat,
+)
 
 
 def shrunk(raw: bytes, fails: Callable[[bytes], bool], most_tries: int = 4_000) -> bytes:

@@ -92,7 +92,11 @@ def mark_frames() -> list[bytes]:
 def user_frames() -> list[bytes]:
     """Return frames of the private stream, bare and wrapped."""
     events = [*exchange().events, {"e": "listenKeyExpired", "E": NOW_MS, "listenKey": KEY}]
-    events += [{"e": "TRADE_LITE", "E": NOW_MS}, {"e": "SOMETHING_NEW", "E": NOW_MS, "x": [1]}, {"result": None, "id": 3}]
+    events += [
+        {"e": "TRADE_LITE", "E": NOW_MS},
+        {"e": "SOMETHING_NEW", "E": NOW_MS, "x": [1]},
+        {"result": None, "id": 3},
+    ]
     modes = {"e": "ACCOUNT_CONFIG_UPDATE", "E": NOW_MS, "T": NOW_MS, "ai": {"j": True}}
     wrapped = [{"stream": KEY, "data": event} for event in events[:6]]
     return [packed(one) for one in (*events, modes, *wrapped)]

@@ -10,7 +10,7 @@ import msgspec
 from monitor.binance import rest_rows as rows
 from monitor.binance import rest_wire as rest
 from monitor.binance.backoff import LONGEST_PENALTY_S, penalty_s
-from monitor.binance.belief import EARLIEST_MS, FUTURE_TOLERANCE_MS, HIGHEST_PRICE
+from monitor.binance.belief import EARLIEST_MS, FUTURE_TOLERANCE_MS, HIGHEST_PRICE, UNREADABLE
 from monitor.binance.endpoints import Environment
 from monitor.binance.rest_errors import classify, todo
 from monitor.binance.streams import MarkFeed
@@ -56,23 +56,28 @@ def mark_decoder(market: Market = Market.USDM) -> Target:
             return False
         for tick in frame:
             believed(tick, WATCHED)
-        if len(frame) > 1 and _is_json(raw):
+        if len(frame) > 1 and _is_array_of_rows(raw):
             full = whole.decode(raw, NOW)
             promise(isinstance(full, list) and all(tick in full for tick in frame), "picked but not decoded")
         return bool(frame)
 
     def sizes() -> dict[str, tuple[int, int]]:
-        return {"rejected": (len(fast.rejected), _MOST_REASONS), "places": (len(fast._picker._places), len(WATCHED))}
+        return {
+            "rejected": (len(fast.rejected), _MOST_REASONS),
+            "places": (len(fast._picker._places), len(WATCHED)),
+        }
 
-    return Target(f"marks-{market.value}", samples.mark_frames(), check, 190 if market is Market.USDM else 60, sizes)
+    return Target(
+        f"marks-{market.value}", samples.mark_frames(), check, 190 if market is Market.USDM else 60, sizes
+    )
 
 
-def _is_json(raw: bytes) -> bool:
+def _is_array_of_rows(raw: bytes) -> bool:
     try:
-        msgspec.json.decode(raw)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        value = msgspec.json.decode(raw)
+    except UNREADABLE:
         return False
-    return True
+    return isinstance(value, list) and all(isinstance(row, dict) for row in value)
 
 
 def mark_feed() -> Target:
@@ -101,7 +106,10 @@ def mark_feed() -> Target:
             "faults": len(feed._faults),
             "counts": len(feed._counts),
         }
-        marks = {"newest": (len(feed._newest._event_ms), len(WATCHED)), "asked": (len(feed._asked_s), len(WATCHED))}
+        marks = {
+            "newest": (len(feed._newest._event_ms), len(WATCHED)),
+            "asked": (len(feed._asked_s), len(WATCHED)),
+        }
         return {name: (size, _MOST_REASONS) for name, size in kept.items()} | marks
 
     return Target("feed", samples.mark_frames(), check, 60, sizes)
