@@ -76,7 +76,8 @@ class Way:
 
     async def flowing(self) -> None:
         """Wait until bytes may travel."""
-        await self._flowing.wait()
+        while self.held:  # again: it may have been held anew before this task had its turn
+            await self._flowing.wait()
 
 
 @dataclass(slots=True, eq=False)
