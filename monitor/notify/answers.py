@@ -8,11 +8,11 @@ from monitor.notify.words import FIRST_SEEN, Line, is_drill
 
 _REPEATED = (
     NoticeKind.ALERT, NoticeKind.REMINDER, NoticeKind.BLIND, NoticeKind.STORAGE, NoticeKind.ACCOUNT,
-    NoticeKind.DRIFT, NoticeKind.CHANNEL,
+    NoticeKind.DRIFT, NoticeKind.CHANNEL, NoticeKind.STREAM,
 )  # fmt: skip
 _OVER = (
     NoticeKind.CLOSED, NoticeKind.SIGHT, NoticeKind.STORAGE_BACK, NoticeKind.ACCOUNT_BACK, NoticeKind.DRIFT_OVER,
-    NoticeKind.CHANNEL_BACK,
+    NoticeKind.CHANNEL_BACK, NoticeKind.STREAM_BACK, NoticeKind.JOB_BACK,
 )  # fmt: skip
 
 

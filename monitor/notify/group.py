@@ -25,6 +25,9 @@ _KINDS = {
     NoticeKind.SIGHT: "feed back",
     NoticeKind.ACCOUNT: "account not followed",
     NoticeKind.CHANNEL: "channel not delivering",
+    NoticeKind.STREAM: "private stream missing",
+    NoticeKind.JOB: "part failed",
+    NoticeKind.JOB_BACK: "part back",
 }
 Newest = Callable[[str], Facts | None]
 

@@ -12,7 +12,7 @@ from monitor.notify.titles import ending
 
 _AT_LEAST_WARNING = (
     NoticeKind.BLIND, NoticeKind.STORAGE, NoticeKind.ACCOUNT, NoticeKind.DRIFT, NoticeKind.MARGIN_CALL,
-    NoticeKind.CHANNEL,
+    NoticeKind.CHANNEL, NoticeKind.STREAM, NoticeKind.JOB,
 )  # fmt: skip
 _NOTIFY_TYPES = {
     Level.OK: "success",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from monitor.core.model import Change, ChangeKind, Compared, Figure, ForcedOrder, Level
 from monitor.core.notices import Facts, Notice, NoticeKind
-from monitor.notify.numbers import UNKNOWN, grouped, moment, percent
+from monitor.notify.numbers import UNKNOWN, grouped, moment, percent, span
 from monitor.notify.words import DETAIL_CHARS, TITLE_SYMBOLS, Line, clean, symbols_of, who
 
 _MOST_LINES = 6  # of one message
@@ -198,7 +198,8 @@ def _account(notice: Notice) -> str:
 
 
 def _reason(facts: Facts) -> str:
-    return clean(facts.reason) or "the reason is unknown"
+    lasting = "" if facts.mark_age_s is None else f" for {span(facts.mark_age_s)}"
+    return clean(facts.reason) + lasting if facts.reason else "the reason is unknown"
 
 
 def _over(notice: Notice) -> str:

@@ -1,10 +1,11 @@
-"""What is told of the service itself: a channel that does not deliver; once a day, that it is alive. Pure."""
+"""What is told of the service itself: its parts, its channels; once a day, that it is alive. Pure."""
 
 from collections.abc import Callable, Iterator
 from datetime import tzinfo
 
 from monitor.core.model import Level
 from monitor.core.notices import DayReport, Facts, NoticeKind
+from monitor.notify import parts
 from monitor.notify.numbers import moment, moves, percent, span
 from monitor.notify.reasons import in_words
 from monitor.notify.words import Line, clean
@@ -75,11 +76,13 @@ TITLES: dict[NoticeKind, Callable[[Facts], str]] = {
     NoticeKind.CHANNEL: _channel_title,
     NoticeKind.CHANNEL_BACK: _channel_back_title,
     NoticeKind.SUMMARY: _summary_title,
+    **parts.TITLES,
 }
 BODIES: dict[NoticeKind, Callable[[Facts, tzinfo], Iterator[Line]]] = {
     NoticeKind.CHANNEL: _channel_lines,
     NoticeKind.CHANNEL_BACK: _channel_back_lines,
     NoticeKind.SUMMARY: _summary_lines,
+    **parts.BODIES,
 }
 
 
