@@ -175,6 +175,10 @@ class Engine:
     def _reported(self, event: Distrusted | StreamState | Away | JobDied, now: Now) -> None:
         """Take what parts of the service found out about themselves and about each other."""
         match event:
+            case Distrusted():
+                # Told with the next heartbeat: by then the marks that stand in for the wrong ones are here.
+                self._board.distrust(event.feed, event.reasons)
+                self._outages.distrusted(event)
             case StreamState():
                 if event.account in self._settings.accounts:
                     self._accounts.stream(event, now)
@@ -547,7 +551,7 @@ class Engine:
         """Return what a closing message that is late would say."""
         environment = self._settings.environment
         if subject.startswith(FEED_PREFIX):
-            return Facts(environment=environment, reason="marks are back"), NoticeKind.SIGHT
+            return self._outages.closing(subject, environment), NoticeKind.SIGHT
         if subject.startswith(STORE_PREFIX):
             store = subject.removeprefix(STORE_PREFIX)
             return Facts(environment=environment, detail=store), NoticeKind.STORAGE_BACK

@@ -165,11 +165,13 @@ class Incidents:
         self._apply(plan, facts, kind)
 
     def fall(
-        self, state: SubjectState, level: Level, at_ms: int, facts: Facts, *, kind: NoticeKind = NoticeKind.CLOSED
-    ) -> None:
-        """Record a lower level, and close the incident where it is over."""
+        self, state: SubjectState, level: Level, at_ms: int, facts: Facts, *,
+        kind: NoticeKind = NoticeKind.CLOSED, channels: Sequence[ChannelRule] = (),
+    ) -> None:  # fmt: skip
+        """Record a lower level, and close the incident where it is over; these ``channels`` ask for less."""
         self._moved(state, level, at_ms, state.incident, facts)
-        plan = planner.fall(state, level, self.channels, at_ms, facts, kind=kind)
+        asked = {channel.name: channel for channel in (*self.channels, *channels)}
+        plan = planner.fall(state, level, tuple(asked.values()), at_ms, facts, kind=kind)
         self._eased(plan, at_ms)
         self._apply(plan)
 

@@ -1,11 +1,11 @@
 """Trouble that is not about one wallet: feeds that went blind, databases that do not take writes."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 import msgspec
 
 from monitor.core import planner
-from monitor.core.events import StoreState
+from monitor.core.events import Distrusted, StoreState
 from monitor.core.incidents import Incidents
 from monitor.core.marks import MarkBoard
 from monitor.core.model import Level, Now
@@ -15,13 +15,19 @@ from monitor.core.settings import EngineSettings
 # A severity decides which channels hear of it, the interval how often it is repeated.
 BLIND_LEVEL = Level.CRITICAL
 BLIND_REMINDER_S = 900.0
-AGAIN_S = 60.0  # at most once in so long for one symbol that comes and goes
+# With marks of REST for all that is blind nobody is in danger unseen, but it is no way to live.
+BRIDGED_LEVEL = Level.WARNING
+BRIDGED_REMINDER_S = 3600.0
+BRIDGED_S = 10.0  # as old the newest of them may be
+AGAIN_S = 60.0  # at most once in so long for one symbol that comes and goes, or for a bridge that does
 STORAGE_LEVEL = Level.WARNING
 STORAGE_REMINDER_S = 7200.0
 STORAGE_DWELL_S = 60.0  # how long a database takes writes before that is told: a slow disk comes and goes
 FEED_PREFIX = "/feed:"
 STORE_PREFIX = "/storage:"
 UNCLAIMED = "marks"  # stands for a feed where none asked for a symbol
+NO_MARKS = "no marks"
+_MOST_REASONS = 3
 
 
 class Outages:
@@ -32,11 +38,24 @@ class Outages:
         self._feeds: dict[str, frozenset[str]] = {}  # symbols by feed
         self._named: dict[str, dict[str, float]] = {}  # symbols told in the present blindness and when, by feed
         self._returned: dict[str, set[str]] = {}  # those of them that came back since
+        self._wrong: dict[str, dict[str, str]] = {}  # what is wrong with the marks of symbols, by feed
+        self._bridged_s: dict[str, float] = {}  # since when REST has had marks of all that is blind, by feed
         self._writing_s: dict[str, float] = {}  # since when a store that failed has taken writes, by subject
 
     def subscribed(self, feed: str, symbols: tuple[str, ...]) -> None:
         """Learn which symbols a feed is responsible for, besides those it asked for before."""
         self._feeds[feed] = self._feeds.get(feed, frozenset()).union(symbols)
+
+    def distrusted(self, event: Distrusted) -> None:
+        """Learn which symbols have a stream that is wrong, in place of what the feed said before."""
+        self._wrong[event.feed] = event.reasons
+
+    def closing(self, subject: str, environment: str) -> Facts:
+        """Return what a late message about the end of a blindness would say: it may only have become less."""
+        state = self._incidents.get(subject)
+        if state is not None and state.level > Level.OK:
+            return Facts(environment=environment, reason="marks come from REST", bridged=True)
+        return Facts(environment=environment, reason="marks are back")
 
     def watch_feeds(
         self,
@@ -66,44 +85,69 @@ class Outages:
                 continue
             seeing = all(data is DataState.FRESH and board.newest(symbol) for symbol, data in states.items())
             marks = [mark for symbol in blind if (mark := board.newest(symbol)) is not None]
+            silent, wrong = self._split(blind)
             facts = Facts(
                 environment=settings.environment,
                 symbols=_spoken(blind or list(self._named.get(feed, {})) or watched),
                 wallets=holders(blind),
-                mark_age_s=max((board.silence_s(symbol, now.mono_s) for symbol in blind), default=None),
+                mark_age_s=max((board.silence_s(symbol, now.mono_s) for symbol in silent), default=None),
                 event_ms=min((mark.event_ms for mark in marks), default=0),
-                reason="no marks" if blind else "marks are back" if watched else "no position needs marks",
+                reason=_why(silent, wrong) or ("marks are back" if watched else "no position needs marks"),
+                bridged=bool(blind) and all(board.is_bridged(s, now.mono_s, BRIDGED_S) for s in blind),
             )
             self._returned.setdefault(feed, set()).update(
                 s for s, data in states.items() if data is DataState.FRESH
             )
             self._follow_feed(feed, state, facts, blind, seeing=seeing, now=now)
 
+    def _split(self, blind: Collection[str]) -> tuple[tuple[str, ...], dict[str, str]]:
+        """Return the symbols that are blind for silence, and what is wrong with each of the others."""
+        wrong = {symbol: why for reasons in self._wrong.values() for symbol, why in reasons.items()}
+        return (
+            tuple(symbol for symbol in sorted(blind) if symbol not in wrong),
+            {symbol: wrong[symbol] for symbol in sorted(blind) if symbol in wrong},
+        )
+
     def _follow_feed(
         self, feed: str, state: SubjectState, facts: Facts, blind: frozenset[str], *, seeing: bool, now: Now
     ) -> None:
         named = self._named.setdefault(feed, {})
         returned = self._returned[feed]
-        audience = self._incidents.audience(BLIND_LEVEL)
+        bridged_s = self._bridged_for(feed, now, bridged=facts.bridged)
+        level = BRIDGED_LEVEL if facts.bridged else BLIND_LEVEL
         # A symbol that came back and went again is news, however blind others still are.
         news = {
             symbol
             for symbol in blind
             if symbol not in named or (symbol in returned and now.mono_s - named[symbol] >= AGAIN_S)
         }
-        if news:
+        if news or (blind and level > state.level):
             # More symbols in the same blindness are told too, and are no new incident.
-            self._incidents.rise(state, BLIND_LEVEL, now.wall_ms, facts, kind=NoticeKind.BLIND, channels=audience)
+            level = max(level, state.level)
+            audience = self._incidents.audience(level)
+            self._incidents.rise(state, level, now.wall_ms, facts, kind=NoticeKind.BLIND, channels=audience)
             named.update(dict.fromkeys(news, now.mono_s))
             returned -= blind
         elif state.level > Level.OK and seeing:
             self._incidents.fall(state, Level.OK, now.wall_ms, facts, kind=NoticeKind.SIGHT)
             del self._named[feed]
             del self._returned[feed]
+        elif blind and level < state.level and bridged_s >= AGAIN_S:
+            # Recorded, and told only to those for whom it is over; a bridge that comes and goes is told once.
+            audience = self._incidents.audience(level)
+            self._incidents.fall(state, level, now.wall_ms, facts, kind=NoticeKind.SIGHT, channels=audience)
         elif blind:
-            due = self._incidents.due(state, BLIND_REMINDER_S, audience, now.wall_ms)
+            reminder_s = BRIDGED_REMINDER_S if state.level is BRIDGED_LEVEL else BLIND_REMINDER_S
+            due = self._incidents.due(state, reminder_s, self._incidents.audience(state.level), now.wall_ms)
             if due:
                 self._incidents.remind(state, due, now.wall_ms, facts, kind=NoticeKind.BLIND)
+
+    def _bridged_for(self, feed: str, now: Now, *, bridged: bool) -> float:
+        """Return for how long REST has had marks of all that is blind, in seconds; 0 where it has not."""
+        if not bridged:
+            self._bridged_s.pop(feed, None)
+            return 0.0
+        return now.mono_s - self._bridged_s.setdefault(feed, now.mono_s)
 
     def store_state(self, event: StoreState, settings: EngineSettings, now: Now) -> None:
         """Tell that a database stopped taking writes, once; ``watch_stores`` tells that it resumed."""
@@ -142,3 +186,10 @@ class Outages:
 def _spoken(names: Iterable[str]) -> tuple[str, ...]:
     """Return the names for people: the two rates of an asset are its index."""
     return tuple(sorted({f"{name.partition('@')[0]} index" if "@" in name else name for name in names}))
+
+
+def _why(silent: Collection[str], wrong: Mapping[str, str]) -> str:
+    """Return why nothing is seen of them; empty if there are none."""
+    told = [f"{symbol}: {why}" for symbol, why in wrong.items()]
+    more = [f"+{len(told) - _MOST_REASONS} more"] if len(told) > _MOST_REASONS else []
+    return "; ".join([*([NO_MARKS] if silent else []), *told[:_MOST_REASONS], *more])

@@ -7,6 +7,7 @@ from monitor.core.notices import Facts, Notice, NoticeKind
 from monitor.notify import news, service
 from monitor.notify.numbers import UNKNOWN, grouped, moment, money, moves, percent, span
 from monitor.notify.words import (
+    DETAIL_CHARS,
     FIRST_SEEN,
     TITLE_SYMBOLS,
     Line,
@@ -21,6 +22,7 @@ _BODY_SYMBOLS = 20
 _BODY_WALLETS = 5
 _MOST_ADVICE = 4
 _ADVICE_CHARS = 160
+_BRIDGED = "marks come from REST every few seconds, and levels are judged on them"
 _CORRECTED = "the exchange's own are worse than ours; the worse ones count until both agree"
 
 
@@ -85,18 +87,33 @@ def _closed_lines(facts: Facts, tz: tzinfo) -> Iterator[Line]:
 def _feed_lines(facts: Facts, tz: tzinfo) -> Iterator[Line]:
     yield Line("Symbols", symbols_of(facts, _BODY_SYMBOLS) or "all that positions need")
     if facts.reason:
-        yield Line("Reason", clean(facts.reason))
-    if facts.event_ms or facts.mark_age_s is not None:
+        yield Line("Reason", clean(facts.reason, DETAIL_CHARS))
+    if facts.bridged:
+        if facts.event_ms:
+            yield Line("Tick", f"by REST, exchange time {moment(facts.event_ms, tz)}")
+    elif facts.event_ms or facts.mark_age_s is not None:
         yield Line("Tick", _tick(facts, tz))
 
 
 def _blind_lines(facts: Facts, tz: tzinfo) -> Iterator[Line]:
-    yield from _feed_lines(facts, tz)
+    symbols, *others = _feed_lines(facts, tz)
+    yield symbols
+    if facts.bridged:
+        yield Line("Bridged", _BRIDGED)
+    yield from others
     if facts.wallets:
         more = len(facts.wallets) - _BODY_WALLETS
         names = ", ".join(clean(wallet) for wallet in facts.wallets[:_BODY_WALLETS])
         yield Line("Wallets", names + (f" +{more} more" if more > 0 else ""))
-    yield Line("Meaning", "until marks return, levels of these wallets may rise but cannot fall")
+    until = "the stream is back" if facts.bridged else "marks return"
+    yield Line("Meaning", f"until {until}, levels of these wallets may rise but cannot fall")
+
+
+def _sight_lines(facts: Facts, tz: tzinfo) -> Iterator[Line]:
+    yield from _feed_lines(facts, tz)
+    if facts.bridged:
+        yield Line("Bridged", _BRIDGED)
+        yield Line("Meaning", "not an all-clear: until the stream is back, levels may rise but cannot fall")
 
 
 def _plain_lines(facts: Facts, tz: tzinfo) -> Iterator[Line]:  # noqa: ARG001 - one signature for every body
@@ -152,7 +169,7 @@ def _call_lines(notice: Notice, tz: tzinfo) -> Iterator[Line]:
 _BODIES: dict[NoticeKind, Callable[[Facts, tzinfo], Iterator[Line]]] = {
     NoticeKind.CLOSED: _closed_lines,
     NoticeKind.BLIND: _blind_lines,
-    NoticeKind.SIGHT: _feed_lines,
+    NoticeKind.SIGHT: _sight_lines,
     NoticeKind.STORAGE: _plain_lines,
     NoticeKind.STORAGE_BACK: _plain_lines,
     NoticeKind.TEST: _plain_lines,

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from monitor.core.model import Level
 from monitor.core.notices import Facts, Notice, NoticeKind
+from monitor.core.outages import NO_MARKS
 from monitor.notify import news, service
 from monitor.notify.numbers import percent, span
 from monitor.notify.words import TITLE_SYMBOLS, clean, environment, is_drill, symbols_of, used_up, whose
@@ -54,10 +55,9 @@ def headline(notice: Notice) -> str:
             rest = f" to {notice.level.name}" if notice.level > Level.OK else ""
             text = f"{end.words}{rest} - {whose(facts)} - {end.tail or _ratio_words(facts)}"
         case NoticeKind.BLIND:
-            lasting = "" if facts.mark_age_s is None else f" for {span(facts.mark_age_s)}"
-            text = f"BLIND - no marks{_of_symbols(facts)}{lasting}"
+            text = _blind_words(facts)
         case NoticeKind.SIGHT:
-            text = f"SIGHT - {clean(facts.reason) or 'marks are back'}{_of_symbols(facts)}"
+            text = _sight_words(facts)
         case NoticeKind.STORAGE:
             risk = ", alerts may be repeated or lost to a crash" if facts.detail != "history" else ""
             text = f"STORAGE - {_database(facts)} cannot be written{risk}"
@@ -118,6 +118,21 @@ def _far_words(facts: Facts) -> str:
     if far is None:
         return "distance unknown" if facts.mark is None else "no liquidation price"
     return f"{percent(far)} from liquidation" + (", all marks together" if together else "")
+
+
+def _blind_words(facts: Facts) -> str:
+    what = "no marks or wrong ones" if facts.reason.startswith(f"{NO_MARKS}; ") else "no marks"
+    if facts.mark_age_s is None and facts.reason and not facts.reason.startswith(NO_MARKS):
+        what = "wrong marks"
+    source, bridge = (" from the stream", ", REST has them") if facts.bridged else ("", "")
+    lasting = "" if facts.mark_age_s is None else f" for {span(facts.mark_age_s)}"
+    return f"BLIND - {what}{source}{_of_symbols(facts)}{lasting}{bridge}"
+
+
+def _sight_words(facts: Facts) -> str:
+    if facts.bridged:
+        return f"BRIDGED - marks{_of_symbols(facts)} come from REST, the stream is still missing"
+    return f"SIGHT - {clean(facts.reason) or 'marks are back'}{_of_symbols(facts)}"
 
 
 def _of_symbols(facts: Facts) -> str:

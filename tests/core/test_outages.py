@@ -1,9 +1,10 @@
 """Blind feeds and failing stores: told once, named, repeated seldom, and ended once."""
 
+import msgspec
 import pytest
 
-from monitor.core.events import Heartbeat, Restored, Snapshot, StoreState, Ticks
-from monitor.core.model import Level
+from monitor.core.events import Distrusted, Heartbeat, Restored, Snapshot, StoreState, Ticks
+from monitor.core.model import Level, Source
 from monitor.core.notices import Facts, Notice, NoticeKind
 from monitor.core.settings import ChannelRule
 from tests.core.builders import BTC, ETH, WALL_MS, Desk, account, isolated, mark_at
@@ -439,3 +440,185 @@ def test_a_symbol_that_goes_blind_again_is_told_while_another_never_came_back() 
     assert [n.facts.symbols for n in desk.notices[1:]] == [(BTC, ETH)]
     desk.beat(61)
     assert len(desk.notices) == 2  # it did not come back in between
+
+
+# Marks from REST
+
+
+def rest(desk: Desk, *symbols: str, mark: float = 100.0) -> None:
+    """Have REST tell marks, as it does while the stream is silent."""
+    desk.step(Ticks(tuple(msgspec.structs.replace(desk.range(s, mark), source=Source.REST) for s in symbols)))
+
+
+def bridge(desk: Desk, seconds: int, *symbols: str) -> None:
+    """Let seconds pass in which only REST tells marks."""
+    for n in range(seconds):
+        if n % 2 == 0:
+            rest(desk, *symbols)
+        desk.beat()
+
+
+def test_blindness_with_marks_of_rest_is_a_warning() -> None:
+    """Told as soon as any other blindness, and with what stands in."""
+    desk = watching()
+    tick(desk, BTC, ETH)
+    bridge(desk, 13, BTC, ETH)
+    assert desk.notices == []
+    bridge(desk, 1, BTC, ETH)
+    (notice,) = desk.notices
+    assert (notice.kind, notice.level, notice.facts.bridged) == (NoticeKind.BLIND, Level.WARNING, True)
+    assert (notice.facts.reason, notice.facts.mark_age_s) == ("no marks", 14.0)
+    bridge(desk, 600, BTC, ETH)
+    assert len(desk.notices) == 1
+
+
+def test_all_that_is_blind_has_to_be_bridged() -> None:
+    """A symbol that REST does not tell either is in danger unseen."""
+    desk = watching()
+    tick(desk, BTC, ETH)
+    bridge(desk, 14, BTC)
+    assert [(n.level, n.facts.bridged) for n in desk.notices] == [(Level.CRITICAL, False)]
+
+
+def test_marks_of_rest_that_end_too_are_told_at_once() -> None:
+    """The same incident, and worse: ten seconds after the last of them."""
+    desk = watching()
+    tick(desk, BTC, ETH)
+    bridge(desk, 15, BTC, ETH)
+    desk.beat(9)
+    assert len(desk.notices) == 1
+    desk.beat()
+    assert [(n.kind, n.level, n.facts.bridged, n.incident) for n in desk.notices] == [
+        (NoticeKind.BLIND, Level.WARNING, True, 1),
+        (NoticeKind.BLIND, Level.CRITICAL, False, 1),
+    ]
+
+
+def test_a_bridge_that_comes_back_is_recorded_and_told_where_the_incident_is_over() -> None:
+    """After a minute of it; who asked for critical news hears that it is bridged, never an all-clear."""
+    desk = Desk(channels=[ChannelRule("phone"), ChannelRule("siren", Level.CRITICAL)])
+    desk.hold(isolated(BTC))
+    desk.subscribe(BTC)
+    desk.beat(14)
+    bridge(desk, 60, BTC)
+    assert [(n.channel, n.kind) for n in desk.notices] == [
+        ("phone", NoticeKind.BLIND),
+        ("siren", NoticeKind.BLIND),
+    ]
+    bridge(desk, 1, BTC)
+    (notice,) = desk.notices[2:]
+    assert (notice.channel, notice.kind, notice.level) == ("siren", NoticeKind.SIGHT, Level.WARNING)
+    assert notice.facts.bridged
+    assert desk.levels() == ["critical", "warning"]
+    tick(desk, BTC)
+    desk.beat()
+    assert [(n.channel, n.kind, n.level) for n in desk.notices[3:]] == [("phone", NoticeKind.SIGHT, Level.OK)]
+
+
+def test_a_channel_that_was_lent_the_blindness_keeps_it_while_it_is_bridged() -> None:
+    """Where nobody asks for so little, the one that asks for the least hears one end, and it is the real one."""
+    desk = Desk(channels=[ChannelRule("siren", Level.EMERGENCY)])
+    desk.hold(isolated(BTC))
+    desk.subscribe(BTC)
+    desk.beat(14)
+    bridge(desk, 120, BTC)
+    tick(desk, BTC)
+    desk.beat()
+    assert [(n.kind, n.level) for n in desk.notices] == [
+        (NoticeKind.BLIND, Level.CRITICAL), (NoticeKind.SIGHT, Level.OK)
+    ]  # fmt: skip
+
+
+def test_a_bridge_that_comes_and_goes_is_told_once() -> None:
+    """REST that answers every other half minute is not told each time."""
+    desk = watching()
+    tick(desk, BTC, ETH)
+    for _ in range(10):
+        bridge(desk, 30, BTC, ETH)
+        desk.beat(30)
+    told = [(n.level, n.facts.bridged) for n in desk.notices if n.previous is not n.level]
+    assert told == [(Level.WARNING, True), (Level.CRITICAL, False)]
+
+
+def test_a_bridged_blindness_is_repeated_every_hour() -> None:
+    """It is no way to live."""
+    desk = watching()
+    tick(desk, BTC, ETH)
+    bridge(desk, 14 + 3600, BTC, ETH)
+    assert [(n.kind, n.facts.bridged) for n in desk.notices] == [(NoticeKind.BLIND, True)] * 2
+
+
+def test_an_end_that_was_owed_says_that_it_is_only_bridged() -> None:
+    """A channel took the alert late, when for it the incident was over already."""
+    desk = Desk(channels=[ChannelRule("phone"), ChannelRule("siren", Level.CRITICAL)], deliver=False)
+    desk.hold(isolated(BTC))
+    desk.subscribe(BTC)
+    desk.beat(14)
+    siren = next(n for n in desk.notices if n.channel == "siren")
+    bridge(desk, 70, BTC)
+    desk.result(siren)
+    assert [(n.channel, n.kind, n.facts.bridged) for n in desk.notices[2:]] == [("siren", NoticeKind.SIGHT, True)]
+
+
+WHY = "the stream says 61,000 where REST says 59,400"
+
+
+def test_a_stream_that_is_wrong_is_blindness_at_once_with_the_reason() -> None:
+    """However much it delivers; who sees it named knows what is wrong."""
+    desk = watching()
+    tick(desk, BTC, ETH)
+    desk.step(Distrusted("usdm", {BTC: WHY}))
+    rest(desk, BTC, mark=99.0)
+    desk.beat()
+    (notice,) = desk.notices
+    assert (notice.kind, notice.level, notice.facts.symbols) == (NoticeKind.BLIND, Level.WARNING, (BTC,))
+    assert (notice.facts.reason, notice.facts.mark_age_s) == (f"{BTC}: {WHY}", None)
+    tick(desk, ETH)
+    desk.beat()
+    desk.step(Distrusted("usdm", {}))
+    tick(desk, BTC, ETH)
+    desk.beat()
+    assert [n.kind for n in desk.notices] == [NoticeKind.BLIND, NoticeKind.SIGHT]
+
+
+def test_silence_and_wrong_marks_are_told_apart() -> None:
+    """One symbol is silent, of the other the stream tells nonsense; of many only some are spelled out."""
+    desk = watching()
+    tick(desk, BTC, ETH)
+    desk.step(Distrusted("usdm", {ETH: "stuck price"}))
+    desk.beat(14)
+    assert desk.notices[-1].facts.reason == f"no marks; {ETH}: stuck price"
+    assert desk.notices[-1].facts.mark_age_s == 14.0
+
+
+def test_a_wrong_stream_lets_levels_rise_and_not_fall() -> None:
+    """What REST tells can be bad news; good news has to come from a stream that is trusted."""
+    desk = Desk()
+    desk.hold(isolated(BTC))
+    desk.subscribe(BTC)
+    desk.room(0.9)
+    desk.step(Distrusted("usdm", {BTC: WHY}))
+    rest(desk, BTC, mark=mark_at(0.05))
+    assert desk.levels() == ["emergency"]
+    for _ in range(1000):
+        rest(desk, BTC, mark=mark_at(0.9))
+        desk.beat()
+    assert desk.engine.view(desk.now()).wallets[0].level == "emergency"
+    desk.step(Distrusted("usdm", {}))
+    desk.stay(400, 0.9)
+    assert desk.engine.view(desk.now()).wallets[0].level == "ok"
+
+
+def test_a_silent_stream_lets_levels_rise_on_marks_of_rest() -> None:
+    """That is what they are for; the same marks clear nothing."""
+    desk = Desk()
+    desk.hold(isolated(BTC))
+    desk.subscribe(BTC)
+    desk.room(0.9)
+    desk.beat(5)
+    rest(desk, BTC, mark=mark_at(0.05))
+    assert desk.levels() == ["emergency"]
+    for _ in range(1000):
+        rest(desk, BTC, mark=mark_at(0.9))
+        desk.beat()
+    assert desk.engine.view(desk.now()).wallets[0].level == "emergency"

@@ -133,6 +133,28 @@ _SINGLE: dict[str, Notice] = {
             event_ms=AT_MS, wallets=("main/cross:USDT (unknown)",)),
         number=30,
     ),
+    "blind and bridged": notice(
+        NoticeKind.BLIND, Level.WARNING,
+        _of(OF_LIVE, symbols=("BTCUSDT", "a_b"), reason="no marks", mark_age_s=15.3, event_ms=AT_MS, bridged=True,
+            wallets=("main/cross:USDT (warning)",)),
+        number=30,
+    ),
+    "blind for wrong marks": notice(
+        NoticeKind.BLIND, Level.WARNING,
+        _of(OF_LIVE, symbols=("BTCUSDT",), event_ms=AT_MS, bridged=True,
+            reason="BTCUSDT: the stream says 61,000 where REST says 59,400"),
+        number=30,
+    ),
+    "blind for silence and wrong marks": notice(
+        NoticeKind.BLIND, Level.CRITICAL,
+        _of(OF_LIVE, symbols=("BTCUSDT", "a_b"), mark_age_s=15.3, event_ms=AT_MS,
+            reason="no marks; a_b: stuck price, the stream says 61,000 where REST says 59,400"),
+        number=30,
+    ),
+    "bridged": notice(
+        NoticeKind.SIGHT, Level.WARNING,
+        _of(OF_LIVE, symbols=("BTCUSDT",), reason="no marks", bridged=True, event_ms=AT_MS), number=30,
+    ),
     "sight": notice(
         NoticeKind.SIGHT, Level.OK, _of(OF_LIVE, symbols=("BTCUSDT",), reason="marks are back"), number=30
     ),

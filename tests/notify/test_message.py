@@ -301,6 +301,7 @@ DRAWN: dict[str, st.SearchStrategy[Any]] = {
     "changes": st.lists(CHANGES, max_size=7).map(tuple),
     "moved": st.lists(st.tuples(ODD, ODD, NUMBER, NUMBER), max_size=7).map(tuple),
     "corrected": st.booleans(),
+    "bridged": st.booleans(),
     "reason": st.sampled_from(["recovered", "passed", "liquidated", "first seen", "http-401", "overdue"]) | ODD,
     "via": st.sampled_from(["", "escalation", "fallback:mail"]) | ODD.map("fallback:{}".format),
     "day": st.none() | DAYS,
