@@ -10,14 +10,17 @@ import pytest
 from monitor.core import events, model, notices, settings
 from monitor.core.events import (
     AccountState,
+    Away,
     Closes,
     DayKept,
     DayOver,
     DeliveryResult,
+    Distrusted,
     Event,
     FeedState,
     Heartbeat,
     Held,
+    JobDied,
     Lifted,
     MarginCall,
     OrderForced,
@@ -26,6 +29,7 @@ from monitor.core.events import (
     SettingsChanged,
     Snapshot,
     StoreState,
+    StreamState,
     Subscribed,
     TablesChanged,
     Ticks,
@@ -66,6 +70,7 @@ from monitor.core.notices import (
     SubjectState,
     Told,
     Transition,
+    WorstAway,
 )
 from monitor.core.settings import AlertRules, ChannelRule, EngineSettings, RulesOverride
 from tests.core.builders import ETH, account, cross, isolated, table
@@ -147,6 +152,16 @@ EVENTS: list[Any] = [
     OrderForced("main", "autoclose-1", ETH, Side.LONG, ForcedOrder.ADL, 0.3, 1e5, 8),
     MarginCall("main", 9, (MarginCallLeg(ETH, Side.LONG, 0.1, MarginMode.CROSS, 3.0, 0.01, -7.5),), 0.2),
     AccountState("main", False, "key refused", "make another", True),
+    Distrusted("usdm", {ETH: "stuck price"}),
+    StreamState("main", False, "silent"),
+    Away(
+        1,
+        2,
+        (WorstAway("main/cross:USDT", Level.WARNING, 60_000, ETH, "LONG", 99.5, 91.0, 0.08, None, 0.5, 0.2),),
+        ("BTCUSDT",),
+        restarted=True,
+    ),
+    JobDied("feed-usdm-a", "TypeError", 6, fatal=True),
 ]
 
 
