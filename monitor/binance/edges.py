@@ -50,6 +50,10 @@ class Edges:
         log.warning("feed.lost", feed=self._feed, host=host, reason=reason)
         self._post(LOST, host, reason)
 
+    def given_up(self, host: str, reason: str) -> None:
+        """Note that a connection that delivers is to be replaced."""
+        log.warning("feed.given_up", feed=self._feed, host=host, reason=reason)
+
     def refused(self, host: str, reason: str) -> None:
         """Note an attempt that never delivered; told once in an outage for each host and reason."""
         if (host, reason) in self._refusals:

@@ -29,6 +29,7 @@ class Lane:
         """Forget the last connection; ``scope`` is what an interrupt expires, None between connections."""
         self._scope = scope
         self.verdict = ""
+        self.blame = ""  # why it is to be replaced although it delivers
         self.opened_s: float | None = None
         self.live_s: float | None = None
         self.progress_s = 0.0  # when the exchange's clock last moved on in this connection's data

@@ -1,6 +1,6 @@
 """The newest mark of each symbol, merged over connections that overlap."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import Enum
 
 from monitor.core.model import MarkTick
@@ -24,18 +24,21 @@ class Newest:
         self.passed = 0
         self.duplicates = 0
         self.dropped_old = 0
-        self._event_ms: dict[str, int] = {}
-        self._seen_s: dict[str, float] = {}
+        self._ticks: dict[str, MarkTick] = {}
+
+    @property
+    def ticks(self) -> Mapping[str, MarkTick]:
+        """The newest tick of each symbol, as it goes on: not a copy."""
+        return self._ticks
 
     def judge(self, tick: MarkTick) -> Verdict:
         """Return what the tick is, and remember it if it is new."""
-        newest_ms = self._event_ms.get(tick.symbol, 0)
-        if tick.event_ms > newest_ms:
-            self._event_ms[tick.symbol] = tick.event_ms
-            self._seen_s[tick.symbol] = tick.seen_s
+        newest = self._ticks.get(tick.symbol)
+        if newest is None or tick.event_ms > newest.event_ms:
+            self._ticks[tick.symbol] = tick
             self.passed += 1
             return Verdict.NEW
-        if tick.event_ms == newest_ms:
+        if tick.event_ms == newest.event_ms:
             self.duplicates += 1
             return Verdict.DUPLICATE
         self.dropped_old += 1
@@ -43,11 +46,10 @@ class Newest:
 
     def silent(self, symbols: Iterable[str], before_s: float) -> tuple[str, ...]:
         """Return the symbols without a new mark since ``before_s`` (monotonic), sorted."""
-        seen = self._seen_s
-        return tuple(sorted(symbol for symbol in symbols if seen.get(symbol, before_s) <= before_s))
+        ticks = self._ticks
+        return tuple(sorted(s for s in symbols if (newest := ticks.get(s)) is None or newest.seen_s <= before_s))
 
     def forget(self, symbols: Iterable[str]) -> None:
-        """Drop what is known of symbols nobody watches any more."""
+        """Drop what is known of symbols: nobody watches them any more, or it was wrong."""
         for symbol in symbols:
-            self._event_ms.pop(symbol, None)
-            self._seen_s.pop(symbol, None)
+            self._ticks.pop(symbol, None)

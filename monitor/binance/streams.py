@@ -10,7 +10,7 @@ and a pong also come from addresses that never deliver.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from random import Random
 from typing import Final, NoReturn
@@ -27,7 +27,7 @@ from monitor.binance.newest import Newest, Verdict
 from monitor.binance.transport import TOO_BIG, RejectedError, open_stream, receive, send
 from monitor.binance.wire import ContractChanged, MarkDecoder, Refusal
 from monitor.core.events import Subscribed
-from monitor.core.model import Market
+from monitor.core.model import Market, MarkTick
 from monitor.errors import FeedError
 from monitor.ports import Clock, Inbox, Job
 
@@ -78,6 +78,7 @@ class MarkFeed:
         self._holder = self._lanes[0]
         self._streams: frozenset[str] = frozenset()
         self._asked_s: dict[str, float] = {}
+        self._withheld: frozenset[str] = frozenset()
         self._started = False
         self._embargo_s = 0.0  # the exchange asked us to stay away until then
         self._counts: Counter[str] = Counter()
@@ -122,6 +123,44 @@ class MarkFeed:
             return ()
         asked = (symbol for symbol, asked_s in self._asked_s.items() if asked_s <= before_s)
         return self._newest.silent(asked, before_s)
+
+    @property
+    def name(self) -> str:
+        """In events and logs."""
+        return self._name
+
+    @property
+    def latest(self) -> Mapping[str, MarkTick]:
+        """The newest tick of each symbol, withheld ones included; not a copy."""
+        return self._newest.ticks
+
+    def stale(self, after_s: float) -> tuple[str, ...]:
+        """Return the watched names without a new tick for so long, counted from when they were asked for; sorted.
+
+        Whether a connection is open makes no difference.
+        """
+        before_s = self._clock.mono_s() - after_s
+        asked = (symbol for symbol, asked_s in self._asked_s.items() if asked_s <= before_s)
+        return self._newest.silent(asked, before_s)
+
+    def withhold(self, symbols: Iterable[str]) -> None:
+        """Pass on no tick of these symbols; of those that are not among them any more, the newest at once."""
+        withheld = frozenset(symbols)
+        for symbol in sorted(self._withheld - withheld):
+            if symbol in self._decoder.watched and (tick := self.latest.get(symbol)) is not None:
+                self._inbox.tick(tick)
+        self._withheld = withheld
+
+    def give_up(self, reason: str) -> None:
+        """Replace the connection that delivers by one to the next candidate: what it says is wrong.
+
+        It ends once the other delivers, and not before: of most symbols it may tell the truth.
+        """
+        holder, spare = self._holder, self._other(self._holder)
+        if holder.is_live and not spare.wanted.is_set():
+            holder.blame = reason
+            self._edges.given_up(self._candidates.host(holder.index), reason)
+            spare.summon(holder.index + 1)
 
     def stats(self) -> FeedStats:
         """Return what the feed has done so far."""
@@ -253,7 +292,7 @@ class MarkFeed:
             return
         for tick in frame:
             verdict = self._newest.judge(tick)
-            if verdict is Verdict.NEW:
+            if verdict is Verdict.NEW and tick.symbol not in self._withheld:
                 self._inbox.tick(tick)
             if verdict is not Verdict.OLD:
                 lane.moved_on(tick.event_ms, now.mono_s)
@@ -273,6 +312,9 @@ class MarkFeed:
         self._since_ms = self._clock.wall_ms()
         lane.live_s = now_s
         self._holder = lane
+        if other.blame:
+            # Its clock may have been ahead as well: then what follows would all be old.
+            self._newest.forget(self._withheld)
         other.rest()
         self._candidates.record(lane.index, LIVE, self._since_ms)
         self._edges.live(self._candidates.host(lane.index))
@@ -284,8 +326,11 @@ class MarkFeed:
         reason, outcome = lane.verdict or error.reason, LOST if lane.is_live else REFUSED
         detail = error.detail or lane.rejected
         uptime_s = now.mono_s - lane.live_s if lane.live_s is not None else 0.0
+        blame = lane.blame
         lane.begin(None)
         if reason == RETIRED:
+            if blame and self._candidates.url(lane.index) != self._candidates.url(self._holder.index):
+                self._candidates.record(lane.index, LOST, now.wall_ms, blame)
             return 0.0
         if reason == TOO_BIG:
             self._faults[TOO_BIG] += 1

@@ -628,3 +628,95 @@ async def test_changed_contracts_are_told(make: Make, first: StandIn, inbox: Rec
         assert feed.stats().rejected == {}
         feed.set_symbols(())
         assert feed._streams == frozenset()
+
+
+async def test_names_are_stale_from_when_they_were_asked_for(
+    make: Make, first: StandIn, clock: ManualClock
+) -> None:
+    """Whether a connection is open or not; a mark that repeats itself is none."""
+    feed = make(first, symbols=("BTCUSDT", "ETHUSDT"))
+    assert feed.stale(0.0) == ()
+    async with running(feed):
+        session = await first.session(0)
+        await clock.advance(2.0)
+        assert feed.stale(3.0) == ()
+        frame = mark(clock)
+        await session.send(frame)
+        await until(lambda: feed.stats().ticks == 1)
+        await clock.advance(1.0)
+        assert feed.stale(3.0) == ("ETHUSDT",)
+        await session.send(frame)
+        await until(lambda: feed.stats().duplicates == 1)
+        await clock.advance(2.0)
+        assert feed.stale(3.0) == ("BTCUSDT", "ETHUSDT")
+        feed.set_symbols(["BTCUSDT"])
+        assert feed.stale(3.0) == ("BTCUSDT",)
+
+
+async def test_withheld_symbols_are_compared_and_not_passed_on(
+    make: Make, first: StandIn, inbox: Recorder, clock: ManualClock
+) -> None:
+    """Once they are trusted again the newest is there at once."""
+    feed = make(first, symbols=("BTCUSDT", "ETHUSDT"))
+    async with running(feed):
+        session = await first.session(0)
+        feed.withhold(["BTCUSDT"])
+        await session.send(mark(clock, price="61000"), mark(clock, "ETHUSDT", price="2000"))
+        await until(lambda: bool(inbox.ticks))
+        assert [tick.symbol for tick in inbox.ticks] == ["ETHUSDT"]
+        assert feed.latest["BTCUSDT"].mark == 61000.0
+        assert feed.stale(0.0) == ("BTCUSDT", "ETHUSDT")
+        feed.withhold(["SOLUSDT"])
+        assert [(tick.symbol, tick.mark) for tick in inbox.ticks[1:]] == [("BTCUSDT", 61000.0)]
+        feed.withhold([])
+        assert len(inbox.ticks) == 2
+
+
+async def test_a_connection_that_lies_is_given_up_once_another_delivers(
+    make: Make, first: StandIn, second: StandIn, inbox: Recorder, clock: ManualClock
+) -> None:
+    """The next candidate takes over without a gap; the report says why the other lost; its clock does not bind."""
+    feed = make(first, second, symbols=("BTCUSDT", "ETHUSDT"))
+    async with running(feed):
+        liar = await first.session(0)
+        await liar.send(mark(clock, after_ms=30_000), mark(clock, "ETHUSDT"))
+        await until(lambda: feed.stats().ticks == 2)
+        feed.withhold(["BTCUSDT"])
+        with capture_logs() as logs:
+            feed.give_up("wrong_marks")
+            feed.give_up("wrong_marks")
+        assert [(one["event"], one["host"], one["reason"]) for one in logs] == [
+            ("feed.given_up", first.host, "wrong_marks")
+        ]
+        session = await second.session(0)
+        assert not liar.closed
+        assert feed.stats().host == first.host
+        await session.send(mark(clock, "ETHUSDT", after_ms=1000))
+        await until(lambda: liar.closed)
+        await session.send(mark(clock, after_ms=1000, price="59400"))
+        await until(lambda: feed.stats().ticks == 4)
+        assert feed.latest["BTCUSDT"].mark == 59400.0
+        await until(lambda: feed.stats().candidates[0].outcome == "lost")
+        stats = feed.stats()
+        assert stats.host == second.host
+        assert (stats.rotations, stats.reconnects) == (1, 0)
+        assert [(c.outcome, c.reason) for c in stats.candidates] == [("lost", "wrong_marks"), ("live", "")]
+        assert [state for state, _, _ in inbox.states()] == ["connecting", "live", "live"]
+
+
+async def test_a_lying_connection_to_the_only_host_is_made_anew(
+    make: Make, first: StandIn, clock: ManualClock
+) -> None:
+    """The report has the host as live: it is; without a connection there is nothing to give up."""
+    feed = make(first)
+    feed.give_up("wrong_marks")
+    async with running(feed):
+        liar = await first.session(0)
+        await liar.send(mark(clock))
+        await until(lambda: feed.stats().ticks == 1)
+        feed.give_up("wrong_marks")
+        session = await first.session(1)
+        await session.send(mark(clock, after_ms=1000))
+        await until(lambda: liar.closed)
+        await settle()
+        assert [(c.outcome, c.reason) for c in feed.stats().candidates] == [("live", "")]
