@@ -16,6 +16,7 @@ import structlog
 
 import monitor
 from monitor.alive import Alive
+from monitor.backfill import Backfill
 from monitor.commands import Commands
 from monitor.commit import Committer, Latencies
 from monitor.control import ControlServer, Handler, Lock
@@ -37,6 +38,7 @@ from monitor.core.notices import SubjectState
 from monitor.drain import cancel, finish
 from monitor.errors import ControlError, StoreError
 from monitor.health import Vitals
+from monitor.holes import HoleInbox
 from monitor.inbox import EngineInbox
 from monitor.journal import JournalWriter
 from monitor.notify.delivery import Delivery
@@ -45,6 +47,7 @@ from monitor.ports import Clock, Job, Probe, Stored, unwatched
 from monitor.status import HistoryView, Holdings, Status
 from monitor.storage.account_cache import AccountCache
 from monitor.storage.history import SqliteHistory
+from monitor.storage.holes_cache import HolesCache
 from monitor.storage.paths import CONTROL_SOCKET, LOCK_FILE, STATE_DB
 from monitor.storage.state import SqliteState
 from monitor.supervise import JobGaveUpError, once_more, supervise
@@ -94,7 +97,8 @@ class Daemon:
             probe=probe,
         )
         self._committer = Committer(self._store, self._delivery, self._inbox, clock, probe=probe)
-        self._sources = sources(self._inbox)
+        self._holes = HoleInbox(self._inbox)
+        self._sources = sources(self._holes)
         self._accounts = AccountCache(plan.state_dir)
         self._kept: tuple[AccountSnapshot, ...] = ()  # followed accounts as they are on disk
         self._keeping = True  # the last attempt to keep them succeeded
@@ -103,6 +107,11 @@ class Daemon:
         self._journal: JournalWriter | None = None
         self._stop = asyncio.Event()
         self._started_ms = clock.wall_ms()
+        self._backfill = Backfill(
+            self._holes, self._sources.past, present=self._engine.present, history=self._history,
+            path=plan.history_path, cache=HolesCache(plan.state_dir), inbox=self._inbox, clock=clock,
+            started_ms=self._started_ms, timings=plan.away,
+        )  # fmt: skip
         self._deaths: dict[str, int] = {}
         self._died_ms: dict[str, int] = {}
         self._gave_up: JobGaveUpError | None = None  # why the service ends by itself
@@ -165,6 +174,7 @@ class Daemon:
             # Watched as it was last known until the exchange answers; accounts that are no more are not taken.
             if account.account not in typed_in:
                 self._take(Snapshot(account, STORED))
+        self._backfill.begin([name for market in Market for name in self._engine.watched(market)])
         self._delivery.offer(stored.pending, recorded=True)
         log.info(
             "daemon.started", environment=self._plan.settings.environment,
@@ -226,6 +236,7 @@ class Daemon:
                 [
                     *arriving,
                     *self._alive.jobs(),
+                    *self._backfill.jobs(),
                     Job("heartbeat", self._beat),
                     Job("keep-accounts", self._keep),
                 ],
@@ -241,6 +252,7 @@ class Daemon:
             self._take_rest()
             self._committer.finish()
             await finish(committing, DRAIN_COMMIT_S)
+            self._history.record(self._engine.last_samples(self._clock.now()))
             self._history.finish()
             await finish(writing, DRAIN_HISTORY_S)
         if self._gave_up is not None:
@@ -331,11 +343,15 @@ class Daemon:
 
     def _watch(self) -> None:
         """Have the feeds follow what the engine needs marks of."""
+        changed = False
         for market, feed in self._sources.feeds.items():
             names = self._engine.watched(market)
             if self._watched.get(market) != names:
                 self._watched[market] = names
                 feed.set_symbols(names)
+                changed = True
+        if changed:
+            self._holes.watch([name for names in self._watched.values() for name in names])
 
     def _log_drift(self, account: str, drifting: Sequence[Compared]) -> None:
         """Log edges: each figure once while it does not agree, and that all agree again."""
@@ -451,6 +467,7 @@ class Daemon:
             died_ms=dict(self._died_ms),
             fallbacks=self._fallbacks,
             heartbeat=self._alive.view(),
+            away=self._backfill.view(),
             unseen=tuple(name for name in self._plan.settings.accounts if name not in known),
         )  # fmt: skip
 

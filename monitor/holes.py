@@ -34,6 +34,8 @@ class Outage(NamedTuple):
     symbols: frozenset[str]
     restarted: bool
     cut: bool = False  # it began earlier than anybody looks back
+    told: bool = False  # what is left is to record it
+    tries: int = 0  # how often it was begun to look at
 
 
 class HoleInbox:

@@ -5,6 +5,7 @@ from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import NamedTuple
 
+from monitor.backfill import DEFAULT_TIMINGS, Past, Timings
 from monitor.charts.illustrator import Charts
 from monitor.core.model import AccountSnapshot, BracketTable, Market
 from monitor.core.settings import EngineSettings
@@ -20,6 +21,7 @@ class Sources(NamedTuple):
     feeds: Mapping[Market, Feed]
     accounts: Sequence[AccountSource] = ()
     close: Sequence[Callable[[], Awaitable[None]]] = ()  # lets go of what they share
+    past: Past | None = None  # who knows what prices did while nobody watched
 
 
 # Makes the sources once there is somewhere for their events to go.
@@ -42,3 +44,4 @@ class Plan(NamedTuple):
     heartbeat: HeartbeatPlan | None = None  # where to ping while all is well
     pace_minute_s: float = MINUTE_S  # in which a channel gets five messages at most
     summary_minute: int | None = None  # of the daily summary, since midnight in ``time_zone``; None: there is none
+    away: Timings = DEFAULT_TIMINGS  # of looking at what nobody saw

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from monitor.core.model import AccountSnapshot, BracketTable
+from monitor.core.notices import WorstAway
 from monitor.core.view import EngineView
 
 
@@ -29,6 +30,20 @@ class HeartbeatView(msgspec.Struct, frozen=True):
     last_ms: int | None  # when a ping was last accepted
     failing: bool  # the last attempt failed
     last_error: str  # of the last failed attempt; empty before the first
+
+
+class AwayView(msgspec.Struct, frozen=True):
+    """The last time that nobody watched, as candles show it; exchange time, Unix milliseconds."""
+
+    from_ms: int
+    until_ms: int
+    restarted: bool  # nothing ran; else marks did not arrive
+    symbols: int  # that were asked for
+    worst: WorstAway | None = None  # reading of the worst wallet; None where none was judged (yet)
+    wallets: int = 0  # judged
+    unknown: tuple[str, ...] = ()  # what could not be looked up
+    rows: int = 0  # recorded
+    doing: str = ""  # what is under way; empty once it is over
 
 
 class Holdings(msgspec.Struct, frozen=True):
@@ -60,3 +75,4 @@ class Status(msgspec.Struct, frozen=True):
     died_ms: dict[str, int] = {}  # when a job that died last did, our wall clock
     fallbacks: dict[str, str] = {}  # by channel, which one takes over what it does not deliver
     heartbeat: HeartbeatView | None = None
+    away: AwayView | None = None

@@ -10,9 +10,11 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from monitor.app import Daemon
+from monitor.backfill import DEFAULT_TIMINGS, Timings
 from monitor.binance.account import AccountFollower
 from monitor.binance.account_rest import AccountClient
 from monitor.binance.account_values import DEFAULT_ACCOUNT_TIMINGS, AccountTimings
+from monitor.binance.candles import CandleHistory
 from monitor.binance.endpoints import Environment, endpoints
 from monitor.binance.keys import MALFORMED_KEY
 from monitor.binance.klines import Klines, SeededFeed
@@ -113,6 +115,7 @@ def build_daemon(
     journal: Path | None = None,
     timings: AccountTimings = DEFAULT_ACCOUNT_TIMINGS,
     pace_minute_s: float = MINUTE_S,
+    away: Timings = DEFAULT_TIMINGS,
 ) -> Daemon:
     """Return a daemon for this configuration; nothing is opened yet.
 
@@ -144,6 +147,7 @@ def build_daemon(
             feeds={market: feed(market) for market in Market},
             accounts=followers,
             close=tuple(client.close for client in (*clients.values(), *asked.values())),
+            past=CandleHistory(asked, clock=clock, rng=rng, budget=budget),
         )
 
     zone = settings.display.zone() or _machine_zone(environ)
@@ -163,6 +167,7 @@ def build_daemon(
         heartbeat=_heartbeat(settings, environ),
         pace_minute_s=pace_minute_s,
         summary_minute=settings.summary.at_minute if settings.summary.enabled else None,
+        away=away,
     )
     return Daemon(plan, sources, clock, rng)
 

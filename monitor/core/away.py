@@ -107,6 +107,11 @@ class Review:
         self._level = np.zeros(len(keys), dtype=np.int8)
         self._at_ms = np.zeros(len(keys), dtype=np.int64)
 
+    @property
+    def size(self) -> int:
+        """How many positions each minute is judged with."""
+        return len(self._book.positions)
+
     def judge(self, minutes: Iterable[int]) -> None:
         """Take some of the minutes into what ``worst`` returns; each once, in order."""
         for minute in minutes:

@@ -102,6 +102,16 @@ _CHANGES: Final = """
 SELECT at_ms, account, kind, symbol, side, asset, before, after, price, cause FROM changes
 WHERE {} at_ms >= :since_ms AND at_ms < :until_ms ORDER BY at_ms DESC, id DESC LIMIT :limit
 """
+# Raw rows may be gone sooner, a minute's row may have grown since: whichever of them is the later.
+_NEWEST: Final = """
+SELECT s.symbol, max(
+    ifnull((SELECT max(x.at_ms) FROM samples AS x WHERE x.subject_id = s.id AND x.at_ms < :before_ms
+            AND x.source <> 'given'), 0),
+    ifnull((SELECT m.last_ms FROM minutes AS m WHERE m.subject_id = s.id AND m.minute_ms < :before_ms
+            AND m.last_ms < :before_ms AND m.source <> 'given' ORDER BY m.minute_ms DESC LIMIT 1), 0)
+)
+FROM subjects AS s WHERE s.symbol <> ''
+"""
 _ROW_COUNTS: Final = """
 SELECT (SELECT count(*) FROM subjects), (SELECT count(*) FROM samples), (SELECT count(*) FROM minutes),
        (SELECT count(*) FROM changes)
@@ -195,6 +205,14 @@ class HistoryReader(Reader):
         """Return account and symbol of everything that changed, in order; an empty symbol is the account."""
         rows = self.rows("list changes", "SELECT DISTINCT account, symbol FROM changes ORDER BY account, symbol")
         return [(account, symbol) for account, symbol in rows]
+
+    def newest(self, before_ms: int) -> dict[str, int]:
+        """Return when each symbol was last recorded before a time, Unix milliseconds; only those that were."""
+        found: dict[str, int] = {}
+        for symbol, at_ms in self.rows("find the newest rows", _NEWEST, {"before_ms": before_ms}):
+            if at_ms:
+                found[symbol] = max(at_ms, found.get(symbol, 0))
+        return found
 
     def row_counts(self) -> dict[str, int]:
         """Return the number of rows of each table; reads all of them."""

@@ -1,0 +1,278 @@
+"""What it was like while nobody watched: finds such times, has their minutes fetched, judged, told and recorded.
+
+A time is told before it is recorded: writing a week of minutes takes longer than anybody should wait. Arithmetic
+runs in a worker thread and in slices, so that marks of now go first.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple, Protocol
+
+import msgspec
+import structlog
+
+from monitor.core.away import Candles, Present, Review, needed
+from monitor.core.events import Away
+from monitor.core.model import Level, Market, Sample
+from monitor.errors import StoreError
+from monitor.holes import HoleInbox, Outage, outages
+from monitor.ports import Clock, Inbox, Job
+from monitor.status import AwayView
+from monitor.storage.history_reader import HistoryReader
+from monitor.storage.holes_cache import HolesCache, KeptOutage
+
+log = structlog.get_logger()
+
+LOOK_S: Final = 1.0
+SETTLE_S: Final = 10.0  # without another hole: symbols of one outage return one after the other
+LONGEST_SETTLE_S: Final = 120.0  # where they go on coming and going
+START_S: Final = 600.0  # after the start, in which what is opened meanwhile cannot be told from what was held
+MOST_TRIES: Final = 3  # to look at one time, over all runs
+SLICE_ROWS: Final = 20_000  # positions times minutes, judged at a time
+LONGEST_SLICE: Final = 240  # minutes
+REST_S: Final = 0.02  # between two slices
+ROOM: Final = 10_000  # rows that may wait to be written when others are added
+STUCK_S: Final = 900.0  # without room, before recording is given up
+PORTION: Final = 5_000  # rows recorded at a time
+
+
+class Archive(Protocol):
+    """Where samples go: ``storage.history.SqliteHistory``."""
+
+    @property
+    def queued(self) -> int:
+        """How many rows wait to be written."""
+        ...
+
+    def record(self, samples: Sequence[Sample]) -> None:
+        """Queue samples for the next batch."""
+        ...
+
+
+class Fetched(Protocol):
+    """What could be had, by watched name, and why the others could not."""
+
+    @property
+    def candles(self) -> Mapping[str, Candles]:
+        """One-minute candles."""
+        ...
+
+    @property
+    def refused(self) -> Mapping[str, str]:
+        """Short constants."""
+        ...
+
+
+class Past(Protocol):
+    """Who knows what prices did: ``binance.candles.CandleHistory``."""
+
+    async def fetch(
+        self, names: Mapping[str, Market], from_ms: int, until_ms: int, progress: Callable[[int, int], None]
+    ) -> Fetched:
+        """Return the minutes of these names between two times; never raises, however long it takes."""
+        ...
+
+
+class Timings(NamedTuple):
+    """Durations that tests shorten."""
+
+    look_s: float = LOOK_S
+    settle_s: float = SETTLE_S
+
+
+DEFAULT_TIMINGS: Final = Timings()
+
+
+class Backfill:
+    """Looks at what nobody saw.
+
+    Args:
+        holes: through which all marks come.
+        past: who is asked; None: nobody can be.
+        present: what is held now and how it is judged.
+        history: where rows go.
+        path: of the history database, to read until when an earlier run saw.
+        cache: keeps what is yet to be looked at, for the case that this run ends before it was.
+        inbox: where results go.
+        clock: of pauses.
+        started_ms: what was recorded from then on is of this run, our wall clock.
+        timings: see there.
+    """
+
+    def __init__(
+        self, holes: HoleInbox, past: Past | None, *, present: Callable[[], Present], history: Archive, path: Path,
+        cache: HolesCache, inbox: Inbox, clock: Clock, started_ms: int, timings: Timings,
+    ) -> None:  # fmt: skip
+        self._holes = holes
+        self._past = past
+        self._present = present
+        self._history = history
+        self._path = path
+        self._cache = cache
+        self._inbox = inbox
+        self._clock = clock
+        self._started_ms = started_ms
+        self._timings = timings
+        self._held: frozenset[str] = frozenset()
+        self._view: AwayView | None = None
+        self._todo: list[Outage] = []
+
+    def begin(self, held: Collection[str]) -> None:
+        """Learn what an earlier run held, as far as known; others were opened after it ended."""
+        self._held = frozenset(held)
+
+    def jobs(self) -> Sequence[Job]:
+        """Return what must run; it may be cancelled at any time."""
+        return () if self._past is None else (Job("backfill", self._run),)
+
+    def view(self) -> AwayView | None:
+        """Return the last time that was looked at, or is; None if there is none."""
+        return self._view
+
+    async def _run(self) -> None:
+        await asyncio.to_thread(self._learn)
+        began_s = quiet_s = since_s = self._clock.mono_s()
+        waiting, settled = 0, False
+        while True:
+            await self._clock.sleep(self._timings.look_s)
+            now_s = self._clock.mono_s()
+            if not settled and now_s - began_s >= START_S:
+                settled = True
+                self._holes.settle()
+            if self._holes.waiting != waiting:
+                since_s = now_s if waiting == 0 else since_s
+                waiting, quiet_s = self._holes.waiting, now_s
+            if waiting and (now_s - quiet_s >= self._timings.settle_s or now_s - since_s >= LONGEST_SETTLE_S):
+                self._todo += outages(self._holes.take())
+                waiting = 0
+            while self._todo:
+                # Written down before: what cannot be looked at must not end every run from now on.
+                self._todo[0] = self._todo[0]._replace(tries=self._todo[0].tries + 1)
+                await self._keep()
+                await self._look(self._todo[0])
+                del self._todo[0]
+                await self._keep()
+
+    def _learn(self) -> None:
+        """Learn until when an earlier run saw what, and what it had yet to look at."""
+        kept = [Outage(*msgspec.structs.astuple(one)) for one in self._cache.load()]
+        self._todo = [one._replace(symbols=frozenset(one.symbols)) for one in kept if one.tries < MOST_TRIES]
+        if len(self._todo) < len(kept):
+            log.error("away.dropped", outages=len(kept) - len(self._todo), tries=MOST_TRIES)
+        try:
+            with HistoryReader(self._path) as reader:
+                seen_ms = reader.newest(self._started_ms)
+        except StoreError as error:
+            log.warning("away.unreadable", reason=error.cause, hint=error.hint)
+            seen_ms = {}
+        last_ms = max(seen_ms.values(), default=0)
+        self._holes.earlier({name: ms if name in self._held else last_ms for name, ms in seen_ms.items()})
+
+    async def _keep(self) -> None:
+        kept = [
+            KeptOutage(
+                one.from_ms, one.until_ms, sorted(one.symbols), one.restarted, one.cut, one.told, one.tries
+            )
+            for one in self._todo
+        ]  # fmt: skip
+        try:
+            await asyncio.to_thread(self._cache.save, kept)
+        except StoreError as error:
+            log.warning("away.cache_failed", reason=error.cause, hint=error.hint)
+
+    async def _look(self, outage: Outage) -> None:
+        """Fetch, judge, tell and record one time."""
+        names = await asyncio.to_thread(needed, self._present(), outage.symbols)
+        if not names or self._past is None:
+            return  # what was not seen is no longer held
+        log.info(
+            "away.found", from_ms=outage.from_ms, until_ms=outage.until_ms, symbols=len(names),
+            restarted=outage.restarted,
+        )  # fmt: skip
+        self._view = view = AwayView(
+            outage.from_ms, outage.until_ms, restarted=outage.restarted, symbols=len(names)
+        )
+
+        def progress(done: int, of: int) -> None:
+            self._view = msgspec.structs.replace(view, doing=f"asked for {done} of {of} symbols")
+
+        found = await self._past.fetch(names, outage.from_ms, outage.until_ms, progress)
+        review = await asyncio.to_thread(
+            Review,
+            self._present(),
+            outage.symbols,
+            found.candles,
+            from_ms=outage.from_ms,
+            until_ms=outage.until_ms,
+        )
+        view = await self._judge(review, outage, view, _spoken(found.refused))
+        if not outage.told:
+            self._inbox.post(
+                Away(
+                    outage.from_ms, outage.until_ms, review.worst(), view.unknown, restarted=outage.restarted,
+                    cut=outage.cut,
+                )
+            )  # fmt: skip
+            await self._clock.sleep(self._timings.look_s)  # it is decided and committed first
+            self._todo[0] = self._todo[0]._replace(told=True)
+            await self._keep()
+        rows = await self._record(review, view)
+        self._view = msgspec.structs.replace(view, rows=rows)
+
+    async def _judge(self, review: Review, outage: Outage, view: AwayView, unknown: tuple[str, ...]) -> AwayView:
+        for some in _slices(review):
+            done = f"judged {some.start - review.minutes.start} of {len(review.minutes)} minutes"
+            self._view = msgspec.structs.replace(view, doing=done)
+            await asyncio.to_thread(review.judge, some)
+            await self._clock.sleep(REST_S)
+        worst = review.worst()
+        first = worst[0] if worst else None
+        log.info(
+            "away.judged", from_ms=outage.from_ms, until_ms=outage.until_ms, wallets=len(worst),
+            level=Level.OK.label if first is None else first.level.label,
+            worst="" if first is None else first.subject, unknown=list(unknown),
+        )  # fmt: skip
+        return msgspec.structs.replace(view, worst=first, unknown=unknown, wallets=len(worst))
+
+    async def _record(self, review: Review, view: AwayView) -> int:
+        """Record every minute; return how many rows there were."""
+        rows = 0
+        for some in _slices(review):
+            samples = await asyncio.to_thread(_samples, review, some)
+            for start in range(0, len(samples), PORTION):
+                if not await self._room():
+                    log.warning("away.not_recorded", rows=rows)
+                    return rows
+                portion = samples[start : start + PORTION]
+                self._history.record(portion)
+                rows += len(portion)
+            self._view = msgspec.structs.replace(view, rows=rows, doing="recording")
+            await self._clock.sleep(REST_S)
+        return rows
+
+    async def _room(self) -> bool:
+        """Wait until few rows wait, so that none of now is pushed out; False if that takes too long."""
+        give_up_s = self._clock.mono_s() + STUCK_S
+        while self._history.queued > ROOM:
+            if self._clock.mono_s() >= give_up_s:
+                return False
+            await self._clock.sleep(LOOK_S)
+        return True
+
+
+def _slices(review: Review) -> Iterator[range]:
+    """Yield the minutes in portions that do not take long."""
+    step = min(LONGEST_SLICE, max(1, SLICE_ROWS // max(1, review.size)))
+    minutes = review.minutes
+    for start in range(minutes.start, minutes.stop, step):
+        yield range(start, min(start + step, minutes.stop))
+
+
+def _samples(review: Review, minutes: range) -> list[Sample]:
+    return [sample for minute in minutes for sample in review.samples(minute)]
+
+
+def _spoken(names: Collection[str]) -> tuple[str, ...]:
+    """Return watched names for people: the two rates of an asset are its index."""
+    return tuple(sorted({f"{name.partition('@')[0]} index" if "@" in name else name for name in names}))
