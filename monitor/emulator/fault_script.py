@@ -9,9 +9,11 @@ from random import Random
 from types import MappingProxyType
 from typing import NamedTuple
 
-from monitor.emulator.catalogue import CATALOGUE, GROUPS, Fault, Group, Parameter
-from monitor.emulator.relay import Door, Relay
+from monitor.emulator.catalogue import CATALOGUE
+from monitor.emulator.fault import GROUPS, Fault, Group, Parameter
+from monitor.emulator.relay import Relay
 from monitor.emulator.stage import UNRESOLVABLE, Effect, Stage
+from monitor.emulator.ways import Door
 
 __all__ = (
     "CATALOGUE",

@@ -44,7 +44,8 @@ class Faults:
         refuse_connections: cut every new connection and request without an answer.
         accept_then_close: complete a stream's handshake, then close it at once.
         handshake_status: answer a stream's handshake with this HTTP status; 0 for a healthy handshake.
-        handshake_routes: ``market``, ``public`` or ``private``: what these two act on; empty for every stream.
+        route_status: as ``handshake_status``, by route: ``market``, ``public`` or ``private``.
+        route_close: as ``accept_then_close``, these routes only.
         banned_until_ms: Unix milliseconds until which REST answers 418 and handshakes ``ban_handshake``; 0 for no
             ban.
         ban_handshake: HTTP status of a handshake during a ban.
@@ -88,7 +89,8 @@ class Faults:
     refuse_connections: bool = False
     accept_then_close: bool = False
     handshake_status: int = 0
-    handshake_routes: set[str] = field(default_factory=set)
+    route_status: dict[str, int] = field(default_factory=dict)
+    route_close: set[str] = field(default_factory=set)
     banned_until_ms: int = 0
     ban_handshake: int = 418
     silence: bool = False

@@ -10,74 +10,26 @@ import asyncio
 import socket
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from enum import StrEnum
+from contextlib import suppress
+from dataclasses import dataclass
 from random import Random
 from ssl import SSLContext
 from typing import cast
 
 from monitor.emulator.clock import Clock
+from monitor.emulator.ways import Door, Way
+
+__all__ = ("Door", "Relay", "Way")
 
 _HOST = "127.0.0.1"  # as the emulator: nobody else's business
 _CHUNK = 16_384
 _SLICES_PER_S = 10
 _BACKLOG = 100
+_HANDSHAKE_S = 2.0  # of real time
 _MOST_LINKS = 1_000
 _TEXT = b"SSH-2.0-OpenSSH_9.6\r\n"
 _TLS_ALERT = b"\x15\x03\x01\x00\x02\x02\x46"  # fatal, protocol version: how a TLS server answers plain text
 _LINGER_NOT = struct.pack("ii", 1, 0)  # closing sends a reset
-
-
-class Door(StrEnum):
-    """What becomes of a new connection."""
-
-    PASS = "pass"  # noqa: S105  no password: it goes through to the emulator
-    REFUSE = "refuse"  # the port is closed
-    RESET = "reset"  # accepted, then reset
-    FINISH = "finish"  # accepted, then closed in good order, before a byte
-    MUTE = "mute"  # accepted and never answered, whatever is sent
-    TEXT = "text"  # answered in plain text that is neither HTTP nor TLS
-    TLS = "tls"  # answered with a TLS alert, as plain clients are by a TLS server
-    GARBAGE = "garbage"  # answered with random bytes
-
-
-class Way:
-    """What becomes of bytes in one direction, of every connection.
-
-    Attributes:
-        bytes_per_s: how fast they drip; 0 for no limit.
-        latency_s: how long each piece waits; what arrives meanwhile travels with the next one.
-        corrupt_share: share of pieces in which one byte is changed, 0 to 1.
-    """
-
-    def __init__(self) -> None:
-        self.bytes_per_s = 0.0
-        self.latency_s = 0.0
-        self.corrupt_share = 0.0
-        self._flowing = asyncio.Event()
-        self._flowing.set()
-
-    @property
-    def held(self) -> bool:
-        """Say whether bytes wait; they travel on, none lost, once they no longer do."""
-        return not self._flowing.is_set()
-
-    @held.setter
-    def held(self, value: bool) -> None:
-        if value:
-            self._flowing.clear()
-        else:
-            self._flowing.set()
-
-    def heal(self) -> None:
-        """Let bytes pass unchanged and at once."""
-        self.bytes_per_s = self.latency_s = self.corrupt_share = 0.0
-        self.held = False
-
-    async def flowing(self) -> None:
-        """Wait until bytes may travel."""
-        while self.held:  # again: it may have been held anew before this task had its turn
-            await self._flowing.wait()
 
 
 @dataclass(slots=True, eq=False)
@@ -86,12 +38,19 @@ class _Link:
     server: asyncio.StreamWriter | None = None
     dead: bool = False  # bytes and ends vanish in both directions, for ever
     cut: bool = False  # the next piece to the client is its last, and not whole
-    pumps: list[asyncio.Task[None]] = field(default_factory=list)
 
     def abort(self) -> None:
         for writer in (self.client, self.server):
             if writer is not None:
                 writer.transport.abort()
+
+    async def end(self) -> None:
+        """Close both sockets and return when they are closed."""
+        self.abort()
+        for writer in (self.client, self.server):
+            if writer is not None:
+                with suppress(OSError):
+                    await writer.wait_closed()
 
 
 class Relay:
@@ -177,9 +136,7 @@ class Relay:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-        if self._reserved is not None:
-            self._reserved.close()
-            self._reserved = None
+        self._release()
 
     async def apply(self) -> None:
         """Open or close the port as the door says.
@@ -192,7 +149,12 @@ class Relay:
             listener = self._bound()
             listener.listen(_BACKLOG)
             self._release()
-            self._server = await asyncio.start_server(self._serve, sock=listener, ssl=self._tls)
+            self._server = await asyncio.start_server(
+                self._serve,
+                sock=listener,
+                ssl=self._tls,
+                ssl_handshake_timeout=_HANDSHAKE_S if self._tls else None,
+            )
         elif not listening and self._server is not None:
             self._server.close()
             self._server = None
@@ -266,7 +228,7 @@ class Relay:
         except asyncio.CancelledError:
             pass  # only stop() cancels; asyncio would log a cancelled handler as a failure
         finally:
-            link.abort()
+            await link.end()
             self._links.discard(link)
             self._tasks.discard(task)
 

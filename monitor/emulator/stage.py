@@ -8,6 +8,7 @@ in one step, so that ending one fault never ends another.
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from ssl import SSLContext
 from types import TracebackType
 from typing import Self
 
@@ -67,6 +68,7 @@ class Stage:
         self.symbol = symbol or scenario.instruments[0].symbol
         self._effects: dict[str, Effect] = {}
         self._relays: tuple[Relay, ...] = ()
+        self._tls: Relay | None = None
         self._changing = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
@@ -116,6 +118,11 @@ class Stage:
         return self.private.base_private_ws
 
     @property
+    def base_tls_ws(self) -> str:
+        """Return the base of the market streams on the port that speaks TLS; empty before :meth:`open_tls`."""
+        return "" if self._tls is None else self._tls.base_market_ws
+
+    @property
     def on(self) -> tuple[str, ...]:
         """Return the names of the faults that are on, oldest first."""
         return tuple(self._effects)
@@ -133,9 +140,16 @@ class Stage:
 
     async def stop(self) -> None:
         """Stop the relays and the emulator; calling it twice is fine."""
-        for one in self._relays:
+        for one in (*self._relays, *([] if self._tls is None else [self._tls])):
             await one.stop()
         await self.emulator.stop()
+
+    async def open_tls(self, context: SSLContext) -> None:
+        """Open, or open anew, a port that speaks TLS; its address is :attr:`base_tls_ws`."""
+        if self._tls is not None:
+            await self._tls.stop()
+        self._tls = Relay(self.emulator.port, self.clock, tls=context)
+        await self._tls.start()
 
     async def put_on(self, name: str, effect: Effect) -> None:
         """Switch a fault on; one of the same name is replaced."""

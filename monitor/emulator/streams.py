@@ -89,7 +89,13 @@ class StreamHub:
     async def tick(self, now_ms: int) -> None:
         """End what is due to end, ping what is due a ping, and push the newest marks."""
         self._rows.tick()
-        await asyncio.gather(*(self._keep(one, now_ms) for one in list(self._open)))
+        life_ms = self._settings.connection_life_s * 1000
+        old = [one for one in self._open if now_ms - one.opened_ms >= life_ms]
+        if old:
+            await asyncio.gather(*(one.ws.close(code=WSCloseCode.GOING_AWAY) for one in old))
+        for one in list(self._open):
+            if one not in old:
+                await self._keep(one, now_ms)
         await self.expire_keys(now_ms)
         if not self._faults.pauses(self._ticks):
             pushes: dict[str, list[str]] = {}
@@ -167,7 +173,7 @@ class StreamHub:
         one = _Connection(ws, transport, route, subscriptions, now_ms, now_ms, frames, asked=asked)
         await ws.prepare(request)
         self.accepted += 1
-        if self._faults.accept_then_close and self._concerned(route):
+        if self._faults.accept_then_close or route in self._faults.route_close:
             await ws.close(code=WSCloseCode.GOING_AWAY)
             return ws
         self._open[one] = None
@@ -178,17 +184,13 @@ class StreamHub:
             self._open.pop(one, None)
         return ws
 
-    def _concerned(self, route: Route) -> bool:
-        return not self._faults.handshake_routes or route in self._faults.handshake_routes
-
     def _refusal(self, route: Route) -> web.Response | None:
         left_ms = self._faults.banned_until_ms - self._clock.wall_ms()
         if left_ms > 0:
             headers = {"Retry-After": str(-(-left_ms // 1000))}
             return web.Response(status=self._faults.ban_handshake, headers=headers)
-        if self._faults.handshake_status and self._concerned(route):
-            return web.Response(status=self._faults.handshake_status, headers=self._faults.headers())
-        return None
+        status = self._faults.route_status.get(route, self._faults.handshake_status)
+        return web.Response(status=status, headers=self._faults.headers()) if status else None
 
     async def _read(self, one: _Connection, kind: WSMsgType, data: str | bytes) -> None:
         if self._faults.deaf:
@@ -216,9 +218,7 @@ class StreamHub:
             await self._send(one, answer)
 
     async def _keep(self, one: _Connection, now_ms: int) -> None:
-        if now_ms - one.opened_ms >= self._settings.connection_life_s * 1000:
-            await one.ws.close(code=WSCloseCode.GOING_AWAY)
-        elif one.unanswered_ms is not None and now_ms - one.unanswered_ms >= self._settings.pong_within_s * 1000:
+        if one.unanswered_ms is not None and now_ms - one.unanswered_ms >= self._settings.pong_within_s * 1000:
             one.cut()
         elif now_ms - one.pinged_ms >= self._settings.ping_every_s * 1000:
             one.pinged_ms = now_ms
