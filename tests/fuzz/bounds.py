@@ -1,7 +1,8 @@
 """Looks at accepted values from outside: each number finite and within what its type declares."""
 
 import math
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from functools import cache
 from typing import Any
@@ -121,3 +122,24 @@ def _example(node: inspect.Type) -> object:
             values = {field.encode_name: _example(field.type) for field in node.fields}
             return list(values.values()) if node.array_like else values
     return None
+
+
+def kept(value: object) -> int:
+    """Return how many entries the containers hold that an object of ours reaches through its own attributes."""
+    count, seen, todo = 0, set[int](), [value]
+    while todo:
+        one = todo.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        if isinstance(one, Mapping):
+            count += len(one)
+            todo += [*one.values()]
+        elif isinstance(one, list | tuple | set | frozenset | deque):
+            count += len(one)
+            todo += [*one]
+        elif type(one).__module__.startswith("monitor.") and not isinstance(one, Enum):
+            names = [name for kind in type(one).__mro__ for name in getattr(kind, "__slots__", ())]
+            todo += [*vars(one).values()] if hasattr(one, "__dict__") else []
+            todo += [getattr(one, name) for name in names if hasattr(one, name)]
+    return count

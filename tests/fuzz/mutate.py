@@ -31,7 +31,7 @@ _PIECES: Final = (
 )  # fmt: skip
 _DEPTHS: Final = (3, 64, 513, 1_100)
 DEEPEST: Final = 100_000
-_DEEPEST_ONE_IN: Final = 400  # of the nested ones: they are a hundred times as long as any other
+_DEEPEST_ONE_IN: Final = 60  # of the nested ones: they are a hundred times as long as any other
 _TOKEN_SHARE, _BYTE_SHARE = 0.55, 0.35  # of inputs; the rest are spliced of two samples
 _UNTOUCHED_SHARE = 0.02
 

@@ -4,10 +4,10 @@ import asyncio
 import logging
 import math
 import socket
-from collections.abc import Awaitable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
 
@@ -48,8 +48,6 @@ from tests.fuzz.samples import HELD, NOW_MS, exchange, packed
 from tests.fuzz.target import Target, promise
 from tests.test_commands import FakeEngine
 
-T = TypeVar("T")
-
 EXAMPLE: Final = Path(__file__).parents[2] / "config.example.toml"
 BAD_CONFIGS: Final = Path(__file__).parents[1] / "data" / "bad_config"
 _NOW = Now(WALL_MS, MONO_S)
@@ -89,7 +87,7 @@ def config() -> Target:
         _started(settings)
         return True
 
-    return Target("config", [text.encode() for text in valid], check, 18)
+    return Target("config", [text.encode() for text in valid], check, 18, slow=True)
 
 
 _SMALL_CONFIGS: Final = (
@@ -127,25 +125,11 @@ def journal(directory: Path) -> Target:
             promise(str(path) in str(error), "an error that names no file")
             return False
 
-    return Target("journal", valid, check, 20)
-
-
-class _Loop:
-    """An event loop that runs one coroutine at a time to its end."""
-
-    def __init__(self) -> None:
-        self._runner = asyncio.Runner()
-
-    def run(self, awaitable: Awaitable[T]) -> T:
-        async def waited() -> T:
-            return await awaitable
-
-        return self._runner.run(waited())
+    return Target("journal", valid, check, 20, slow=True)
 
 
 def control() -> Target:
     """A request on the local socket is always answered, by what was asked or by an error of one line."""
-    loop = _Loop()
 
     async def status(_request: Mapping[str, Any]) -> object:
         return {"fine": True}
@@ -154,7 +138,7 @@ def control() -> Target:
         commands: Commands = FakeEngine().commands()
         handlers: dict[str, Handler] = {"status": status, "hold": commands.hold, "lift": commands.lift}
         line = raw.replace(b"\n", b" ")[: REQUEST_LIMIT - 1] + b"\n"
-        answer = loop.run(_answered(handlers, line))
+        answer = asyncio.run(_answered(handlers, line))
         promise(answer.endswith(b"\n") and answer.count(b"\n") == 1, "no answer of one line")
         found = msgspec.json.decode(answer, type=dict[str, Any])
         promise(len(found) == 1 and found.keys() <= {"ok", "error"}, found)
@@ -166,11 +150,7 @@ def control() -> Target:
         {"command": "hold", "kind": "mute", "targets": ["all"], "for_s": 7200.0},
         {"command": "lift", "target": "all"}, {"command": "lift", "target": "symbol:BTCUSDT"}, {"command": "status"},
     )  # fmt: skip
-    return Target("control-socket", [packed(one) for one in wishes], check, 20)
-
-
-class _Sink(asyncio.Protocol):
-    """Keeps what the server writes; stands for its half of a socket."""
+    return Target("control-socket", [packed(one) for one in wishes], check, 20, slow=True)
 
 
 class _Writer:
@@ -223,6 +203,7 @@ def caches(directory: Path) -> Iterator[Target]:
         [packed({"version": VERSION, "accounts": [msgspec.to_builtins(account)]})],
         accounts_check,
         12,
+        slow=True,
     )
 
     brackets = BracketCache(directory, "main")
@@ -246,7 +227,7 @@ def caches(directory: Path) -> Iterator[Target]:
         return bool(found)
 
     file = {"version": 1, "account": "main", "tables": [msgspec.to_builtins(kept)]}
-    yield Target("bracket-cache", [packed(file)], brackets_check, 12)
+    yield Target("bracket-cache", [packed(file)], brackets_check, 12, slow=True)
 
     def day_check(raw: bytes) -> bool:
         (directory / DAY_FILE).write_bytes(raw)
@@ -257,7 +238,11 @@ def caches(directory: Path) -> Iterator[Target]:
 
     day = msgspec.convert(example(KeptDay), KeptDay, strict=False)
     yield Target(
-        "day-cache", [packed(msgspec.to_builtins(msgspec.structs.replace(day, version=1)))], day_check, 10
+        "day-cache",
+        [packed(msgspec.to_builtins(msgspec.structs.replace(day, version=1)))],
+        day_check,
+        10,
+        slow=True,
     )
 
 
@@ -322,7 +307,7 @@ def account_join() -> Target:
         stepped(settings, (), *told, Reconciled(account.snapshot, account.figures))
         return True
 
-    return Target("account-join", [packed(bundle), packed(multi)], check, 25)
+    return Target("account-join", [packed(bundle), packed(multi)], check, 25, slow=True)
 
 
 def _joined(parts: _Bundle) -> tuple[AccountReply, tuple[BracketTable, ...]]:

@@ -18,6 +18,7 @@ class Target(NamedTuple):
             broken; anything else it raises is an error outside the typed tree.
         share: how many of the inputs of a run it gets, beside those of the others.
         sizes: of what it keeps between inputs, each with the most it may become.
+        slow: it writes files or runs an engine; a short run gives it a tenth of its share.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Target(NamedTuple):
     check: Callable[[bytes], bool]
     share: int
     sizes: Callable[[], Mapping[str, tuple[int, int]]] = dict
+    slow: bool = False
 
 
 def promise(holds: bool, what: object) -> None:  # noqa: FBT001 - reads as the promise itself
