@@ -1,7 +1,7 @@
 """The exchange's REST endpoints as methods that return decoded rows. Reads only.
 
 Every method raises RestError (see ``rest_errors``) where the exchange refuses or does not answer, and WireError
-where its answer cannot be believed.
+where its answer cannot be believed. Long, because there is a method for each endpoint and little else.
 """
 
 from random import Random
@@ -130,9 +130,12 @@ class RestClient:
         """Close all connections; the listen key lives on, others may use it."""
         await self._caller.close()
 
-    async def server_time(self) -> int:
-        """Return the exchange's time, Unix milliseconds, and keep its difference to ours."""
-        offset_ms = await self._caller.synchronise()
+    async def server_time(self, *, urgent: bool = False) -> int:
+        """Return the exchange's time, Unix milliseconds, and keep its difference to ours.
+
+        What is ``urgent`` is asked once, and waits for no weight.
+        """
+        offset_ms = await self._caller.synchronise(urgent=urgent)
         return self._clock.wall_ms() + offset_ms
 
     async def exchange_info(self) -> rows.ExchangeInfo:
@@ -194,12 +197,14 @@ class RestClient:
         """Return whether LONG and SHORT may stand side by side. Heavy."""
         return (await self._signed("positionSide/dual", 30, wire.position_mode)).dual_side_position
 
-    async def asset_index(self, symbol: str | None = None) -> tuple[rows.AssetIndex, ...]:
-        """Return what one asset (by its index, such as ``BTCUSD``) or all count in multi-assets mode."""
-        weight = 1 if symbol else 10
-        return await self._get(
-            "assetIndex", weight, self._some(wire.asset_index), {"symbol": symbol}, on=Market.USDM
-        )
+    async def asset_index(self, symbol: str | None = None, *, urgent: bool = False) -> tuple[rows.AssetIndex, ...]:
+        """Return what one asset (by its index, such as ``BTCUSD``) or all count in multi-assets mode.
+
+        What is ``urgent`` is asked once, and waits for no weight.
+        """
+        self._check("assetIndex", Market.USDM)
+        call = self._call("assetIndex", 1 if symbol else 10)._replace(urgent=urgent)
+        return self._some(wire.asset_index)(await self._ask(call, {"symbol": symbol}), call.where)
 
     async def open_orders(self, symbol: str | None = None) -> tuple[rows.OpenOrder, ...]:
         """Return the orders in the book; stops are not among them."""
@@ -266,11 +271,19 @@ class RestClient:
             raise WireError(self._call("markPriceKlines", weight).where, wire.MISSING_FIELD, "close")
         return found
 
-    async def premium_index(self, symbol: str | None = None) -> list[MarkTick]:
-        """Return the mark of one symbol or of all; rows that cannot be believed are left out of all."""
+    async def premium_index(self, symbol: str | None = None, *, urgent: bool = False) -> list[MarkTick]:
+        """Return the mark of one symbol or of all; rows that cannot be believed are left out of all.
+
+        What is ``urgent`` is asked once, and waits for no weight.
+        """
         weight = 1 if symbol and self.market is Market.USDM else 10
-        body = await self._ask(self._call("premiumIndex", weight), {"symbol": symbol})
+        call = self._call("premiumIndex", weight)._replace(urgent=urgent)
+        body = await self._ask(call, {"symbol": symbol})
         return decode_premium_index(body, self._clock.mono_s(), wall_ms=self.exchange_ms())
+
+    async def trading_schedule(self) -> rows.TradingSchedule:
+        """Return the sessions of the markets that stocks and commodities are traded on, of about a week."""
+        return await self._get("tradingSchedule", 5, wire.trading_schedule, on=Market.USDM)
 
     async def create_listen_key(self) -> rows.ListenKey:
         """Return the key of the account's private stream: a new one, or the one it has, prolonged by an hour."""
@@ -366,7 +379,7 @@ class RestClient:
 
     async def _ask(self, call: Call, params: Params) -> bytes:
         try:
-            return (await self._caller.ask(call, params)).body
+            return (await (self._caller.at_once if call.urgent else self._caller.ask)(call, params)).body
         except KeyRefusedError as error:
             if error.code != _UNPERMITTED or not await self.is_portfolio_margin():
                 raise

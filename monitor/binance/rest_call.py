@@ -5,6 +5,7 @@ time endpoint. What may pass by itself is repeated a bounded number of times; a 
 the next candidate.
 """
 
+import asyncio
 import ssl
 from collections.abc import Mapping
 from random import Random
@@ -34,6 +35,7 @@ NO_KEY: Final = "no_key"
 
 ATTEMPTS: Final = 4
 BOUNDS: Final = PauseBounds(first_s=0.4, longest_s=5.0)
+AT_ONCE_S: Final = 4.0  # what cannot wait is asked again after so long, rather than waited for
 TIME_GOOD_FOR_S: Final = 3600.0
 TIME_RETRY_S: Final = 60.0
 
@@ -53,6 +55,7 @@ class Call(NamedTuple):
     version: int = 1
     signed: bool = False
     method: Literal["get", "post", "put"] = "get"
+    urgent: bool = False  # takes its weight before others, and more of it
 
     @property
     def where(self) -> str:
@@ -132,14 +135,15 @@ class Caller:
             _, client = self._clients.popitem()
             await client.close_connection()
 
-    async def synchronise(self) -> int:
+    async def synchronise(self, *, urgent: bool = False) -> int:
         """Ask for the exchange's time; return its clock minus ours in milliseconds.
 
         Raises:
             RestError: there is no answer.
             WireError: the answer is no time.
         """
-        return self._take_time(await self.ask(self._time, {}))
+        ask = self.at_once if urgent else self.ask
+        return self._take_time(await ask(self._time, {}))
 
     def _take_time(self, answer: Answer) -> int:
         server_ms = wire.server_time(answer.body, self._time.where).server_time
@@ -173,6 +177,22 @@ class Caller:
         if call.signed and self._offset_ms is None:
             await self.synchronise()
         return await self._attempt(call, params)
+
+    async def at_once(self, call: Call, params: Params) -> Answer:
+        """Return the answer to one request that waits for nothing and nobody; who failed is not asked next.
+
+        Raises:
+            RestError: refused, not answered within four seconds, or the weight of this minute is used up.
+        """
+        try:
+            async with asyncio.timeout(AT_ONCE_S):
+                return await self._attempt(call._replace(urgent=True), params)
+        except TimeoutError:
+            error: TransientRestError = UnreachableError(call.where, TIMEOUT)
+        except TransientRestError as caught:
+            error = caught
+        self._move_on(error)
+        raise error
 
     async def _attempt(self, call: Call, params: Params) -> Answer:
         """Return the answer to one request in the exchange's time, which is measured anew if it was wrong."""
@@ -212,7 +232,7 @@ class Caller:
             self._budget.check_apart(call.api, call.where)
         # What is asked elsewhere is neither counted nor forbidden here.
         counted = futures or call.api not in self._other_bases
-        ticket = await self._budget.take(call.weight, call.where) if counted else None
+        ticket = await self._ticket(call) if counted else None
         at = self._at
         used = None
         try:
@@ -241,6 +261,11 @@ class Caller:
         if futures:
             self._hosts.record(at, "live", self._clock.wall_ms())
         return Answer(reply.body, sent_ms, received_ms)
+
+    async def _ticket(self, call: Call) -> int:
+        if call.urgent:
+            return self._budget.take_at_once(call.weight, call.where)
+        return await self._budget.take(call.weight, call.where)
 
     async def _request(self, call: Call, data: dict[str, str | int | None]) -> "RawReply":
         # Not one of these is chained: their texts may hold the whole address, signature included.

@@ -17,7 +17,9 @@ Size = Annotated[float, Meta(ge=0.0, le=1e15)]
 Price = Annotated[float, Meta(gt=0.0, le=1e15)]
 Rate = Annotated[float, Meta(gt=0.0, lt=1.0)]
 Millis = Annotated[int, Meta(ge=0, le=99_999_999_999_999)]  # Unix milliseconds; 0 where not said
-Number = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]  # an id or a mark: JSON has longer ones, nothing else does
+Number = Annotated[
+    int, Meta(ge=-(2**63), le=2**63 - 1)
+]  # an id or a mark: JSON has longer ones, nothing else does
 Count = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 
@@ -84,6 +86,26 @@ class ExchangeInfo(Row, frozen=True):
             if (one.rate_limit_type, one.interval, one.interval_num) == ("REQUEST_WEIGHT", "MINUTE", 1):
                 return one.limit
         return None
+
+
+class TradingSession(Row, frozen=True):
+    """A stretch of time of a market that is not open all the time."""
+
+    start_time: Millis
+    end_time: Millis
+    type: str  # NO_TRADING, REGULAR, PRE_MARKET and others
+
+
+class MarketSessions(Row, frozen=True):
+    """The sessions of one such market."""
+
+    sessions: tuple[TradingSession, ...]
+
+
+class TradingSchedule(Row, frozen=True):
+    """What is open when, by the ``underlyingType`` of contracts: EQUITY, COMMODITY and others."""
+
+    market_schedules: dict[str, MarketSessions]
 
 
 class AccountConfig(Row, frozen=True):

@@ -43,6 +43,7 @@ from monitor.binance.rest_rows import (
     Row,
     ServerTime,
     SymbolConfig,
+    TradingSchedule,
 )
 from monitor.errors import WireError
 
@@ -235,3 +236,4 @@ adl_risk = _rows(AdlRisk)
 margin_changes = _rows(MarginChange)
 key_permissions = _one(KeyPermissions)
 portfolio_account = _one(PortfolioAccount)
+trading_schedule = _one(TradingSchedule)

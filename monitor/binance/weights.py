@@ -1,7 +1,7 @@
 """One budget of request weight for an IP address: who may ask now, and who has to wait.
 
 The exchange counts by the minute over all markets, accounts and programs behind the address. What it says in its
-replies counts; what was asked since comes on top. Half of the limit is left to others.
+replies counts; what was asked since comes on top. Half of the limit is left to others, but for what cannot wait.
 """
 
 import asyncio
@@ -55,16 +55,18 @@ class WeightLedger:
         self._turn(exchange_ms)
         return self._told + self._untold + sum(weight for weight, _ in self._open.values())
 
-    def pause_s(self, weight: int, exchange_ms: int, mono_s: float) -> float:
+    def pause_s(self, weight: int, exchange_ms: int, mono_s: float, *, urgent: bool = False) -> float:
         """Return how long a request has to wait; 0 if it may go now.
 
-        One that is heavier than all that is allowed goes alone, at the beginning of a minute.
+        One that is heavier than all that is allowed goes alone, at the beginning of a minute. What is ``urgent``
+        may use what is left to others too.
         """
         blocked_s = self.blocked_until_s - mono_s
         if blocked_s > 0.0:
             return blocked_s
         used = self.used(exchange_ms)
-        if used == 0 or used + weight <= self.allowed or weight == 0:
+        allowed = self.limit if urgent else self.allowed
+        if used == 0 or used + weight <= allowed or weight == 0:
             return 0.0
         return (_MINUTE_MS - exchange_ms % _MINUTE_MS + _GUARD_MS) / 1000.0
 
@@ -164,6 +166,17 @@ class WeightBudget:
                     raise RateLimitedError(where, BLOCKED, until_s=self._ledger.blocked_until_s)
                 await self._clock.sleep(pause_s)
             return self._ledger.begin(weight, self._exchange_ms())
+
+    def take_at_once(self, weight: int, where: str = "") -> int:
+        """Count a request that cannot wait, before all that do, and return its ticket for ``done``.
+
+        Raises:
+            RateLimitedError: asking is forbidden, or the limit of this minute is used up.
+        """
+        pause_s = self._ledger.pause_s(weight, self._exchange_ms(), self._clock.mono_s(), urgent=True)
+        if pause_s > 0.0:
+            raise RateLimitedError(where, BLOCKED, until_s=self._clock.mono_s() + pause_s)
+        return self._ledger.begin(weight, self._exchange_ms())
 
     def done(self, ticket: int, used: int | None = None) -> None:
         """Take the reply to a request: the used weight it tells, None where it does not or there was no reply."""

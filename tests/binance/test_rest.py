@@ -15,6 +15,7 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
+from monitor.binance import rest_call
 from monitor.binance.account_fetch import fetch_account
 from monitor.binance.endpoints import Environment, endpoints
 from monitor.binance.keys import Credentials
@@ -656,3 +657,54 @@ def test_the_error_text_has_no_body() -> None:
     """What the exchange writes may name addresses and keys."""
     error = RestError("/fapi/v1/account", "refused", code=-1, status=400)
     assert str(error) == "/fapi/v1/account: refused (HTTP 400, code -1)"
+
+
+MARK = {"symbol": "BTCUSDT", "markPrice": "61000", "time": 1_780_000_000_000}
+
+
+async def test_what_is_urgent_is_asked_once_and_elsewhere_next(
+    exchange: Exchange, make: Make, clock: ManualClock
+) -> None:
+    """No pause, no second attempt, no place in a line: who asks will ask again; a dead host is left."""
+    exchange.replies["/fapi/v1/premiumIndex"] = [MARK]
+    exchange.replies["/fapi/v1/assetIndex"] = []
+    budget = WeightBudget(clock)
+    budget.done(await budget.take(1), 1300)
+    one = make("http://127.0.0.1:9", exchange.base, budget=budget)
+    with pytest.raises(UnreachableError):
+        await one.premium_index(urgent=True)
+    assert [tick.mark for tick in await one.premium_index(urgent=True)] == [61000.0]
+    assert await one.asset_index(urgent=True) == ()
+    assert await one.server_time(urgent=True) == clock.wall_ms()
+    exchange.queued = [refusal(429, -1003, **{"Retry-After": "7"})]
+    with pytest.raises(RateLimitedError):
+        await one.premium_index("BTCUSDT", urgent=True)
+    with pytest.raises(RateLimitedError) as caught:
+        await one.premium_index("BTCUSDT", urgent=True)
+    assert caught.value.until_s == clock.mono_s() + 7.0
+    assert exchange.count("/fapi/v1/premiumIndex") == 2
+    assert clock.slept == []
+
+
+async def test_what_is_urgent_waits_for_no_answer(
+    exchange: Exchange, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host that takes the question and says nothing is not asked next."""
+    monkeypatch.setattr(rest_call, "AT_ONCE_S", 0.05)
+    exchange.queued = [0.5]
+    one = make(exchange.base, "http://127.0.0.1:9")
+    with pytest.raises(UnreachableError) as caught:
+        await one.premium_index(urgent=True)
+    assert caught.value.reason == "timeout"
+    assert one.host == "127.0.0.1:9"
+
+
+async def test_the_schedule_of_markets_that_close_is_read(exchange: Exchange, make: Make) -> None:
+    """By the kind of what contracts are on; kinds and sessions nobody knows yet are taken as they are."""
+    session = {"startTime": 1_761_724_800_000, "endTime": 1_761_744_600_000, "type": "NO_TRADING"}
+    exchange.replies["/fapi/v1/tradingSchedule"] = {
+        "updateTime": 1, "marketSchedules": {"EQUITY": {"sessions": [session]}, "MOON": {"sessions": []}}
+    }  # fmt: skip
+    found = await make().trading_schedule()
+    assert found.market_schedules["EQUITY"].sessions[0].type == "NO_TRADING"
+    assert found.market_schedules["MOON"].sessions == ()

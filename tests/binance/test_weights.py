@@ -237,3 +237,29 @@ async def test_giving_up_a_wait_lets_the_next_one_go(clock: ManualClock) -> None
         await settle()
         assert second.done()
     assert budget.used == 2
+
+
+def test_what_cannot_wait_may_use_what_is_left_to_others() -> None:
+    """All of the limit and not more; a ban binds it too."""
+    ledger = WeightLedger()
+    ledger.end(ledger.begin(1, START_MS), 2390, START_MS)
+    assert ledger.pause_s(10, START_MS, 0.0) > 0.0
+    assert ledger.pause_s(10, START_MS, 0.0, urgent=True) == 0.0
+    assert ledger.pause_s(11, START_MS, 0.0, urgent=True) > 0.0
+    ledger.block(5.0)
+    assert ledger.pause_s(1, START_MS, 1.0, urgent=True) == 4.0
+
+
+async def test_what_cannot_wait_stands_in_no_line(clock: ManualClock) -> None:
+    """Somebody heavy waits for the next minute, and it goes all the same, or says at once that it cannot."""
+    budget = WeightBudget(clock)
+    budget.done(await budget.take(1), 1195)
+    async with asyncio.TaskGroup() as group:
+        waiting = group.create_task(budget.take(40))
+        await settle()
+        budget.done(budget.take_at_once(10, "marks"), 2395)
+        assert not waiting.done()
+        with pytest.raises(RateLimitedError, match="marks") as caught:
+            budget.take_at_once(10, "marks")
+        assert clock.mono_s() < caught.value.until_s <= clock.mono_s() + 61.0
+        waiting.cancel()
