@@ -25,6 +25,7 @@ _KINDS = {
     NoticeKind.SIGHT: "feed back",
     NoticeKind.ACCOUNT: "account not followed",
     NoticeKind.CHANNEL: "channel not delivering",
+    NoticeKind.AWAY: "while away",
     NoticeKind.STREAM: "private stream missing",
     NoticeKind.JOB: "part failed",
     NoticeKind.JOB_BACK: "part back",

@@ -106,6 +106,18 @@ def clock_time(at_ms: int) -> str:
     return UNKNOWN if utc is None else utc.strftime("%H:%M:%S UTC")
 
 
+def time_of_day(at_ms: int) -> str:
+    """Return hours and minutes of Unix milliseconds in UTC, such as ``14:02``."""
+    utc = _when(at_ms)
+    return UNKNOWN if utc is None else utc.strftime("%H:%M")
+
+
+def day_time(at_ms: int) -> str:
+    """Return day, hours and minutes of Unix milliseconds in UTC, such as ``11-30 14:02``."""
+    utc = _when(at_ms)
+    return UNKNOWN if utc is None else utc.strftime("%m-%d %H:%M")
+
+
 def _when(at_ms: int) -> datetime | None:
     try:
         return datetime.fromtimestamp(at_ms // 1000, UTC)

@@ -5,12 +5,13 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from monitor.core.model import Change, ChangeKind, Compared, Figure, Level
-from monitor.core.notices import DayReport, Facts, Notice, NoticeKind
+from monitor.core.notices import DayReport, Facts, Notice, NoticeKind, WorstAway
 from monitor.notify.message import render, render_group
 from monitor.ports import Message
 from tests.notify.fakes import a_notice, some_facts
@@ -23,7 +24,10 @@ NASTY = "a<b>&c_d*e`[f]"
 CHINESE = "币安人生USDT"
 
 
-def _of(facts: Facts, **changes: object) -> Facts:
+_T = TypeVar("_T", Facts, WorstAway)
+
+
+def _of(facts: _T, **changes: object) -> _T:
     return msgspec.structs.replace(facts, **changes)
 
 
@@ -59,6 +63,19 @@ LIQUIDATED = Change(
 DRIFT = Compared(
     "main", "cross:USDT", "BTCUSDT", "LONG", Figure.LIQUIDATION_PRICE, 59_136.5, 59_410.0, 10.0, agrees=False
 )
+NEAR = WorstAway(
+    "main/isolated:BTCUSDT:LONG", Level.CRITICAL, AT_MS - 1_500_000, "BTCUSDT", "LONG", mark=59_673.0,
+    liquidation_price=59_136.5, distance=0.009, joint_distance=0.009, margin_ratio=0.84, room=0.09,
+)  # fmt: skip
+TOGETHER = WorstAway(
+    "main/cross:USDT", Level.WARNING, AT_MS - 1_440_000, CHINESE, "SHORT", mark=0.0123, liquidation_price=None,
+    distance=0.3, joint_distance=0.06, margin_ratio=0.66, room=0.18,
+)  # fmt: skip
+AWAY = Facts(
+    environment="live", away=(NEAR, TOGETHER), symbols=("ETHUSDT",), from_ms=AT_MS - 2_220_000, until_ms=AT_MS,
+    reason="restarted", account="main", wallet="isolated:BTCUSDT:LONG", symbol="BTCUSDT", side="LONG",
+    distance=0.009, margin_ratio=0.84,
+)  # fmt: skip
 OF_TESTNET = Facts(environment="testnet", account="main")
 OF_LIVE = Facts(environment="live")
 
@@ -191,6 +208,16 @@ _SINGLE: dict[str, Notice] = {
     "channel back": notice(NoticeKind.CHANNEL_BACK, Level.OK, _of(OF_LIVE, detail="mail"), number=35),
     "summary": notice(NoticeKind.SUMMARY, Level.OK, _of(OF_LIVE, day=DAY)),
     "summary of a quiet day": notice(NoticeKind.SUMMARY, Level.OK, _of(OF_LIVE, day=QUIET_DAY)),
+    "away": notice(NoticeKind.AWAY, Level.CRITICAL, AWAY),
+    "away with used-up margins": notice(
+        NoticeKind.AWAY, Level.EMERGENCY,
+        _of(AWAY, away=(_of(NEAR, liquidatable=True, margin_ratio=None, distance=0.0), NEAR), reason="no marks",
+            wallets=tuple(f"main/isolated:C{i}USDT:LONG" for i in range(7)), from_ms=AT_MS - 7 * 86_400_000,
+            detail="it was longer; this is what could be looked at of it"),
+    ),
+    "away and not known": notice(
+        NoticeKind.AWAY, Level.NOTICE, _of(AWAY, away=(), symbols=(CHINESE, "ETHUSDT"), reason="no marks")
+    ),
     "drill": notice(facts=_of(ADVISED, environment="drill"), number=40),
     "drill ends": notice(
         NoticeKind.CLOSED, Level.OK, some_facts(environment="drill", reason="recovered", margin_ratio=0.3),
