@@ -31,14 +31,12 @@ def main() -> int:
     result = _run(asked.inputs, asked.seed or secrets.token_hex(4), asked.only)
     if asked.out is not None:
         asked.out.write_bytes(msgspec.json.format(msgspec.json.encode(result)))
-    print(render(result))
-    for finding in result.findings:
-        print(f"\n{finding}")
+    sys.stdout.write("\n\n".join([render(result), *map(str, result.findings)]) + "\n")
     return 1 if result.findings else 0
 
 
 def _run(inputs: int, seed: str, only: str) -> FuzzResult:
-    print(f"seed {seed}", file=sys.stderr)
+    _progress(f"seed {seed}")
     scores = []
     with tempfile.TemporaryDirectory() as directory, silent(), watched() as alive:
         targets = [target for target in all_targets(Path(directory)) if only in target.name]
@@ -49,10 +47,13 @@ def _run(inputs: int, seed: str, only: str) -> FuzzResult:
             done = sum(one.inputs for one in scores)
             rate = score.inputs / max(score.seconds, 1e-9)
             found = f", {len(score.findings)} FOUND" if score.findings else ""
-            print(
-                f"{done:>9,} of {sum(counts):,}  {target.name}: {rate:,.0f}/s{found}", file=sys.stderr, flush=True
-            )
+            _progress(f"{done:>9,} of {sum(counts):,}  {target.name}: {rate:,.0f}/s{found}")
     return FuzzResult(seed, tuple(scores))
+
+
+def _progress(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
 
 
 if __name__ == "__main__":

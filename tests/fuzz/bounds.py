@@ -95,7 +95,7 @@ def example(kind: type) -> object:
     return _example(declared(kind))
 
 
-def _example(node: inspect.Type) -> object:
+def _example(node: inspect.Type) -> object:  # noqa: PLR0911 - a kind of node, a line
     match node:
         case inspect.Metadata():
             return _example(node.type)

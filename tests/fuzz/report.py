@@ -49,8 +49,8 @@ def section(result: FuzzResult) -> str:
 
 `make fuzz` feeds every place where foreign bytes come in: bits flipped, bytes cut, joined and repeated, tokens
 replaced by NaN, 1e999, digits without end, half surrogate pairs and bad UTF-8, keys said twice, 100,000 brackets.
-An input passes if it is refused with the error that is documented for it, or if every figure of what is accepted is
-finite and within its bounds and the engine takes it. Nothing may be kept of an input once it is judged.
+An input passes if it is refused with the error that is documented for it, or if every figure of what is accepted
+is finite and within its bounds and the engine takes it. Nothing may be kept of an input once it is judged.
 
 The run of which these are the figures: {_sum(result.scores):,} inputs, seed `{result.seed}`, {found}.
 
@@ -66,9 +66,15 @@ def _rows(scores: Iterable[Score]) -> Iterator[str]:
         label = f"{name} ({len(some)} endpoints)" if len(some) > 1 else name
         slowest, blocks = max(one.slowest_ms for one in some), max(one.blocks_grown for one in some)
         accepted = sum(one.accepted for one in some)
-        yield (
-            f"| {label} | {_sum(some):,} | {accepted:,} | {_rate(some):,.0f} | {slowest:.1f} | {max(blocks, 0):,} |"
+        cells = (
+            label,
+            f"{_sum(some):,}",
+            f"{accepted:,}",
+            f"{_rate(some):,.0f}",
+            f"{slowest:.1f}",
+            f"{max(blocks, 0):,}",
         )
+        yield f"| {' | '.join(cells)} |"
 
 
 def _rest(score: Score) -> tuple[str, ...]:

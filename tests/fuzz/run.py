@@ -105,10 +105,7 @@ def run_target(
     for number in range(inputs):
         if weighed and number == warm_at:
             blocks, rss = _memory()
-        if number < len(target.samples):
-            raw = target.samples[number]
-        else:
-            raw = input_of(target, mutator, seed, number)
+        raw = target.samples[number] if number < len(target.samples) else input_of(target, mutator, seed, number)
         before_each()
         at_s = time.perf_counter()
         error = _failure(target, raw)

@@ -1,4 +1,4 @@
-"""Valid inputs: what the emulator encodes, what the declared rows look like, and reference payloads where present."""
+"""Valid inputs: what the emulator encodes, and reference payloads where they are present."""
 
 import asyncio
 import json
@@ -120,13 +120,13 @@ def replies() -> dict[str, list[bytes]]:
         "income": [[one.row() for one in account.incomes]],
         "open_algo_orders": [[one.row() for one in account.algos.values()]],
         "server_time": [{"serverTime": NOW_MS}],
-        "klines": [[[NOW_MS, "62000", "62100.5", "61900", "62050", "0", NOW_MS + 59_999, "0", 60, "0", "0", "0"]] * 3],
+        "klines": [[[NOW_MS, "62000", "62100.5", "61900", "62050", "0", NOW_MS + 59_999, "0", 60, "0"]] * 3],
     }  # fmt: skip
     return {name: [packed(one) for one in bodies] for name, bodies in found.items()}
 
 
 def payloads(kind: str, *names: str) -> list[bytes]:
-    """Return the reference payloads of a kind (``rest`` or ``streams``) of these names; none where they are not."""
+    """Return the reference payloads of a kind, ``rest`` or ``streams``, of any name if none is said; perhaps none."""
     return list(_payloads(kind, names))
 
 

@@ -1,4 +1,4 @@
-"""Where a person's bytes, our own files and notification services' answers come in; and what the core makes of it."""
+"""Where a person's bytes, our own files and answers of services come in, and what the core makes of them."""
 
 import asyncio
 import logging
@@ -90,12 +90,18 @@ def config() -> Target:
     return Target("config", [text.encode() for text in valid], check, 18, slow=True)
 
 
-_SMALL_CONFIGS: Final = (
-    '[[accounts]]\nname = "main"\nbalances = { USDT = 5000.0 }\n[[accounts.positions]]\nsymbol = "BTCUSDT"\n'
-    'side = "LONG"\nquantity = 0.5\nentry_price = 62000.0\nmargin_mode = "isolated"\nmargin = 1550.0\n',
-    '[[accounts]]\nname = "main"\n[brackets.XUSDT]\nrows = [[0, 300000, 0.004, 0], [300000, 800000, 0.005, 300]]\n',
-    '[[accounts]]\nname = "main"\n[alerts.critical]\nroom = 0.1\nmoves_left = 1\nreminder = "15m"\ndwell = "5m"\n',
-    '[[accounts]]\nname = "main"\n[history]\nkeep_raw = "7d"\n[summary]\nat = "08:00"\n[display]\ntime_zone = "UTC"\n',
+_MAIN: Final = '[[accounts]]\nname = "main"\n'
+_SMALL_CONFIGS: Final = tuple(
+    _MAIN + rest
+    for rest in (
+        (
+            "balances = { USDT = 5000.0 }\n[[accounts.positions]]\nsymbol = 'BTCUSDT'\nside = 'LONG'\nquantity = 0.5\n"
+            "entry_price = 62000.0\nmargin_mode = 'isolated'\nmargin = 1550.0\n"
+        ),
+        "[brackets.XUSDT]\nrows = [[0, 300000, 0.004, 0], [300000, 800000, 0.005, 300]]\n",
+        "[alerts.critical]\nroom = 0.1\nmoves_left = 1\nreminder = '15m'\ndwell = '5m'\n",
+        "[history]\nkeep_raw = '7d'\n[summary]\nat = '08:00'\n[display]\ntime_zone = 'UTC'\n",
+    )
 )
 
 
@@ -138,7 +144,7 @@ def control() -> Target:
         commands: Commands = FakeEngine().commands()
         handlers: dict[str, Handler] = {"status": status, "hold": commands.hold, "lift": commands.lift}
         line = raw.replace(b"\n", b" ")[: REQUEST_LIMIT - 1] + b"\n"
-        answer = asyncio.run(_answered(handlers, line))
+        answer = asyncio.run(answered(handlers, line))
         promise(answer.endswith(b"\n") and answer.count(b"\n") == 1, "no answer of one line")
         found = msgspec.json.decode(answer, type=dict[str, Any])
         promise(len(found) == 1 and found.keys() <= {"ok", "error"}, found)
@@ -148,7 +154,8 @@ def control() -> Target:
         {"command": "hold", "kind": "ack", "targets": ["alert:17"], "for_s": 3600.0, "why": "seen"},
         {"command": "hold", "kind": "snooze", "targets": ["symbol:BTCUSDT", "alert:18"], "for_s": 1800},
         {"command": "hold", "kind": "mute", "targets": ["all"], "for_s": 7200.0},
-        {"command": "lift", "target": "all"}, {"command": "lift", "target": "symbol:BTCUSDT"}, {"command": "status"},
+        {"command": "lift", "target": "all"}, {"command": "lift", "target": "symbol:BTCUSDT"},
+        {"command": "status"},
     )  # fmt: skip
     return Target("control-socket", [packed(one) for one in wishes], check, 20, slow=True)
 
@@ -173,7 +180,7 @@ class _Writer:
         return
 
 
-async def _answered(handlers: Mapping[str, Handler], line: bytes) -> bytes:
+async def answered(handlers: Mapping[str, Handler], line: bytes) -> bytes:
     reader = asyncio.StreamReader(limit=REQUEST_LIMIT)
     reader.feed_data(line)
     reader.feed_eof()
@@ -248,7 +255,7 @@ def caches(directory: Path) -> Iterator[Target]:
 
 _ANSWERS: Final = (
     b'429\n30\n\nFailed to send Telegram notification: error=429.\n{"ok":false,"parameters":{"retry_after":30}}',
-    b"503\nMon, 29 Jun 2026 20:00:00 GMT\nMon, 29 Jun 2026 19:59:00 GMT\nFailed to send, error=503.\nretry-after: 12.5",
+    b"503\nMon, 29 Jun 2026 20:00:00 GMT\nMon, 29 Jun 2026 19:59:00 GMT\nFailed, error=503.\nretry-after: 12.5",
     b'400\n\n\nFailed: Bad Request, error=400.\n{"ok":false,"description":"Bad Request: chat not found"}',
     b"0\n\n\n\nSocket Exception: (535, b'5.7.8 Username and Password not accepted')",
     b"0\n\n\n\nSocket Exception: {'x@example.com': (550, b'5.1.1 no such user')}",
@@ -313,7 +320,8 @@ def account_join() -> Target:
 def _joined(parts: _Bundle) -> tuple[AccountReply, tuple[BracketTable, ...]]:
     config = rest.account_config(bytes(parts.config), "config")
     joined = build_usdm(
-        "main", rest.account(bytes(parts.account), "account"), rest.position_risk(bytes(parts.risk), "risk"), config,
+        "main", rest.account(bytes(parts.account), "account"), rest.position_risk(bytes(parts.risk), "risk"),
+        config,
         rest.symbol_config(bytes(parts.symbols), "symbols"),
         asset_index=rest.asset_index(bytes(parts.indexes), "indexes"), at_ms=NOW_MS,
     )  # fmt: skip

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
+import msgspec
 import pytest
 
 from monitor.binance import wire
@@ -73,7 +74,7 @@ def test_a_decoder_that_believes_any_price_is_found_out(monkeypatch: pytest.Monk
 
 def test_an_error_outside_the_tree_is_found_out_with_a_short_reproducer(monkeypatch: pytest.MonkeyPatch) -> None:
     """A decoder that forgets that damaged text is no ValidationError; the reproducer fails as the input did."""
-    monkeypatch.setattr(wire, "UNREADABLE", (wire.msgspec.ValidationError,))
+    monkeypatch.setattr(wire, "UNREADABLE", (msgspec.ValidationError,))
     target = wire_targets.premium_index()
     findings = run_target(target, 400, FIXED, weighed=False).findings
     assert findings
@@ -86,7 +87,12 @@ def test_an_error_outside_the_tree_is_found_out_with_a_short_reproducer(monkeypa
 def test_what_is_kept_of_every_input_is_found_out() -> None:
     """A list that grows by a value an input, and a set without a bound."""
     kept: list[list[bytes]] = []
-    leaky = Target("leaky", [b"1"], lambda raw: not kept.append([raw]), 1, lambda: {"kept": (len(kept), 100)})
+
+    def check(raw: bytes) -> bool:
+        kept.append([raw])
+        return True
+
+    leaky = Target("leaky", [b"1"], check, 1, lambda: {"kept": (len(kept), 100)})
     errors = [one.error for one in run_target(leaky, 6_000, FIXED).findings]
     assert any("kept holds 6000" in one for one in errors)
     assert any("blocks of memory" in one for one in errors)
@@ -108,7 +114,7 @@ def test_an_input_comes_again_from_its_seed_and_number() -> None:
 def test_all_kinds_of_damage_are_made() -> None:
     """Deep nesting, bad UTF-8, half surrogates, endless numbers, keys said twice, cut and untouched inputs."""
     sample = b'{"e":"x","p":"1.5","n":[1,2],"z":true}'
-    made = [Mutator([sample]).make(Random(f"{number}")) for number in range(20_000)]
+    made = [Mutator([sample]).make(Random(f"{number}")) for number in range(9_000)]  # noqa: S311
     assert sample in made
     assert any(one.count(b"[") >= DEEPEST for one in made)
     assert any(one.count(b'"p":') == 2 for one in made)

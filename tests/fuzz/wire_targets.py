@@ -253,7 +253,7 @@ def _derived(value: object) -> None:
 
 _REFUSALS = (
     b'400\n\n\n{"code":-1121,"msg":"Invalid symbol."}', b'429\n12\n2399\n{"code":-1003,"msg":"Too many requests"}',
-    b'418\nMon, 29 Jun 2026 20:00:00 GMT\n9999\n{"code":-1003,"msg":"Way too many requests; banned until 1780000100000."}',
+    b'418\nMon, 29 Jun 2026 20:00:00 GMT\n9999\n{"code":-1003,"msg":"Way too many; banned until 1780000100000."}',
     b"503\n5\n\n<html><body>nginx</body></html>", b'401\n\n1\n{"code":-2015,"msg":"Invalid API-key, IP"}',
     b'400\n\n\n{"code":"-1021","msg":"Timestamp for this request is outside of the recvWindow."}',
     b'200\n\n40\n{"a":1}', b"302\n0\n\n", b'400\n\n\n{"code":-21001,"msg":"user is not a unified account user"}',
