@@ -8,16 +8,15 @@ from typing import NamedTuple
 from monitor.core.model import Level
 from monitor.core.settings import DEFAULT_LEVELS
 from monitor.emulator.brackets import Brackets
-from monitor.emulator.clock import Clock
-from monitor.emulator.collateral import Collateral
 from monitor.emulator.credentials import Credentials
 from monitor.emulator.ledger import Account, Position
+from monitor.emulator.liquidation import Leg
 from monitor.emulator.market import Instrument
 from monitor.emulator.prices import PricePath
 from monitor.emulator.scenario import BRACKET_ROWS, Scenario
 from monitor.emulator.server import Emulator
 from monitor.emulator.settings import EmulatorSettings
-from monitor.ports import Clock as HostClock
+from monitor.ports import Clock
 
 ACCOUNT = "main"
 SYMBOL = "BTCUSDT"
@@ -46,23 +45,29 @@ class Truth(NamedTuple):
 class Exchange(Emulator):
     """The local exchange, with a record of how endangered the account truly was at each tick."""
 
-    def __init__(self, clock: HostClock) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.truth: list[Truth] = []
         self._time = clock
         super().__init__(clock, _scenario(), EmulatorSettings(forever=True))
 
     async def step(self) -> None:
-        """Tick, and note the truth of it before anybody is told."""
+        """Tick, and note what was true from then on."""
         at_s = self._time.mono_s()
-        # The marks are moved here; super() moves them to the same moment again before it pushes them.
-        self.market.tick(self._time.wall_ms(), self.faults.skew_ms)
-        self.note(at_s)
         await super().step()
+        self.note(at_s)
 
     def note(self, at_s: float) -> None:
-        """Record the present level: rooms and ratios are the exchange's, computed in decimals."""
-        worst = max((level_of(one.room, one.margin_ratio) for one in self.figures()), default=Level.OK)
-        self.truth.append(Truth(at_s, worst))
+        """Record the present level of the isolated wallet, computed in decimals."""
+        held = next((one for one in self.accounts[ACCOUNT].account.positions if one.symbol == SYMBOL), None)
+        if held is None:
+            self.truth.append(Truth(at_s, Level.OK))
+            return
+        table = self.market.tables[SYMBOL]
+        leg = Leg(1, held.quantity, held.entry, self.market.marks[SYMBOL], table, Decimal(0))
+        needed = leg.maintenance(leg.mark)
+        balance = held.margin + leg.pnl(leg.mark)
+        room = (balance - needed) / (held.margin - leg.maintenance(leg.entry))
+        self.truth.append(Truth(at_s, level_of(room, needed / balance)))
 
     def fall(self, symbol: str = SYMBOL, path: Sequence[tuple[float, str]] = FALL) -> None:
         """Let the price of a symbol take this path, counted from now."""
@@ -101,5 +106,5 @@ def _scenario() -> Scenario:
 
 
 def _contract(symbol: str, base: str, price: str) -> Instrument:
-    path = PricePath(((0.0, Decimal(price)),), noise=_NOISE, seed=symbol)
+    path = PricePath(((0.0, Decimal(price)),))
     return Instrument(symbol, base, path, Brackets.from_rows(symbol, BRACKET_ROWS[symbol]))

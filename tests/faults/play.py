@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -134,7 +135,7 @@ def _first(truth: Sequence[Truth], level: Level, from_s: float) -> float | None:
 def _reached(truth: Sequence[Truth], from_s: float, until_s: float) -> list[Level]:
     """Return the levels that were truly reached and stayed for long enough to be owed a message."""
     held = dict.fromkeys((level for level in Level if level > Level.OK), 0.0)
-    for before, after in zip(truth, truth[1:], strict=False):
+    for before, after in pairwise(truth):
         if from_s <= before.at_s <= until_s:
             for level in held:
                 if before.level >= level:

@@ -1,8 +1,7 @@
-"""The whole service on one exchange, with a record of what it decided, said in its log, and was taken by services."""
+"""The whole service on one exchange, with a record of what it decided, what it logged and what was delivered."""
 
 import asyncio
 import os
-import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
@@ -16,13 +15,17 @@ from monitor.app import Daemon
 from monitor.cli.wiring import build_daemon
 from monitor.config import load_text
 from monitor.core.incidents import Effects
+from monitor.core.model import Market
 from monitor.core.notices import Notice
+from monitor.emulator.relay import Relay
 from tests.faults.incident import ACCOUNT, SECRET, Exchange
-from tests.faults.pace import LoopClock
+from tests.faults.pace import HOST, LoopClock, names_found
 from tests.faults.service import Service
 
 _PATIENCE_S = 120.0  # of the story's own time, before it begins
 _LOOK_S = 0.2
+_RESTART_S = 5.0  # what a supervisor waits before it starts the service again
+_WATCHED = 2  # symbols that are held
 
 # Rows run beside each other: what the service logs goes to the row whose tasks say it.
 _journal: ContextVar[list[tuple[str, dict[str, Any]]] | None] = ContextVar("journal", default=None)
@@ -53,6 +56,8 @@ class World:
     Attributes:
         clock: the right time, which is also the exchange's.
         host: the clock of the machine the service runs on; it may be wrong.
+        streams: the way to the exchange's streams; there once it is open.
+        rest: the way to its REST interface.
         running: the service, None while it is stopped.
     """
 
@@ -60,17 +65,22 @@ class World:
         self.clock = LoopClock()
         self.host = LoopClock()
         self.exchange = Exchange(self.clock)
+        self.streams: Relay
+        self.rest: Relay
         self.phone = Service("phone", self.host)
         self.mail = Service("mail", self.host)
         self.folder = folder
         self.state = folder / "state"
         self.running: Daemon | None = None
         self.told: list[Told] = []
+        self.failures: list[str] = []  # what the service ended with when nobody had stopped it
         self.logged: list[tuple[str, dict[str, Any]]] = []
         self._channels = channels
         self._group = group
         self._task: asyncio.Task[None] | None = None
         _journal.set(self.logged)
+        self.names_found = [True]
+        names_found.set(self.names_found)
 
     @property
     def daemon(self) -> Daemon:
@@ -82,11 +92,25 @@ class World:
         """Return the services that channels of this row lead to."""
         return tuple(one for one in (self.phone, self.mail) if one.name in self._channels)
 
+    async def open(self) -> None:
+        """Open the exchange and the ways to it."""
+        await self.exchange.start()
+        self.streams = Relay(self.exchange.port, self.clock)
+        self.rest = Relay(self.exchange.port, self.clock)
+        await self.streams.start()
+        await self.rest.start()
+
+    async def close(self) -> None:
+        """Close them."""
+        await self.streams.stop()
+        await self.rest.stop()
+        await self.exchange.stop()
+
     async def start(self) -> None:
         """Start the service and wait until it watches and all is well."""
         await self.launch()
         async with asyncio.timeout(_PATIENCE_S):
-            while unwell(self.daemon):
+            while unwell(self.daemon) or len(self.daemon._engine.watched(Market.USDM)) < _WATCHED:
                 await self.clock.sleep(_LOOK_S)
 
     async def launch(self) -> None:
@@ -95,7 +119,18 @@ class World:
         daemon = build_daemon(settings, self.services(), clock=self.host, environ=os.environ)
         daemon.listen(self._listen)
         self.running = daemon
-        self._task = self._group.create_task(daemon.run())
+        self._task = self._group.create_task(self._supervised(daemon))
+
+    async def _supervised(self, daemon: Daemon) -> None:
+        """Run the service, and start it again some seconds after it failed, as systemd does."""
+        try:
+            await daemon.run()
+        except* Exception as error:  # noqa: BLE001 - whatever it is, the service is started again
+            self.failures.append(repr(error.exceptions))
+        if self.running is daemon:
+            self.running = None
+            await self.clock.sleep(_RESTART_S)
+            await self.launch()
 
     async def halt(self) -> None:
         """Stop the service in good order."""
@@ -115,9 +150,9 @@ class World:
         return f"""
 [exchange]
 environment = "testnet"
-rest_url = "{self.exchange.base_http}"
-market_stream_url = "{self.exchange.base_market_ws}"
-private_stream_url = "{self.exchange.base_private_ws}"
+rest_url = "http://{HOST}:{self.rest.port}"
+market_stream_url = "ws://{HOST}:{self.streams.port}/market"
+private_stream_url = "ws://{HOST}:{self.streams.port}/private"
 [state]
 directory = "{self.state}"
 [summary]
@@ -142,14 +177,15 @@ chart = false
 
 def unwell(daemon: Daemon) -> tuple[str, ...]:
     """Return what the service itself says is not as it should be; empty if all is well."""
-    now = daemon.status()
+    now = daemon.vitals()
+    feeds = [feed.stats() for feed in daemon._sources.feeds.values()]
     wrong = {
-        "marks": any(one.data != "fresh" for one in now.engine.symbols) or not now.engine.positions,
-        "feed": any(one.symbols and one.state != "live" for one in now.feeds),
-        "account": bool(now.unseen) or any(one.state != "following" for one in now.accounts),
-        "private": any(one.stream.state != "open" for one in now.accounts),
-        "state": not now.state_ok,
-        "history": not daemon._history.ok,
+        "marks": not now.sees,
+        "feed": any(one.symbols and one.state != "live" for one in feeds),
+        "account": any(one.state != "following" for one in now.accounts),
+        "private stream": any(one.stream.state != "open" for one in now.accounts),
+        "state.db": not now.state_ok,
+        "history.db": not daemon._history.ok,
         "channel": any(one["failing"] for one in now.channels),
     }
     return tuple(name for name, holds in wrong.items() if holds)
@@ -157,20 +193,16 @@ def unwell(daemon: Daemon) -> tuple[str, ...]:
 
 @asynccontextmanager
 async def world(folder: Path, channels: Sequence[str]) -> AsyncIterator[World]:
-    """Give a world in which all is well; everything is over and away in the end."""
-    folder.mkdir(parents=True)
-    try:
-        async with asyncio.TaskGroup() as group:
-            one = World(folder, channels, group)
-            await one.exchange.start()
-            ticking = group.create_task(one.exchange.run())
-            try:
-                await one.start()
-                yield one
-            finally:
-                with suppress(Exception):
-                    await one.halt()
-                ticking.cancel()
-                await one.exchange.stop()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    """Give a world in which all is well; everything is over in the end. ``folder`` is empty and its own."""
+    async with asyncio.TaskGroup() as group:
+        one = World(folder, channels, group)
+        await one.open()
+        ticking = group.create_task(one.exchange.run())
+        try:
+            await one.start()
+            yield one
+        finally:
+            with suppress(Exception):
+                await one.halt()
+            ticking.cancel()
+            await one.close()
