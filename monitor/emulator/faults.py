@@ -44,8 +44,9 @@ class Faults:
         refuse_connections: cut every new connection and request without an answer.
         accept_then_close: complete a stream's handshake, then close it at once.
         handshake_status: answer a stream's handshake with this HTTP status; 0 for a healthy handshake.
-        route_status: as ``handshake_status``, by route: ``market``, ``public`` or ``private``.
-        route_close: as ``accept_then_close``, these routes only.
+        handshake_routes: ``market``, ``public`` or ``private``: what these two act on; empty for every stream.
+        route_status: HTTP status by route; goes before ``handshake_status``.
+        route_close: routes that close after the handshake, whatever ``accept_then_close`` says.
         banned_until_ms: Unix milliseconds until which REST answers 418 and handshakes ``ban_handshake``; 0 for no
             ban.
         ban_handshake: HTTP status of a handshake during a ban.
@@ -89,6 +90,7 @@ class Faults:
     refuse_connections: bool = False
     accept_then_close: bool = False
     handshake_status: int = 0
+    handshake_routes: set[str] = field(default_factory=set)
     route_status: dict[str, int] = field(default_factory=dict)
     route_close: set[str] = field(default_factory=set)
     banned_until_ms: int = 0
@@ -162,6 +164,17 @@ class Faults:
         with_data, without = self.gaps
         gap = without > 0 and tick % (with_data + without) >= with_data
         return self.silence or self.ping_only or gap
+
+    def handshake(self, route: str) -> int:
+        """Return the HTTP status to refuse a handshake with, or 0."""
+        return self.route_status.get(route, self.handshake_status if self._concerned(route) else 0)
+
+    def closes(self, route: str) -> bool:
+        """Say whether a connection is closed right after its handshake."""
+        return route in self.route_close or (self.accept_then_close and self._concerned(route))
+
+    def _concerned(self, route: str) -> bool:
+        return not self.handshake_routes or route in self.handshake_routes
 
     def headers(self) -> dict[str, str]:
         """Return the headers of a refusal."""

@@ -173,7 +173,7 @@ class StreamHub:
         one = _Connection(ws, transport, route, subscriptions, now_ms, now_ms, frames, asked=asked)
         await ws.prepare(request)
         self.accepted += 1
-        if self._faults.accept_then_close or route in self._faults.route_close:
+        if self._faults.closes(route):
             await ws.close(code=WSCloseCode.GOING_AWAY)
             return ws
         self._open[one] = None
@@ -189,7 +189,7 @@ class StreamHub:
         if left_ms > 0:
             headers = {"Retry-After": str(-(-left_ms // 1000))}
             return web.Response(status=self._faults.ban_handshake, headers=headers)
-        status = self._faults.route_status.get(route, self._faults.handshake_status)
+        status = self._faults.handshake(route)
         return web.Response(status=status, headers=self._faults.headers()) if status else None
 
     async def _read(self, one: _Connection, kind: WSMsgType, data: str | bytes) -> None:
