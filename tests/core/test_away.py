@@ -111,6 +111,14 @@ def test_both_ends_of_a_hedged_pair_are_judged() -> None:
     assert only(review(now, {BTC: minutes((99, 130))}, 1)).level is Level.OK
 
 
+def test_a_hedged_pair_may_be_worse_at_the_end_that_leaves_it_more() -> None:
+    """Where it gains next to what it requires: more is left there, and of it more is required."""
+    pair = (cross(BTC, quantity=47.0, entry=10.0), cross(BTC, side=Side.SHORT, quantity=46.0, entry=10.0))
+    one = only(review(present(account(*pair, usdt=11.8)), {BTC: minutes((3.2258, 18.28))}, 1))
+    assert (one.mark, one.level) == (3.2258, Level.CRITICAL)
+    assert one.margin_ratio == pytest.approx(0.6, abs=0.01)
+
+
 def test_the_rows_of_a_minute_lie_within_it_and_within_the_time() -> None:
     """They say where they come from, and never replace a row of what was seen."""
     made = review(present(account(isolated())), {BTC: minutes((99, 99), (91.5, 95), (99, 99))}, 3)
