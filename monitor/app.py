@@ -16,6 +16,7 @@ import structlog
 
 import monitor
 from monitor.alive import Alive
+from monitor.beat import Beat
 from monitor.backfill import Backfill
 from monitor.commands import Commands
 from monitor.commit import Committer, Latencies
@@ -37,7 +38,7 @@ from monitor.core.model import AccountSnapshot, Compared, Level, Market, Source
 from monitor.core.notices import SubjectState
 from monitor.drain import cancel, finish
 from monitor.errors import ControlError, StoreError
-from monitor.health import Vitals
+from monitor.health import Vitals, health
 from monitor.holes import HoleInbox
 from monitor.inbox import EngineInbox
 from monitor.journal import JournalWriter
@@ -51,6 +52,7 @@ from monitor.storage.holes_cache import HolesCache
 from monitor.storage.paths import CONTROL_SOCKET, LOCK_FILE, STATE_DB
 from monitor.storage.state import SqliteState
 from monitor.supervise import JobGaveUpError, once_more, supervise
+from monitor.watchdog import Watchdog
 
 log = structlog.get_logger()
 
@@ -114,6 +116,11 @@ class Daemon:
         )  # fmt: skip
         self._deaths: dict[str, int] = {}
         self._died_ms: dict[str, int] = {}
+        self._deciding = Beat()
+        self._beats: dict[str, Beat] = {}  # of the jobs that run
+        self._watchdog = Watchdog(
+            plan.systemd, clock, beats=lambda: self._beats, prove=self._submit_proof, brief=self._brief
+        )
         self._gave_up: JobGaveUpError | None = None  # why the service ends by itself
         self._fallbacks = {one.name: one.fallback for one in plan.settings.channels if one.fallback}
         self._state_ok = True
@@ -228,9 +235,11 @@ class Daemon:
         ]
         async with asyncio.TaskGroup() as group:
             sending = self._start(group, self._delivery.jobs(), needed=True)
-            writing = self._start(group, [Job("history", self._history.run)], needed=True)
-            committing = self._start(group, [Job("commit", self._committer.run)], needed=True)
-            deciding = self._start(group, [Job("decide", self._decide)])
+            writing = self._start(group, [Job("history", self._history.run, self._history.beat)], needed=True)
+            committing = self._start(
+                group, [Job("commit", self._committer.run, self._committer.beat)], needed=True
+            )
+            deciding = self._start(group, [Job("decide", self._decide, self._deciding)])
             inputs = self._start(
                 group,
                 [
@@ -239,10 +248,12 @@ class Daemon:
                     *self._backfill.jobs(),
                     Job("heartbeat", self._beat),
                     Job("keep-accounts", self._keep),
+                    *self._watchdog.jobs(),
                 ],
             )
             await self._stop.wait()
             log.info("daemon.stopping")
+            self._watchdog.stopping()
             await cancel([*inputs, *deciding], DRAIN_INPUT_S)
             self._take_rest()
             await self._flush()
@@ -274,6 +285,7 @@ class Daemon:
     def _start(
         self, group: asyncio.TaskGroup, jobs: Sequence[Job], *, needed: bool = False
     ) -> list[asyncio.Task[None]]:
+        self._beats |= {job.name: job.beat for job in jobs if job.beat is not None}
         return [group.create_task(self._keep_up(job, needed=needed), name=job.name) for job in jobs]
 
     async def _keep_up(self, job: Job, *, needed: bool) -> None:
@@ -326,6 +338,8 @@ class Daemon:
         if isinstance(event, Ticks):
             self.ticks += len(event.marks)
             seen_s = min(mark.seen_s for mark in event.marks)
+        if isinstance(event, Heartbeat):
+            self._deciding.back(now.mono_s + HEARTBEAT_S)
         if isinstance(event, StoreState) and event.store == "state":
             self._state_ok = event.ok
         self._committer.submit(effects, seen_s)
@@ -415,9 +429,12 @@ class Daemon:
 
     async def _prove(self) -> bool:
         """Write something to the state database; return whether it took it."""
+        self._submit_proof()
+        return await self._recorded()
+
+    def _submit_proof(self) -> None:
         now_ms = self._clock.wall_ms()
         self._committer.submit(Effects(subjects=(SubjectState(PROOF, Level.OK, now_ms, 0, Level.OK),)))
-        return await self._recorded()
 
     async def _recorded(self) -> bool:
         """Return once what was decided is on disk; False if it could not be written."""
@@ -439,6 +456,13 @@ class Daemon:
             died_ms=self._died_ms,
             fallbacks=self._fallbacks,
         )
+
+    def _brief(self) -> str:
+        """Return in a few words how the service does; nobody's symbols, accounts or channels are in it."""
+        verdict = health(self.vitals())
+        watched, alerts = sum(map(len, self._watched.values())), len(self._engine.open_alerts())
+        well = "; ".join(verdict.reasons) or "all is well"
+        return f"{watched} symbols, {len(self._plan.settings.accounts)} accounts, {alerts} alerts open; {well}"
 
     def status(self) -> Status:
         """Return everything as it stands."""
@@ -467,6 +491,7 @@ class Daemon:
             died_ms=dict(self._died_ms),
             fallbacks=self._fallbacks,
             heartbeat=self._alive.view(),
+            watchdog=self._watchdog.view(),
             away=self._backfill.view(),
             unseen=tuple(name for name in self._plan.settings.accounts if name not in known),
         )  # fmt: skip

@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 
 import structlog
 
+from monitor.beat import Beat
 from monitor.core.events import Restored, StoreState, Unsure
 from monitor.core.incidents import Effects
 from monitor.core.model import Level
@@ -127,6 +128,7 @@ class Committer:
         self._idle.set()
         self._finishing = False
         self._latencies: deque[float] = deque(maxlen=LATENCIES_KEPT)
+        self.beat = Beat()
         self.commits = 0
         self.must_open = False  # the store could not be opened at the start
 
@@ -144,7 +146,7 @@ class Committer:
             self._batch.seen_s = seen_s if self._batch.seen_s is None else min(seen_s, self._batch.seen_s)
         if self._batch:
             self._idle.clear()
-            self._wake.set()
+            self._call()
             self._probe(Step.DECIDED, effects.notices)
 
     def _doubt(self, ended: tuple[str, str]) -> None:
@@ -161,7 +163,7 @@ class Committer:
     def nudge(self) -> None:
         """Called each second: a failed commit is tried again when it is due."""
         if self._failed is not None and self._clock.mono_s() - self._failed_at_s >= RETRY_S:
-            self._wake.set()
+            self._call()
 
     async def flushed(self) -> None:
         """Return once all that was submitted is written, or its notices were handed on without that."""
@@ -177,7 +179,11 @@ class Committer:
     def finish(self) -> None:
         """Write what is left, try once more what failed, and end."""
         self._finishing = True
+        self._call()
+
+    def _call(self) -> None:
         self._wake.set()
+        self.beat.called(self._clock.mono_s())
 
     def latencies(self) -> Latencies | None:
         """Return how long commits took since the frame, None before the first."""
@@ -190,8 +196,13 @@ class Committer:
     async def run(self) -> None:
         """Write until ``finish``."""
         try:
+            self._resume()
             last = False
             while not (last and not self._batch):
+                if self._wake.is_set():
+                    self.beat.back(self._clock.mono_s())
+                else:
+                    self.beat.rest()
                 await self._wake.wait()
                 self._wake.clear()
                 last = self._finishing
@@ -202,13 +213,20 @@ class Committer:
             if self._finishing:
                 self._tell_unwritten()
 
+    def _resume(self) -> None:
+        """Go on where a fault of ours ended this job before: no alert waits for what may fail again."""
+        if self._sending:
+            self.hand_on()
+        if self._batch:
+            self._call()
+
     async def _write(self) -> None:
-        batch, self._batch = self._batch, _Batch()
-        retried = self._failed
+        batch, retried = self._batch, self._failed
         if not batch and retried is None:
             return
         self._sending = [n for n in batch.notices if (n.key, n.channel) not in self._handed]
         rows = self._joined(retried, batch)
+        self._batch = _Batch()  # only now: what cannot be joined is not lost
         try:
             async with asyncio.timeout(COMMIT_TIMEOUT_S):
                 if self.must_open:
@@ -221,12 +239,14 @@ class Committer:
                 await self._store.commit(rows.rows())
         except (StoreError, TimeoutError) as error:
             self._keep(rows, error)
-            self._outbox.offer(self._sent(), recorded=False)
+            self._hand_over(recorded=False)
         except BaseException:
             # Cancelled, or a fault of ours: neither may swallow an alert.
             self._failed = rows
             self._failed_at_s = self._clock.mono_s()
-            self._outbox.offer(self._sent(), recorded=False)
+            self._hand_over(recorded=False)
+            if not self._batch:
+                self._idle.set()
             raise
         else:
             self._probe(Step.COMMITTED, rows.notices)
@@ -237,7 +257,7 @@ class Committer:
                 self._inbox.post(StoreState("state", ok=True))
             if batch.notices and batch.seen_s is not None:
                 self._latencies.append(self._clock.mono_s() - batch.seen_s)
-            self._outbox.offer(self._sent(), recorded=True)
+            self._hand_over(recorded=True)
             self._probe(Step.OFFERED, batch.notices)
         finally:
             _log_transitions(batch.transitions)
@@ -263,9 +283,10 @@ class Committer:
         rows.notices = [n for n in tried if (n.key, n.channel) in new or self._outbox.is_pending(n.key, n.channel)]
         return rows
 
-    def _sent(self) -> list[Notice]:
-        notices, self._sending = self._sending, []
-        return notices
+    def _hand_over(self, *, recorded: bool) -> None:
+        """Offer what was to be committed, one by one: none that cannot be taken takes others along."""
+        while self._sending:
+            self._outbox.offer([self._sending.pop(0)], recorded=recorded)
 
     def _keep(self, rows: _Batch, error: Exception) -> None:
         """Remember what a failed commit held."""

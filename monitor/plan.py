@@ -12,6 +12,7 @@ from monitor.core.settings import EngineSettings
 from monitor.heartbeat import HeartbeatPlan
 from monitor.notify.pacing import MINUTE_S
 from monitor.ports import AccountSource, Channel, Feed, Inbox
+from monitor.sd_notify import Systemd
 from monitor.storage.history import HistorySettings
 
 
@@ -43,5 +44,6 @@ class Plan(NamedTuple):
     charts: Charts | None = None  # draws what alerts are about, where a channel takes pictures
     heartbeat: HeartbeatPlan | None = None  # where to ping while all is well
     pace_minute_s: float = MINUTE_S  # in which a channel gets five messages at most
+    systemd: Systemd | None = None  # who started this process and wants to know that it lives
     summary_minute: int | None = None  # of the daily summary, since midnight in ``time_zone``; None: there is none
     away: Timings = DEFAULT_TIMINGS  # of looking at what nobody saw

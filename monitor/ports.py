@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
+from monitor.beat import Beat
 from monitor.core.events import Event
 from monitor.core.model import Change, Level, MarkTick, Now, Sample
 from monitor.core.notices import Fate, Hold, Notice, SubjectState
@@ -34,6 +35,7 @@ class Job(NamedTuple):
 
     name: str
     run: Callable[[], Awaitable[None]]
+    beat: Beat | None = None  # of a loop that has to come round, whatever happens outside
 
 
 class Inbox(Protocol):

@@ -46,6 +46,15 @@ class AwayView(msgspec.Struct, frozen=True):
     doing: str = ""  # what is under way; empty once it is over
 
 
+class WatchdogView(msgspec.Struct, frozen=True):
+    """What the process that started this one was told, counted since the start."""
+
+    within_s: float | None  # how often it wants to hear; None: it does not
+    fed: int
+    last_ms: int | None  # when it was last told that the service lives, our wall clock
+    standing: tuple[str, ...]  # the loops that do not come round: it is told nothing until they do
+
+
 class Holdings(msgspec.Struct, frozen=True):
     """What the running daemon computes with, so that a command can do the same arithmetic."""
 
@@ -75,4 +84,5 @@ class Status(msgspec.Struct, frozen=True):
     died_ms: dict[str, int] = {}  # when a job that died last did, our wall clock
     fallbacks: dict[str, str] = {}  # by channel, which one takes over what it does not deliver
     heartbeat: HeartbeatView | None = None
+    watchdog: WatchdogView | None = None  # None where nobody wants to be told
     away: AwayView | None = None

@@ -3,12 +3,15 @@
 import asyncio
 from typing import Final
 
+from monitor.beat import Beat
 from monitor.binance.subscription import Subscription
 
 NO_DATA: Final = "no_data"  # open, perhaps acknowledged, and nothing came
 UNUSABLE_DATA: Final = "unusable_data"  # frames came, none that could be believed
 STALLED: Final = "stalled"  # delivered, then fell silent on every symbol
 RETIRED: Final = "retired"  # no longer needed
+
+_PATIENCE_S: Final = 60.0  # with an interrupt and the closing handshake after it
 
 
 class Lane:
@@ -23,6 +26,7 @@ class Lane:
         self.wanted = asyncio.Event()
         self.index = 0  # of the candidate
         self.failures = 0  # in a row
+        self.beat = Beat(_PATIENCE_S)  # due once it is told to stop its connection
         self.begin(None)
 
     def begin(self, scope: asyncio.Timeout | None) -> None:

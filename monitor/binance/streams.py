@@ -17,6 +17,7 @@ from typing import Final, NoReturn
 
 from websockets.asyncio.client import ClientConnection
 
+from monitor.beat import Beat
 from monitor.binance.backoff import failures_after, pause_s
 from monitor.binance.candidates import Candidates
 from monitor.binance.edges import LIVE, LOST, REFUSED, Edges
@@ -75,6 +76,7 @@ class MarkFeed:
         self._decoder = MarkDecoder(frozenset(), market)
         self._newest = Newest()
         self._lanes = (Lane("a"), Lane("b"))
+        self._beat = Beat()  # of the watch
         self._holder = self._lanes[0]
         self._streams: frozenset[str] = frozenset()
         self._asked_s: dict[str, float] = {}
@@ -89,8 +91,10 @@ class MarkFeed:
 
     def jobs(self) -> Sequence[Job]:
         """Return what must run for this feed: the two lanes, and the watch that judges them."""
-        lanes = [Job(f"feed-{self._name}-{lane.name}", partial(self._run, lane)) for lane in self._lanes]
-        return [*lanes, Job(f"feed-{self._name}-watch", self._watch)]
+        lanes = [
+            Job(f"feed-{self._name}-{lane.name}", partial(self._run, lane), lane.beat) for lane in self._lanes
+        ]
+        return [*lanes, Job(f"feed-{self._name}-watch", self._watch, self._beat)]
 
     def set_symbols(self, symbols: Iterable[str]) -> None:
         """Watch these symbols from now on; a connection that delivers is told within about a second."""
@@ -188,6 +192,7 @@ class MarkFeed:
 
     async def _watch(self) -> None:
         while True:
+            self._beat.back(self._clock.mono_s() + self._timings.check_every_s)
             await self._clock.sleep(self._timings.check_every_s)
             self._check(self._clock.mono_s())
 
@@ -197,6 +202,8 @@ class MarkFeed:
             reason = lane.overdue(now_s, timings.first_data_timeout_s, timings.stall_after_s)
             if reason:
                 lane.interrupt(reason)
+            if lane.verdict:
+                lane.beat.called(now_s)
         holder, spare = self._holder, self._other(self._holder)
         if holder.opened_s is None or holder.live_s is None or spare.wanted.is_set():
             return
@@ -217,6 +224,8 @@ class MarkFeed:
 
     async def _run(self, lane: Lane) -> None:
         self._started = True
+        lane.begin(None)  # what an earlier run of this job left behind
+        lane.beat.rest()
         while True:
             while not lane.wanted.is_set():  # set and cleared again at one moment still wakes
                 await lane.wanted.wait()
@@ -323,6 +332,7 @@ class MarkFeed:
         """Draw the conclusions from a connection's end; return how long the lane must wait, in seconds."""
         now = self._clock.now()
         bounds = self._timings.pauses
+        lane.beat.rest()
         reason, outcome = lane.verdict or error.reason, LOST if lane.is_live else REFUSED
         detail = error.detail or lane.rejected
         uptime_s = now.mono_s - lane.live_s if lane.live_s is not None else 0.0

@@ -32,6 +32,7 @@ from monitor.notify.apprise import AppriseChannel, build_channel
 from monitor.notify.pacing import MINUTE_S
 from monitor.plan import Plan, Sources
 from monitor.ports import Channel, Clock, Feed, Inbox
+from monitor.sd_notify import from_environ
 from monitor.storage.account_cache import AccountCache
 from monitor.storage.bracket_cache import BracketCache
 from monitor.storage.history import HistorySettings
@@ -166,6 +167,7 @@ def build_daemon(
         charts=_charts(settings, channels, environ, clock, zone),
         heartbeat=_heartbeat(settings, environ),
         pace_minute_s=pace_minute_s,
+        systemd=from_environ(environ, os.getpid()),
         summary_minute=settings.summary.at_minute if settings.summary.enabled else None,
         away=away,
     )

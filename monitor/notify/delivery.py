@@ -58,7 +58,7 @@ class Delivery:
 
     def jobs(self) -> Sequence[Job]:
         """Return one job for each channel; they end after ``finish``."""
-        return [Job(f"notify.{name}", lane.run) for name, lane in self._lanes.items()]
+        return [Job(f"notify.{name}", lane.run, lane.beat) for name, lane in self._lanes.items()]
 
     def offer(self, notices: Sequence[Notice], *, recorded: bool) -> None:
         """Take notices without blocking; ``recorded`` says whether their commit succeeded.

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import structlog
 
+from monitor.beat import Beat
 from monitor.core.events import DeliveryResult, Unsure
 from monitor.core.notices import Facts, Notice, NoticeKind
 from monitor.errors import DeliveryError
@@ -23,6 +24,7 @@ log = structlog.get_logger()
 
 BROKEN_AFTER_S = 300.0  # without an accepted message since the first failure
 PICTURE_S = 0.3  # what a message waits for its picture at most
+ATTEMPT_S = 60.0  # in which an attempt is over: a channel gives up sending by itself, and a database writing
 # After these a service may have taken the message all the same.
 _UNSURE = frozenset({"timeout", "disconnected", "closed", "http-502", "http-504"})
 # These may be about one notice of several: what a filter, or a bug of the service, does not let pass.
@@ -80,6 +82,8 @@ class Lane:
         self._refusing = False  # the last message was refused for good
         self._apart = False  # the last one with several notices was not liked, perhaps for one of them: one by one
         self._last_reason = ""
+        self._attempting = False
+        self.beat = Beat()
 
     def offer(self, notice: Notice, *, recorded: bool) -> None:
         """Take a notice without blocking."""
@@ -88,7 +92,7 @@ class Lane:
             # would tell the next one that somebody may have read it.
             self._around.inbox.post(Unsure(notice.subject, notice.key, notice.channel))
         self._pending.offer(notice, recorded=recorded, now_s=self._clock.mono_s())
-        self._nap.interrupt()
+        self._wake()
 
     def withdraw(self, subject: str) -> bool:
         """Drop what waits for a subject; return False if it is being sent right now."""
@@ -101,7 +105,12 @@ class Lane:
     def finish(self, deadline_s: float) -> None:
         """Try once what is due, start nothing after ``deadline_s`` (monotonic), and end."""
         self._deadline_s = deadline_s
+        self._wake()
+
+    def _wake(self) -> None:
         self._nap.interrupt()
+        if not self._attempting:
+            self.beat.called(self._clock.mono_s())
 
     def stats(self) -> ChannelStats:
         """Return the figures as they stand."""
@@ -124,6 +133,7 @@ class Lane:
     async def run(self) -> None:
         """Deliver until finished. A job started anew after a failure of its own goes on where it was."""
         restarted_s = self._clock.mono_s()
+        self._attempting = False
         self._pending.returned(lambda _: restarted_s)
         while True:
             now_s = self._clock.mono_s()
@@ -132,11 +142,15 @@ class Lane:
             if self._deadline_s is not None and max(starts_s, now_s) > self._deadline_s:
                 return
             if starts_s <= now_s:
+                self.beat.back(now_s + ATTEMPT_S)
+                self._attempting = True
                 await self._attempt(due)
+                self._attempting = False
                 continue
             # What is due later may leave sooner than what is due now.
             next_s = self._pending.next_due_s(now_s)
             wake_s = min(starts_s, math.inf if next_s is None else next_s)
+            self.beat.back(wake_s)
             await self._nap.sleep(wake_s - now_s if math.isfinite(wake_s) else None)
 
     def _starts_s(self, due: Sequence[Entry], now_s: float) -> float:

@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 import structlog
 
+from monitor.beat import Beat
 from monitor.core.model import Change, Sample
 from monitor.errors import StoreError
 from monitor.ports import Clock
@@ -37,6 +38,7 @@ _BATCH_ROWS: Final = 5_000  # in one transaction
 _PRUNE_SUBJECTS: Final = 32  # in one step
 _PRUNE_ROWS: Final = 500  # of each of them, from each table
 _LONGEST_PAUSE_S: Final = 60.0
+_PATIENCE_S: Final = 300.0  # with the disk: what hangs longer will not come back by itself
 _FOLDED: Final = 12  # the leading fields of a sample that go into its minute
 
 OVERFLOW: Final = "overflow"  # rows came faster than the disk took them
@@ -66,6 +68,7 @@ class SqliteHistory:
         busy_s: how long to wait for another program's lock.
 
     Attributes:
+        beat: comes round with each batch and each pause.
         dropped: rows lost, by reason: ``overflow``, ``storage``, ``unstorable`` or ``closing``.
         written: rows committed.
     """
@@ -91,6 +94,7 @@ class SqliteHistory:
         self._pause: asyncio.Timeout | None = None
         self._finishing = False
         self._ok = True
+        self.beat = Beat(_PATIENCE_S)
         self.dropped: Counter[str] = Counter()
         self.written = 0
 
@@ -172,6 +176,7 @@ class SqliteHistory:
         """Sleep, unless or until it is time to finish."""
         if self._finishing:
             return
+        self.beat.back(self._clock.mono_s() + seconds)
         try:
             async with asyncio.timeout(None) as self._pause:
                 await self._clock.sleep(seconds)
@@ -221,6 +226,7 @@ class SqliteHistory:
                 await connection.executemany(PUT_CHANGE, changes)
         self._known |= subjects
         self.written += len(batch)
+        self.beat.back(self._clock.mono_s())
 
     async def _write_singly(self, batch: Sequence[Sample | Change]) -> None:
         """Find the row that spoils a batch, so that the others are kept."""
