@@ -1,0 +1,152 @@
+"""Whether the stream tells the truth: what it says beside what REST says. Pure.
+
+A stream can be open, acknowledged and punctual, and still tell the price of an hour ago. REST is another path to
+the same figure, so the two are compared now and then; see docs/decisions/0012.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
+
+from monitor.core.model import MarkTick
+
+TOLERANCE: Final = 0.001  # of the price, beyond all that the stream said lately
+STUCK_TOLERANCE: Final = 0.0002  # a price that stands still and is nearer than this does no harm
+IN_A_ROW: Final = 3  # comparisons that have to disagree, in one direction
+AGREEMENTS: Final = 2  # in a row that bring trust back
+WINDOW_S: Final = 15.0
+
+_SAMPLES = 64
+
+
+class Heard(NamedTuple):
+    """What the stream said of a symbol: the newest mark, and the range of the last seconds."""
+
+    mark: float
+    low: float
+    high: float
+
+
+class Recent:
+    """What the stream said in the last seconds, sampled: a tick must not pay for what is asked once a minute."""
+
+    def __init__(self) -> None:
+        self._samples: deque[tuple[float, dict[str, MarkTick]]] = deque(maxlen=_SAMPLES)
+
+    def note(self, ticks: Mapping[str, MarkTick], now_s: float) -> None:
+        """Remember the newest ticks as they are now (monotonic seconds)."""
+        self._samples.append((now_s, dict(ticks)))
+
+    def heard(self, symbol: str, since_s: float) -> Heard | None:
+        """Return what was said since then; None if the symbol was not heard of."""
+        ticks = (ticks.get(symbol) for at_s, ticks in self._samples if at_s >= since_s)
+        marks = [tick.mark for tick in ticks if tick is not None]
+        return Heard(marks[-1], min(marks), max(marks)) if marks else None
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._samples.clear()
+
+
+class _Doubt(NamedTuple):
+    direction: int  # in which REST is beyond the stream, 0 if it is not
+    times: int  # in a row
+    stuck: bool
+
+
+class Trust:
+    """Which symbols' streams are believed. ``reasons`` has those that are not, each with why, in words."""
+
+    def __init__(self) -> None:
+        self.reasons: dict[str, str] = {}
+        self._stuck: dict[str, float] = {}  # the price at which a distrusted symbol stood still
+        self._agreed: dict[str, int] = {}  # by distrusted symbol, in a row
+        self._doubts: dict[str, _Doubt] = {}
+        self._before: dict[str, tuple[float, float]] = {}  # stream and REST at the last regular comparison
+        self._rest: dict[str, float] = {}  # REST at the last comparison of any kind
+
+    @property
+    def doubted(self) -> frozenset[str]:
+        """Symbols to ask about again soon."""
+        return frozenset(self._doubts)
+
+    def compare(self, rest: Mapping[str, float], heard: Mapping[str, Heard], *, regular: bool) -> tuple[str, ...]:
+        """Compare marks of REST with what the stream said around that moment.
+
+        Args:
+            rest: marks by symbol.
+            heard: what the stream said, a moment later included; symbols that are silent are left out.
+            regular: an interval has passed since the last regular comparison, in which a price should have moved
+                where REST's did; else it is asked again what was doubtful.
+
+        Returns:
+            The symbols that are distrusted from now on.
+        """
+        found = []
+        for symbol, mark in rest.items():
+            said = heard.get(symbol)
+            if said is None:
+                self._doubts.pop(symbol, None)
+                self._before.pop(symbol, None)
+            elif symbol not in self.reasons and self._is_wrong(symbol, mark, said, regular=regular):
+                found.append(symbol)
+        return tuple(found)
+
+    def _is_wrong(self, symbol: str, mark: float, said: Heard, *, regular: bool) -> bool:
+        before = self._doubts.pop(symbol, _Doubt(0, 0, stuck=False))
+        stuck = said.low == said.high and abs(mark - said.mark) > STUCK_TOLERANCE * said.mark
+        if regular:
+            stream, rest = self._before.get(symbol, (0.0, 0.0))
+            stuck = stuck and said.mark == stream and mark != rest
+            self._before[symbol] = (said.mark, mark)
+        else:
+            stuck = stuck and before.stuck
+        # Of two of which one moves and the other does not, that one is no witness.
+        stands = mark == self._rest.get(symbol) and said.low != said.high
+        self._rest[symbol] = mark
+        direction = 0 if stands else _beyond(mark, said)
+        times = before.times + 1 if direction and direction == before.direction else abs(direction)
+        if (stuck and before.stuck) or times >= IN_A_ROW:
+            words = f"the stream says {_text(said.mark)} where REST says {_text(mark)}"
+            self.reasons[symbol] = f"stuck price, {words}" if stuck else words
+            if stuck:
+                self._stuck[symbol] = said.mark
+            return True
+        if direction or stuck:
+            self._doubts[symbol] = _Doubt(direction, times, stuck)
+        return False
+
+    def agrees(self, symbol: str, rest: float, stream: float) -> bool:
+        """Compare a distrusted symbol's newest marks; return whether it is trusted again."""
+        same = abs(rest - stream) <= TOLERANCE * stream
+        if stream == self._stuck.get(symbol) and rest != stream:
+            same = False  # REST merely came by
+        self._agreed[symbol] = self._agreed.get(symbol, 0) + 1 if same else 0
+        if self._agreed[symbol] < AGREEMENTS:
+            return False
+        self._trust(symbol)
+        return True
+
+    def keep(self, symbols: Iterable[str]) -> None:
+        """Forget all symbols but these."""
+        for symbol in {*self.reasons, *self._doubts, *self._before, *self._rest}.difference(symbols):
+            self._trust(symbol)
+
+    def _trust(self, symbol: str) -> None:
+        for about in (self.reasons, self._stuck, self._agreed, self._doubts, self._before, self._rest):
+            about.pop(symbol, None)
+
+
+def difference(rest: float, said: Heard) -> float:
+    """Return how far REST is from the stream's newest mark, as a fraction of it."""
+    return abs(rest - said.mark) / said.mark
+
+
+def _beyond(mark: float, said: Heard) -> int:
+    if mark > said.high * (1.0 + TOLERANCE):
+        return 1
+    return -1 if mark < said.low * (1.0 - TOLERANCE) else 0
+
+
+def _text(price: float) -> str:
+    return f"{price:,.8f}".rstrip("0").rstrip(".")
