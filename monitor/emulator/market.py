@@ -1,5 +1,7 @@
 """What is traded, at which marks, and the rows in which REST and streams tell it."""
 
+import math
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -18,6 +20,7 @@ _USUAL_HOURS = 8
 _FOR_EVER_MS = 4_133_404_800_000  # the delivery date of what is never delivered
 _DATE_DIGITS = 6
 _FUNDING_RATE = "0.00010000"  # the demo exchange pins it there
+_REMEMBERED = 1000  # changes of a mark, for candles
 _BASIS = Decimal("0.0005")  # mark against index
 _USDM, _COINM = 1, 2
 
@@ -104,6 +107,8 @@ class Market:
         self.indices: dict[str, Decimal] = {}
         self._now_ms = 0
         self._loop_s = loop_s
+        # By symbol: what was in force before, until when, and when it began; seconds since the first tick.
+        self._played: dict[str, deque[tuple[float, PricePath, float]]] = {}
         self._set_marks(0.0)
 
     @property
@@ -147,8 +152,15 @@ class Market:
     def set_price(self, symbol: str, price: Number) -> None:
         """Put a mark somewhere else, at once and until it is put elsewhere; streams tell it at the next tick."""
         path = PricePath(((0.0, exact(price)),))
+        played = self._played.setdefault(symbol, deque(maxlen=_REMEMBERED))
+        played.append((self.elapsed_s, self.instruments[symbol].path, 0.0))
         self.instruments[symbol] = replace(self.instruments[symbol], path=path)
         self.marks[symbol] = path.at(0.0)
+
+    def script_past(self, symbol: str, path: PricePath) -> None:
+        """Let a mark have moved along a path that ended with the first tick; candles tell it."""
+        played = self._played.setdefault(symbol, deque(maxlen=_REMEMBERED))
+        played.appendleft((0.0, path, -path.duration_s))
 
     def set_index(self, asset: str, index: Number) -> None:
         """Put an asset's index somewhere else, as :meth:`set_price` does with a mark."""
@@ -164,8 +176,29 @@ class Market:
 
     def price_at(self, symbol: str, wall_ms: int) -> Decimal:
         """Return the mark of a symbol at any wall time, past ones included."""
+        return self._price(symbol, self._since_start_s(wall_ms))
+
+    def prices_within(self, symbol: str, from_ms: int, until_ms: int) -> list[Decimal]:
+        """Return the marks of a symbol at both ends of a time and wherever its path turned between them."""
+        start_s, end_s = self._since_start_s(from_ms), self._since_start_s(until_ms)
+        turns: set[float] = set()
+        if not self._loop_s:
+            now = (math.inf, self.instruments[symbol].path, 0.0)
+            for over_s, path, began_s in (*self._played.get(symbol, ()), now):
+                turns |= {began_s + time_s for time_s, _ in path.points if began_s + time_s < over_s}
+                turns.add(over_s)
+        times = (start_s, *sorted(time_s for time_s in turns if start_s < time_s < end_s), end_s)
+        return [self._price(symbol, time_s) for time_s in times]
+
+    def _since_start_s(self, wall_ms: int) -> float:
         origin = self.event_ms if self.started_ms is None else self.started_ms
-        return self.instruments[symbol].path.at((wall_ms - origin) / 1000, loop_s=self._loop_s)
+        return (wall_ms - origin) / 1000
+
+    def _price(self, symbol: str, time_s: float) -> Decimal:
+        for over_s, path, began_s in self._played.get(symbol, ()):
+            if time_s < over_s:
+                return path.at(time_s - began_s, loop_s=self._loop_s)
+        return self.instruments[symbol].path.at(time_s, loop_s=self._loop_s)
 
     def usdm(self) -> list[Instrument]:
         """Return the USD-margined instruments."""

@@ -165,8 +165,8 @@ class PublicApi:
     def _kline(self, one: Instrument, open_ms: int, span_ms: int, now_ms: int) -> list[Any]:
         close_ms = open_ms + span_ms - 1
         newest_ms = min(close_ms, now_ms)
-        # Its ends are enough: who asks for a day of minutes must not hold up a tick for long.
-        seen = [self._market.price_at(one.symbol, at_ms) for at_ms in (open_ms, newest_ms)]
+        # Ends and turns are enough: who asks for a day of minutes must not hold up a tick for long.
+        seen = self._market.prices_within(one.symbol, open_ms, newest_ms)
         ohlc = [f"{price:f}" for price in (seen[0], max(seen), min(seen), seen[-1])]
         return [open_ms, *ohlc, "0", close_ms, "0", len(seen), "0", "0", "0"]
 

@@ -33,6 +33,33 @@ def test_past_prices_can_be_asked_for() -> None:
     assert one.price_at("BTCUSDT", T0 - 5_000) == 60_000
 
 
+def test_a_scripted_past_ends_with_the_first_tick() -> None:
+    """And what lies between two looks at it is told too: a dip within a minute has its turn."""
+    one = market()
+    one.tick(T0)
+    one.script_past(
+        "BTCUSDT", PricePath(((0.0, Decimal(60_000)), (30.0, Decimal(50_000)), (60.0, Decimal(60_000))))
+    )
+    assert one.price_at("BTCUSDT", T0 - 45_000) == 55_000
+    assert one.price_at("BTCUSDT", T0 - 90_000) == 60_000
+    assert one.price_at("BTCUSDT", T0 + 5_000) == 60_500
+    assert min(one.prices_within("BTCUSDT", T0 - 60_000, T0 - 1)) == 50_000
+    assert min(one.prices_within("BTCUSDT", T0 - 20_000, T0 - 1)) > 50_000
+
+
+def test_marks_that_were_set_are_remembered() -> None:
+    """A mark that was somewhere for a while was there."""
+    one = market()
+    one.tick(T0)
+    one.tick(T0 + 10_000)
+    one.set_price("BTCUSDT", 40_000)
+    one.tick(T0 + 20_000)
+    one.set_price("BTCUSDT", 60_000)
+    one.tick(T0 + 30_000)
+    assert [one.price_at("BTCUSDT", T0 + at_ms) for at_ms in (5_000, 15_000, 25_000)] == [60_500, 40_000, 60_000]
+    assert min(one.prices_within("BTCUSDT", T0, T0 + 30_000)) == 40_000
+
+
 def test_a_loop_repeats_the_paths() -> None:
     """With a loop marks begin anew while the elapsed time goes on."""
     one = Market(small_scenario().instruments, loop_s=10.0)
