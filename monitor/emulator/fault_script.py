@@ -54,7 +54,7 @@ class Entry(NamedTuple):
     @property
     def until_s(self) -> float:
         """Return when it is over, seconds from the start of the script."""
-        return self.at_s + self.for_s
+        return round(self.at_s + self.for_s, 3)  # what begins at the end of another must not seem to overlap
 
 
 Script = tuple[Entry, ...]
