@@ -140,7 +140,10 @@ def fall(
             told[name] = Told(Level.OK, at_ms, delivered=True, awaited=key, waiting_ms=at_ms)
             closed.append(name)
         else:
-            told[name] = Told(Level.OK, at_ms, awaited=before.awaited)
+            # Of what was refused nothing is on its way any more: nobody would ever settle the entry.
+            del told[name]
+            if before.awaited:
+                told[name] = Told(Level.OK, at_ms, awaited=before.awaited)
             withdrawn.append(name)
     after = msgspec.structs.replace(after, told=told)
     notices = tuple(notice_of(after, name, kind, state.peak, at_ms=at_ms, facts=facts) for name in closed)

@@ -173,6 +173,14 @@ def test_a_withdrawn_alert_that_was_refused_is_over() -> None:
     assert "phone" not in plan.state.told
 
 
+def test_an_incident_ends_for_good_where_its_only_alert_was_refused() -> None:
+    """Nothing is on its way there that would ever settle what was remembered of it."""
+    state = settle(rise(new(), Level.WARNING).state, "phone", accepted=False).state
+    plan = fall(state, Level.OK)
+    assert "phone" not in names(plan)
+    assert "phone" not in plan.state.told
+
+
 def test_a_channel_that_was_removed_hears_nothing_more() -> None:
     """It is forgotten at the next change."""
     state = delivered(rise(new(), Level.WARNING).state, "quiet", "phone")
