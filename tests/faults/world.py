@@ -21,15 +21,16 @@ import msgspec
 import structlog
 
 from monitor.app import Daemon
+from monitor.beat import Beat
 from monitor.binance.endpoints import Environment, host_of
 from monitor.binance.klines import Klines, SeededFeed
 from monitor.binance.rest import RestClient
 from monitor.binance.rest_call import Call
 from monitor.binance.streams import MarkFeed
 from monitor.binance.weights import WeightBudget
-from monitor.core.events import Heartbeat
+from monitor.core.events import Event, Heartbeat, Restored
 from monitor.core.incidents import Effects
-from monitor.core.model import Change, Market, Now, Sample
+from monitor.core.model import Change, Level, Market, Now, Sample
 from monitor.core.notices import Notice, Transition
 from monitor.errors import DeliveryError, FeedError, StoreError, UnreachableError
 from monitor.notify.retry import ThrottledError
@@ -70,7 +71,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         future = self.create_future()
         try:
             future.set_result(func(*args))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - it goes where it would have gone
             future.set_exception(error)
         return future
 
@@ -163,6 +164,7 @@ class Tape:
         self.moved: list[Moved] = []
         self.decided: dict[tuple[str, str], tuple[float, Notice]] = {}  # by key and channel
         self.committed: dict[tuple[str, str], float] = {}
+        self.restored: dict[tuple[int, str], Level] = {}  # by life and subject
         self.lives: list[tuple[float, float]] = []
         self.logs: list[str] = []
         self.deaths: list[str] = []  # the jobs that died of what was not injected
@@ -180,7 +182,7 @@ class World:
         self.story = story
         self.loop = loop
         self.clock = WorldClock(loop)
-        self.rng = Random(story.seed + 1)
+        self.rng = Random(story.seed + 1)  # noqa: S311 - seeded chance is what this is for
         self.tape = Tape()
         self.memory = MemoryState(self.clock)
         self.exchange = Exchange(self)
@@ -519,10 +521,15 @@ class OutsideState:
         self._life = life
         self._world = life.world
         self._memory = life.world.memory
+        self._is_open = False
 
     async def open(self) -> Stored:
         await self._trouble("open")
+        self._is_open = True
         return await self._memory.open()
+
+    def usable(self) -> bool:
+        return self._is_open
 
     async def commit(self, rows: Rows) -> None:
         if any(rows):
@@ -552,7 +559,7 @@ class OutsideState:
         kind = fault.kind if fault is not None else ""
         if self._life.dead:
             await asyncio.get_running_loop().create_future()
-        if kind == "store-fails":
+        if kind == "store-fails" or not (self._is_open or operation == "open"):
             raise StoreError("state.db", operation, "disk full")
         if kind == "store-hangs":
             # A bounded one, as with the real store: its connection gives up.
@@ -573,6 +580,7 @@ class OutsideHistory:
         self._queue: deque[Sample | Change] = deque(maxlen=5000)
         self._ok = True
         self._done = asyncio.Event()
+        self.beat = Beat()
         self.dropped: dict[str, int] = {}
         self.written = 0
 
@@ -592,6 +600,7 @@ class OutsideHistory:
 
     async def run(self) -> None:
         while not self._done.is_set():
+            self.beat.back(self._world.clock.mono_s() + 5.0)
             with suppress(TimeoutError):
                 async with asyncio.timeout(5.0):
                     await self._done.wait()
@@ -626,7 +635,7 @@ class Life:
 
     def _built(self) -> Daemon:
         world, story = self.world, self.world.story
-        rng = Random(story.seed * 100 + self.number)
+        rng = Random(story.seed * 100 + self.number)  # noqa: S311 - same
         directory = Path(world.directory)
         plan = Plan(
             settings=story.settings,
@@ -638,8 +647,11 @@ class Life:
             history=HistorySettings(),
         )
         with (
-            mock.patch("monitor.app.SqliteState", lambda *_, **__: OutsideState(self)),
-            mock.patch("monitor.app.SqliteHistory", lambda *_, on_state, **__: OutsideHistory(self, on_state)),
+            mock.patch("monitor.app.SqliteState", return_value=OutsideState(self)),
+            mock.patch(
+                "monitor.app.SqliteHistory",
+                side_effect=lambda *_, on_state, **__: OutsideHistory(self, on_state),
+            ),
         ):
             return Daemon(plan, lambda inbox: self._sources(inbox, rng), world.clock, rng, probe=self._probe)
 
@@ -685,9 +697,11 @@ class Life:
             self.world.tape.note(self.world.clock.at_s, f"{job} {about} dies")
             raise InjectedError
 
-    def _step(self, event: Any, now: Now) -> Effects:
+    def _step(self, event: Event, now: Now) -> Effects:
         if isinstance(event, Heartbeat):
             self.die("decide")
+        if isinstance(event, Restored):
+            self.world.tape.restored |= {(self.number, state.subject): state.level for state in event.subjects}
         return self._real_step(event, now)
 
     def _seen(self, effects: Effects) -> None:
