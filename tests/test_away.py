@@ -17,6 +17,7 @@ from monitor.core.model import Level
 from monitor.core.notices import NoticeKind
 from monitor.emulator.prices import PricePath
 from monitor.storage.history_reader import HistoryReader
+from monitor.storage.holes_cache import HolesCache
 from monitor.system_clock import SystemClock
 from tests.notify.fakes import FakeChannel
 from tests.test_app import Exchange, Watch, exchange, settings_of, until
@@ -68,9 +69,7 @@ async def test_a_dip_while_nothing_ran_is_told_once_and_recorded(tmp_path: Path)
         age(state, AWAY_MS)
         async with run(one, state, channel, journal) as watch:
             await until(lambda: bool(channel.accepted))
-            await until(
-                lambda: (view := watch.daemon.status().away) is not None and not view.doing and view.rows > 0
-            )
+            await until(lambda: HolesCache(state).load() == [] and (state / "away.json").exists())
             view = watch.daemon.status().away
         assert view is not None
         assert view.worst is not None
