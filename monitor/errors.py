@@ -15,7 +15,8 @@
     |   +-- AccountStateError      the account itself is locked, inactive or being liquidated
     |   `-- PortfolioMarginError   an account of a kind that is not followed
     +-- StoreError         a database that cannot be read or written
-    |   `-- SchemaTooNewError
+    |   +-- SchemaTooNewError
+    |   `-- DamagedError       what is in the file is not what was written
     +-- DeliveryError      a notification service did not accept a message
     +-- ControlError       the daemon's local socket
     |   +-- NotRunningError
@@ -204,6 +205,10 @@ class SchemaTooNewError(StoreError):
     """The file was written by a newer version of this program."""
 
     retryable = False
+
+
+class DamagedError(StoreError):
+    """What is in the file is not what was written; setting it aside helps, trying again alone does not."""
 
 
 class DeliveryError(MonitorError):

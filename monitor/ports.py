@@ -82,6 +82,15 @@ class AccountSource(Protocol):
         ...
 
 
+class Replaced(NamedTuple):
+    """A damaged database was set aside, and a new one begun."""
+
+    cause: str  # what was wrong with it
+    aside: str  # where it lies now
+    saved: str  # what could still be read of it, in words
+    whole: bool  # that is all there was
+
+
 class Stored(NamedTuple):
     """What a state store held when it was opened."""
 
@@ -90,6 +99,7 @@ class Stored(NamedTuple):
     fates: tuple[Fate, ...] = ()  # of the newest notice of each stored subject and channel
     holds: tuple[Hold, ...] = ()  # that have not ended, oldest first
     last_number: int = 0  # the highest number an incident ever had
+    replaced: Replaced | None = None  # where the file was damaged and this is what was saved of it
 
 
 class Rows(NamedTuple):
@@ -112,10 +122,14 @@ class Attempt(NamedTuple):
 
 
 class StateStore(Protocol):
-    """The database that never loses: levels and the outbox. Every method raises StoreError."""
+    """The database that never loses: levels and the outbox. Every coroutine raises StoreError."""
 
     async def open(self) -> Stored:
-        """Open, migrate, and return what it holds."""
+        """Open, migrate, and return what it holds; anew where it was found damaged, moved or failing."""
+        ...
+
+    def usable(self) -> bool:
+        """Return whether it is open and its file is still there; if not, it has to be opened before a commit."""
         ...
 
     async def commit(self, rows: Rows) -> None:

@@ -19,6 +19,7 @@ from monitor.beat import Beat
 from monitor.core.model import Change, Sample
 from monitor.errors import StoreError
 from monitor.ports import Clock
+from monitor.storage.failures import UnstorableError
 from monitor.storage.history_schema import (
     DROP_EMPTY_SUBJECTS,
     FOLD,
@@ -30,7 +31,7 @@ from monitor.storage.history_schema import (
     PUT_SAMPLE,
     PUT_SUBJECT,
 )
-from monitor.storage.sqlite import BUSY_S, Database, UnstorableError
+from monitor.storage.sqlite import BUSY_S, Database
 
 log = structlog.get_logger()
 

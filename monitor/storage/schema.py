@@ -60,16 +60,21 @@ def outstanding(path: Path, schema: Schema, header: Header) -> tuple[str, ...]:
         )
     if header.version == schema.version:
         return ()
+    return steps_to(schema, schema.version, since=header.version)
+
+
+def steps_to(schema: Schema, version: int, *, since: int = 0) -> tuple[str, ...]:
+    """Return the statements that bring a file of version ``since`` to ``version``; 0 is an empty one."""
     steps = [
         statement
-        for version in sorted(schema.migrations)
-        if version > header.version
-        for statement in schema.migrations[version]
+        for number in sorted(schema.migrations)
+        if since < number <= version
+        for statement in schema.migrations[number]
     ]
     return (
         *steps,
         f"PRAGMA application_id = {schema.application_id:d}",
-        f"PRAGMA user_version = {schema.version:d}",
+        f"PRAGMA user_version = {version:d}",
     )
 
 

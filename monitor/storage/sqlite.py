@@ -7,72 +7,25 @@ in the queue before any later call, so the connection is never left inside a hal
 """
 
 import asyncio
-import errno
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Self
 
 import aiosqlite
 
-from monitor.errors import StoreError
+from monitor.errors import DamagedError, StoreError
+from monitor.storage import aside
+from monitor.storage.failures import DAMAGED_HINT, translated
 from monitor.storage.schema import HEADER_SQL, Header, Schema, check_readable, outstanding
 
 BUSY_S: Final = 2.0
 _PRIVATE_FILE: Final = 0o600
 _PRIVATE_DIR: Final = 0o700
 
-_ACCESS = "Check that the directory exists and that the user of the service may read and write it"
-_DAMAGED = (
-    "Nothing was deleted. Restore a backup, or move the file and its -wal and -shm companions aside and start "
-    "again with a new one"
-)
-_FULL = "Free some space on its disk; writing goes on by itself after that"
-_HINTS: Final = {
-    sqlite3.SQLITE_FULL: _FULL,
-    sqlite3.SQLITE_READONLY: _ACCESS,
-    sqlite3.SQLITE_CANTOPEN: _ACCESS,
-    sqlite3.SQLITE_PERM: _ACCESS,
-    sqlite3.SQLITE_BUSY: "Another program holds the file; close it and leave the file to the daemon",
-    sqlite3.SQLITE_LOCKED: "Another program holds the file; close it and leave the file to the daemon",
-    sqlite3.SQLITE_NOTADB: _DAMAGED,
-    sqlite3.SQLITE_CORRUPT: _DAMAGED,
-    sqlite3.SQLITE_IOERR: "The disk is full, or its file system reports errors; the kernel log says which",
-}
-_OS_HINTS: Final = {errno.ENOSPC: _FULL, errno.EDQUOT: _FULL, errno.EIO: _HINTS[sqlite3.SQLITE_IOERR]}
-_PRIMARY_CODE: Final = 0xFF  # the rest of an extended result code only refines it
-
 Row = tuple[Any, ...]
-
-
-class UnstorableError(StoreError):
-    """A row that no database would take: repeating cannot help, other rows are not affected."""
-
-    retryable = False
-
-
-@contextmanager
-def translated(path: Path, operation: str) -> Iterator[None]:
-    """Turn errors of SQLite and of the operating system into StoreError."""
-    try:
-        yield
-    except (
-        sqlite3.InterfaceError,
-        sqlite3.ProgrammingError,
-        sqlite3.IntegrityError,
-        sqlite3.DataError,
-        OverflowError,
-        UnicodeEncodeError,
-    ) as error:
-        raise UnstorableError(str(path), operation, str(error)) from error
-    except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
-        raise StoreError(str(path), operation, str(error), _HINTS.get(code, "")) from error
-    except OSError as error:
-        hint = _OS_HINTS.get(error.errno or 0, _ACCESS)
-        raise StoreError(str(path), operation, error.strerror or type(error).__name__, hint) from error
 
 
 def make_private(path: Path) -> None:
@@ -110,10 +63,10 @@ def check_sound(path: Path, verdict: str) -> None:
     """Refuse a file in which the first row of ``PRAGMA quick_check`` found damage.
 
     Raises:
-        StoreError: it did.
+        DamagedError: it did.
     """
     if verdict != "ok":
-        raise StoreError(str(path), "check", " ".join(str(verdict).split()), _DAMAGED)
+        raise DamagedError(str(path), "check", " ".join(str(verdict).split()), DAMAGED_HINT)
 
 
 class Database:
@@ -147,11 +100,19 @@ class Database:
         self._write_busy_s = busy_s if write_busy_s is None else write_busy_s
         self._lock = asyncio.Lock()
         self._connection: aiosqlite.Connection | None = None
+        self._identity: tuple[int, int] | None = None  # of the file that is open
 
     @property
     def is_open(self) -> bool:
         """Whether there is a connection."""
         return self._connection is not None
+
+    def in_place(self) -> bool:
+        """Return whether it is open, and its name still leads to its file.
+
+        SQLite goes on writing into a file that was removed or replaced, for nobody to find.
+        """
+        return self._connection is not None and _identity_of(self.path) == self._identity
 
     async def open(self) -> None:
         """Connect and migrate; does nothing if it is open.
@@ -162,11 +123,14 @@ class Database:
         async with self._lock:
             if self._connection is not None:
                 return
+            aside.finish(self.path)
             make_private(self.path)
             with translated(self.path, "open"):
                 connection = await self._connect()
                 try:
                     await self._prepare(connection)
+                    # Its log is open by now, and with it the file.
+                    self._identity = _identity_of(self.path)
                 except BaseException:
                     await connection.close()
                     raise
@@ -253,6 +217,14 @@ class Database:
         if self._connection is None:
             raise StoreError(str(self.path), operation, "the database is not open")
         return self._connection
+
+
+def _identity_of(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 @asynccontextmanager

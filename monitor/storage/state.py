@@ -1,5 +1,6 @@
 """state.db: the levels of all subjects and the outbox. Never lossy: what was committed survives any crash."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
@@ -7,9 +8,10 @@ from typing import Final
 import structlog
 
 from monitor.core.notices import Hold, Notice, SubjectState
-from monitor.errors import StoreError
-from monitor.ports import Attempt, Clock, Rows, Stored
-from monitor.storage import statements
+from monitor.errors import DamagedError, StoreError
+from monitor.ports import Attempt, Clock, Replaced, Rows, Stored
+from monitor.storage import salvage, statements
+from monitor.storage.failures import breaks_connection
 from monitor.storage.outbox import (
     AttemptRow,
     OutboxCount,
@@ -26,6 +28,7 @@ from monitor.storage.outbox import (
 from monitor.storage.sqlite import BUSY_S, Database, Row
 from monitor.storage.state_reader import StateReader, to_attempts, to_rows
 from monitor.storage.state_schema import STATE_SCHEMA
+from monitor.storage.state_tables import SAVED, STATE_TABLES
 from monitor.storage.statements import Statement
 
 __all__ = ["KEEP_SETTLED_DAYS", "WRITE_BUSY_S", "SqliteState", "StateReader"]
@@ -66,15 +69,56 @@ class SqliteState:
         )
         self._clock = clock
         self._keep_ms = round(keep_settled_days * _DAY_MS)
+        self._broken = False  # a new connection is needed
+        self._damage: DamagedError | None = None  # found while it was open
+        self._replaced: Replaced | None = None  # to be told
         self.unreadable = 0
+
+    def usable(self) -> bool:
+        """Return whether it is open, neither damaged nor failing, and its file still where it was."""
+        return self._damage is None and not self._broken and self._db.in_place()
 
     async def open(self) -> Stored:
         """Open, migrate, drop old settled rows, and return what it holds.
+
+        A damaged file is set aside, and what can still be read of it goes into a new one. Opened again it is
+        opened anew where it is not ``usable``.
 
         Raises:
             SchemaTooNewError: a newer version of this program wrote the file.
             StoreError: the file cannot be used; nothing in it was changed. May be tried again.
         """
+        if not self.usable():
+            await self._let_go()
+        if self._damage is None:
+            try:
+                return await self._opened()
+            except DamagedError as error:
+                self._damage = error
+                await self._let_go()
+        await self._replace(self._damage)
+        return await self._opened()
+
+    async def _let_go(self) -> None:
+        try:
+            await self._db.close()
+        except StoreError as error:
+            log.warning("state.close_failed", path=error.path, cause=error.cause)
+        self._broken = False
+
+    async def _replace(self, damage: DamagedError) -> None:
+        made = await asyncio.to_thread(
+            salvage.replace, self._db.path, STATE_SCHEMA, STATE_TABLES, self._clock.wall_ms()
+        )
+        self._damage = None
+        words = ", ".join(f"{rows} {SAVED[name]}" for name, rows in made.rows.items() if name in SAVED)
+        self._replaced = Replaced(damage.cause, str(made.aside), words, made.whole)
+        log.error(
+            "state.damaged", path=damage.path, cause=damage.cause, aside=str(made.aside), saved=words,
+            whole=made.whole,
+        )  # fmt: skip
+
+    async def _opened(self) -> Stored:
         await self._db.open()
         await self._prune()
         subjects = await self._db.rows("read levels", statements.SUBJECTS)
@@ -85,18 +129,22 @@ class SqliteState:
         self.unreadable = 0
         states = tuple(state for row in subjects if (state := self._subject(row)) is not None)
         known = {state.subject for state in states}
+        replaced, self._replaced = self._replaced, None
         return Stored(
             subjects=states,
             pending=tuple(notice for row in notices if (notice := self._notice(row)) is not None),
             fates=tuple(to_fate(row) for row in newest if row[0] in known),
             holds=tuple(hold for row in holds if (hold := self._hold(row)) is not None),
             last_number=last_number,
+            replaced=replaced,
         )
 
     async def _prune(self) -> None:
         try:
             before_ms = self._clock.wall_ms() - self._keep_ms
             await self._write("drop old rows", statements.prune(before_ms))
+        except DamagedError:
+            raise
         except StoreError as error:
             # Levels and pending notices can be read from a full disk, and that is what matters now.
             log.warning("state.prune_failed", path=error.path, cause=error.cause, hint=error.hint)
@@ -166,9 +214,16 @@ class SqliteState:
         wanted = list(steps)
         if not wanted:
             return
-        async with self._db.transaction(operation) as connection:
-            for sql, parameters in wanted:
-                await connection.executemany(sql, parameters)
+        try:
+            async with self._db.transaction(operation) as connection:
+                for sql, parameters in wanted:
+                    await connection.executemany(sql, parameters)
+        except DamagedError as error:
+            self._damage = error
+            raise
+        except StoreError as error:
+            self._broken = self._broken or breaks_connection(error)
+            raise
 
     async def alerts(
         self, limit: int = 50, *, number: int | None = None, subject: str | None = None

@@ -9,8 +9,9 @@ import msgspec
 from monitor.core.holds import ALL, LIFTED, REPLACED
 from monitor.core.notices import Hold, HoldKind
 from monitor.storage import statements
+from monitor.storage.failures import translated
 from monitor.storage.schema import HEADER_SQL, Header, outstanding
-from monitor.storage.sqlite import BUSY_S, check_sound, check_wal, make_private, translated
+from monitor.storage.sqlite import BUSY_S, check_sound, check_wal, make_private
 from monitor.storage.state_reader import StateReader
 from monitor.storage.state_schema import STATE_SCHEMA
 

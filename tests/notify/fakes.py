@@ -106,6 +106,9 @@ class FakeStateStore:
     async def open(self) -> Stored:
         return Stored((), ())
 
+    def usable(self) -> bool:
+        return True
+
     async def commit(self, rows: Rows) -> None:
         self._mark("commit", [""], "", None)
 

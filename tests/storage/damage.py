@@ -4,7 +4,7 @@ import os
 import sqlite3
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -60,3 +60,11 @@ def scribble(path: Path, *, skip: int) -> None:
     with path.open("r+b") as file:
         file.seek(skip)
         file.write(b"\xa5" * (size - skip))
+
+
+def spoil_pages(path: Path, numbers: Sequence[int], page: int = 4096) -> None:
+    """Overwrite whole pages, which count from 1."""
+    with path.open("r+b") as file:
+        for number in numbers:
+            file.seek((number - 1) * page)
+            file.write(b"\xa5" * page)

@@ -146,6 +146,9 @@ class MemoryState:
     async def pending(self) -> Pending:
         return pending_of(await self.counts())
 
+    def usable(self) -> bool:
+        return self._is_open
+
     async def close(self) -> None:
         self._is_open = False
 
