@@ -13,6 +13,7 @@ from typing import Final
 
 import structlog
 
+from monitor.beat import Beat
 from monitor.binance.account_contracts import Contracts
 from monitor.binance.account_key import KeyGuard
 from monitor.binance.account_state import NEW_ASSET, NEW_POSITION, UNKNOWN_SYMBOL, Merge, TrackedAccount
@@ -28,6 +29,7 @@ from monitor.binance.account_values import (
 )
 from monitor.binance.backoff import pause_s
 from monitor.binance.snapshot import UNKNOWN_CONTRACT
+from monitor.binance.stream_watch import StreamWatch
 from monitor.binance.touched import Touched
 from monitor.binance.user_stream import KEY_EXPIRED, SILENT, UserStream
 from monitor.binance.user_wire import (
@@ -61,6 +63,7 @@ _NO_STREAM_HINT = "its private stream is not open either"
 _MOST_ASKED = 3  # symbols, of what the exchange itself closed; each costs a weight of 20
 _LOOK_BACK_MS = 60_000
 _MOST_RECORDED = 10_000  # events during one reconcile; it takes seconds
+_PATIENCE_S = 900.0  # with all that REST may be asked in one round, each of it waiting for its turn
 
 
 class AccountFollower:
@@ -125,7 +128,9 @@ class AccountFollower:
         self._reconciles = 0
         self._suspected_s: float | None = None  # since when REST shows what no event told
         self._unproved = False  # the stream was found silent, and no event came since
-        self._missing = False  # that there is no stream was logged
+        self._missing = False  # that the stream does not tell was logged
+        self._heard = StreamWatch(account, timings.complain_after_s)
+        self._rest_beat, self._watch_beat = Beat(_PATIENCE_S), Beat()
         self._embargo_s = 0.0
         self._failures = 0
         self._failing_s: float | None = None
@@ -136,8 +141,8 @@ class AccountFollower:
         """Return what must run for this account: its stream, its REST, and the watch that wakes both."""
         return [
             Job(f"account-{self._account}-stream", self._stream.run),
-            Job(f"account-{self._account}-rest", self._run),
-            Job(f"account-{self._account}-watch", self._watch),
+            Job(f"account-{self._account}-rest", self._run, self._rest_beat),
+            Job(f"account-{self._account}-watch", self._watch, self._watch_beat),
         ]
 
     def refresh_brackets(self, symbol: str) -> None:
@@ -166,6 +171,7 @@ class AccountFollower:
             tables=len(self._tiers.known),
             tables_as_of=self._tiers.as_of,
             stream_missing_s=self._stream.missing_s(now_s),
+            event_age_s=self._heard.event_age_s(now_s),
         )
 
     def _state(self) -> str:
@@ -177,14 +183,17 @@ class AccountFollower:
 
     async def _watch(self) -> None:
         while True:
+            self._watch_beat.back(self._clock.mono_s() + self._timings.check_every_s)
             await self._clock.sleep(self._timings.check_every_s)
             self._stream.check(self._clock.mono_s())
+            self._watch_stream()
             self._wake.set()
 
     async def _run(self) -> None:
         await self._tiers.restore()
         while True:
             self._wake.clear()
+            self._rest_beat.back(self._clock.mono_s())
             if self._clock.mono_s() >= self._embargo_s:
                 try:
                     await self._work()
@@ -194,7 +203,6 @@ class AccountFollower:
                     self._worked()
                 if self._error is None or not self._error.fatal:
                     await self._stream.keep_alive(self._clock.mono_s())
-            self._watch_stream()
             self._complain()
             await self._wake.wait()
 
@@ -336,6 +344,7 @@ class AccountFollower:
         self._tracked.forget_unannounced()
         if found and self._stream.open_since_s is not None:
             self._unproved = True
+            self._heard.found_silent(now_s)
             self._stream.renew(SILENT)
 
     # What the stream says.
@@ -367,6 +376,7 @@ class AccountFollower:
                 self._ask("malformed")
         if not isinstance(event, KeyExpired | Malformed | Ignored):
             self._stream.prove()
+            self._heard.event(self._clock.mono_s())
             self._unproved = False
 
     def _apply(self, event: AccountUpdate | LeverageUpdate, cause: str) -> None:
@@ -397,15 +407,21 @@ class AccountFollower:
         self._due_s = min(self._due_s, self._embargo_s)  # what failed may have been the reconcile
 
     def _watch_stream(self) -> None:
-        """Log that there is no private stream, once, and that it is back."""
-        missing_s = self._stream.missing_s(self._clock.mono_s())
-        if self._missing and not missing_s:
-            self._missing = False
-            if self._stream.open_since_s is not None:
-                log.info("account.stream_back", account=self._account)
-        elif not self._missing and missing_s >= self._timings.complain_after_s:
+        """Tell that the private stream is missing or tells nothing, once, and that it is back."""
+        now_s = self._clock.mono_s()
+        missing_s = self._stream.missing_s(now_s)
+        state = self._heard.judge(now_s, missing_s, is_open=self._stream.open_since_s is not None)
+        if state is None:
+            return
+        self._inbox.post(state)
+        if not state.ok:
             self._missing = True
-            log.warning("account.stream_missing", account=self._account, missing_s=round(missing_s))
+            log.warning(
+                "account.stream_missing", account=self._account, reason=state.reason, missing_s=round(missing_s)
+            )
+        elif self._missing:
+            self._missing = False
+            log.info("account.stream_back", account=self._account)
 
     def _worked(self) -> None:
         self._error, self._failing_s, self._failures = None, None, 0

@@ -173,3 +173,4 @@ class AccountStats(msgspec.Struct, frozen=True):
     tables: int
     tables_as_of: str  # ISO date, empty if there are none
     stream_missing_s: float = 0.0  # how long no private stream has been open though one is wanted
+    event_age_s: float | None = None  # of the last event of the private stream, None before the first

@@ -7,7 +7,15 @@ from structlog.testing import capture_logs
 from monitor.binance.account_state import Contract
 from monitor.binance.account_values import AccountUnavailableError, Permissions
 from monitor.binance.user_wire import AccountUpdate
-from monitor.core.events import AccountState, MarginCall, OrderForced, Reconciled, Snapshot, TablesChanged
+from monitor.core.events import (
+    AccountState,
+    MarginCall,
+    OrderForced,
+    Reconciled,
+    Snapshot,
+    StreamState,
+    TablesChanged,
+)
 from monitor.core.model import ForcedOrder, Side, Source
 from monitor.ports import AccountSource
 from tests.binance.account_fakes import Bench, table
@@ -329,17 +337,36 @@ async def test_a_lost_event_is_made_good_and_told_once(bench: Bench) -> None:
             assert again.path == "/private/ws/SECRETKEY1"
             stats = bench.follower.stats()
             assert stats.stream.found_silent == 1
+            assert stats.event_age_s is None
             asked = bench.rest.calls["account"]
             await bench.pass_time(30.0)
             assert bench.rest.calls["account"] >= asked + 3  # more often while nothing proves the stream
             await again.send(bench.change(lambda model: buy(model, 5.0)))
             await until(lambda: newest(bench).cause == "ORDER")
             await bench.pass_time(15.0)
+            assert bench.follower.stats().event_age_s == 15.0
             asked = bench.rest.calls["account"]
             await bench.pass_time(29.0)
             assert bench.rest.calls["account"] <= asked + 1
     assert [entry["reason"] for entry in logs if entry["event"] == "account.stream_lost"] == ["silent"]
     assert bench.of(AccountState) == []
+    assert bench.of(StreamState) == [StreamState("main", True)]
+
+
+async def test_a_stream_that_is_found_silent_again_is_told(bench: Bench) -> None:
+    """Two connections that told nothing of what REST shows; an event is the end of it."""
+    async with bench.running():
+        await bench.started()
+        for number in (1, 2):
+            bench.change(buy)  # and nobody tells
+            await bench.reach(lambda number=number: len(bench.server.sessions) > number)  # type: ignore[misc]
+            await bench.reach(lambda: bench.follower.stats().stream.state == "open")
+            await bench.pass_time(5.0)
+        await bench.reach(lambda: bench.follower.stats().stream.state == "open")
+        assert bench.of(StreamState) == [StreamState("main", True), StreamState("main", False, "silent")]
+        await bench.server.sessions[2].send(bench.change(lambda model: buy(model, 5.0)))
+        await bench.reach(lambda: bench.of(StreamState)[-1].ok)
+    assert len(bench.of(StreamState)) == 3
 
 
 async def test_an_event_that_is_only_late_is_no_finding(bench: Bench) -> None:
@@ -623,6 +650,7 @@ async def test_without_a_private_stream_rest_is_asked_more_often(bench: Bench) -
             await bench.pass_time(60.0)
             assert bench.reconciles() <= before + 3
     assert bench.of(AccountState) == []
+    assert bench.of(StreamState) == [StreamState("main", False, "not_open"), StreamState("main", True)]
     events = [entry["event"] for entry in logs]
     assert [name for name in events if name != "account.stream_open"] == [
         "account.listen_key_failed",
