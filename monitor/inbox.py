@@ -14,6 +14,7 @@ import msgspec
 
 from monitor.core.events import (
     AccountState,
+    AtRest,
     Away,
     Closes,
     DeliveryResult,
@@ -100,7 +101,9 @@ def _about(event: Event) -> tuple[str, ...]:
     """Return what an event is about: of two about the same the newer one stands for both."""
     about: tuple[str, ...] = ()
     match event:
-        case Subscribed(feed=name) | FeedState(feed=name) | Distrusted(feed=name) | StoreState(store=name):
+        case Subscribed(feed=name) | FeedState(feed=name) | Distrusted(feed=name) | AtRest(feed=name):
+            about = (name,)
+        case StoreState(store=name):
             about = (name,)
         case Snapshot(account=account) | Reconciled(account=account):
             about = (account.account,)

@@ -83,6 +83,9 @@ class Trust:
             The symbols that are distrusted from now on.
         """
         found = []
+        if not regular:
+            for symbol in self._doubts.keys() - rest.keys():
+                del self._doubts[symbol]  # REST does not tell it
         for symbol, mark in rest.items():
             said = heard.get(symbol)
             if said is None:

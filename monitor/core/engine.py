@@ -17,6 +17,7 @@ from monitor.core.deaf import DeafChannels
 from monitor.core.departures import Departures
 from monitor.core.events import (
     AccountState,
+    AtRest,
     Away,
     Closes,
     DayKept,
@@ -140,7 +141,7 @@ class Engine:
             case Closes():
                 # Levels follow with the next heartbeat: a start brings hundreds of these.
                 self._moves.seed(event, now.mono_s)
-            case Distrusted() | StreamState() | Away() | JobDied():
+            case Distrusted() | AtRest() | StreamState() | Away() | JobDied():
                 self._reported(event, now)
             case FeedState():
                 pass  # shown by the feed itself; what counts here is whether marks arrive
@@ -172,13 +173,15 @@ class Engine:
             case DayKept():
                 self._daily.kept(event, now)
 
-    def _reported(self, event: Distrusted | StreamState | Away | JobDied, now: Now) -> None:
+    def _reported(self, event: Distrusted | AtRest | StreamState | Away | JobDied, now: Now) -> None:
         """Take what parts of the service found out about themselves and about each other."""
         match event:
             case Distrusted():
                 # Told with the next heartbeat: by then the marks that stand in for the wrong ones are here.
                 self._board.distrust(event.feed, event.reasons)
                 self._outages.distrusted(event)
+            case AtRest():
+                self._board.excuse(event.symbols, event.at_s)
             case StreamState():
                 if event.account in self._settings.accounts:
                     self._accounts.stream(event, now)

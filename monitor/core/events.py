@@ -188,6 +188,17 @@ class Distrusted(msgspec.Struct, frozen=True, tag=True):
     reasons: dict[str, str]
 
 
+class AtRest(msgspec.Struct, frozen=True, tag=True):
+    """Symbols of a feed whose silence until ``at_s`` (monotonic) is in order: their market is closed.
+
+    It counts from then on; said again and again while it lasts.
+    """
+
+    feed: str
+    symbols: tuple[str, ...]
+    at_s: float
+
+
 class StreamState(msgspec.Struct, frozen=True, tag=True):
     """Whether an account's private stream tells of changes; without it REST alone does, some time later."""
 
@@ -245,6 +256,7 @@ Event = (
     | DayKept
     | StoreState
     | Distrusted
+    | AtRest
     | StreamState
     | Away
     | JobDied

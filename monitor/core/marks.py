@@ -4,7 +4,7 @@ Age is the silence of the stream. A mark from REST is a price like any other, an
 tells something, the stream is as silent as before.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -74,12 +74,20 @@ class MarkBoard:
                 self._expected.add(symbol)
                 self.heard_s[index] = max(at_s, float(self.heard_s[index]))
 
-    def take(self, ranges: Sequence[MarkRange]) -> tuple[Floats, Floats] | None:
+    def excuse(self, symbols: Iterable[str], at_s: float) -> None:
+        """Count the silence of symbols from ``at_s`` on: until then it was in order."""
+        for symbol in symbols:
+            index = self._index.get(symbol)
+            if index is not None:
+                self.heard_s[index] = max(at_s, float(self.heard_s[index]))
+
+    def take(self, ranges: Iterable[MarkRange]) -> tuple[Floats, Floats] | None:
         """Take new marks: of a symbol at most one range from the stream, and after all of those one from REST.
 
         Returns:
             Lowest and highest mark by symbol if any symbol moved within its range, else None.
         """
+        ranges = tuple(ranges)
         moved: list[tuple[int, float, float]] = []
         beside: dict[str, MarkRange] | None = None  # what the stream said in the same moment
         for new in ranges:

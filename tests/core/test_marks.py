@@ -208,3 +208,15 @@ def test_the_clock_of_a_wrong_stream_keeps_no_mark_of_rest_away() -> None:
     assert made.price[0] == 4.0
     made.take([by_rest("A", 3.0, event_ms=999)])
     assert made.price[0] == 4.0
+
+
+def test_silence_that_is_in_order_counts_from_when_that_was_seen() -> None:
+    """The market is closed; what nobody sees to any more goes blind as any other, and life counts for more."""
+    made = board("A")
+    made.take([new("A", 5.0, at_s=101.0)])
+    made.excuse(["A", "C"], 150.0)
+    assert made.state("A", 152.0, RULES) is DataState.FRESH
+    assert made.state("A", 163.5, RULES) is DataState.BLIND
+    made.take([new("A", 5.0, at_s=170.0)])
+    made.excuse(["A"], 160.0)
+    assert made.silence_s("A", 171.0) == 1.0

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from monitor.core.events import Distrusted, Heartbeat, Restored, Snapshot, StoreState, Ticks
+from monitor.core.events import AtRest, Distrusted, Heartbeat, Restored, Snapshot, StoreState, Ticks
 from monitor.core.model import Level, Source
 from monitor.core.notices import Facts, Notice, NoticeKind
 from monitor.core.settings import ChannelRule
@@ -622,3 +622,18 @@ def test_a_silent_stream_lets_levels_rise_on_marks_of_rest() -> None:
         rest(desk, BTC, mark=mark_at(0.9))
         desk.beat()
     assert desk.engine.view(desk.now()).wallets[0].level == "emergency"
+
+
+def test_a_closed_market_is_no_blindness() -> None:
+    """As long as somebody sees that it is closed."""
+    desk = watching()
+    tick(desk, BTC, ETH)
+    for _ in range(60):
+        tick(desk, ETH)
+        desk.step(AtRest("usdm", (BTC,), desk.mono_s))
+        desk.beat()
+    assert desk.notices == []
+    for _ in range(14):
+        tick(desk, ETH)
+        desk.beat()
+    assert [n.facts.symbols for n in desk.notices] == [(BTC,)]

@@ -1,0 +1,139 @@
+"""Current marks and rates from REST, asked for at once, with back-off and what is logged of it."""
+
+from collections.abc import Collection, Iterator
+from random import Random
+from typing import Final, Protocol
+
+import structlog
+
+from monitor.binance.backoff import PauseBounds, pause_s
+from monitor.binance.belief import FUTURE_TOLERANCE_MS
+from monitor.binance.endpoints import is_rate
+from monitor.binance.rest_errors import todo
+from monitor.binance.rest_rows import AssetIndex
+from monitor.binance.weights import WeightBudget
+from monitor.core.model import ASK, BID, Market, MarkTick, Source
+from monitor.errors import RateLimitedError, RestError, WireError
+from monitor.ports import Clock
+
+log = structlog.get_logger()
+
+OLD_MS: Final = 30_000  # a mark that is older is none
+BOUNDS: Final = PauseBounds(first_s=2.0, longest_s=10.0)
+# By how much of the address's weight is used: others need it as well, but nobody is left quite without.
+STRETCHED: Final = ((0.8, 10.0), (0.5, 5.0))
+
+
+class MarkSource(Protocol):
+    """What is asked: ``rest.RestClient``."""
+
+    @property
+    def offset_ms(self) -> int | None:
+        """The exchange's clock minus ours; None until known."""
+        ...
+
+    def exchange_ms(self) -> int:
+        """Return the exchange's time as far as known, Unix milliseconds."""
+        ...
+
+    async def server_time(self, *, urgent: bool = False) -> int:
+        """Return the exchange's time, and keep its difference to ours."""
+        ...
+
+    async def premium_index(self, symbol: str | None = None, *, urgent: bool = False) -> list[MarkTick]:
+        """Return the mark of one symbol or of all; RestError or WireError where there is none."""
+        ...
+
+    async def asset_index(self, symbol: str | None = None, *, urgent: bool = False) -> tuple[AssetIndex, ...]:
+        """Return the rates of one index or of all."""
+        ...
+
+
+class RestMarks:
+    """Asks for marks of one market. ``failures`` counts, and ``failing`` says why there is no answer now.
+
+    Args:
+        market: its name, for the log.
+        rest: who is asked; needs no key.
+        clock: time.
+        rng: chance for the jitter of pauses.
+        budget: of the address, shared with everybody behind it.
+    """
+
+    def __init__(
+        self, market: Market, rest: MarkSource, *, clock: Clock, rng: Random, budget: WeightBudget
+    ) -> None:
+        self.failures = 0
+        self.failing = ""
+        self.not_before_s = 0.0  # nobody is to ask until then
+        self._market = market
+        self._rest = rest
+        self._clock = clock
+        self._rng = rng
+        self._budget = budget
+        self._in_a_row = 0
+
+    @property
+    def used(self) -> float:
+        """How much of the weight that the exchange allows in a minute is used, a fraction."""
+        return self._budget.used / self._budget.limit
+
+    def period_s(self, shortest_s: float) -> float:
+        """Return how long to wait between two requests, at least ``shortest_s``."""
+        used = self.used
+        return max(shortest_s, next((period_s for share, period_s in STRETCHED if used > share), 0.0))
+
+    async def ask(self, names: Collection[str]) -> dict[str, MarkTick] | None:
+        """Return the current marks and rates among these names; None where there is no answer.
+
+        What the exchange's own time says is old, or of a time to come, is left out.
+        """
+        try:
+            if self._rest.offset_ms is None:
+                await self._rest.server_time(urgent=True)
+            ticks = [*await self._marks(names), *await self._rates(names)]
+        except RateLimitedError as error:
+            self._fail(error, error.until_s)
+            return None
+        except (RestError, WireError) as error:
+            self._fail(error)
+            return None
+        if self.failing:
+            log.info("bridge.back", market=self._market.value)
+        self._in_a_row, self.failing = 0, ""
+        now_ms = self._rest.exchange_ms()
+        return {
+            tick.symbol: tick
+            for tick in ticks
+            if tick.symbol in names and -OLD_MS <= tick.event_ms - now_ms <= FUTURE_TOLERANCE_MS
+        }
+
+    async def _marks(self, names: Collection[str]) -> list[MarkTick]:
+        symbols = [name for name in names if not is_rate(name)]
+        if not symbols:
+            return []
+        alone = symbols[0] if len(symbols) == 1 and self._market is Market.USDM else None
+        return await self._rest.premium_index(alone, urgent=True)
+
+    async def _rates(self, names: Collection[str]) -> list[MarkTick]:
+        indexes = sorted({name.partition("@")[0] for name in names if is_rate(name)})
+        if not indexes:
+            return []
+        rows = await self._rest.asset_index(indexes[0] if len(indexes) == 1 else None, urgent=True)
+        return [tick for row in rows for tick in _ticks(row, self._clock.mono_s())]
+
+    def _fail(self, error: RestError | WireError, until_s: float = 0.0) -> None:
+        """Ask nobody before a time; told once, until there is an answer again."""
+        self._in_a_row += 1
+        self.failures += 1
+        now_s = self._clock.mono_s()
+        self.not_before_s = max(until_s, now_s + pause_s(0.0, self._in_a_row, self._rng.random(), BOUNDS))
+        if not self.failing:
+            hint = todo(error, self.not_before_s - now_s) if isinstance(error, RestError) else ""
+            log.warning("bridge.lost", market=self._market.value, reason=error.reason, hint=hint)
+        self.failing = error.reason
+
+
+def _ticks(row: AssetIndex, seen_s: float) -> Iterator[MarkTick]:
+    for name, rate in ((row.symbol + BID, row.bid_rate), (row.symbol + ASK, row.ask_rate)):
+        yield MarkTick(name, rate, row.time, seen_s, Source.REST)
