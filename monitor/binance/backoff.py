@@ -65,8 +65,9 @@ def retry_after_s(header: str | None, wall_ms: int) -> float:
     """Return what a ``Retry-After`` header says in seconds, 0 to three days; 0 if absent or unreadable."""
     if header is None:
         return 0.0
-    if header.strip().isdecimal():
-        return min(float(header), LONGEST_PENALTY_S)
+    seconds = header.strip()
+    if seconds.isdecimal():
+        return min(float(seconds), LONGEST_PENALTY_S)
     try:
         date = parsedate_to_datetime(header)
         until_s = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()

@@ -39,6 +39,7 @@ from monitor.core.model import (
 from monitor.errors import WireError
 
 UNKNOWN_CONTRACT: Final = "unknown_contract"
+SAID_TWICE: Final = "said_twice"
 ZERO_ENTRY: Final = "zero_entry"
 
 _INDEX_SUFFIX = "USD"  # the index of BTC is called BTCUSD
@@ -89,7 +90,7 @@ def build_usdm(
         at_ms: exchange time at which the first of these was asked for.
 
     Raises:
-        WireError: a position has no entry price.
+        WireError: a position has no entry price, or stands there twice.
     """
     held = [row for row in position_risk if row.position_amt]
     chosen = {row.symbol: row for row in symbol_config}
@@ -106,6 +107,8 @@ def build_usdm(
         rates=_rates(asset_index or ()) if account_config.multi_assets_margin else {},
     )
     legs = [row for row in account.positions if row.position_amt]
+    _check_once(held, "positionRisk")
+    _check_once(legs, "account")
     agree = _slots(held) == _slots(legs) and all(
         (row.position_side != _BOTH) is account_config.dual_side_position for row in held
     )
@@ -139,11 +142,13 @@ def build_coinm(
         at_ms: exchange time at which the first of these was asked for.
 
     Raises:
-        WireError: a position of an unknown contract, or without an entry price.
+        WireError: a position of an unknown contract, without an entry price, or one that stands there twice.
     """
     held = [row for row in position_risk if row.position_amt]
     known = {row.symbol: _known(row.symbol, contracts) for row in held}
     legs = [row for row in account.positions if row.position_amt]
+    _check_once(held, "positionRisk")
+    _check_once(legs, "account")
     agree = _coin_slots(held) == _coin_slots(legs) and all(
         (row.position_side != _BOTH) is hedge_mode for row in held
     )
@@ -197,6 +202,17 @@ def _rates(rows: Iterable[AssetIndex]) -> dict[str, AssetRate]:
         for row in rows
         if row.symbol.endswith(_INDEX_SUFFIX)
     }
+
+
+def _check_once(rows: Iterable[PositionRisk | AccountLeg | CoinPositionRisk | CoinLeg], where: str) -> None:
+    """Refuse rows of which two are about one position: which of them holds cannot be known."""
+    slots, sides = set(), set()
+    for row in rows:
+        slot, side = (row.symbol, row.position_side), (row.symbol, side_of(row.position_side, row.position_amt))
+        if slot in slots or side in sides:
+            raise WireError(where, SAID_TWICE)
+        slots.add(slot)
+        sides.add(side)
 
 
 def _slots(rows: Iterable[PositionRisk | AccountLeg]) -> dict[tuple[str, str], tuple[float, float]]:

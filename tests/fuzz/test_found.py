@@ -11,10 +11,13 @@ import pytest
 from monitor.binance import rest_wire
 from monitor.binance.backoff import penalty_s, retry_after_s
 from monitor.binance.pick import RowPicker
+from monitor.binance.rest_rows import Account, AccountConfig
+from monitor.binance.snapshot import build_usdm
 from monitor.binance.weights import told_weight
 from monitor.errors import JournalError, WireError
 from monitor.journal import FORMAT, Header, read_journal
 from monitor.notify.overheard import asked_pause_s
+from tests.binance.test_snapshot import leg, risk
 from tests.fuzz.samples import NOW_MS, packed
 from tests.fuzz.shell_targets import answered
 
@@ -83,3 +86,22 @@ def test_every_request_on_the_local_socket_is_answered(request_line: bytes) -> N
     """Whoever sent it was left without an answer, or the task died."""
     answer: dict[str, Any] = json.loads(asyncio.run(answered({}, request_line + b"\n")))
     assert answer == {"error": "a request is one JSON object on one line"}
+
+
+@pytest.mark.parametrize("header", ["40\x1c", "\x1d40", " 40 ", "\u0664\u0660"])
+def test_seconds_are_read_as_they_are_recognised(header: str) -> None:
+    """What is stripped before looking for digits is stripped before reading them."""
+    assert retry_after_s(header, NOW_MS) == 40.0
+
+
+@pytest.mark.parametrize("sides", [("BOTH", "BOTH"), ("LONG", "BOTH")])
+def test_a_position_that_stands_twice_in_a_reply_is_refused(sides: tuple[str, str]) -> None:
+    """Two rows about one position, one of them short: the account's side of it was found nowhere."""
+    config = AccountConfig(dual_side_position=False, multi_assets_margin=False)
+    held = risk(amount=5.0)
+    rows = [leg(amount=amount, position_side=side) for amount, side in zip((3.0, 5.0), sides, strict=True)]
+    total = Account(0.0, 0.0, 0.0, (), tuple(rows))
+    with pytest.raises(WireError, match="said_twice"):
+        build_usdm("main", total, [held], config, [], asset_index=None, at_ms=NOW_MS)
+    with pytest.raises(WireError, match="said_twice"):
+        build_usdm("main", total, [held, held], config, [], asset_index=None, at_ms=NOW_MS)
