@@ -1,0 +1,339 @@
+"""systemd hears that the service lives while its loops come round, and only then."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from structlog.testing import capture_logs
+
+from monitor import app
+from monitor.app import Daemon
+from monitor.beat import PATIENCE_S, Beat
+from monitor.binance.feed_values import Timings
+from monitor.binance.streams import MarkFeed
+from monitor.core.model import Market
+from monitor.core.settings import ChannelRule, EngineSettings
+from monitor.errors import DeliveryError, StoreError
+from monitor.plan import Plan, Sources
+from monitor.ports import Inbox, Job
+from monitor.sd_notify import Systemd
+from monitor.storage.history import HistorySettings
+from monitor.watchdog import LATE_S, Watchdog, standing
+from tests.conftest import ManualClock, settle
+from tests.core.builders import account, isolated, table
+from tests.notify.fakes import FakeChannel
+from tests.test_app import until
+from tests.test_sd_notify import Listener
+
+WITHIN_S = 30.0
+FED = "WATCHDOG=1"
+
+
+@pytest.fixture
+def listener(tmp_path: Path) -> Any:  # noqa: ANN401 - a generator
+    one = Listener(str(tmp_path / "notify"))
+    yield one
+    one.close()
+
+
+# The judge
+
+
+def test_a_loop_stands_still_once_it_is_later_than_its_patience() -> None:
+    """One that rests, or has said when it will be back, does not; one that never began is due from the start."""
+    late, patient, resting, sleeping, unborn = Beat(), Beat(300.0), Beat(), Beat(), Beat()
+    for beat in (late, patient):
+        beat.back(100.0)
+    resting.rest()
+    sleeping.back(10_000.0)
+    beats = {"late": late, "patient": patient, "resting": resting, "sleeping": sleeping, "unborn": unborn}
+    assert standing(beats, 120.0, 100.0 + PATIENCE_S) == ()
+    assert standing(beats, 120.0, 100.1 + PATIENCE_S) == ("late",)
+    assert standing(beats, 120.0, 120.1 + PATIENCE_S) == ("late", "unborn")
+
+
+def test_a_loop_that_is_given_something_to_do_is_due_from_then_on() -> None:
+    """More of it does not put that off, and one that has not begun is not excused by it."""
+    beat = Beat()
+    beat.called(5.0)
+    assert beat.due_s is None
+    beat.rest()
+    beat.called(5.0)
+    beat.called(50.0)
+    assert beat.due_s == 5.0
+
+
+# The job
+
+
+class Rig:
+    """A watchdog over one loop."""
+
+    def __init__(self, clock: ManualClock, systemd: Systemd | None) -> None:
+        self.clock = clock
+        self.beat = Beat()
+        self.beat.rest()
+        self.proofs = 0
+        self.watchdog = Watchdog(
+            systemd, clock, beats=lambda: {"loop": self.beat}, prove=self.prove, brief=lambda: "all is well"
+        )
+
+    def prove(self) -> None:
+        self.proofs += 1
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(run_of(job)) for job in self.watchdog.jobs()]
+            await settle()
+            yield
+            for task in tasks:
+                task.cancel()
+
+
+async def heard_while(clock: ManualClock, listener: Listener, seconds: float) -> list[list[str]]:
+    """Let time pass; the socket holds ten datagrams, so it is read meanwhile as systemd does."""
+    heard = []
+    for _ in range(round(seconds / 10.0)):
+        await clock.advance(10.0)
+        heard += listener.heard()
+    return heard
+
+
+class LateClock(ManualClock):
+    """One whose sleepers are woken late."""
+
+    late_s = 0.0
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(seconds + self.late_s)
+
+
+async def run_of(job: Job) -> None:
+    await job.run()
+
+
+async def test_it_is_ready_when_its_loops_run_and_fed_at_a_third_of_its_time(
+    clock: ManualClock, listener: Listener
+) -> None:
+    """With a line about how it does; the store is given something to write each time."""
+    rig = Rig(clock, Systemd(listener.address, WITHIN_S))
+    async with rig.running():
+        assert listener.heard() == [["READY=1", "STATUS=all is well"], [FED, "STATUS=all is well"]]
+        await clock.advance(WITHIN_S / 3 - 0.1)
+        assert listener.heard() == []
+        await clock.advance(0.1)
+        assert listener.heard() == [[FED, "STATUS=all is well"]]
+        await clock.advance(WITHIN_S)
+        assert len(listener.heard()) == 3
+        assert rig.proofs == 5
+        rig.watchdog.stopping()
+    assert listener.heard() == [["STOPPING=1", "STATUS=stopping"]]
+    view = rig.watchdog.view()
+    assert view is not None
+    assert (view.within_s, view.fed, view.last_ms, view.standing) == (WITHIN_S, 5, clock.wall_ms(), ())
+
+
+async def test_a_loop_that_stands_still_is_named_once_and_nothing_is_fed(
+    clock: ManualClock, listener: Listener
+) -> None:
+    """Until it moves again, should it do so before systemd has lost its patience."""
+    rig = Rig(clock, Systemd(listener.address, WITHIN_S))
+    with capture_logs() as logs:
+        async with rig.running():
+            listener.heard()
+            rig.beat.back(clock.mono_s())
+            heard = await heard_while(clock, listener, PATIENCE_S + WITHIN_S / 3)
+            assert [FED in words for words in heard] == [True, True, True, False]
+            heard = await heard_while(clock, listener, 600.0)
+            assert {tuple(words) for words in heard} == {("STATUS=standing still: loop",)}
+            view = rig.watchdog.view()
+            assert view is not None
+            assert view.standing == ("loop",)
+            rig.beat.rest()
+            await clock.advance(WITHIN_S / 3)
+            assert listener.heard() == [[FED, "STATUS=all is well"]]
+    assert [(entry["event"], entry["loops"]) for entry in logs] == [
+        ("watchdog.standing", ("loop",)), ("watchdog.moving", ("loop",))
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("late_s", "fed"), [(PATIENCE_S, True), (LATE_S, False)])
+async def test_a_process_that_was_not_run_for_a_while_blames_no_loop(
+    listener: Listener, late_s: float, *, fed: bool
+) -> None:
+    """All of them are late then, and each gets its turn before it is judged."""
+    clock = LateClock()
+    clock.late_s = late_s
+    rig = Rig(clock, Systemd(listener.address, WITHIN_S))
+    async with rig.running():
+        rig.beat.back(clock.mono_s() - PATIENCE_S)
+        listener.heard()
+        await clock.advance(WITHIN_S / 3 + late_s)
+        assert [FED in words for words in listener.heard()] == [fed]
+
+
+async def test_one_that_only_wants_to_know_when_it_is_ready_is_not_fed(
+    clock: ManualClock, listener: Listener
+) -> None:
+    """It gets its line now and then."""
+    rig = Rig(clock, Systemd(listener.address))
+    async with rig.running():
+        await clock.advance(60.0)
+        heard = listener.heard()
+    assert heard[0][0] == "READY=1"
+    assert len(heard) == 5
+    assert not any(FED in words for words in heard)
+
+
+def test_without_anybody_to_tell_nothing_is_done(clock: ManualClock) -> None:
+    """No job, no view, no word at the end."""
+    rig = Rig(clock, None)
+    assert rig.watchdog.jobs() == ()
+    rig.watchdog.stopping()
+    assert rig.watchdog.view() is None
+
+
+# The whole service
+
+
+class Life:
+    """A daemon on a clock of the test's, with a feed whose exchange is not there."""
+
+    def __init__(self, folder: Path, clock: ManualClock, listener: Listener, channel: FakeChannel) -> None:
+        self.clock = clock
+        self.listener = listener
+        self.channel = channel
+        plan = Plan(
+            settings=EngineSettings(channels=(ChannelRule("tg"),), accounts=("main",)),
+            accounts=(account(isolated()),),
+            tables=(table(),),
+            channels=(channel,),
+            state_dir=folder,
+            history_path=folder / "history.db",
+            history=HistorySettings(),
+            systemd=Systemd(listener.address, WITHIN_S),
+        )
+        self.daemon = Daemon(plan, self._sources, clock, random.Random(7))  # noqa: S311 - jitter
+
+    def _sources(self, inbox: Inbox) -> Sources:
+        feed = MarkFeed(
+            "usdm", (), ["ws://127.0.0.1:9/market"], inbox=inbox, clock=self.clock,
+            rng=random.Random(7), timings=Timings(check_every_s=5.0),  # noqa: S311 - jitter
+        )  # fmt: skip
+        return Sources({Market.USDM: feed})
+
+    def hang(self, name: str) -> None:
+        """Have the job of this name stand still instead of doing its work."""
+        real = self.daemon._keep_up
+
+        async def keep_up(job: Job, *, needed: bool) -> None:
+            if job.name == name:
+                await asyncio.Event().wait()
+            await real(job, needed=needed)
+
+        self.daemon._keep_up = keep_up  # type: ignore[method-assign]
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(self.daemon.run())
+            heard: list[list[str]] = []
+
+            def spoken() -> bool:
+                heard.extend(self.listener.heard())
+                return bool(heard)
+
+            await until(spoken)
+            assert heard[0][0] == "READY=1"
+            try:
+                yield
+            finally:
+                self.daemon.stop()
+                await asyncio.wait([task])
+
+    async def advance(self, seconds: float) -> int:
+        """Let time pass; return how often the watchdog was fed."""
+        heard = self.listener.heard() if not seconds else await heard_while(self.clock, self.listener, seconds)
+        return sum(FED in words for words in heard)
+
+
+@pytest.fixture
+def life(tmp_path: Path, clock: ManualClock, listener: Listener, monkeypatch: pytest.MonkeyPatch) -> Life:
+    for name in ("DRAIN_INPUT_S", "DRAIN_COMMIT_S", "DRAIN_SEND_S", "DRAIN_HISTORY_S"):
+        monkeypatch.setattr(app, name, 0.02)
+    return Life(tmp_path / "s", clock, listener, FakeChannel())
+
+
+# With what patience; a feed's connections are called by their watch.
+HANGING = {
+    "decide": PATIENCE_S, "heartbeat": PATIENCE_S + 1.0, "commit": PATIENCE_S, "history": 300.0,
+    "notify.tg": PATIENCE_S, "feed-usdm-a": 60.0, "feed-usdm-watch": PATIENCE_S,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HANGING)
+async def test_with_any_loop_hung_nothing_is_fed(life: Life, name: str) -> None:
+    """And it is named, so that somebody knows why the service was started anew."""
+    life.hang(name)
+    with capture_logs() as logs:
+        async with life.running():
+            await life.advance(HANGING[name] + WITHIN_S / 3)
+            assert await life.advance(2 * WITHIN_S) == 0
+    named = {loop for entry in logs if entry["event"] == "watchdog.standing" for loop in entry["loops"]}
+    assert named == {"decide" if name == "heartbeat" else name}
+
+
+async def forever(*_given: object) -> None:
+    await asyncio.Event().wait()
+
+
+def hang_send(life: Life) -> None:
+    life.channel.hold()
+
+
+def hang_write(life: Life) -> None:
+    life.daemon._history._flush = forever  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize(
+    ("break_it", "loop", "after_s"), [(hang_send, "notify.tg", 150.0), (hang_write, "history", 340.0)]
+)
+async def test_a_loop_that_hangs_in_the_middle_of_its_work_is_not_excused(
+    life: Life, break_it: Callable[[Life], None], loop: str, after_s: float
+) -> None:
+    """A message that is sent for ever, a batch that is written for ever: the marks that do not come are told."""
+    break_it(life)
+    with capture_logs() as logs:
+        async with life.running():
+            await life.advance(after_s)
+            assert await life.advance(2 * WITHIN_S) == 0
+    named = {loop for entry in logs if entry["event"] == "watchdog.standing" for loop in entry["loops"]}
+    assert named == {loop}
+
+
+async def test_a_silent_exchange_full_disks_and_deaf_channels_are_no_hang(
+    life: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All at once and for an hour: people are told, as far as they can be, and nothing is started anew."""
+    life.channel.script = [DeliveryError("tg", "refused")] * 10_000
+
+    async def failing(*_given: object) -> None:
+        raise StoreError("x.db", "write", "the disk is full")
+
+    async with life.running():
+        monkeypatch.setattr(life.daemon._store, "commit", failing)
+        monkeypatch.setattr(life.daemon._store, "attempted", failing)
+        monkeypatch.setattr(life.daemon._history, "_flush", failing)
+        await life.advance(0.0)
+        assert await life.advance(3600.0) == 3600.0 / (WITHIN_S / 3)
+        assert len(life.channel.tried) > 5
+        status = msgspec.to_builtins(life.daemon.status())
+    assert not status["state_ok"]
+    assert status["engine"]["symbols"][0]["data"] == "blind"
+    assert status["watchdog"]["standing"] == ()
