@@ -14,6 +14,8 @@ import structlog
 
 from monitor.binance.backoff import PauseBounds, pause_s
 from monitor.binance.belief import ABSURD_TIME, believable_time
+from monitor.binance.bridge import Bridge
+from monitor.binance.bridge_values import BridgeStats
 from monitor.binance.endpoints import is_rate
 from monitor.binance.rest_errors import todo
 from monitor.binance.rest_rows import Kline
@@ -212,31 +214,37 @@ class Klines:
 
 
 class SeededFeed:
-    """A feed whose symbols bring their past along. Implements ``ports.Feed``."""
+    """A feed whose symbols bring their past along, and which REST stands in for. Implements ``ports.Feed``."""
 
-    def __init__(self, feed: MarkFeed, past: Klines) -> None:
+    def __init__(self, feed: MarkFeed, past: Klines, bridge: Bridge | None = None) -> None:
         self._feed = feed
         self._past = past
+        self._bridge = bridge
 
     def jobs(self) -> Sequence[Job]:
-        """Return what must run for both."""
-        return [*self._feed.jobs(), *self._past.jobs()]
+        """Return what must run for all of them."""
+        beside = [] if self._bridge is None else self._bridge.jobs()
+        return [*self._feed.jobs(), *self._past.jobs(), *beside]
 
     def set_symbols(self, symbols: Iterable[str]) -> None:
         """Watch these from now on, possibly none."""
         names = tuple(symbols)
         self._feed.set_symbols(names)
         self._past.set_symbols(names)
+        if self._bridge is not None:
+            self._bridge.set_symbols(names)
 
     def stats(self) -> "SeededStats":
-        """Return what both have done so far."""
-        return SeededStats(**msgspec.structs.asdict(self._feed.stats()), past=self._past.stats())
+        """Return what they have done so far."""
+        bridge = None if self._bridge is None else self._bridge.stats()
+        return SeededStats(**msgspec.structs.asdict(self._feed.stats()), past=self._past.stats(), bridge=bridge)
 
 
 class SeededStats(FeedStats, frozen=True, kw_only=True):
-    """What a feed has done, and what became of its symbols' past."""
+    """What a feed has done, what became of its symbols' past, and what REST did in its place."""
 
     past: KlineStats
+    bridge: BridgeStats | None = None
 
 
 def asks_of(names: Collection[str]) -> tuple[Ask, ...]:

@@ -14,6 +14,7 @@ from monitor.backfill import DEFAULT_TIMINGS, Timings
 from monitor.binance.account import AccountFollower
 from monitor.binance.account_rest import AccountClient
 from monitor.binance.account_values import DEFAULT_ACCOUNT_TIMINGS, AccountTimings
+from monitor.binance.bridge import Bridge
 from monitor.binance.candles import CandleHistory
 from monitor.binance.endpoints import Environment, endpoints
 from monitor.binance.keys import MALFORMED_KEY
@@ -142,7 +143,8 @@ def build_daemon(
         def feed(market: Market) -> Feed:
             marks = _feed(settings, market, inbox, clock, rng, changed if followers else None)
             past = Klines(market.value, asked[market], inbox=inbox, clock=clock, rng=rng, budget=budget)
-            return SeededFeed(marks, past)
+            bridge = Bridge(market, marks, asked[market], inbox=inbox, clock=clock, rng=rng, budget=budget)
+            return SeededFeed(marks, past, bridge)
 
         return Sources(
             feeds={market: feed(market) for market in Market},
