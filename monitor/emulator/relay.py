@@ -130,8 +130,6 @@ class Relay:
         self._stopped = True
         await self.apply()
         tasks = set(self._tasks)
-        for one in list(self._links):
-            one.abort()
         for task in tasks:
             task.cancel()
         if tasks:
@@ -262,9 +260,7 @@ class Relay:
         down = sink is link.client
         try:
             while data := await source.read(_CHUNK):
-                if link.dead:
-                    continue
-                if down and link.cut:
+                if down and link.cut and not link.dead:
                     sink.write(data[: len(data) // 2])
                     break
                 await self._pass_on(link, data, sink, way)
@@ -283,8 +279,10 @@ class Relay:
             data = data[:at] + bytes((data[at] ^ 0xFF,)) + data[at + 1 :]
         if way.latency_s:
             await self._clock.sleep(way.latency_s)
-        while data and not link.dead:
+        while data:
             await way.flowing()
+            if link.dead:
+                return
             size = max(1, round(way.bytes_per_s / _SLICES_PER_S)) if way.bytes_per_s else len(data)
             part, data = data[:size], data[size:]
             sink.write(part)

@@ -64,6 +64,12 @@ async def test_everything_passes_by_default(
 async def test_a_closed_port_refuses_and_opens_again_where_it_was(relay: Relay) -> None:
     """Nothing is accepted meanwhile, nobody else is given the port, and an open connection goes on."""
     port = relay.port
+    relay.door = Door.REFUSE
+    await relay.apply()
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind(("127.0.0.1", port))
+    relay.heal()
+    await relay.apply()
     async with plain(relay) as (reader, writer):
         assert b"200 OK" in await some(reader)
         for _ in range(2):
@@ -71,8 +77,6 @@ async def test_a_closed_port_refuses_and_opens_again_where_it_was(relay: Relay) 
             await relay.apply()
             with pytest.raises(ConnectionRefusedError):
                 await asyncio.open_connection("127.0.0.1", port)
-            with socket.socket() as other, pytest.raises(OSError, match="in use"):
-                other.bind(("127.0.0.1", port))
             relay.door = Door.PASS
             await relay.apply()
         writer.write(b"GET /fapi/v1/ping HTTP/1.1\r\nHost: localhost\r\n\r\n")

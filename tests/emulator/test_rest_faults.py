@@ -61,8 +61,11 @@ async def test_a_slow_answer(start: Start, session: aiohttp.ClientSession, clock
     assert (await slow.result().json())["serverTime"] == begun + 4_000
 
 
-async def test_a_request_that_hangs(start: Start, session: aiohttp.ClientSession) -> None:
+async def test_a_request_that_hangs(
+    start: Start, session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It is never answered, not even when health returns; new ones are; and stopping waits for none."""
+    monkeypatch.setattr("monitor.emulator.server._SHUTDOWN_S", 60.0)
     emulator = await start()
     emulator.faults.rest_hang = {EVERY}
     impatient = aiohttp.ClientTimeout(total=0.05)
@@ -74,7 +77,8 @@ async def test_a_request_that_hangs(start: Start, session: aiohttp.ClientSession
         emulator.faults.rest_hang = set()
         assert await status(session, emulator.base_http + TIME) == 200
         assert not hanging.done()
-        await emulator.stop()
+        async with asyncio.timeout(5):
+            await emulator.stop()
     assert hanging.result() is True
 
 
