@@ -65,6 +65,7 @@ class Bridge:
         self._check = CrossCheck(feed, self._rest, inbox=inbox, clock=clock, rng=rng, timings=timings)
         self._sessions = Sessions(rest, clock)
         self._still: dict[str, float] = {}  # marks of silent symbols at the beginning of their silence
+        self._unmoved: set[str] = set()  # at the last poll
         self._at_rest: dict[str, float] = {}  # when that was last seen, by symbol
         self._at_rest_said_s = 0.0
         self._needed: frozenset[str] = frozenset()
@@ -137,18 +138,19 @@ class Bridge:
 
     def _find_rest(self, found: Mapping[str, MarkTick]) -> None:
         """See which of these silent names stand still in REST as well, on a market that is closed."""
-        unmoved = set()
+        unmoved: set[str] = set()
         for name, tick in found.items():
             heard = self._feed.latest.get(name)
             if is_rate(name) or name in self._check.distrusted:
                 continue
             if tick.mark == (self._still.setdefault(name, tick.mark) if heard is None else heard.mark):
                 unmoved.add(name)
-        closed = self._sessions.closed(unmoved)
+        steady, self._unmoved = unmoved & self._unmoved, unmoved
+        closed = self._sessions.closed(steady)
         for name in found:
             self._at_rest.pop(name, None)
         self._at_rest.update(dict.fromkeys(closed, self._clock.mono_s()))
-        self._sessions.wanted = self._sessions.wanted or bool(unmoved - closed)
+        self._sessions.wanted = self._sessions.wanted or bool(steady - closed)
 
     def _rest_on(self, stale: frozenset[str], now_s: float) -> None:
         """Tell the engine whose silence is in order, as long as REST has said so lately."""
