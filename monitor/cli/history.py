@@ -172,10 +172,13 @@ def print_table(rows: list[Row], out: "Console", zone: dt.tzinfo | None, *, limi
     """Print the newest rows."""
     from monitor.cli.chart import days_differ, local_time
     from monitor.cli.tables import Column, FittedTable, level_text, wallet_name
+    from monitor.core.model import Source
     from monitor.notify.numbers import percent, price
 
     shown = rows[-limit:]
     day = days_differ(shown[0].at_ms, shown[-1].at_ms, zone)
+    filled = sum(row.source == Source.BACKFILL for row in shown)
+    sources = (Column("source", [row.source or "-" for row in shown], 7),)
     out.print(
         FittedTable(
             (
@@ -190,9 +193,12 @@ def print_table(rows: list[Row], out: "Console", zone: dt.tzinfo | None, *, limi
                 Column("ratio", [_ratio(row) for row in shown], right=True),
                 Column("room", [_or_dash(percent, row.room) for row in shown], 3, right=True),
                 Column("level", [level_text(row.level) for row in shown]),
+                *(sources if filled else ()),
             )
         )
     )
+    if filled:
+        out.print(f"{filled} of these were looked up afterwards: nobody watched then.", markup=False)
     if len(rows) > len(shown):
         out.print(f"The newest {len(shown)} of {len(rows)} rows; --limit shows more.", markup=False)
 

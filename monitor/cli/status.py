@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from monitor.cli.accounts import print_accounts
+from monitor.cli.away import print_away
 from monitor.cli.common import ConfigOption, JsonOption, console, counted, globals_of, guarded, load, print_json
 from monitor.cli.verdict import UNKNOWN, WORDS, verdict
 from monitor.errors import ConfigError, ControlError, MonitorError, NotRunningError
@@ -114,6 +115,7 @@ def print_status(found: "Status", out: "Console", zone: "dt.tzinfo | None") -> N
     _print_channels(found, out, zone)
     out.print()
     _print_rest(found, out)
+    print_away(found.away, out, zone)
 
 
 def _print_alerts(found: "Status", out: "Console", zone: "dt.tzinfo | None") -> None:
