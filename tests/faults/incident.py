@@ -45,10 +45,10 @@ class Truth(NamedTuple):
 class Exchange(Emulator):
     """The local exchange, with a record of how endangered the account truly was at each tick."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, played: Scenario, settings: EmulatorSettings) -> None:
+        super().__init__(clock, played, settings)
         self.truth: list[Truth] = []
         self._time = clock
-        super().__init__(clock, _scenario(), EmulatorSettings(forever=True))
 
     async def step(self) -> None:
         """Tick, and note what was true from then on."""
@@ -90,7 +90,8 @@ def level_of(room: Decimal, ratio: Decimal) -> Level:
     return max(reached)
 
 
-def _scenario() -> Scenario:
+def scenario() -> Scenario:
+    """Return two positions of one account: an isolated long that will fall, and a short in the cross wallet."""
     long = Position(ACCOUNT, SYMBOL, "LONG", Decimal("0.5"), CALM, "isolated", Decimal(1_550))
     short = Position(ACCOUNT, OTHER, "SHORT", Decimal(2), Decimal(3_000), "cross")
     account = Account(

@@ -1,6 +1,7 @@
 """Faults of the services that carry messages. The service itself sees everything; only telling is hard."""
 
-from tests.faults.rows import Act, Row, nothing
+from monitor.core.notices import NoticeKind
+from tests.faults.rows import Act, Row
 from tests.faults.service import Trouble, failing, limited
 from tests.faults.stage import World
 
@@ -43,15 +44,25 @@ async def _all_heal(world: World) -> None:
 
 
 ROWS = (
-    Row("HTTP 500", GROUP, _phone(failing("http-500")), _phone_heals, channels=_ALONE, seen=False, late_s=45),
-    Row("HTTP 429, asks for a pause", GROUP, _throttles, _phone_heals, channels=_ALONE, seen=False, late_s=15),
-    Row("hangs, time-out", GROUP, _hangs, _phone_heals, channels=_ALONE, seen=False, late_s=60),
-    Row("takes messages, answers get lost", GROUP, _answers_lost, _phone_heals, channels=_ALONE, late_s=60),
-    Row("connection refused", GROUP, _phone(failing("refused")), _phone_heals, channels=_ALONE, seen=False,
-        late_s=45),
-    Row("its name cannot be found (DNS)", GROUP, _phone(failing("dns")), _phone_heals, channels=_ALONE, seen=False,
-        late_s=45),
-    Row("every channel unreachable", GROUP, _all_fail, _all_heal, seen=False, late_s=45),
-    Row("fails for a while, another takes over", GROUP, _phone(failing("http-503")), _phone_heals),
-    Row("refuses for good, another takes over", GROUP, _phone(failing("http-401", permanent=True)), nothing),
+    Row("channel-500", GROUP, "The only channel answers HTTP 500", _phone(failing("http-500")), _phone_heals,
+        channels=_ALONE, seen=False, late_s=60, told=None),
+    Row("channel-429", GROUP, "The only channel answers 429 and asks for a pause", _throttles, _phone_heals,
+        channels=_ALONE, seen=False, late_s=15, quick=True),
+    Row("channel-hangs", GROUP, "The only channel never answers", _hangs, _phone_heals, channels=_ALONE,
+        seen=False, late_s=75),
+    Row("channel-answers-lost", GROUP, "The only channel takes every message, and its answers get lost",
+        _answers_lost, _phone_heals, channels=_ALONE, late_s=75),
+    Row("channel-refused", GROUP, "Connections to the only channel are refused", _phone(failing("refused")),
+        _phone_heals, channels=_ALONE, seen=False, late_s=60),
+    Row("channel-dns", GROUP, "The name of the only channel is not found", _phone(failing("dns")), _phone_heals,
+        channels=_ALONE, seen=False, late_s=60, quick=True),
+    Row("channels-unreachable", GROUP, "Every channel is unreachable", _all_fail, _all_heal, seen=False, late_s=60,
+        quick=True),
+    Row("channel-fails-helped", GROUP, "One channel answers 503, another takes over after 30 s",
+        _phone(failing("http-503")), _phone_heals, late_s=15),
+    Row("channel-hangs-helped", GROUP, "One channel never answers, another takes over after 30 s", _hangs,
+        _phone_heals, late_s=15, quick=True),
+    Row("channel-revoked", GROUP, "One channel refuses for good (401), another takes over at once",
+        _phone(failing("http-401", permanent=True)), _phone_heals, told=NoticeKind.CHANNEL, told_s=30, late_s=15,
+        quick=True),
 )  # fmt: skip

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,13 +12,15 @@ import structlog
 from structlog.typing import EventDict, WrappedLogger
 
 from monitor.app import Daemon
+from monitor.binance.candidates import Candidates
 from monitor.cli.wiring import build_daemon
 from monitor.config import load_text
 from monitor.core.incidents import Effects
 from monitor.core.model import Market
 from monitor.core.notices import Notice
-from monitor.emulator.relay import Relay
-from tests.faults.incident import ACCOUNT, SECRET, Exchange
+from monitor.emulator.fault_script import Stage
+from monitor.emulator.settings import EmulatorSettings
+from tests.faults.incident import ACCOUNT, SECRET, Exchange, scenario
 from tests.faults.pace import HOST, LoopClock, names_found
 from tests.faults.service import Service
 
@@ -26,9 +28,6 @@ _PATIENCE_S = 120.0  # of the story's own time, before it begins
 _LOOK_S = 0.2
 _RESTART_S = 5.0  # what a supervisor waits before it starts the service again
 _WATCHED = 2  # symbols that are held
-
-# Rows run beside each other: what the service logs goes to the row whose tasks say it.
-_journal: ContextVar[list[tuple[str, dict[str, Any]]] | None] = ContextVar("journal", default=None)
 
 
 class Told(NamedTuple):
@@ -38,16 +37,13 @@ class Told(NamedTuple):
     notice: Notice
 
 
-def keep_logs() -> None:
-    """Have what is logged kept by row instead of printed."""
-    structlog.configure(processors=[structlog.processors.add_log_level, _keep], cache_logger_on_first_use=False)
+class Logged(NamedTuple):
+    """A line of the log (monotonic seconds)."""
 
-
-def _keep(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
-    kept = _journal.get()
-    if kept is not None:
-        kept.append((str(event.pop("event")), dict(event)))
-    raise structlog.DropEvent
+    at_s: float
+    level: str
+    event: str
+    facts: dict[str, Any]
 
 
 class World:
@@ -56,30 +52,32 @@ class World:
     Attributes:
         clock: the right time, which is also the exchange's.
         host: the clock of the machine the service runs on; it may be wrong.
-        streams: the way to the exchange's streams; there once it is open.
-        rest: the way to its REST interface.
         running: the service, None while it is stopped.
+        addresses: of the price stream, where they are others than the exchange's own.
+        failures: what the service ended with when nobody had stopped it.
     """
 
     def __init__(self, folder: Path, channels: Sequence[str], group: asyncio.TaskGroup) -> None:
         self.clock = LoopClock()
         self.host = LoopClock()
-        self.exchange = Exchange(self.clock)
-        self.streams: Relay
-        self.rest: Relay
+        settings = EmulatorSettings(forever=True)
+        self.stage = Stage(self.clock, scenario(), settings)
+        self.exchange = Exchange(self.clock, scenario(), settings)
+        self.stage.emulator = self.exchange
         self.phone = Service("phone", self.host)
         self.mail = Service("mail", self.host)
         self.folder = folder
         self.state = folder / "state"
         self.running: Daemon | None = None
+        self.addresses: tuple[str, ...] = ()
         self.told: list[Told] = []
-        self.failures: list[str] = []  # what the service ended with when nobody had stopped it
-        self.logged: list[tuple[str, dict[str, Any]]] = []
+        self.logged: list[Logged] = []
+        self.failures: list[str] = []
+        self.names_found = [True]
         self._channels = channels
         self._group = group
         self._task: asyncio.Task[None] | None = None
-        _journal.set(self.logged)
-        self.names_found = [True]
+        _story.set(self)
         names_found.set(self.names_found)
 
     @property
@@ -92,20 +90,6 @@ class World:
         """Return the services that channels of this row lead to."""
         return tuple(one for one in (self.phone, self.mail) if one.name in self._channels)
 
-    async def open(self) -> None:
-        """Open the exchange and the ways to it."""
-        await self.exchange.start()
-        self.streams = Relay(self.exchange.port, self.clock)
-        self.rest = Relay(self.exchange.port, self.clock)
-        await self.streams.start()
-        await self.rest.start()
-
-    async def close(self) -> None:
-        """Close them."""
-        await self.streams.stop()
-        await self.rest.stop()
-        await self.exchange.stop()
-
     async def start(self) -> None:
         """Start the service and wait until it watches and all is well."""
         await self.launch()
@@ -117,6 +101,9 @@ class World:
         """Start the service; return at once."""
         settings = load_text(self._config(), "fault")
         daemon = build_daemon(settings, self.services(), clock=self.host, environ=os.environ)
+        if self.addresses:
+            feed: Any = daemon._sources.feeds[Market.USDM]
+            feed._feed._candidates = Candidates(self.addresses)
         daemon.listen(self._listen)
         self.running = daemon
         self._task = self._group.create_task(self._supervised(daemon))
@@ -150,9 +137,9 @@ class World:
         return f"""
 [exchange]
 environment = "testnet"
-rest_url = "http://{HOST}:{self.rest.port}"
-market_stream_url = "ws://{HOST}:{self.streams.port}/market"
-private_stream_url = "ws://{HOST}:{self.streams.port}/private"
+rest_url = "http://{HOST}:{self.stage.rest.port}"
+market_stream_url = "ws://{HOST}:{self.stage.market.port}/market"
+private_stream_url = "ws://{HOST}:{self.stage.private.port}/private"
 [state]
 directory = "{self.state}"
 [summary]
@@ -163,6 +150,23 @@ api_key = {{ file = "{self.folder}/key" }}
 api_secret = {{ file = "{self.folder}/secret" }}
 {"".join(_channel(name, self._channels, self.folder) for name in self._channels)}
 """
+
+
+# Rows run beside each other: what the service logs goes to the row whose tasks say it.
+_story: ContextVar[World | None] = ContextVar("story", default=None)
+
+
+def keep_logs() -> None:
+    """Have what is logged kept by row instead of printed."""
+    structlog.configure(processors=[structlog.processors.add_log_level, _keep], cache_logger_on_first_use=False)
+
+
+def _keep(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
+    world = _story.get()
+    if world is not None:
+        level, name = event.pop("level"), event.pop("event")
+        world.logged.append(Logged(world.clock.mono_s(), level, name, dict(event)))
+    raise structlog.DropEvent
 
 
 def _channel(name: str, among: Sequence[str], folder: Path) -> str:
@@ -178,10 +182,10 @@ chart = false
 def unwell(daemon: Daemon) -> tuple[str, ...]:
     """Return what the service itself says is not as it should be; empty if all is well."""
     now = daemon.vitals()
-    feeds = [feed.stats() for feed in daemon._sources.feeds.values()]
+    feeds: list[Any] = [feed.stats() for feed in daemon._sources.feeds.values()]
     wrong = {
         "marks": not now.sees,
-        "feed": any(one.symbols and one.state != "live" for one in feeds),
+        "stream": any(one.symbols and one.state != "live" for one in feeds),
         "account": any(one.state != "following" for one in now.accounts),
         "private stream": any(one.stream.state != "open" for one in now.accounts),
         "state.db": not now.state_ok,
@@ -192,17 +196,16 @@ def unwell(daemon: Daemon) -> tuple[str, ...]:
 
 
 @asynccontextmanager
-async def world(folder: Path, channels: Sequence[str]) -> AsyncIterator[World]:
+async def opened(folder: Path, channels: Sequence[str]) -> AsyncIterator[World]:
     """Give a world in which all is well; everything is over in the end. ``folder`` is empty and its own."""
     async with asyncio.TaskGroup() as group:
-        one = World(folder, channels, group)
-        await one.open()
-        ticking = group.create_task(one.exchange.run())
+        world = World(folder, channels, group)
+        await world.stage.start()
+        ticking = group.create_task(world.exchange.run())
         try:
-            await one.start()
-            yield one
+            await world.start()
+            yield world
         finally:
-            with suppress(Exception):
-                await one.halt()
+            await world.halt()
             ticking.cancel()
-            await one.close()
+            await world.stage.stop()
