@@ -1,8 +1,8 @@
 """A day as fast as it goes: the whole service over real sockets and databases, its time driven from outside.
 
 What is real: the service as it is wired, its connections and frames, its databases, and the exchange's REST and
-private streams, which the emulator serves. What is not: the time that passes, the market streams' server, which sends
-a second of marks in one write, and the service that takes messages.
+private streams, which the emulator serves. What is not: the time that passes, the server of the market streams,
+which sends a second of marks in one write, and the service that takes messages.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from aiohttp import web
 
 from monitor.app import Daemon
-from monitor.binance.streams import MarkFeed
+from monitor.binance.streams import DEFAULT_TIMINGS, MarkFeed
 from monitor.cli.wiring import build_daemon
 from monitor.config import load_text
 from monitor.emulator.server import Emulator, Handler
@@ -24,6 +24,7 @@ from tests.soak.clock import DrivenClock
 from tests.soak.market import FOLLOWED, Prices, config, scenario
 from tests.soak.measure import Reading, read
 from tests.soak.pump import Pump
+from tests.soak.report import SoakResult
 
 QUANTUM_S: Final = 0.5  # how far time moves at once: what the service looks at twice a second
 _ROUNDS: Final = 2_000  # of the loop until everything that was sent must have been taken
@@ -98,6 +99,21 @@ class Ran(NamedTuple):
     cuts: int  # connections cut
     alerts: int
 
+    def result(self, plan: Plan, warm_s: float, took_s: float) -> SoakResult:
+        """Return it as it is kept; real seconds ``took_s``."""
+        last = self.readings[-1]
+        rotated = plan.hours * 3_600.0 <= DEFAULT_TIMINGS.rotate_after_s + 600.0 or last.rotations > 0
+        expected = (
+            ("no message was sent", self.alerts > 0),
+            ("connections were cut more often than they came back", last.reconnects >= self.cuts - 1),
+            ("frames were lost beside those of cut connections", last.frames >= 0.98 * self.sent),
+            ("the daily rotation did not come", rotated),
+        )
+        return SoakResult(
+            "accelerated", plan.symbols, plan.hours, warm_s, took_s, plan.cut_every_s, tuple(self.readings),
+            self.deaths, self.dropped, tuple(what for what, holds in expected if not holds),
+        )  # fmt: skip
+
 
 class Soak:
     """One run."""
@@ -123,7 +139,8 @@ class Soak:
                 self._prices, self._folder, rest=self._exchange.base_http, market=self._pump.base,
                 private=self._exchange.base_private_ws,
             )  # fmt: skip
-            daemon = build_daemon(load_text(text, "soak"), [self._channel], clock=self._clock, environ={"TZ": "UTC"})
+            settings = load_text(text, "soak")
+            daemon = build_daemon(settings, [self._channel], clock=self._clock, environ={"TZ": "UTC"})
             async with asyncio.TaskGroup() as group:
                 task = group.create_task(daemon.run(), name="daemon")
                 await self._day(daemon)
@@ -133,7 +150,11 @@ class Soak:
                     await self._turn(20)
             status = daemon.status()
             return Ran(
-                self._readings, status.job_deaths, status.history.dropped, self._pump.frames, self._pump.cut,
+                self._readings,
+                status.job_deaths,
+                status.history.dropped,
+                self._pump.frames,
+                self._pump.cut,
                 self._channel.taken,
             )
 

@@ -77,7 +77,7 @@ class _Path(PricePath):
         object.__setattr__(self, "prices", prices)
         object.__setattr__(self, "number", number)
 
-    def at(self, time_s: float, *, loop_s: float = 0.0) -> Decimal:  # noqa: ARG002 - it never begins anew
+    def at(self, time_s: float, *, loop_s: float = 0.0) -> Decimal:
         return Decimal(f"{self.prices.one_at(self.number, time_s):.8f}")
 
 

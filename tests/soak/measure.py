@@ -50,6 +50,9 @@ class Bounds(NamedTuple):
     queued: int = 5_000
 
 
+BOUNDS: Final = Bounds()
+
+
 def read(daemon: Daemon, at_s: float, alerts: int) -> Reading:
     """Return what this process, and the service in it, hold now."""
     gc.collect()
@@ -78,16 +81,16 @@ def _links() -> list[str]:
     links = []
     for entry in os.scandir("/proc/self/fd"):
         try:
-            links.append(os.readlink(entry.path))
+            links.append(str(Path(entry.path).readlink()))
         except OSError:
             continue  # the one this listing itself is read through
     return links
 
 
-def grown(readings: Sequence[Reading], warm_s: float, bounds: Bounds = Bounds()) -> list[str]:
+def grown(readings: Sequence[Reading], warm_s: float, bounds: Bounds = BOUNDS) -> list[str]:
     """Return what there is more of at the end than after the warm-up, beyond the bounds; empty if nothing is.
 
-    The medians of the first and the last three readings are compared, for at any one moment something is on its way.
+    The medians of the first and the last three readings are compared, for at any moment something is on its way.
 
     Args:
         readings: in order of time.

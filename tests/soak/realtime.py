@@ -1,0 +1,94 @@
+"""An hour as it is: the service with the system's clock, the exchange in another process."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+from unittest import mock
+
+import msgspec
+
+from monitor.app import Daemon
+from monitor.binance.account_values import AccountTimings
+from monitor.binance.streams import MarkFeed, Timings
+from monitor.cli.wiring import build_daemon
+from monitor.config import load_text
+from monitor.system_clock import SystemClock
+from tests.soak.accelerated import CountingChannel
+from tests.soak.exchange import Part
+from tests.soak.market import Prices, config
+from tests.soak.measure import Reading, read
+from tests.soak.report import SoakResult
+
+
+class RealPlan(NamedTuple):
+    """What happens; times in real seconds."""
+
+    symbols: int = 200
+    minutes: float = 60.0
+    cut_every_s: float = 240.0
+    rotate_after_s: float = 150.0  # so that it comes between two cuts
+    read_every_s: float = 60.0
+    warm_s: float = 600.0
+    fall_every_s: float = 1_500.0
+    fall_s: float = 600.0
+    outages: tuple[tuple[float, float], ...] = ((1_210.0, 1_300.0), (2_410.0, 2_425.0))
+
+
+async def hour(plan: RealPlan, folder: Path, say: Callable[[Reading], None], out: Path | None) -> SoakResult:
+    """Run, and return what was read; ``out`` is renewed at each reading, so that a run that is ended is not lost."""
+    clock, channel = SystemClock(), CountingChannel()
+    readings: list[Reading] = []
+    async with _exchange(plan) as places:
+        prices = Prices(plan.symbols, plan.fall_every_s, plan.fall_s)
+        settings = load_text(config(prices, folder, **places), "soak")
+        quick = partial(MarkFeed, timings=Timings(rotate_after_s=plan.rotate_after_s))
+        with mock.patch("monitor.cli.wiring.MarkFeed", quick):
+            timings = AccountTimings(rotate_after_s=plan.rotate_after_s)
+            daemon = build_daemon(settings, [channel], clock=clock, environ={"TZ": "UTC"}, timings=timings)
+            began_s = clock.mono_s()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(daemon.run(), name="daemon")
+                while clock.mono_s() - began_s < plan.minutes * 60.0:
+                    await clock.sleep(plan.read_every_s - (clock.mono_s() - began_s) % plan.read_every_s)
+                    readings.append(read(daemon, clock.mono_s() - began_s, channel.taken))
+                    say(readings[-1])
+                    if out is not None:
+                        out.write_bytes(msgspec.json.encode(_result(plan, readings, daemon)))
+                result = _result(plan, readings, daemon)
+                daemon.stop()
+    return result
+
+
+def _result(plan: RealPlan, readings: list[Reading], daemon: Daemon) -> SoakResult:
+    status, last = daemon.status(), readings[-1]
+    expected = (
+        ("no message was sent", last.alerts > 0),
+        ("no connection came back", last.reconnects > 0 or last.at_s < 2 * plan.cut_every_s),
+        ("no rotation came", last.rotations > 0 or last.at_s < 2 * plan.rotate_after_s),
+    )
+    return SoakResult(
+        "real", plan.symbols, last.at_s / 3_600.0, min(plan.warm_s, plan.minutes * 15.0), last.at_s, plan.cut_every_s,
+        tuple(readings), status.job_deaths, status.history.dropped,
+        tuple(what for what, holds in expected if not holds),
+    )  # fmt: skip
+
+
+@asynccontextmanager
+async def _exchange(plan: RealPlan) -> AsyncIterator[dict[str, str]]:
+    part = Part(plan.symbols, plan.fall_every_s, plan.fall_s, plan.cut_every_s, plan.outages)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.soak.exchange", msgspec.json.encode(part).decode(),
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        yield json.loads(await process.stdout.readline())
+    finally:
+        process.stdin.close()
+        await process.wait()
