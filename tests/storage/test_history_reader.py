@@ -1,6 +1,8 @@
 """Queries of history.db."""
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -151,3 +153,25 @@ def test_changes_are_filtered_and_the_newest_win(reader: HistoryReader) -> None:
     assert reader.changes(since_ms=6) == reader.changes(limit=1) == [CHANGES[2]]
     assert reader.changes(until_ms=9) == CHANGES[:2]
     assert reader.changed() == [("a", ""), ("a", "BTCUSDT"), ("b", "BTCUSDT")]
+
+
+async def test_the_newest_row_of_each_symbol_before_a_time(tmp_path: Path, clock: ManualClock) -> None:
+    """Of all its wallets; what was typed in was never seen, and what came later is of another run."""
+    rows = [
+        sample(1_000, "BTCUSDT"), sample(90_000, "BTCUSDT"), sample(170_000, "BTCUSDT"),
+        sample(120_000, "BTCUSDT", account="b"), sample(70_000, "ETHUSDT")._replace(source="backfill"),
+        sample(71_000, "SOLUSDT")._replace(source="given"), sample(200_000, "LATEUSDT"), sample(150_000),
+    ]  # fmt: skip
+    path = tmp_path / "history.db"
+    store = SqliteHistory(path, clock, HistorySettings(), lambda _ok, _reason: None)
+    store.record(rows)
+    store.finish()
+    await store.run()
+    await store.close()
+    with HistoryReader(path) as reader:
+        assert reader.newest(170_000) == {"BTCUSDT": 120_000, "ETHUSDT": 70_000}
+        assert reader.newest(170_001)["BTCUSDT"] == 170_000
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DELETE FROM samples")
+    with HistoryReader(path) as reader:
+        assert reader.newest(10**13) == {"BTCUSDT": 170_000, "ETHUSDT": 70_000, "LATEUSDT": 200_000}
