@@ -126,7 +126,7 @@ def replies() -> dict[str, list[bytes]]:
 
 
 def payloads(kind: str, *names: str) -> list[bytes]:
-    """Return the reference payloads of a kind, ``rest`` or ``streams``, of any name if none is said; perhaps none."""
+    """Return the reference payloads of a kind, ``rest`` or ``streams``, of these names; of any if none is said."""
     return list(_payloads(kind, names))
 
 

@@ -95,8 +95,8 @@ _SMALL_CONFIGS: Final = tuple(
     _MAIN + rest
     for rest in (
         (
-            "balances = { USDT = 5000.0 }\n[[accounts.positions]]\nsymbol = 'BTCUSDT'\nside = 'LONG'\nquantity = 0.5\n"
-            "entry_price = 62000.0\nmargin_mode = 'isolated'\nmargin = 1550.0\n"
+            "balances = { USDT = 5000.0 }\n[[accounts.positions]]\nsymbol = 'BTCUSDT'\nside = 'LONG'\n"
+            "quantity = 0.5\nentry_price = 62000.0\nmargin_mode = 'isolated'\nmargin = 1550.0\n"
         ),
         "[brackets.XUSDT]\nrows = [[0, 300000, 0.004, 0], [300000, 800000, 0.005, 300]]\n",
         "[alerts.critical]\nroom = 0.1\nmoves_left = 1\nreminder = '15m'\ndwell = '5m'\n",

@@ -1,6 +1,6 @@
 """``python -m tests.soak``: a day of 200 symbols as fast as it goes; with ``--real-time`` an hour as it is.
 
-Ends with 1 if something grew. ``--render`` writes earlier results, as ``--out`` kept them, into ``docs/faults.md``.
+Ends with 1 if something grew. ``--render`` writes earlier results, kept by ``--out``, into ``docs/faults.md``.
 """
 
 import argparse
@@ -8,6 +8,7 @@ import asyncio
 import sys
 import tempfile
 import time  # noqa: TID251 - says how long a run took; nothing is judged by it
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -42,7 +43,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as directory, silent():
         if asked.real_time:
             plan = RealPlan(symbols=asked.symbols, minutes=asked.minutes)
-            result = asyncio.run(hour(plan, Path(directory), _say, asked.out))
+            result = asyncio.run(hour(plan, Path(directory), partial(_kept, asked.out)))
         else:
             result = _accelerated(asked.hours, asked.symbols, Path(directory))
     if asked.out is not None:
@@ -60,6 +61,13 @@ def _accelerated(hours: float, symbols: int, directory: Path) -> SoakResult:
     began_s = time.monotonic()
     ran = asyncio.run(Soak(plan, directory, _say).run())
     return ran.result(plan, min(WARM_S, hours * HOUR_S / 4), time.monotonic() - began_s)
+
+
+def _kept(out: Path | None, reading: Reading, so_far: SoakResult) -> None:
+    """Renew the file at each reading: a run that is ended early is not lost."""
+    _say(reading)
+    if out is not None:
+        out.write_bytes(msgspec.json.encode(so_far))
 
 
 def _say(reading: Reading) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -38,9 +38,17 @@ class RealPlan(NamedTuple):
     fall_s: float = 600.0
     outages: tuple[tuple[float, float], ...] = ((1_210.0, 1_300.0), (2_410.0, 2_425.0))
 
+    def readings(self) -> Iterator[float]:
+        """Yield when to read, the last time at the end."""
+        end_s = self.minutes * 60.0
+        for number in range(1, int(end_s / self.read_every_s) + 1):
+            yield number * self.read_every_s
+        if end_s % self.read_every_s:
+            yield end_s
 
-async def hour(plan: RealPlan, folder: Path, say: Callable[[Reading], None], out: Path | None) -> SoakResult:
-    """Run, and return what was read; ``out`` is renewed at each reading, so that a run that is ended is not lost."""
+
+async def hour(plan: RealPlan, folder: Path, show: Callable[[Reading, SoakResult], None]) -> SoakResult:
+    """Run, and return what was read; ``show`` is told each reading and the result so far."""
     clock, channel = SystemClock(), CountingChannel()
     readings: list[Reading] = []
     async with _exchange(plan) as places:
@@ -53,12 +61,10 @@ async def hour(plan: RealPlan, folder: Path, say: Callable[[Reading], None], out
             began_s = clock.mono_s()
             async with asyncio.TaskGroup() as group:
                 group.create_task(daemon.run(), name="daemon")
-                while clock.mono_s() - began_s < plan.minutes * 60.0:
-                    await clock.sleep(plan.read_every_s - (clock.mono_s() - began_s) % plan.read_every_s)
+                for due_s in plan.readings():
+                    await clock.sleep(due_s - (clock.mono_s() - began_s))
                     readings.append(read(daemon, clock.mono_s() - began_s, channel.taken))
-                    say(readings[-1])
-                    if out is not None:
-                        out.write_bytes(msgspec.json.encode(_result(plan, readings, daemon)))
+                    show(readings[-1], _result(plan, readings, daemon))
                 result = _result(plan, readings, daemon)
                 daemon.stop()
     return result
@@ -71,10 +77,11 @@ def _result(plan: RealPlan, readings: list[Reading], daemon: Daemon) -> SoakResu
         ("no connection came back", last.reconnects > 0 or last.at_s < 2 * plan.cut_every_s),
         ("no rotation came", last.rotations > 0 or last.at_s < 2 * plan.rotate_after_s),
     )
+    warm_s = min(plan.warm_s, plan.minutes * 15.0)
+    unplanned = tuple(what for what, holds in expected if not holds)
     return SoakResult(
-        "real", plan.symbols, last.at_s / 3_600.0, min(plan.warm_s, plan.minutes * 15.0), last.at_s, plan.cut_every_s,
-        tuple(readings), status.job_deaths, status.history.dropped,
-        tuple(what for what, holds in expected if not holds),
+        "real", plan.symbols, last.at_s / 3_600.0, warm_s, last.at_s, plan.cut_every_s, tuple(readings),
+        status.job_deaths, status.history.dropped, unplanned,
     )  # fmt: skip
 
 

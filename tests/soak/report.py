@@ -12,6 +12,23 @@ _COLUMNS: Final = ("time", "frames", "memory MiB", "tasks", "files", "sockets", 
                    "waiting", "messages", "reconnects", "rotations")  # fmt: skip
 _MIB: Final = 2**20
 _MOST_ROWS: Final = 13  # of a table in the document
+_INTRODUCTION: Final = """
+## Hours and days
+
+`make soak` runs the whole service against a local exchange and reads, again and again, what the process holds.
+After a warm-up nothing may grow: resident memory, objects and entries in containers by 5 % at the most; tasks, open
+files and threads not at all, but for what is on its way at the moment.
+"""
+_ACCELERATED: Final = (
+    "Time is driven from outside; sockets, databases and frames are real. Connections are cut without a closing "
+    "handshake every {cut}, the daily rotation comes after 23 hours, and four times the exchange is away for "
+    "longer, twice with REST as well."
+)
+_REAL: Final = (
+    "The service as it is wired in a process of its own, the emulator in another, a frame a second for each "
+    "symbol. Connections are cut every {cut}, rotation is made to come between two cuts, and once nothing answers for a "
+    "minute and a half."
+)
 
 
 class SoakResult(msgspec.Struct, frozen=True):
@@ -52,25 +69,13 @@ def cells(one: Reading) -> tuple[str, ...]:
 
 def section(accelerated: SoakResult | None, real: SoakResult | None) -> str:
     """Return the part of ``docs/faults.md`` about what is left in memory."""
-    parts = ["""## Hours and days
-
-`make soak` runs the whole service against a local exchange and reads, again and again, what the process holds. After
-a warm-up nothing may grow: resident memory by 5 % at the most, objects and entries in containers likewise, tasks,
-open files and threads not at all but for what is on its way at the moment."""]  # fmt: skip
+    parts = [_INTRODUCTION.strip()]
     if accelerated is not None:
-        parts.append(_part(
-            f"### {accelerated.hours:g} hours, accelerated",
-            "Time is driven from outside; sockets, databases and frames are real. Connections are cut without a "
-            f"closing handshake every {_span(accelerated.cut_every_s)}, the daily rotation comes after 23 hours, and "
-            "now and then the exchange is away for longer, once with REST as well.", accelerated,
-        ))  # fmt: skip
+        cut = _span(accelerated.cut_every_s)
+        parts.append(_part(f"{accelerated.hours:g} hours, accelerated", _ACCELERATED.format(cut=cut), accelerated))
     if real is not None:
-        parts.append(_part(
-            f"### {_span(real.hours * 3_600.0)} in real time",
-            "The service in a process of its own, as it is wired, against the emulator in another, at a frame a "
-            f"second for each symbol. Connections are cut every {_span(real.cut_every_s)}; rotation is made to come "
-            "between two cuts.", real,
-        ))  # fmt: skip
+        cut = _span(real.cut_every_s)
+        parts.append(_part(f"{_span(real.hours * 3_600.0)} in real time", _REAL.format(cut=cut), real))
     return "\n\n".join(parts)
 
 
@@ -78,16 +83,17 @@ def _part(title: str, how: str, result: SoakResult) -> str:
     problems = result.problems()
     verdict = "Nothing grew." if not problems else "Not as it should be: " + "; ".join(problems) + "."
     last = result.readings[-1]
+    memory = ratio(result.readings, result.warm_s)
     facts = (
-        f"{result.symbols} symbols, {last.frames:,} frames, {last.reconnects} reconnects, {last.rotations} rotations, "
-        f"{last.alerts} messages taken, in {_span(result.took_s)} of real time. Resident memory at the end by that "
-        f"after the first {_span(result.warm_s)}: {ratio(result.readings, result.warm_s):.3f}. {verdict}"
+        f"{result.symbols} symbols, {last.frames:,} frames, {last.reconnects} reconnects, "
+        f"{last.rotations} rotations, {last.alerts} messages taken; {_span(result.took_s)} of real time. Resident memory at the end is "
+        f"{memory:.3f} times that after the first {_span(result.warm_s)}. {verdict}"
     )
     rows = [f"| {' | '.join(_COLUMNS)} |", "|" + "---|" * len(_COLUMNS)]
     step = -(-len(result.readings) // _MOST_ROWS)
     shown = [*result.readings[:1], *result.readings[1:-1][step - 1 :: step], last]
     rows += [f"| {' | '.join(cells(one))} |" for one in shown]
-    return f"{title}\n\n{how}\n\n{facts}\n\n" + "\n".join(rows)
+    return f"### {title}\n\n{how}\n\n{facts}\n\n" + "\n".join(rows)
 
 
 def _span(seconds: float) -> str:
