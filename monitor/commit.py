@@ -284,9 +284,10 @@ class Committer:
         return rows
 
     def _hand_over(self, *, recorded: bool) -> None:
-        """Offer what was to be committed, one by one: none that cannot be taken takes others along."""
+        """Offer what was to be committed, one by one: should one fail, ``_resume`` knows which are left."""
         while self._sending:
-            self._outbox.offer([self._sending.pop(0)], recorded=recorded)
+            self._outbox.offer(self._sending[:1], recorded=recorded)
+            del self._sending[0]
 
     def _keep(self, rows: _Batch, error: Exception) -> None:
         """Remember what a failed commit held."""

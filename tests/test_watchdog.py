@@ -267,7 +267,16 @@ class Life:
 def life(tmp_path: Path, clock: ManualClock, listener: Listener, monkeypatch: pytest.MonkeyPatch) -> Life:
     for name in ("DRAIN_INPUT_S", "DRAIN_COMMIT_S", "DRAIN_SEND_S", "DRAIN_HISTORY_S"):
         monkeypatch.setattr(app, name, 0.02)
-    return Life(tmp_path / "s", clock, listener, FakeChannel())
+
+    async def written(*_given: object) -> None:
+        """Stand in for the disk: its threads know nothing of the test's clock, and would seem to take minutes."""
+
+    life = Life(tmp_path / "s", clock, listener, FakeChannel())
+    for name in ("commit", "accepted", "attempted", "refused"):
+        monkeypatch.setattr(life.daemon._store, name, written)
+    for name in ("_flush", "_prune"):
+        monkeypatch.setattr(life.daemon._history, name, written)
+    return life
 
 
 # With what patience; a feed's connections are called by their watch.

@@ -13,7 +13,7 @@ from monitor.core.events import DeliveryResult, Unsure
 from monitor.core.notices import Facts, Notice, NoticeKind
 from monitor.errors import DeliveryError
 from monitor.notify.marks import Marks
-from monitor.notify.message import render_group
+from monitor.notify.message import bare, render_group
 from monitor.notify.nap import Nap
 from monitor.notify.pacing import Pace, Urgency
 from monitor.notify.pending import Entry, Pending
@@ -25,6 +25,7 @@ log = structlog.get_logger()
 BROKEN_AFTER_S = 300.0  # without an accepted message since the first failure
 PICTURE_S = 0.3  # what a message waits for its picture at most
 ATTEMPT_S = 60.0  # in which an attempt is over: a channel gives up sending by itself, and a database writing
+FALLEN_PAUSE_S = 300.0  # for what ends this job in any form; deaths so far apart are forgiven
 # After these a service may have taken the message all the same.
 _UNSURE = frozenset({"timeout", "disconnected", "closed", "http-502", "http-504"})
 # These may be about one notice of several: what a filter, or a bug of the service, does not let pass.
@@ -83,6 +84,7 @@ class Lane:
         self._apart = False  # the last one with several notices was not liked, perhaps for one of them: one by one
         self._last_reason = ""
         self._attempting = False
+        self._bare: set[str] = set()  # notices whose messages ended this job, each alone
         self.beat = Beat()
 
     def offer(self, notice: Notice, *, recorded: bool) -> None:
@@ -101,6 +103,10 @@ class Lane:
     def is_pending(self, key: str) -> bool:
         """Return whether a notice waits or is being sent."""
         return self._pending.holds(key)
+
+    def pending(self) -> list[Notice]:
+        """Return the notices that wait or are being sent."""
+        return self._pending.notices()
 
     def finish(self, deadline_s: float) -> None:
         """Try once what is due, start nothing after ``deadline_s`` (monotonic), and end."""
@@ -132,12 +138,11 @@ class Lane:
 
     async def run(self) -> None:
         """Deliver until finished. A job started anew after a failure of its own goes on where it was."""
-        restarted_s = self._clock.mono_s()
         self._attempting = False
-        self._pending.returned(lambda _: restarted_s)
+        self._resume()
         while True:
             now_s = self._clock.mono_s()
-            due = self._pending.due(now_s)[: 1 if self._apart else None]
+            due = self._pending.due(now_s)[: 1 if self._apart or self._bare else None]
             starts_s = self._starts_s(due, now_s)
             if self._deadline_s is not None and max(starts_s, now_s) > self._deadline_s:
                 return
@@ -152,6 +157,22 @@ class Lane:
             wake_s = min(starts_s, math.inf if next_s is None else next_s)
             self.beat.back(wake_s)
             await self._nap.sleep(wake_s - now_s if math.isfinite(wake_s) else None)
+
+    def _resume(self) -> None:
+        """Go on where a fault of ours ended this job before: what was under way must reach people all the same.
+
+        Several are tried one by one, one alone is written as plainly as can be, and what fails even so is put off
+        for so long that it takes neither another message nor the service along.
+        """
+        fallen = self._pending.under_way()
+        if not fallen:
+            return
+        now_s = self._clock.mono_s()
+        known = {entry.notice.key for entry in fallen} & self._bare
+        if len(fallen) == 1:
+            self._bare = {key for key in self._bare if self._pending.holds(key)} | {fallen[0].notice.key}
+        self._apart = self._apart or len(fallen) > 1
+        self._pending.returned(lambda entry: now_s + (FALLEN_PAUSE_S if entry.notice.key in known else 0.0))
 
     def _starts_s(self, due: Sequence[Entry], now_s: float) -> float:
         """Return when a message with all that is due may start; infinity if nothing is."""
@@ -183,6 +204,8 @@ class Lane:
             await self._accepted(due, Attempt(started_ms, self._clock.wall_ms()))
 
     def _rendered(self, entries: Sequence[Entry], now_ms: int) -> Message:
+        if entries[0].notice.key in self._bare:
+            return bare(entries[0].notice)
         return render_group(
             [entry.notice for entry in entries],
             fmt=self._channel.format,
@@ -208,15 +231,18 @@ class Lane:
     async def _accepted(self, entries: Sequence[Entry], tried: Attempt) -> None:
         self._pending.landed()
         self._apart = False
+        self._bare -= {entry.notice.key for entry in entries}
         self._sent += 1
         self._notices += len(entries)
         if self._troubled is not None:
             self._troubled, self._refusing = None, False
             attempts = max(entry.attempts for entry in entries)
             log.info("delivery.back", channel=self._channel.name, attempts=attempts)
-        await self._around.marks.accepted(entries, tried)
-        self._passed(Step.MARKED, entries)
-        self._report(entries, accepted=True)
+        try:
+            await self._around.marks.accepted(entries, tried)
+            self._passed(Step.MARKED, entries)
+        finally:
+            self._report(entries, accepted=True)  # whatever becomes of the mark, somebody has been told
 
     async def _not_accepted(self, entries: Sequence[Entry], tried: Attempt, error: DeliveryError) -> None:
         now_s = self._clock.mono_s()

@@ -19,7 +19,7 @@ from monitor.notify.titles import headline, title
 from monitor.notify.words import DETAIL_CHARS, Line, clean, is_drill
 from monitor.ports import Message
 
-__all__ = ["MAX_CHARS", "escape", "notify_type", "render", "render_group"]
+__all__ = ["MAX_CHARS", "bare", "escape", "notify_type", "render", "render_group"]
 
 _FALLBACK = "fallback:"
 _MOST_REASONS = 3
@@ -29,6 +29,17 @@ _DETAIL_ELSEWHERE = (
     NoticeKind.DRIFT_OVER, NoticeKind.CHANNEL, NoticeKind.CHANNEL_BACK, NoticeKind.JOB,
     NoticeKind.JOB_BACK,
 )  # fmt: skip
+
+
+def bare(notice: Notice) -> Message:
+    """Return the little that can be said of a notice of which no message could be made."""
+    text = f"{notice.level.name} - {clean(notice.subject)}"
+    return Message(
+        title(notice.facts, text),
+        "This message could not be written as it should be; position-monitor alerts shows what it is about.",
+        "text",
+        message_level(notice),
+    )
 
 
 def render(

@@ -97,6 +97,10 @@ class Pending:
         """Return whether the notice with this key waits or is in flight."""
         return any(entry.notice.key == key for entry in self._all())
 
+    def notices(self) -> list[Notice]:
+        """Return every notice that waits or is in flight."""
+        return [entry.notice for entry in self._all()]
+
     def due(self, now_s: float) -> list[Entry]:
         """Return what is due, the worst first."""
         return sorted((e for e in self._waiting.values() if e.due_s <= now_s), key=lambda entry: entry.rank)
@@ -116,6 +120,10 @@ class Pending:
     def landed(self) -> None:
         """The message in flight met its fate: accepted, or refused for good."""
         self._flying.clear()
+
+    def under_way(self) -> list[Entry]:
+        """Return what is in flight, the worst first."""
+        return sorted(self._flying.values(), key=lambda entry: entry.rank)
 
     def returned(self, due_s: Callable[[Entry], float]) -> list[Entry]:
         """Put what was in flight and failed back until its ``due_s``; return those that wait again.
