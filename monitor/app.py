@@ -16,10 +16,10 @@ import structlog
 
 import monitor
 from monitor.alive import Alive
-from monitor.beat import Beat
 from monitor.backfill import Backfill
+from monitor.beat import Beat
 from monitor.commands import Commands
-from monitor.commit import Committer, Latencies
+from monitor.commit import Committer, Latencies, replaced_event
 from monitor.control import ControlServer, Handler, Lock
 from monitor.core.engine import Engine
 from monitor.core.events import (
@@ -98,7 +98,9 @@ class Daemon:
             minute_s=plan.pace_minute_s,
             probe=probe,
         )
-        self._committer = Committer(self._store, self._delivery, self._inbox, clock, probe=probe)
+        self._committer = Committer(
+            self._store, self._delivery, self._inbox, clock, probe=probe, memory=self._engine.memory
+        )
         self._holes = HoleInbox(self._inbox)
         self._sources = sources(self._holes)
         self._accounts = AccountCache(plan.state_dir)
@@ -169,7 +171,7 @@ class Daemon:
         self._take(
             Restored(
                 stored.subjects, stored.fates, stored.holds, stored.last_number, stored.pending,
-                unread=self._committer.must_open,
+                unread=self._committer.must_open or (stored.replaced is not None and not stored.replaced.whole),
             )
         )  # fmt: skip
         if (day := self._alive.begin()) is not None:
@@ -193,15 +195,15 @@ class Daemon:
         try:
             stored = await self._store.open()
         except StoreError as error:
-            if not error.retryable:
-                raise
             log.error("state.failed", reason=error.cause, hint=error.hint)
             self._state_ok = False
             self._committer.must_open = True
-            self._inbox.post(StoreState("state", ok=False, reason=error.cause))
+            self._inbox.post(StoreState("state", ok=False, reason=error.cause, hint=error.hint))
             return Stored((), ())
         # An earlier run may have told of trouble and ended before it could tell the end of it.
         self._inbox.post(StoreState("state", ok=True))
+        if stored.replaced is not None:
+            self._inbox.post(replaced_event("state", stored.replaced))
         return stored
 
     async def _open_history(self) -> None:

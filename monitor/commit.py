@@ -7,9 +7,9 @@ reported, and the rows are written again until the store takes them.
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import structlog
 
@@ -19,14 +19,24 @@ from monitor.core.incidents import Effects
 from monitor.core.model import Level
 from monitor.core.notices import Hold, Notice, SubjectState, Transition
 from monitor.errors import StoreError
-from monitor.ports import Clock, Inbox, Probe, Rows, StateStore, Step, unwatched
+from monitor.ports import Clock, Inbox, Mark, Probe, Replaced, Rows, StateStore, Step, Stored, unwatched
 
 log = structlog.get_logger()
 
 COMMIT_TIMEOUT_S = 0.9  # below what a drain allows for commits, so that it sees them fail and sends all the same
 RETRY_S = 5.0
 LATENCIES_KEPT = 4096
-ENDED_KEPT = 4096  # while the store takes nothing; beyond that the oldest lose the time of their end
+# While the store takes nothing; beyond that the oldest lose the time of their end, ...
+ENDED_KEPT = 4096
+# ... the next run closes once more what it finds in the store and nobody holds, ...
+GONE_KEPT = 4096
+# ... or tells once more what was over before it arrived, ...
+OVER_KEPT = 4096
+# ... or what had arrived.
+MARKS_KEPT = 4096
+
+
+_Key = TypeVar("_Key")
 
 
 class Outbox(Protocol):
@@ -44,12 +54,24 @@ class Outbox(Protocol):
         """Return whether a notice still waits for its channel."""
         ...
 
+    def pending(self) -> Sequence[Notice]:
+        """Return what waits for its channel or is being sent, in the order of decision."""
+        ...
+
+    def owes(self) -> bool:
+        """Return whether there are fates that the store did not take."""
+        ...
+
+    def unmarked(self) -> Sequence[Mark]:
+        """Return these fates and forget them."""
+        ...
+
 
 @dataclass(slots=True)
 class _Batch:
     """Rows of one transaction.
 
-    Bounded: one state a subject, one waiting notice a subject and channel, the newest ends of incidents. Holds
+    Bounded: one state a subject, one waiting notice a subject and channel, the newest of all that is over. Holds
     are made by people and come one by one.
     """
 
@@ -59,6 +81,7 @@ class _Batch:
     over: dict[tuple[str, str], None] = field(default_factory=dict)  # resolved before the notices are added
     ended: dict[tuple[str, int], int] = field(default_factory=dict)  # (subject, incident): when
     holds: dict[str, Hold] = field(default_factory=dict)  # by key
+    marks: list[Mark] = field(default_factory=list)
     transitions: list[Transition] = field(default_factory=list)  # logged once their notices are on their way
     seen_s: float | None = None  # when the oldest cause of it was received
 
@@ -69,6 +92,7 @@ class _Batch:
         for state in effects.subjects:
             self.subjects[state.subject] = state
             self.gone.pop(state.subject, None)
+        _bound(self.gone, GONE_KEPT)
         self.notices = _without(self.notices, effects.withdrawn)
         self.notices.extend(effects.notices)
         for transition in effects.transitions:
@@ -80,8 +104,15 @@ class _Batch:
     def end(self, incident: tuple[str, int], at_ms: int) -> None:
         """Note when an incident ended."""
         self.ended.setdefault(incident, at_ms)
-        if len(self.ended) > ENDED_KEPT:
-            del self.ended[next(iter(self.ended))]
+        _bound(self.ended, ENDED_KEPT)
+
+    def owe(self, marks: Iterable[Mark]) -> None:
+        """Note what became of messages."""
+        self.marks = [*self.marks, *marks][-MARKS_KEPT:]
+
+    def marked(self) -> set[tuple[str, str]]:
+        """Return the notices, by key and channel, whose fate is to be written."""
+        return {(key, mark.channel) for mark in self.marks for key in mark.keys}
 
     def rows(self) -> Rows:
         """Return what the store is to write."""
@@ -92,10 +123,11 @@ class _Batch:
             notices=tuple(self.notices),
             ended=tuple((*incident, at_ms) for incident, at_ms in self.ended.items()),
             holds=tuple(self.holds.values()),
+            marks=tuple(self.marks),
         )
 
     def __bool__(self) -> bool:
-        return bool(self.subjects or self.gone or self.notices or self.over or self.ended or self.holds)
+        return any(self.rows())
 
 
 class Latencies(NamedTuple):
@@ -108,11 +140,22 @@ class Latencies(NamedTuple):
 
 
 class Committer:
-    """Writes effects durably and hands their notices on."""
+    """Writes effects durably and hands their notices on.
+
+    Args:
+        store: where to; opened anew by it when it is damaged, moved or failing.
+        outbox: gets the notices.
+        inbox: gets what happens to the store.
+        clock: paces attempts.
+        probe: told of each step of each notice.
+        memory: all that a store begun anew has to hold besides what waits to be delivered: states and holds, as
+            they are after all that was submitted.
+    """
 
     def __init__(
-        self, store: StateStore, outbox: Outbox, inbox: Inbox, clock: Clock, *, probe: Probe = unwatched
-    ) -> None:
+        self, store: StateStore, outbox: Outbox, inbox: Inbox, clock: Clock, *, probe: Probe = unwatched,
+        memory: Callable[[], Effects] = Effects,
+    ) -> None:  # fmt: skip
         self._store = store
         self._outbox = outbox
         self._inbox = inbox
@@ -123,6 +166,10 @@ class Committer:
         self._handed: set[tuple[str, str]] = set()  # offered before their commit was tried
         self._failed: _Batch | None = None
         self._failed_at_s = 0.0
+        self._memory = memory
+        self._opening: asyncio.Task[Stored] | None = None
+        self._unopened: tuple[float, StoreError] | None = None  # when and why opening failed last
+        self._anew = False  # all of the present state belongs into the store
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -211,6 +258,8 @@ class Committer:
                     self._idle.set()
         finally:
             if self._finishing:
+                if self._opening is not None:
+                    self._opening.cancel()
                 self._tell_unwritten()
 
     def _resume(self) -> None:
@@ -221,46 +270,97 @@ class Committer:
             self._call()
 
     async def _write(self) -> None:
-        batch, retried = self._batch, self._failed
-        if not batch and retried is None:
-            return
-        self._sending = [n for n in batch.notices if (n.key, n.channel) not in self._handed]
-        rows = self._joined(retried, batch)
-        self._batch = _Batch()  # only now: what cannot be joined is not lost
+        batch: _Batch | None = None
         try:
             async with asyncio.timeout(COMMIT_TIMEOUT_S):
-                if self.must_open:
-                    stored = await self._store.open()
-                    self.must_open = False
-                    self._outbox.offer(_without(stored.pending, rows.over), recorded=True)
-                    # Levels are this run's own by now; what people asked for, and which numbers are taken, is not.
-                    self._inbox.post(Restored((), holds=stored.holds, last_number=stored.last_number))
+                if self.must_open or not self._store.usable():
+                    await self._open()
+                # Nothing is awaited up to the commit: all that is decided is in this batch, and in the image.
+                batch, rows, retried = self._begin()
+                if not rows and retried is None:
+                    return
                 self._probe(Step.COMMITTING, rows.notices)
                 await self._store.commit(rows.rows())
         except (StoreError, TimeoutError) as error:
+            if batch is None:
+                batch, rows, _ = self._begin()
             self._keep(rows, error)
-            self._hand_over(recorded=False)
+            self._offer(batch, recorded=False)
         except BaseException:
             # Cancelled, or a fault of ours: neither may swallow an alert.
+            if batch is None:
+                batch, rows, _ = self._begin()
             self._failed = rows
             self._failed_at_s = self._clock.mono_s()
-            self._hand_over(recorded=False)
-            if not self._batch:
-                self._idle.set()
+            self._offer(batch, recorded=False)
             raise
         else:
-            self._probe(Step.COMMITTED, rows.notices)
-            self._failed = None
-            self.commits += 1
-            if retried is not None:
-                log.info("state.back")
-                self._inbox.post(StoreState("state", ok=True))
-            if batch.notices and batch.seen_s is not None:
-                self._latencies.append(self._clock.mono_s() - batch.seen_s)
-            self._hand_over(recorded=True)
-            self._probe(Step.OFFERED, batch.notices)
-        finally:
-            _log_transitions(batch.transitions)
+            self._written(batch, rows, retried)
+
+    def _begin(self) -> tuple[_Batch, _Batch, _Batch | None]:
+        """Return what is new, the rows of the transaction that holds it, and what of them failed before."""
+        batch, self._batch = self._batch, _Batch()
+        self._sending = [n for n in batch.notices if (n.key, n.channel) not in self._handed]
+        return batch, self._joined(self._failed, batch), self._failed
+
+    def _written(self, batch: _Batch, rows: _Batch, retried: _Batch | None) -> None:
+        self._probe(Step.COMMITTED, rows.notices)
+        self._failed = None
+        self._anew = False
+        self.commits += 1
+        if retried is not None:
+            log.info("state.back")
+            self._inbox.post(StoreState("state", ok=True))
+        if batch.notices and batch.seen_s is not None:
+            self._latencies.append(self._clock.mono_s() - batch.seen_s)
+        self._offer(batch, recorded=True)
+        self._probe(Step.OFFERED, batch.notices)
+
+    def _offer(self, batch: _Batch, *, recorded: bool) -> None:
+        notices, self._sending = self._sending, []
+        self._outbox.offer(notices, recorded=recorded)
+        _log_transitions(batch.transitions)
+
+    async def _open(self) -> None:
+        """Open the store. A file that takes longer to look through than an alert may wait is gone on with beside.
+
+        Raises:
+            StoreError: it cannot be opened, or could not a moment ago.
+        """
+        if self._opening is None:
+            at_s, error = self._unopened or (0.0, None)
+            if error is not None and self._clock.mono_s() - at_s < RETRY_S and not self._finishing:
+                raise error
+            self._opening = asyncio.create_task(self._store.open())
+            self._opening.add_done_callback(lambda _: self._wake.set())
+        opening = self._opening
+        await asyncio.wait({opening})
+        self._opening = None
+        try:
+            stored = opening.result()
+        except StoreError as error:
+            self._unopened = (self._clock.mono_s(), error)
+            raise
+        self._unopened = None
+        self._opened(stored)
+
+    def _opened(self, stored: Stored) -> None:
+        if stored.replaced is not None:
+            self._inbox.post(replaced_event("state", stored.replaced))
+        if self.must_open:
+            self.must_open = False
+            over = [*(self._failed.over if self._failed is not None else ()), *self._batch.over]
+            self._outbox.offer(_without(stored.pending, over), recorded=True)
+            # What this run knows of levels by now is better; of all else the store knows more.
+            self._inbox.post(
+                Restored(
+                    stored.subjects, stored.fates, stored.holds, stored.last_number, stored.pending, late=True
+                )
+            )
+        else:
+            # Whatever became of the file, from now on it holds what is known here.
+            self._anew = True
+            log.info("state.reopened")
 
     def _joined(self, retried: _Batch | None, batch: _Batch) -> _Batch:
         """Return the rows of one transaction: what failed before and what is new, newest state of each subject.
@@ -271,10 +371,12 @@ class Committer:
         rows = _Batch()
         for part in (retried, batch):
             if part is not None:
+                rows.owe(part.marks)
                 rows.add(
                     Effects(tuple(part.subjects.values()), tuple(part.gone), holds=tuple(part.holds.values()))
                 )
                 rows.over |= part.over
+                _bound(rows.over, OVER_KEPT)
                 for incident, at_ms in part.ended.items():
                     rows.end(incident, at_ms)
         # What was delivered meanwhile must not come back as pending after a restart.
@@ -291,12 +393,12 @@ class Committer:
 
     def _keep(self, rows: _Batch, error: Exception) -> None:
         """Remember what a failed commit held."""
-        reason = error.cause if isinstance(error, StoreError) else "timed out"
+        reason, hint = (error.cause, error.hint) if isinstance(error, StoreError) else ("timed out", "")
         if self._failed is None:
             log.error("state.failed", reason=reason)
         self._failed = rows
         self._failed_at_s = self._clock.mono_s()
-        self._inbox.post(StoreState("state", ok=False, reason=reason))
+        self._inbox.post(StoreState("state", ok=False, reason=reason, hint=hint))
 
     def _tell_unwritten(self) -> None:
         """What ends with this process and stands in no database is at least in the log."""
@@ -305,6 +407,20 @@ class Committer:
             notices = [f"{n.key} {n.channel}" for part in parts for n in part.notices]
             subjects = {subject for part in parts for subject in (*part.subjects, *part.gone)}
             log.error("state.unwritten", subjects=len(subjects), notices=notices)
+
+
+def replaced_event(store: str, replaced: Replaced) -> StoreState:
+    """Return what tells that a damaged database was set aside, or that one was begun where another was."""
+    if not replaced.aside:
+        return StoreState(store, ok=True, reason=replaced.cause, note="moved")
+    reason = f"{replaced.cause}. The damaged file is kept as {replaced.aside}"
+    saved = replaced.saved if replaced.whole else f"{replaced.saved}; some could not be read".removeprefix("; ")
+    return StoreState(store, ok=True, reason=reason, hint=f"Read from it: {saved}", note="damaged")
+
+
+def _bound(kept: dict[_Key, Any], most: int) -> None:
+    while len(kept) > most:
+        del kept[next(iter(kept))]
 
 
 def _without(notices: Iterable[Notice], over: Iterable[tuple[str, str]]) -> list[Notice]:

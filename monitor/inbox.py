@@ -103,8 +103,8 @@ def _about(event: Event) -> tuple[str, ...]:
     match event:
         case Subscribed(feed=name) | FeedState(feed=name) | Distrusted(feed=name) | AtRest(feed=name):
             about = (name,)
-        case StoreState(store=name):
-            about = (name,)
+        case StoreState(store=name, note=note):
+            about = (name, note)  # what happened to it is told beside whether it takes writes
         case Snapshot(account=account) | Reconciled(account=account):
             about = (account.account,)
         case TablesChanged(account=name) | AccountState(account=name) | StreamState(account=name):

@@ -102,6 +102,23 @@ class Stored(NamedTuple):
     replaced: Replaced | None = None  # where the file was damaged and this is what was saved of it
 
 
+class Attempt(NamedTuple):
+    """One try to send a message. Times are Unix milliseconds; ``reason`` is a constant, empty if accepted."""
+
+    started_ms: int
+    ended_ms: int
+    reason: str = ""
+
+
+class Mark(NamedTuple):
+    """What became of a message for the notices in it, all of one channel."""
+
+    keys: Sequence[str]
+    channel: str
+    outcome: str  # accepted or refused
+    tried: Attempt
+
+
 class Rows(NamedTuple):
     """What one durable transaction writes to the state database, in this order of effect."""
 
@@ -111,14 +128,7 @@ class Rows(NamedTuple):
     notices: Sequence[Notice] = ()  # each supersedes what is pending of its subject and channel
     ended: Sequence[tuple[str, int, int]] = ()  # (subject, incident, at_ms): marked on all rows of the incident
     holds: Sequence[Hold] = ()  # added, or replaced by key; an ack is also marked on the rows it is about
-
-
-class Attempt(NamedTuple):
-    """One try to send a message. Times are Unix milliseconds; ``reason`` is a constant, empty if accepted."""
-
-    started_ms: int
-    ended_ms: int
-    reason: str = ""
+    marks: Sequence[Mark] = ()  # that could not be made when their messages were answered
 
 
 class StateStore(Protocol):

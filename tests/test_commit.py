@@ -14,7 +14,7 @@ from monitor.core.incidents import Effects
 from monitor.core.model import Level, MarkTick
 from monitor.core.notices import Facts, Hold, HoldKind, Notice, NoticeKind, SubjectState, Transition
 from monitor.errors import StoreError
-from monitor.ports import Rows
+from monitor.ports import Mark, Rows
 from tests.conftest import ManualClock, settle
 from tests.storage.fakes import MemoryState
 
@@ -28,12 +28,15 @@ class RecordingOutbox:
         self.waiting: set[tuple[str, str]] = set()
         self.withdrawn: list[tuple[str, str]] = []
         self.in_flight: set[str] = set()  # subjects
+        self.known: list[Notice] = []
+        self.owed: list[Mark] = []
 
     def offer(self, notices: Sequence[Notice], *, recorded: bool) -> None:
         for notice in notices:
             there = (notice.key, notice.channel) in self.store.outbox
             self.offered.append((notice.key, recorded, there))
             self.waiting.add((notice.key, notice.channel))
+            self.known.append(notice)
 
     def withdraw(self, subject: str, channel: str) -> bool:
         self.withdrawn.append((subject, channel))
@@ -42,6 +45,16 @@ class RecordingOutbox:
 
     def is_pending(self, key: str, channel: str) -> bool:
         return (key, channel) in self.waiting
+
+    def pending(self) -> Sequence[Notice]:
+        return [one for one in self.known if (one.key, one.channel) in self.waiting]
+
+    def owes(self) -> bool:
+        return bool(self.owed)
+
+    def unmarked(self) -> Sequence[Mark]:
+        owed, self.owed = self.owed, []
+        return owed
 
 
 class Posted:
@@ -197,7 +210,9 @@ async def test_what_people_asked_for_and_the_numbers_taken_are_learnt_from_a_sto
     await rig.store.commit(Rows(notices=(msgspec.structs.replace(notice(7, "old/w"), number=17),), holds=(hold,)))
     rig.committer.must_open = True
     await rig.run(Effects(notices=(notice(1),)))
-    assert rig.inbox.events == [Restored((), holds=(hold,), last_number=17)]
+    (event,) = rig.inbox.events
+    assert isinstance(event, Restored)
+    assert (event.holds, event.last_number, event.late) == ((hold,), 17, True)
 
 
 async def test_an_alert_overtaken_by_the_end_of_its_incident_is_not_sent(rig: Rig) -> None:

@@ -6,6 +6,8 @@ an event is decided here and nowhere else.
 """
 
 import msgspec
+from collections.abc import Sequence
+
 import numpy as np
 
 from monitor.core import away, report
@@ -58,6 +60,9 @@ from monitor.core.settings import EngineSettings
 from monitor.core.troubles import closing
 from monitor.core.view import EngineView, OpenAlert, engine_view
 
+# A hundred numbers a day: more than were given before, for whoever does not know which.
+NUMBERS_SINCE_MS = 1_767_225_600_000  # 2026-01-01
+NUMBER_MS = 864_000
 _NONE: Ints = np.zeros(0, dtype=np.intp)
 
 
@@ -114,6 +119,10 @@ class Engine:
         known = np.flatnonzero(~np.isnan(self._readings.cushion) & self._book.exposed & ~self._assumed)
         return self._samples(known[self._seen(known, now)], now)
 
+    def memory(self) -> Effects:
+        """Return all that a database begun anew has to hold."""
+        return self._incidents.memory()
+
     def step(self, event: Event, now: Now) -> Effects:
         """Take one event.
 
@@ -128,11 +137,7 @@ class Engine:
             case SettingsChanged():
                 self._settings_changed(event, now)
             case Restored():
-                self._unread = event.unread
-                self._incidents.restore(event.subjects, event.fates, event.pending, event.last_number)
-                self._incidents.holds.restore(event.holds)
-                self._accounts.forget(now)
-                self._daily.restored(now)
+                self._restored(event, now)
             case Subscribed():
                 self._outages.subscribed(event.feed, event.symbols)
                 self._board.expect(event.symbols, event.at_s)
@@ -219,6 +224,30 @@ class Engine:
                 self._called(event, now)
             case AccountState():
                 self._accounts.state(event, now)
+
+    def _restored(self, event: Restored, now: Now) -> None:
+        subjects = self._incidents.missed(event.subjects) if event.late else event.subjects
+        if not event.late:
+            self._unread = event.unread
+        # Which numbers are taken is not known either: those of another range are told apart later.
+        free = max(0, now.wall_ms - NUMBERS_SINCE_MS) // NUMBER_MS if event.unread else 0
+        last_number = max(event.last_number, free)
+        self._incidents.restore(subjects, event.fates, event.pending, last_number, late=event.late)
+        self._incidents.holds.restore(event.holds)
+        self._accounts.forget(now)
+        self._daily.restored(now)
+        if event.late:
+            self._resume(subjects, now)
+
+    def _resume(self, subjects: Sequence[SubjectState], now: Now) -> None:
+        """Let wallets go on from levels learnt late, as after a restart: how they end is told."""
+        levels = {state.subject: state.level for state in subjects}
+        for i, info in enumerate(self._book.wallets):
+            if (level := levels.get(str(info.key))) is not None and self._book.exposed[i]:
+                self._track.level[i] = level
+                self._track.held_s[:, i] = now.mono_s
+                self._moves.doubt(i, now.mono_s)
+        self._forget_absent(now)
 
     def day(self, now: Now) -> DayReport:
         """Return what the day was like so far."""

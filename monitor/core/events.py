@@ -32,6 +32,7 @@ class Restored(msgspec.Struct, frozen=True, tag=True):
     last_number: int = 0  # the highest number an incident ever had
     pending: tuple[Notice, ...] = ()  # decided and not yet delivered
     unread: bool = False  # the database could not be opened: what is seen first may have been told long ago
+    late: bool = False  # it opens only now: what this run knows better stays
 
 
 class Snapshot(msgspec.Struct, frozen=True, tag=True):
@@ -170,11 +171,13 @@ class DayKept(msgspec.Struct, frozen=True, tag=True):
 
 
 class StoreState(msgspec.Struct, frozen=True, tag=True):
-    """A database stopped or resumed taking writes."""
+    """A database stopped or resumed taking writes, or something else was found out about it."""
 
     store: str
     ok: bool
     reason: str = ""
+    hint: str = ""  # what the operator can do
+    note: str = ""  # where it is told once, whether it takes writes or not: what happened to it, a short constant
 
 
 class Distrusted(msgspec.Struct, frozen=True, tag=True):

@@ -65,28 +65,56 @@ class Incidents:
         self._clear()
         return effects
 
+    def memory(self) -> Effects:
+        """Return all that must survive a restart: every state, also of what is gone and owed its end, and wishes."""
+        left = tuple(state for state, _ in self._leaving.values())
+        return Effects(subjects=(*left, *self._states.values()), holds=self.holds.active())
+
     def restore(
         self, states: Iterable[SubjectState], fates: Iterable[Fate] = (), pending: Iterable[Notice] = (),
-        last_number: int = 0,
+        last_number: int = 0, *, late: bool = False,
     ) -> None:  # fmt: skip
-        """Take what an earlier run left, what its outbox knows of the outcomes, and what was not delivered yet."""
+        """Take what an earlier run left, what its outbox knows of the outcomes, and what was not delivered yet.
+
+        What comes ``late`` is of ``missed``, and takes the place of what was written since.
+        """
         self._last_number = max(self._last_number, last_number)
         by_subject: dict[str, dict[str, Fate]] = {}
         for fate in fates:
             by_subject.setdefault(fate.subject, {})[fate.channel] = fate
         for notice in pending:
-            if notice.kind not in ENDINGS:
+            if notice.kind not in ENDINGS and not (late and notice.subject in self._latest):
                 kind = NoticeKind.ALERT if notice.kind is NoticeKind.REMINDER else notice.kind
                 self._latest[notice.subject] = (notice.facts, kind)
         for state in states:
             after = planner.reconcile(state, by_subject.get(state.subject, {}))
             self._last_number = max(self._last_number, after.number)
-            if after == state:
+            if after == state and not late:
                 self._states[state.subject] = state
             else:
                 self._save(after)
             if state.subject.startswith(TOLD_PREFIX):
                 self._drop_if_told(state.subject)
+
+    def missed(self, stored: Iterable[SubjectState]) -> tuple[SubjectState, ...]:
+        """Return the states to go on from, of those an earlier run left and this one learns late.
+
+        What is ok now was not perhaps, and its end is owed. An incident opened meanwhile stays; who was told of the
+        one before is told how it ends.
+        """
+        found: list[SubjectState] = []
+        for state in stored:
+            own = self._states.get(state.subject)
+            if own is None:
+                found.append(state)
+                continue
+            told = {**state.told, **own.told}
+            if own.level is Level.OK:
+                sequence = max(own.sequence, state.sequence)
+                found.append(msgspec.structs.replace(state, told=told, sequence=sequence))
+            elif told != own.told:
+                self._save(msgspec.structs.replace(own, told=told))
+        return tuple(found)
 
     def get(self, subject: str) -> SubjectState | None:
         """Return the state of a subject, None if it was never seen."""

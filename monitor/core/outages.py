@@ -150,16 +150,31 @@ class Outages:
         return now.mono_s - self._bridged_s.setdefault(feed, now.mono_s)
 
     def store_state(self, event: StoreState, settings: EngineSettings, now: Now) -> None:
-        """Tell that a database stopped taking writes, once; ``watch_stores`` tells that it resumed."""
+        """Tell that a database stopped taking writes, once; ``watch_stores`` tells that it resumed.
+
+        What else happened to it is told beside that, and has no end.
+        """
         subject = f"{STORE_PREFIX}{event.store}"
+        audience = self._incidents.audience(STORAGE_LEVEL)
+        if event.note:
+            said = tuple(words for words in (event.reason, event.hint) if words)
+            facts = Facts(
+                environment=settings.environment, reason=event.note, detail=event.store, advice=said
+            )  # fmt: skip
+            self._incidents.announce(
+                subject, NoticeKind.STORAGE, now.wall_ms, facts, level=STORAGE_LEVEL, channels=audience
+            )
+            return
         state = self._incidents.get(subject) or planner.begin(subject, now.wall_ms)
         if event.ok and state.level > Level.OK:
             self._writing_s.setdefault(subject, now.mono_s)
             return
         self._writing_s.pop(subject, None)
         if not event.ok and state.level is Level.OK:
-            facts = Facts(environment=settings.environment, reason=event.reason, detail=event.store)
-            audience = self._incidents.audience(STORAGE_LEVEL)
+            advice = (event.hint,) if event.hint else ()
+            facts = Facts(
+                environment=settings.environment, reason=event.reason, detail=event.store, advice=advice
+            )  # fmt: skip
             self._incidents.rise(
                 state, STORAGE_LEVEL, now.wall_ms, facts, kind=NoticeKind.STORAGE, channels=audience
             )

@@ -22,6 +22,7 @@ _BODY_SYMBOLS = 20
 _BODY_WALLETS = 5
 _MOST_ADVICE = 4
 _ADVICE_CHARS = 160
+_STORAGE_CHARS = 300  # a path may be long
 _BRIDGED = "marks come from REST every few seconds, and levels are judged on them"
 _CORRECTED = "the exchange's own are worse than ours; the worse ones count until both agree"
 
@@ -122,6 +123,12 @@ def _plain_lines(facts: Facts, tz: tzinfo) -> Iterator[Line]:  # noqa: ARG001 - 
         yield Line("Reason", clean(facts.reason))
 
 
+def _storage_lines(facts: Facts, tz: tzinfo) -> Iterator[Line]:
+    yield from _plain_lines(facts, tz)
+    for words in facts.advice:
+        yield Line("Note", clean(words, _STORAGE_CHARS))
+
+
 def _nearest(facts: Facts) -> str:
     worst = f"{clean(facts.symbol)} {clean(facts.side)}".strip()
     if not worst or (facts.positions <= 1 and facts.symbol in facts.wallet):
@@ -170,7 +177,7 @@ _BODIES: dict[NoticeKind, Callable[[Facts, tzinfo], Iterator[Line]]] = {
     NoticeKind.CLOSED: _closed_lines,
     NoticeKind.BLIND: _blind_lines,
     NoticeKind.SIGHT: _sight_lines,
-    NoticeKind.STORAGE: _plain_lines,
+    NoticeKind.STORAGE: _storage_lines,
     NoticeKind.STORAGE_BACK: _plain_lines,
     NoticeKind.TEST: _plain_lines,
 }

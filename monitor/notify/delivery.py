@@ -14,7 +14,7 @@ from monitor.core.notices import Facts, Notice
 from monitor.notify.lane import ChannelStats, Lane, Surroundings
 from monitor.notify.marks import Marks
 from monitor.notify.pacing import MINUTE_S
-from monitor.ports import Channel, Clock, Illustrator, Inbox, Job, Probe, StateStore, unwatched
+from monitor.ports import Channel, Clock, Illustrator, Inbox, Job, Mark, Probe, StateStore, unwatched
 
 log = structlog.get_logger()
 
@@ -49,7 +49,7 @@ class Delivery:
         minute_s: float = MINUTE_S,
         probe: Probe = unwatched,
     ) -> None:
-        marks = Marks(store, inbox)
+        self._marks = marks = Marks(store, inbox)
         around = Surroundings(marks, inbox, clock, rand, tz, newest, illustrator, minute_s, probe)
         self._clock = clock
         self._finishing = False
@@ -90,6 +90,19 @@ class Delivery:
         """Return whether a notice still waits for its channel, or is being sent to it."""
         lane = self._lanes.get(channel)
         return lane is not None and lane.is_pending(key)
+
+    def pending(self) -> tuple[Notice, ...]:
+        """Return what waits for its channel or is being sent to it, in the order of decision."""
+        waiting = (notice for lane in self._lanes.values() for notice in lane.pending())
+        return tuple(sorted(waiting, key=lambda notice: notice.decided_ms))
+
+    def owes(self) -> bool:
+        """Return whether there are fates that the database did not take."""
+        return self._marks.owes()
+
+    def unmarked(self) -> tuple[Mark, ...]:
+        """Return these fates and forget them: whoever asks writes them."""
+        return self._marks.unmarked()
 
     def finish(self, drain_s: float) -> None:
         """Take no more, try once what is due, start nothing after ``drain_s`` seconds, then end the jobs.

@@ -3,12 +3,16 @@
 The message has gone out by then: to fail because of the mark would send it twice.
 """
 
+from collections import deque
 from collections.abc import Awaitable, Sequence
+from typing import Final
 
 from monitor.core.events import StoreState
 from monitor.errors import StoreError
 from monitor.notify.pending import Entry
-from monitor.ports import Attempt, Inbox, StateStore
+from monitor.ports import Attempt, Inbox, Mark, StateStore
+
+OWED_KEPT: Final = 4096  # marks that could not be made; beyond that the oldest are forgotten
 
 
 class Marks:
@@ -23,10 +27,22 @@ class Marks:
         self._store = store
         self._inbox = inbox
         self._ok = True
+        self._owed: deque[Mark] = deque(maxlen=OWED_KEPT)
+
+    def owes(self) -> bool:
+        """Return whether marks could not be made that belong into the database."""
+        return bool(self._owed)
+
+    def unmarked(self) -> tuple[Mark, ...]:
+        """Return these marks and forget them: whoever asks writes them."""
+        owed = tuple(self._owed)
+        self._owed.clear()
+        return owed
 
     async def accepted(self, entries: Sequence[Entry], tried: Attempt) -> None:
         """Record that the service took the message."""
-        await self._write(entries, self._store.accepted(*_rows(entries), tried))
+        done = await self._write(entries, self._store.accepted(*_rows(entries), tried))
+        self._owe(entries, "accepted", tried, done=done)
 
     async def attempted(self, entries: Sequence[Entry], tried: Attempt) -> None:
         """Record a failed attempt; the rows stay as they are."""
@@ -34,9 +50,16 @@ class Marks:
 
     async def refused(self, entries: Sequence[Entry], tried: Attempt) -> None:
         """Record that it will not be tried again."""
-        await self._write(entries, self._store.refused(*_rows(entries), tried))
+        done = await self._write(entries, self._store.refused(*_rows(entries), tried))
+        self._owe(entries, "refused", tried, done=done)
 
-    async def _write(self, entries: Sequence[Entry], writing: Awaitable[None]) -> None:
+    def _owe(self, entries: Sequence[Entry], outcome: str, tried: Attempt, *, done: bool) -> None:
+        # A mark on a notice that is in no table yet marks nothing, and its row may be written later.
+        left = [entry for entry in entries if not (done and entry.recorded)]
+        if left:
+            self._owed.append(Mark(*_rows(left), outcome, tried))
+
+    async def _write(self, entries: Sequence[Entry], writing: Awaitable[None]) -> bool:
         try:
             await writing
         except StoreError as error:
@@ -48,6 +71,7 @@ class Marks:
         if ok is not self._ok and any(entry.recorded for entry in entries):
             self._ok = ok
             self._inbox.post(StoreState("state", ok, reason))
+        return ok
 
 
 def _rows(entries: Sequence[Entry]) -> tuple[list[str], str]:

@@ -23,6 +23,11 @@ class Ending(NamedTuple):
     level: Level
 
 
+# What happened to a database that goes on.
+_HAPPENED = {
+    "damaged": "was damaged and is set aside; a new one holds what is known",
+    "moved": "was removed or replaced; a new one holds what is known",
+}
 _GONE = Ending("POSITION GONE", "not an all-clear: check the exchange", Level.WARNING)
 _ENDINGS = {
     "recovered": Ending("RECOVERED", "", Level.OK),
@@ -59,8 +64,7 @@ def headline(notice: Notice) -> str:
         case NoticeKind.SIGHT:
             text = _sight_words(facts)
         case NoticeKind.STORAGE:
-            risk = ", alerts may be repeated or lost to a crash" if facts.detail != "history" else ""
-            text = f"STORAGE - {_database(facts)} cannot be written{risk}"
+            text = _storage(facts)
         case NoticeKind.STORAGE_BACK:
             text = f"STORAGE BACK - {_database(facts)} takes writes again"
         case NoticeKind.TEST:
@@ -74,6 +78,11 @@ def headline(notice: Notice) -> str:
         case _:
             text = _danger(notice)
     return shortened(text, TITLE_CHARS)
+
+
+def _storage(facts: Facts) -> str:
+    risk = ", alerts may be repeated or lost to a crash" if facts.detail != "history" else ""
+    return f"STORAGE - {_database(facts)} {_HAPPENED.get(facts.reason, f'cannot be written{risk}')}"
 
 
 def title(facts: Facts, story: str, late: str = "") -> str:

@@ -100,6 +100,9 @@ class SqliteState:
         return await self._opened()
 
     async def _let_go(self) -> None:
+        if self._db.is_open and not self._db.in_place():
+            log.error("state.moved", path=str(self._db.path))
+            self._replaced = Replaced("its name led to its file no more while the service ran", "", "", whole=True)
         try:
             await self._db.close()
         except StoreError as error:

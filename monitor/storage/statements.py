@@ -152,6 +152,11 @@ def commit(rows: Rows, at_ms: int) -> list[Statement]:
             _END, [{"subject": subject, "incident": n, "at_ms": ended_ms} for subject, n, ended_ms in rows.ended]
         ),
         *holds(rows.holds),
+        *(
+            statement
+            for mark in rows.marks
+            for statement in attempt(mark.keys, mark.channel, mark.tried, Outcome(mark.outcome))
+        ),
     )
     return [statement for statement in statements if statement.parameters]
 

@@ -1,6 +1,7 @@
 """Ways to spoil a database file, shared by the tests of both databases."""
 
 import os
+import shutil
 import sqlite3
 import stat
 import tempfile
@@ -30,6 +31,21 @@ def put(path: Path, content: bytes = b"", mode: int = 0o600) -> None:
 def content_of(path: Path) -> bytes:
     """Return what stands in a file."""
     return path.read_bytes()
+
+
+def move(path: Path, target: Path) -> None:
+    """Rename a file, over another one if need be."""
+    path.replace(target)
+
+
+def remove(path: Path) -> None:
+    """Remove a file."""
+    path.unlink()
+
+
+def remove_all(directory: Path) -> None:
+    """Remove a directory and all in it."""
+    shutil.rmtree(directory)
 
 
 def mode_of(path: Path) -> int:

@@ -88,6 +88,9 @@ class MemoryState:
                 if about and row.decided_ms <= hold.made_ms and row.acknowledged_ms is None:
                     self._put(row, acknowledged_ms=hold.made_ms)
 
+        for mark in rows.marks:
+            self._try(mark.keys, mark.channel, mark.tried, Outcome(mark.outcome))
+
     def _add(self, rows: Rows) -> None:
         for notice in rows.notices:
             if (notice.key, notice.channel) in self.outbox:

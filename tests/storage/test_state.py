@@ -13,13 +13,23 @@ from structlog.testing import capture_logs
 from monitor.commit import COMMIT_TIMEOUT_S
 from monitor.core.model import Level
 from monitor.core.notices import Facts, Fate, Hold, HoldKind, Notice, NoticeKind, SubjectState
-from monitor.errors import SchemaTooNewError, StoreError
+from monitor.errors import DamagedError, SchemaTooNewError, StoreError
 from monitor.ports import Attempt, Rows, StateStore, Stored
 from monitor.storage.outbox import OutboxState, Pending
 from monitor.storage.state import WRITE_BUSY_S, SqliteState, StateReader
 from monitor.storage.state_schema import STATE_SCHEMA
 from tests.conftest import ManualClock
-from tests.storage.damage import content_of, execute, forbidden_directory, mode_of, put, scribble
+from tests.storage.damage import (
+    content_of,
+    execute,
+    forbidden_directory,
+    mode_of,
+    move,
+    put,
+    remove,
+    remove_all,
+    spoil_pages,
+)
 from tests.storage.fakes import MemoryState
 
 DAY_MS = 86_400_000
@@ -233,27 +243,53 @@ async def test_a_directory_that_cannot_be_written_is_an_error_with_a_hint(clock:
                 await store.open()
 
 
-async def test_a_file_that_is_no_database_is_an_error_and_stays_as_it_is(path: Path, clock: ManualClock) -> None:
-    """Whatever it is, it may be somebody's."""
-    text = b"these are notes, not tables. " * 100
-    put(path, text)
-    store = SqliteState(path, clock)
-    with pytest.raises(StoreError, match=r"file is not a database\. Nothing was deleted"):
-        await store.open()
-    await store.close()
-    assert content_of(path) == text
+async def pages(store: SqliteState, table: str) -> list[int]:
+    """Return where a table and its indices begin."""
+    found = await store._db.rows("t", "SELECT rootpage FROM sqlite_master WHERE tbl_name = ?", (table,))
+    return [page for (page,) in found if page]
 
 
-async def test_a_damaged_file_is_an_error_when_it_is_opened(
+async def test_damage_found_in_the_middle_of_a_run_makes_it_unusable_until_it_is_opened_anew(
     store: SqliteState, path: Path, clock: ManualClock
 ) -> None:
-    """Damage is told at once, not at the first alert."""
-    await store.commit(Rows(subjects=[level_of(f"s{n}") for n in range(500)]))
-    await store.close()
-    scribble(path, skip=5 * 4096)
-    again = SqliteState(path, clock)
-    with pytest.raises(StoreError, match="Nothing was deleted"):
-        await again.open()
+    """Also where looking through the file finds nothing: it has shown that it cannot be trusted."""
+    await store.commit(Rows(subjects=(level_of("before"),)))
+    await store._db.rows("t", "PRAGMA wal_checkpoint(TRUNCATE)")
+    await store._db.rows("t", "PRAGMA shrink_memory")
+    spoil_pages(path, await pages(store, "outbox"))
+    assert store.usable()
+    with pytest.raises(DamagedError, match="malformed"):
+        await store.commit(Rows(subjects=(level_of("after"),), notices=(notice("k", "after"),)))
+    assert not store.usable()
+    stored = await store.open()
+    assert stored.replaced is not None
+    assert stored.subjects == (level_of("before"),)
+    assert store.usable()
+    await store.commit(Rows(subjects=(level_of("after"),)))
+
+
+@pytest.mark.parametrize("how", ["removed", "replaced", "renamed", "directory"])
+async def test_a_file_that_went_is_noticed_and_a_new_one_is_begun(
+    store: SqliteState, path: Path, how: str
+) -> None:
+    """SQLite would go on writing into what has no name any more."""
+    await store.commit(Rows(subjects=(level_of("before"),)))
+    assert store.usable()
+    if how == "removed":
+        remove(path)
+    elif how == "replaced":
+        put(path.with_name("other"))
+        move(path.with_name("other"), path)
+    elif how == "renamed":
+        move(path, path.with_name("elsewhere"))
+    else:
+        remove_all(path.parent)
+    assert not store.usable()
+    stored = await store.open()
+    assert stored.subjects == ()
+    assert store.usable()
+    await store.commit(Rows(subjects=(level_of("after"),)))
+    assert execute(path, "SELECT subject FROM subjects") == [("after",)]
 
 
 async def test_a_newer_schema_is_refused_and_not_touched(
@@ -271,9 +307,11 @@ async def test_a_newer_schema_is_refused_and_not_touched(
 
 async def test_opening_can_be_tried_again(path: Path, clock: ManualClock) -> None:
     """Once the trouble is gone, the same store works."""
-    put(path, b"x" * 5000)
+    execute(path.parent.with_name("x"), "CREATE TABLE notes (t)")
+    path.parent.mkdir()
+    move(path.parent.with_name("x"), path)
     store = SqliteState(path, clock)
-    with pytest.raises(StoreError):
+    with pytest.raises(StoreError, match="not a state database"):
         await store.open()
     put(path, b"")
     await store.open()
