@@ -57,7 +57,8 @@ def _accelerated(hours: float, symbols: int, directory: Path) -> SoakResult:
     outages = tuple(
         (round(at * HOUR_S), round(at * HOUR_S + length_s), rest) for at, length_s, rest in OUTAGES if at < hours
     )
-    plan = Plan(hours=hours, symbols=symbols, outages=outages)
+    every_s = max(60.0, min(HOUR_S, round(hours * 5.0) * 60.0))  # twelve readings at the least
+    plan = Plan(hours=hours, symbols=symbols, outages=outages, read_every_s=every_s)
     began_s = time.monotonic()
     ran = asyncio.run(Soak(plan, directory, _say).run())
     return ran.result(plan, min(WARM_S, hours * HOUR_S / 4), time.monotonic() - began_s)

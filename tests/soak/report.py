@@ -16,8 +16,8 @@ _INTRODUCTION: Final = """
 ## Hours and days
 
 `make soak` runs the whole service against a local exchange and reads, again and again, what the process holds.
-After a warm-up nothing may grow: resident memory, objects and entries in containers by 5 % at the most; tasks, open
-files and threads not at all, but for what is on its way at the moment.
+After a warm-up nothing may grow: resident memory, objects and entries in containers by 5 % at the most; tasks,
+open files and threads not at all, but for what is on its way at the moment.
 """
 _ACCELERATED: Final = (
     "Time is driven from outside; sockets, databases and frames are real. Connections are cut without a closing "
@@ -26,8 +26,8 @@ _ACCELERATED: Final = (
 )
 _REAL: Final = (
     "The service as it is wired in a process of its own, the emulator in another, a frame a second for each "
-    "symbol. Connections are cut every {cut}, rotation is made to come between two cuts, and once nothing answers for a "
-    "minute and a half."
+    "symbol. Connections are cut every {cut}, rotation is made to come between two cuts, and once nothing answers "
+    "for a minute and a half."
 )
 
 
@@ -86,8 +86,8 @@ def _part(title: str, how: str, result: SoakResult) -> str:
     memory = ratio(result.readings, result.warm_s)
     facts = (
         f"{result.symbols} symbols, {last.frames:,} frames, {last.reconnects} reconnects, "
-        f"{last.rotations} rotations, {last.alerts} messages taken; {_span(result.took_s)} of real time. Resident memory at the end is "
-        f"{memory:.3f} times that after the first {_span(result.warm_s)}. {verdict}"
+        f"{last.rotations} rotations, {last.alerts} messages taken; {_span(result.took_s)} of real time. "
+        f"Resident memory at the end is {memory:.3f} times that after the first {_span(result.warm_s)}. {verdict}"
     )
     rows = [f"| {' | '.join(_COLUMNS)} |", "|" + "---|" * len(_COLUMNS)]
     step = -(-len(result.readings) // _MOST_ROWS)
