@@ -31,7 +31,7 @@ from tests.faults.pace import LoopClock, names_found, run_fast
 from tests.notify.fakes import FakeChannel
 
 BTC, ETH = "BTCUSDT", "ETHUSDT"
-FACTOR = 15.0  # story seconds in a real one
+FACTOR = 20.0  # story seconds in a real one
 PATIENCE_S = 300.0  # of the story; only a broken test waits so long
 
 

@@ -188,4 +188,5 @@ class Bridge:
             worst=worst,
             worst_symbol=symbol,
             distrusted=dict(self._check.distrusted),
+            hosts=self._rest.hosts(),
         )

@@ -2,6 +2,8 @@
 
 import msgspec
 
+from monitor.binance.candidates import CandidateReport
+
 
 class BridgeTimings(msgspec.Struct, frozen=True):
     """How soon and how often REST is asked for marks, in seconds."""
@@ -35,3 +37,4 @@ class BridgeStats(msgspec.Struct, frozen=True):
     worst: float | None  # of the last one: how far REST was from the stream's newest mark, a fraction of it
     worst_symbol: str
     distrusted: dict[str, str]  # symbols whose stream is wrong, and why
+    hosts: tuple[CandidateReport, ...] = ()  # of REST

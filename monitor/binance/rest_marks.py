@@ -8,6 +8,7 @@ import structlog
 
 from monitor.binance.backoff import PauseBounds, pause_s
 from monitor.binance.belief import FUTURE_TOLERANCE_MS
+from monitor.binance.candidates import CandidateReport
 from monitor.binance.endpoints import is_rate
 from monitor.binance.rest_errors import todo
 from monitor.binance.rest_rows import AssetIndex
@@ -26,6 +27,10 @@ STRETCHED: Final = ((0.8, 10.0), (0.5, 5.0))
 
 class MarkSource(Protocol):
     """What is asked: ``rest.RestClient``."""
+
+    def hosts(self) -> tuple[CandidateReport, ...]:
+        """Return the latest outcome of each candidate host."""
+        ...
 
     @property
     def offset_ms(self) -> int | None:
@@ -77,6 +82,10 @@ class RestMarks:
     def used(self) -> float:
         """How much of the weight that the exchange allows in a minute is used, a fraction."""
         return self._budget.used / self._budget.limit
+
+    def hosts(self) -> tuple[CandidateReport, ...]:
+        """Return what became of each candidate host."""
+        return self._rest.hosts()
 
     def period_s(self, shortest_s: float) -> float:
         """Return how long to wait between two requests, at least ``shortest_s``."""

@@ -8,6 +8,7 @@ import typer
 
 from monitor.cli.accounts import print_accounts
 from monitor.cli.away import print_away
+from monitor.cli.bridged import print_bridge, print_candidate
 from monitor.cli.common import ConfigOption, JsonOption, console, counted, globals_of, guarded, load, print_json
 from monitor.cli.verdict import UNKNOWN, WORDS, verdict
 from monitor.errors import ConfigError, ControlError, MonitorError, NotRunningError
@@ -179,8 +180,9 @@ def _print_feed(feed: Any, out: "Console") -> None:  # noqa: ANN401 - as it came
         markup=False,
     )
     for one in feed.get("candidates", ()):
-        why = " ".join(part for part in (one.get("reason", ""), one.get("detail", "")) if part)
-        out.print(f"  {one['base']}: {one['outcome']}{f', {why}' if why else ''}", markup=False, soft_wrap=True)
+        print_candidate(one, out)
+    if isinstance(bridge := feed.get("bridge"), dict):
+        print_bridge(bridge, out)
     if isinstance(past := feed.get("past"), dict):
         _print_past(past, out)
 

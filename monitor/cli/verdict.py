@@ -6,6 +6,7 @@ from monitor.cli.accounts import account_rows
 from monitor.cli.common import counted
 
 if TYPE_CHECKING:
+    from monitor.core.view import SymbolView
     from monitor.status import Status
 
 FINE, WARNING, CRITICAL, UNKNOWN = range(4)
@@ -32,7 +33,9 @@ def verdict(found: "Status") -> tuple[int, str]:
         key=lambda wallet: 1.0 if wallet.room is None else wallet.room,
         default=None,
     )
-    blind = [one.symbol for one in engine.symbols if one.data == DataState.BLIND.value or one.mark is None]
+    unseen = [one for one in engine.symbols if one.data == DataState.BLIND.value or one.mark is None]
+    bridged = [one.symbol for one in unseen if _is_bridged(one)]
+    blind = [one.symbol for one in unseen if not _is_bridged(one)]
     failing = [one["channel"] for one in found.channels if one["failing"]]
     said = []
     if worst is not None and top is not Level.OK:
@@ -45,6 +48,8 @@ def verdict(found: "Status") -> tuple[int, str]:
         said.append(f"not judged for want of marks: {names}")
     if blind:
         said.append(f"no marks for {', '.join(blind)}")
+    if bridged:
+        said.append(f"marks of {', '.join(bridged)} come from REST only")
     unknown, wrong = _of_accounts(found)
     said += [*unknown, *wrong]
     if failing:
@@ -55,12 +60,20 @@ def verdict(found: "Status") -> tuple[int, str]:
         code = CRITICAL
     elif blind or unjudged or unknown or not (engine.wallets or engine.accounts):
         code = UNKNOWN
-    elif top is Level.WARNING or failing or wrong or not found.state_ok:
+    elif top is Level.WARNING or failing or wrong or bridged or not found.state_ok:
         code = WARNING
     else:
         code = FINE
     text = "; ".join(said) or (counted(len(engine.wallets), "wallet") if engine.wallets else "nothing is watched")
     return code, f"{text} | {_performance(found)}"
+
+
+def _is_bridged(symbol: "SymbolView") -> bool:
+    """Return whether REST tells the marks of a symbol that is blind."""
+    from monitor.core.model import Source
+    from monitor.core.outages import BRIDGED_S
+
+    return symbol.source == Source.REST.value and symbol.age_s is not None and symbol.age_s <= BRIDGED_S
 
 
 def _of_accounts(found: "Status") -> tuple[list[str], list[str]]:

@@ -11,6 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from monitor.binance.bridge import Bridge
+from monitor.binance.candidates import CandidateReport
 from monitor.binance.rest_marks import OLD_MS
 from monitor.binance.rest_rows import (
     AssetIndex,
@@ -78,6 +79,9 @@ class Rest:
         self.offset_ms: int | None = None
         self.kinds = {BTC: ("PERPETUAL", "COIN"), XAU: ("TRADIFI_PERPETUAL", "COMMODITY")}
         self.sessions: list[TradingSession] = []
+
+    def hosts(self) -> tuple[CandidateReport, ...]:
+        return (CandidateReport("https://one.example"),)
 
     def exchange_ms(self) -> int:
         return self.clock.wall_ms() + (self.offset_ms or 0)
@@ -539,4 +543,5 @@ def test_what_it_did_can_be_told_as_json(stand: Stand) -> None:
     document = msgspec.to_builtins(stand.bridge.stats())
     assert document["bridged"] == ()
     assert document["worst"] is None
+    assert [one["base"] for one in document["hosts"]] == ["https://one.example"]
     assert [job.name for job in stand.bridge.jobs()] == ["bridge-usdm", "crosscheck-usdm", "sessions-usdm"]

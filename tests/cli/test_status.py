@@ -293,3 +293,64 @@ def test_a_check_without_a_usable_configuration_is_unknown(tmp_path: Path) -> No
     found = run("--check", f"--config={broken}")
     assert found.exit_code == 3
     assert found.stdout == f"POSITIONS UNKNOWN - {broken}: 2 problems in the configuration, see check-config\n"
+
+
+def bridge(**changes: object) -> dict[str, object]:
+    facts: dict[str, object] = {
+        "bridged": [], "since_ms": None, "at_rest": [], "polls": 0, "failures": 0, "failing": "",
+        "mark_age_s": None, "checks": 3, "check_age_s": 23.4, "worst": 0.00012, "worst_symbol": "BTCUSDT",
+        "distrusted": {}, "hosts": [{"base": "https://a.example", "outcome": "live", "reason": "", "detail": ""}],
+    }  # fmt: skip
+    return facts | changes
+
+
+def shown_bridge(**changes: object) -> str:
+    return printed(state(feeds=({"name": "usdm", "symbols": 1, "bridge": bridge(**changes)},)))
+
+
+def test_people_see_how_the_stream_compares_with_rest() -> None:
+    """Calm is one line; hosts are shown where one of them did not answer."""
+    text = shown_bridge()
+    assert "  Compared with REST 23 s ago, at most 0.01 % apart (BTCUSDT).\n" in text
+    assert "stands in" not in text
+    assert "a.example" not in text
+    assert "Compared with REST 23 s ago.\n" in shown_bridge(worst=None)
+    assert "  The stream was not compared with REST yet.\n" in shown_bridge(check_age_s=None)
+    hosts = [
+        {"base": "https://a.example", "outcome": "refused", "reason": "timeout", "detail": ""},
+        {"base": "https://b.example", "outcome": "live", "reason": "", "detail": ""},
+        {"base": "https://c.example", "outcome": "untried", "reason": "", "detail": ""},
+    ]
+    text = shown_bridge(hosts=hosts, failing="timeout")
+    assert "  https://a.example: refused, timeout\n  https://b.example: live\n" in text
+    assert "c.example" not in text
+    assert "  REST: no answer (timeout), asked again.\n" in text
+
+
+def test_people_see_what_rest_stands_in_for() -> None:
+    """What is silent, what is not believed and why, and what may be silent."""
+    names = [f"C{n}USDT" for n in range(7)]
+    text = shown_bridge(
+        bridged=names, polls=40, mark_age_s=1.2, at_rest=["XAUUSDT"],
+        distrusted={"BTCUSDT": "the stream says 61,000 where REST says 59,400"},
+    )  # fmt: skip
+    assert (
+        "  REST stands in for C0USDT, C1USDT, C2USDT, C3USDT, C4USDT +2 more: 40 questions so far, "
+        "the last mark 1.2 s ago.\n" in text
+    )
+    assert "  Not believed: BTCUSDT, the stream says 61,000 where REST says 59,400.\n" in text
+    assert "  Markets closed, prices unmoved: XAUUSDT.\n" in text
+    text = shown_bridge(bridged=["BTCUSDT"], polls=1, failing="http_error")
+    assert "BTCUSDT: 1 question so far, no mark yet, no answer (http error), asked again.\n" in text
+
+
+def test_marks_of_rest_alone_are_a_warning() -> None:
+    """Positions are judged; what nobody tells any more is not known."""
+    by_rest = symbol(data="blind", age_s=2.0, source="rest")
+    code, line = verdict(state(engine=engine(wallets=(wallet(level="ok"),), symbols=(by_rest,))))
+    assert code == WARNING
+    assert line.startswith("marks of BTCUSDT come from REST only |")
+    old = symbol(symbol="ETHUSDT", data="blind", age_s=11.0, source="rest")
+    code, line = verdict(state(engine=engine(wallets=(wallet(level="ok"),), symbols=(by_rest, old))))
+    assert code == UNKNOWN
+    assert line.startswith("no marks for ETHUSDT; marks of BTCUSDT come from REST only |")
