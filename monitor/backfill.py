@@ -12,11 +12,12 @@ from typing import Final, NamedTuple, Protocol
 import msgspec
 import structlog
 
-from monitor.core.away import Candles, Present, Review, needed
+from monitor.core.away import LONG_MS, Candles, Present, Review, needed
 from monitor.core.events import Away
+from monitor.core.minutes import MINUTE_MS
 from monitor.core.model import Level, Market, Sample
 from monitor.errors import StoreError
-from monitor.holes import HoleInbox, Outage, outages
+from monitor.holes import Hole, HoleInbox, Outage, outages
 from monitor.ports import Clock, Inbox, Job
 from monitor.status import AwayView
 from monitor.storage.history_reader import HistoryReader
@@ -116,6 +117,7 @@ class Backfill:
         self._timings = timings
         self._held: frozenset[str] = frozenset()
         self._view: AwayView | None = None
+        self._found: list[Hole] = []  # that may be part of something longer
         self._todo: list[Outage] = []
 
     def begin(self, held: Collection[str]) -> None:
@@ -133,19 +135,21 @@ class Backfill:
     async def _run(self) -> None:
         await asyncio.to_thread(self._learn)
         began_s = quiet_s = since_s = self._clock.mono_s()
-        waiting, settled = 0, False
+        settled = False
         while True:
             await self._clock.sleep(self._timings.look_s)
             now_s = self._clock.mono_s()
             if not settled and now_s - began_s >= START_S:
                 settled = True
                 self._holes.settle()
-            if self._holes.waiting != waiting:
-                since_s = now_s if waiting == 0 else since_s
-                waiting, quiet_s = self._holes.waiting, now_s
-            if waiting and (now_s - quiet_s >= self._timings.settle_s or now_s - since_s >= LONGEST_SETTLE_S):
-                self._todo += outages(self._holes.take())
-                waiting = 0
+            if new := self._holes.take():
+                quiet_s, since_s = now_s, since_s if self._found else now_s
+                self._found += new
+                await self._keep()
+            lasting = now_s - since_s >= LONGEST_SETTLE_S
+            if self._found and (lasting or now_s - quiet_s >= self._timings.settle_s):
+                self._todo += outages(self._found)
+                self._found.clear()
             while self._todo:
                 # Written down before: what cannot be looked at must not end every run from now on.
                 self._todo[0] = self._todo[0]._replace(tries=self._todo[0].tries + 1)
@@ -174,7 +178,7 @@ class Backfill:
             KeptOutage(
                 one.from_ms, one.until_ms, sorted(one.symbols), one.restarted, one.cut, one.told, one.tries
             )
-            for one in self._todo
+            for one in (*self._todo, *outages(self._found))
         ]  # fmt: skip
         try:
             await asyncio.to_thread(self._cache.save, kept)
@@ -206,7 +210,7 @@ class Backfill:
             from_ms=outage.from_ms,
             until_ms=outage.until_ms,
         )
-        view = await self._judge(review, outage, view, _spoken(found.refused))
+        view = await self._judge(review, outage, view, _unknown(found, review.minutes))
         if not outage.told:
             self._inbox.post(
                 Away(
@@ -273,6 +277,13 @@ def _samples(review: Review, minutes: range) -> list[Sample]:
     return [sample for minute in minutes for sample in review.samples(minute)]
 
 
-def _spoken(names: Collection[str]) -> tuple[str, ...]:
-    """Return watched names for people: the two rates of an asset are its index."""
-    return tuple(sorted({f"{name.partition('@')[0]} index" if "@" in name else name for name in names}))
+def _unknown(found: Fetched, minutes: range) -> tuple[str, ...]:
+    """Return for people what could not be had, and what has no candles for a long part of the time."""
+    most = max(len(minutes) - LONG_MS // MINUTE_MS, 1)
+    partly = {name for name, candles in found.candles.items() if len(candles) < most}
+    return tuple(sorted({*map(_spoken, found.refused), *(f"{_spoken(name)} (in part)" for name in partly)}))
+
+
+def _spoken(name: str) -> str:
+    """Return a watched name for people: the two rates of an asset are its index."""
+    return f"{name.partition('@')[0]} index" if "@" in name else name

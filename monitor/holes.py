@@ -97,11 +97,6 @@ class HoleInbox:
         found, self._found = self._found, {}
         return tuple(hole for holes in found.values() for hole in holes)
 
-    @property
-    def waiting(self) -> int:
-        """How many holes were found since the last take."""
-        return sum(map(len, self._found.values()))
-
     def _begin(self, symbol: str, event_ms: int) -> None:
         """Take the first mark of a symbol in this run."""
         if self._earlier is None:
