@@ -85,7 +85,10 @@ class Daemon:
         self._engine = Engine()
         self._inbox = EngineInbox()
         self._store = SqliteState(plan.state_dir / STATE_DB, clock)
-        self._history = SqliteHistory(plan.history_path, clock, plan.history, on_state=self._history_state)
+        self._history = SqliteHistory(
+            plan.history_path, clock, plan.history, on_state=self._history_state,
+            on_replaced=lambda replaced: self._inbox.post(replaced_event("history", replaced)),
+        )  # fmt: skip
         self._delivery = Delivery(
             plan.channels,
             store=self._store,

@@ -331,7 +331,8 @@ class Committer:
             at_s, error = self._unopened or (0.0, None)
             if error is not None and self._clock.mono_s() - at_s < RETRY_S and not self._finishing:
                 raise error
-            self._opening = asyncio.create_task(self._store.open())
+            # It outlives the commit that waits for it, and ends with this job at the latest.
+            self._opening = asyncio.create_task(self._store.open())  # noqa: TID251
             self._opening.add_done_callback(lambda _: self._wake.set())
         opening = self._opening
         await asyncio.wait({opening})
@@ -413,9 +414,12 @@ def replaced_event(store: str, replaced: Replaced) -> StoreState:
     """Return what tells that a damaged database was set aside, or that one was begun where another was."""
     if not replaced.aside:
         return StoreState(store, ok=True, reason=replaced.cause, note="moved")
-    reason = f"{replaced.cause}. The damaged file is kept as {replaced.aside}"
-    saved = replaced.saved if replaced.whole else f"{replaced.saved}; some could not be read".removeprefix("; ")
-    return StoreState(store, ok=True, reason=reason, hint=f"Read from it: {saved}", note="damaged")
+    kept = f"The damaged file is kept as {replaced.aside}. Nothing of it was deleted"
+    saved = [replaced.saved] if replaced.saved else []
+    if not replaced.whole:
+        saved.append("the rest could not be read" if saved else "nothing was read from it")
+    hint = f"{kept}. Taken over: {', '.join(saved)}" if replaced.saved else f"{kept}; {', '.join(saved)}"
+    return StoreState(store, ok=True, reason=replaced.cause, hint=hint, note="damaged")
 
 
 def _bound(kept: dict[_Key, Any], most: int) -> None:

@@ -286,17 +286,43 @@ async def test_a_state_directory_that_cannot_be_made_is_named(tmp_path: Path) ->
 
 
 async def test_a_broken_state_database_does_not_silence_alerts(tmp_path: Path) -> None:
-    """The alert goes out unrecorded, and so does one about the database; the file is left as it was."""
+    """The alert goes out, and so does one about the database; the file is kept as it was, and a new one works."""
     state = tmp_path / "s"
     state.mkdir()
     (state / "state.db").write_bytes(b"not a database at all, " * 100)
     channel = FakeChannel()
     async with exchange("59300") as market, running(settings_of(market.config(state)), channel) as watch:
-        await until(lambda: len(channel.accepted) == 2)
-        assert not watch.daemon.status().state_ok
+        await until(lambda: len(channel.texts) >= 2 or any("STORAGE" in t and "EMERG" in t for t in channel.texts))
+        assert watch.daemon.status().state_ok
     assert any("EMERGENCY" in text for text in channel.texts)
-    assert any("state" in message.title.lower() + message.body.lower() for message in channel.accepted)
-    assert (state / "state.db").read_bytes().startswith(b"not a database")
+    assert any("was damaged and is set aside" in text for text in channel.texts)
+    (kept,) = state.glob("state.db.damaged-*")
+    assert kept.read_bytes() == b"not a database at all, " * 100
+    with StateReader(state / "state.db") as reader:
+        assert "accepted" in {row.state for row in reader.alerts()}
+
+
+async def test_a_state_database_of_a_newer_version_is_done_without(tmp_path: Path) -> None:
+    """The service never stays down for it: it watches without a memory, says so, and does not touch the file."""
+    state = tmp_path / "s"
+    channel = FakeChannel()
+    async with exchange("59300") as market:
+        settings = settings_of(market.config(state))
+        async with running(settings, channel) as watch:
+            await until(lambda: len(channel.accepted) == 1)
+        with closing(sqlite3.connect(state / "state.db")) as upgrade:
+            upgrade.execute("PRAGMA user_version = 99")
+        before = (state / "state.db").read_bytes()
+        channel = FakeChannel()
+        async with running(settings, channel) as watch:
+            await until(
+                lambda: any("STORAGE" in t for t in channel.texts) and any("EMERG" in t for t in channel.texts)
+            )
+            assert not watch.daemon.status().state_ok
+    assert (state / "state.db").read_bytes() == before
+    said = "\n".join(channel.texts)
+    assert "its schema version is 99" in said
+    assert "Install the newer version" in said
 
 
 async def test_two_daemons_on_one_directory_are_refused(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def run(
     """Watch the configured positions until told to stop."""
     from monitor import logs
     from monitor.cli.wiring import build_channels, build_daemon
-    from monitor.errors import ControlError, SchemaTooNewError
+    from monitor.errors import ControlError
     from monitor.supervise import JobGaveUpError
     from monitor.system_clock import SystemClock
 
@@ -45,7 +45,7 @@ def run(
     daemon = build_daemon(settings, channels, clock=SystemClock(), environ=os.environ, journal=journal)
     try:
         asyncio.run(serve(daemon))
-    except (ControlError, SchemaTooNewError) as error:
+    except ControlError as error:
         # The state directory cannot be used. Starting it again cannot help, so a supervisor must not.
         complain(str(error))
         return MISUSED

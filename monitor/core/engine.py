@@ -5,9 +5,9 @@ effects, which is what a journal replays. Longer than other modules, because the
 an event is decided here and nowhere else.
 """
 
-import msgspec
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 
 from monitor.core import away, report

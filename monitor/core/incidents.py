@@ -66,7 +66,7 @@ class Incidents:
         return effects
 
     def memory(self) -> Effects:
-        """Return all that must survive a restart: every state, also of what is gone and owed its end, and wishes."""
+        """Return all that must survive a restart: states, also of what is gone and owed its end, and wishes."""
         left = tuple(state for state, _ in self._leaving.values())
         return Effects(subjects=(*left, *self._states.values()), holds=self.holds.active())
 

@@ -14,6 +14,7 @@ DAMAGED_HINT: Final = (
     "Nothing was deleted. The daemon sets it aside and begins a new one with what can still be read, once it may "
     "write in that directory"
 )
+MOVED: Final = "its name led to its file no more while the service ran"
 _DAMAGE: Final = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 _FULL = "Free some space on its disk; writing goes on by itself after that"
 _HINTS: Final = {

@@ -17,9 +17,10 @@ import structlog
 
 from monitor.beat import Beat
 from monitor.core.model import Change, Sample
-from monitor.errors import StoreError
-from monitor.ports import Clock
-from monitor.storage.failures import UnstorableError
+from monitor.errors import DamagedError, StoreError
+from monitor.ports import Clock, Replaced
+from monitor.storage import salvage
+from monitor.storage.failures import MOVED, UnstorableError, breaks_connection
 from monitor.storage.history_schema import (
     DROP_EMPTY_SUBJECTS,
     FOLD,
@@ -82,7 +83,11 @@ class SqliteHistory:
         on_state: Callable[[bool, str], None],
         *,
         busy_s: float = BUSY_S,
+        on_replaced: Callable[[Replaced], None] = lambda _: None,
     ) -> None:
+        self._on_replaced = on_replaced
+        self._damage: DamagedError | None = None
+        self._broken = False  # a new connection is needed
         self._db = Database(path, HISTORY_SCHEMA, synchronous="NORMAL", busy_s=busy_s)
         self._clock = clock
         self._settings = settings
@@ -129,11 +134,42 @@ class SqliteHistory:
     async def open(self) -> None:
         """Open and migrate; does nothing if it is open. ``run`` does it too, and keeps trying.
 
+        A damaged file is set aside and a new one begun; one that went is begun anew.
+
         Raises:
             SchemaTooNewError: a newer version of this program wrote the file.
             StoreError: the file cannot be used.
         """
-        await self._db.open()
+        moved = self._db.is_open and not self._db.in_place()
+        if moved or self._broken or self._damage is not None:
+            await self._let_go()
+        if self._damage is None:
+            try:
+                await self._db.open()
+            except DamagedError as error:
+                self._damage = error
+        if self._damage is not None:
+            await self._replace(self._damage)
+            await self._db.open()
+        if moved:
+            log.error("history.moved", path=str(self._db.path))
+            self._on_replaced(Replaced(MOVED, "", "", whole=True))
+
+    async def _let_go(self) -> None:
+        try:
+            await self._db.close()
+        except StoreError as error:
+            log.warning("history.close_failed", path=error.path, cause=error.cause)
+        self._known.clear()
+        self._to_prune.clear()
+        self._broken = False
+
+    async def _replace(self, damage: DamagedError) -> None:
+        """Begin anew. Nothing is saved: history is large, and nothing is decided by it."""
+        made = await asyncio.to_thread(salvage.replace, self._db.path, HISTORY_SCHEMA, (), self._clock.wall_ms())
+        self._damage = None
+        log.error("history.damaged", path=damage.path, cause=damage.cause, aside=str(made.aside))
+        self._on_replaced(Replaced(damage.cause, str(made.aside), "", whole=False))
 
     async def run(self) -> None:
         """Write what is recorded until ``finish`` was called and the rest is written.
@@ -146,11 +182,14 @@ class SqliteHistory:
             await self._rest(min(_LONGEST_PAUSE_S, self._settings.flush_s * 2.0**failures))
             ending = self._finishing
             try:
-                await self._db.open()
+                await self.open()
                 await self._flush()
                 if not ending:
                     await self._prune()
             except StoreError as error:
+                if isinstance(error, DamagedError) and self._db.is_open:
+                    self._damage = error
+                self._broken = self._broken or breaks_connection(error)
                 failures = min(failures + 1, 10)
                 self._turned_bad(error)
             else:

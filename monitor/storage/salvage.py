@@ -17,6 +17,7 @@ from monitor.storage.failures import translated
 from monitor.storage.schema import Schema, steps_to
 from monitor.storage.sqlite import BUSY_S, make_private
 
+_HEAD_BYTES: Final = 100
 _MAGIC: Final = b"SQLite format 3\x00"
 _VERSION_AT: Final = 60
 _APPLICATION_AT: Final = 68
@@ -82,8 +83,8 @@ def _version_of(path: Path, schema: Schema) -> int:
     Read as bytes, for SQLite refuses a file whose catalogue is damaged.
     """
     with translated(path, "open"), path.open("rb") as stream:
-        head = stream.read(100)
-    if len(head) < 100 or not head.startswith(_MAGIC):
+        head = stream.read(_HEAD_BYTES)
+    if len(head) < _HEAD_BYTES or not head.startswith(_MAGIC):
         return 0
     version = int.from_bytes(head[_VERSION_AT : _VERSION_AT + 4], "big")
     application = int.from_bytes(head[_APPLICATION_AT : _APPLICATION_AT + 4], "big")

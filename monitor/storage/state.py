@@ -11,7 +11,7 @@ from monitor.core.notices import Hold, Notice, SubjectState
 from monitor.errors import DamagedError, StoreError
 from monitor.ports import Attempt, Clock, Replaced, Rows, Stored
 from monitor.storage import salvage, statements
-from monitor.storage.failures import breaks_connection
+from monitor.storage.failures import MOVED, breaks_connection
 from monitor.storage.outbox import (
     AttemptRow,
     OutboxCount,
@@ -102,7 +102,7 @@ class SqliteState:
     async def _let_go(self) -> None:
         if self._db.is_open and not self._db.in_place():
             log.error("state.moved", path=str(self._db.path))
-            self._replaced = Replaced("its name led to its file no more while the service ran", "", "", whole=True)
+            self._replaced = Replaced(MOVED, "", "", whole=True)
         try:
             await self._db.close()
         except StoreError as error:

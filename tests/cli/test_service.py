@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from monitor.app import Daemon
 from monitor.cli.root import app
 from monitor.control import PATH_LIMIT
-from monitor.errors import ControlError, SchemaTooNewError, StoreError
+from monitor.errors import ControlError, StoreError
 from monitor.storage.paths import CONTROL_SOCKET, LOCK_FILE
 from tests.cli.test_common import CONFIG, written
 
@@ -69,7 +69,6 @@ def test_a_state_directory_that_is_a_file_is_misuse(tmp_path: Path) -> None:
     ("error", "code"),
     [
         (ControlError("s: no such place"), 2),
-        (SchemaTooNewError("state.db", "open", "schema 9"), 2),
         (StoreError("state.db", "open", "disk"), 1),
         (ExceptionGroup("jobs", [ValueError("died")]), 1),
     ],

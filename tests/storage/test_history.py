@@ -18,7 +18,7 @@ from monitor.storage.history_reader import HistoryReader, Subject
 from monitor.storage.history_schema import HISTORY_SCHEMA
 from monitor.storage.sqlite import Reader
 from tests.conftest import ManualClock, settle
-from tests.storage.damage import execute, forbidden_directory, put
+from tests.storage.damage import execute, forbidden_directory
 from tests.storage.fakes import MemoryHistory
 
 MINUTE_MS = 60_000
@@ -198,7 +198,8 @@ async def test_a_full_disk_is_told_once_and_rows_are_kept_as_far_as_they_may(
 
 async def test_the_pause_between_attempts_has_an_end(path: Path, clock: ManualClock) -> None:
     """A disk that was full for a day is found writable within a minute."""
-    put(path, b"no database" * 500)
+    path.parent.mkdir(exist_ok=True)
+    execute(path, "CREATE TABLE notes (t)")  # not ours, so it stays in the way
     box = Harness(path, clock)
     async with box.running():
         for _ in range(12):

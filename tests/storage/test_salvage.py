@@ -150,7 +150,7 @@ async def test_a_damaged_file_of_an_earlier_version_is_saved_and_then_migrated(
         old,
         f"ATTACH '{path}' AS new",
         "INSERT INTO subjects SELECT * FROM new.subjects",
-        f"INSERT INTO outbox ({common}{incident}) SELECT {common}{incident} FROM new.outbox",
+        f"INSERT INTO outbox ({common}{incident}) SELECT {common}{incident} FROM new.outbox",  # noqa: S608 - our own names
     )
     spoil_pages(old, [pages_of(old, "outbox")[3]])
     store = SqliteState(old, clock)
@@ -203,7 +203,7 @@ def test_a_file_of_another_program_is_not_touched(tmp_path: Path) -> None:
     assert names(path) == {"state.db", "newer.db"}
 
 
-class Cut(Exception):
+class CutError(Exception):
     """The process died here."""
 
 
@@ -223,14 +223,14 @@ async def test_a_crash_between_two_steps_loses_neither_file(
     def dying(self: Path, target: Path | str) -> Path:
         nonlocal left
         if left == 0:
-            raise Cut
+            raise CutError
         left -= 1
         return rename(self, target)
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "rename", dying)
         dies = SqliteState(path, clock)
-        with suppress(Cut):
+        with suppress(CutError):
             await dies.open()
         await dies.close()
     store = SqliteState(path, clock)

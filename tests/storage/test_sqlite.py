@@ -12,8 +12,8 @@ import aiosqlite
 import pytest
 
 from monitor.errors import StoreError
-from monitor.storage.schema import Schema
 from monitor.storage.failures import UnstorableError, translated
+from monitor.storage.schema import Schema
 from monitor.storage.sqlite import Database, Reader, make_private
 from tests.conftest import settle
 from tests.storage.damage import execute

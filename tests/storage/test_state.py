@@ -20,7 +20,6 @@ from monitor.storage.state import WRITE_BUSY_S, SqliteState, StateReader
 from monitor.storage.state_schema import STATE_SCHEMA
 from tests.conftest import ManualClock
 from tests.storage.damage import (
-    content_of,
     execute,
     forbidden_directory,
     mode_of,
