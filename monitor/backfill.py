@@ -7,7 +7,7 @@ runs in a worker thread and in slices, so that marks of now go first.
 import asyncio
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 import msgspec
 import structlog
@@ -24,15 +24,16 @@ from monitor.storage.history_reader import HistoryReader
 from monitor.storage.holes_cache import HolesCache, KeptOutage
 
 log = structlog.get_logger()
+_T = TypeVar("_T")
 
 LOOK_S: Final = 1.0
 SETTLE_S: Final = 10.0  # without another hole: symbols of one outage return one after the other
 LONGEST_SETTLE_S: Final = 120.0  # where they go on coming and going
 START_S: Final = 600.0  # after the start, in which what is opened meanwhile cannot be told from what was held
 MOST_TRIES: Final = 3  # to look at one time, over all runs
-SLICE_ROWS: Final = 20_000  # positions times minutes, judged at a time
+SLICE_ROWS: Final = 5_000  # positions times minutes, judged at a time
 LONGEST_SLICE: Final = 240  # minutes
-REST_S: Final = 0.02  # between two slices
+REST_S: Final = 0.02  # between two slices at least; as long as the one before took
 ROOM: Final = 10_000  # rows that may wait to be written when others are added
 STUCK_S: Final = 900.0  # without room, before recording is given up
 PORTION: Final = 5_000  # rows recorded at a time
@@ -228,8 +229,7 @@ class Backfill:
         for some in _slices(review):
             done = f"judged {some.start - review.minutes.start} of {len(review.minutes)} minutes"
             self._view = msgspec.structs.replace(view, doing=done)
-            await asyncio.to_thread(review.judge, some)
-            await self._clock.sleep(REST_S)
+            await self._aside(review.judge, some)
         worst = review.worst()
         first = worst[0] if worst else None
         log.info(
@@ -243,7 +243,7 @@ class Backfill:
         """Record every minute; return how many rows there were."""
         rows = 0
         for some in _slices(review):
-            samples = await asyncio.to_thread(_samples, review, some)
+            samples = await self._aside(review.samples, some)
             for start in range(0, len(samples), PORTION):
                 if not await self._room():
                     log.warning("away.not_recorded", rows=rows)
@@ -252,8 +252,14 @@ class Backfill:
                 self._history.record(portion)
                 rows += len(portion)
             self._view = msgspec.structs.replace(view, rows=rows, doing="recording")
-            await self._clock.sleep(REST_S)
         return rows
+
+    async def _aside(self, work: Callable[[range], _T], minutes: range) -> _T:
+        """Do work in a thread, and leave the processor to others for as long as it took."""
+        began_s = self._clock.mono_s()
+        done = await asyncio.to_thread(work, minutes)
+        await self._clock.sleep(max(REST_S, self._clock.mono_s() - began_s))
+        return done
 
     async def _room(self) -> bool:
         """Wait until few rows wait, so that none of now is pushed out; False if that takes too long."""
@@ -271,10 +277,6 @@ def _slices(review: Review) -> Iterator[range]:
     minutes = review.minutes
     for start in range(minutes.start, minutes.stop, step):
         yield range(start, min(start + step, minutes.stop))
-
-
-def _samples(review: Review, minutes: range) -> list[Sample]:
-    return [sample for minute in minutes for sample in review.samples(minute)]
 
 
 def _unknown(found: Fetched, minutes: range) -> tuple[str, ...]:

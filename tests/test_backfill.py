@@ -59,8 +59,9 @@ class Prices:
     ) -> Found:
         self.asked.append((set(names), from_ms, until_ms))
         progress(len(names), len(names))
-        minutes = range(from_ms // MINUTE_MS + self.missing, until_ms // MINUTE_MS + 1)
-        candles = {minute: Candle(self.lows.get(minute, 99.0), 100.0, 100.0) for minute in minutes}
+        candles = Candles(range(from_ms // MINUTE_MS, until_ms // MINUTE_MS + 1))
+        found = candles.minutes[self.missing :]
+        candles.put({minute: Candle(self.lows.get(minute, 99.0), 100.0, 100.0) for minute in found})
         refused = {name: why for name, why in self.refused.items() if name in names}
         return Found({name: candles for name in names if name not in refused}, refused)
 

@@ -98,11 +98,11 @@ class CandleHistory:
         lost = ""  # why nobody answers
         for done, (market, ask) in enumerate(asks):
             progress(done, len(asks))
-            reason, candles = lost, dict[int, Candle]()
+            reason, candles = lost, Candles(range(0))
             if not lost:
                 try:
                     candles = await self._candles(self._sources[market], ask.symbol, from_ms, until_ms, give_up_s)
-                    reason = "" if candles else NO_CANDLES
+                    reason = "" if len(candles) else NO_CANDLES
                 except TransientRestError as error:
                     reason = lost = error.reason
                 except (RestError, WireError) as error:
@@ -117,16 +117,16 @@ class CandleHistory:
 
     async def _candles(
         self, source: PastSource, symbol: str, from_ms: int, until_ms: int, give_up_s: float
-    ) -> dict[int, Candle]:
+    ) -> Candles:
         """Return the candles of one symbol; pages follow each other until one brings nothing new."""
         start = from_ms - from_ms % MINUTE_MS
-        found: dict[int, Candle] = {}
+        found = Candles(range(from_ms // MINUTE_MS, until_ms // MINUTE_MS + 1))
         while start <= until_ms:
             page = await self._page(source, symbol, start, until_ms, give_up_s)
             new = {minute: candle for minute, candle in page.items() if minute * MINUTE_MS >= start}
             if not new:
                 break
-            found |= new
+            found.put(new)
             start = (max(new) + 1) * MINUTE_MS
         return found
 

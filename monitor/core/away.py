@@ -52,7 +52,29 @@ class Candle(NamedTuple):
     close: float
 
 
-Candles = Mapping[int, Candle]  # by minute, counted from 1970
+class Candles:
+    """The candles of one price, as columns: a week of many symbols has to fit.
+
+    Args:
+        minutes: counted from 1970.
+    """
+
+    def __init__(self, minutes: range) -> None:
+        self.minutes = minutes
+        self.low: Floats = np.full(len(minutes), np.nan)  # NaN where there is no candle
+        self.high = self.low.copy()
+        self.close = self.low.copy()
+
+    def put(self, found: Mapping[int, Candle]) -> None:
+        """Take candles by minute; those of other minutes are passed over."""
+        for minute, candle in found.items():
+            if minute in self.minutes:
+                at = minute - self.minutes.start
+                self.low[at], self.high[at], self.close[at] = candle
+
+    def __len__(self) -> int:
+        """Return for how many minutes there is one."""
+        return int(np.count_nonzero(~np.isnan(self.low)))
 
 
 class Present(NamedTuple):
@@ -125,8 +147,11 @@ class Review:
                 self._worst = _merged(self._book, self._worst, readings, worse)
                 self._at_ms[worse] = self._moment(minute)
 
-    def samples(self, minute: int) -> tuple[Sample, ...]:
-        """Return the history rows of one minute: of every wallet that can be judged, and of its positions."""
+    def samples(self, minutes: Iterable[int]) -> list[Sample]:
+        """Return the history rows of minutes: of every wallet that can be judged, and of its positions."""
+        return [sample for minute in minutes for sample in self._rows(minute)]
+
+    def _rows(self, minute: int) -> tuple[Sample, ...]:
         readings, level = self._minute(minute)
         return report.rows(
             self._book,
@@ -246,17 +271,18 @@ def _columns(book: Book, candles: Mapping[str, Candles], minutes: range) -> tupl
     present = dict(zip(book.rated_bid.tolist(), book.slot_bid[book.rated_slots].tolist(), strict=True))
     present |= dict(zip(book.rated_ask.tolist(), book.slot_ask[book.rated_slots].tolist(), strict=True))
     for column, name in enumerate(book.watched):
-        mine = candles.get(name, {})
-        scale = 1.0
+        mine = candles.get(name)
         rate = present.get(column - len(book.symbols))
-        if rate is not None and not mine:
-            low[:, column] = high[:, column] = rate
-        elif rate is not None:
-            scale = rate / mine[max(mine)].close
-        for minute, candle in mine.items():
-            if minute in minutes:
-                low[minute - minutes.start, column] = candle.low * scale
-                high[minute - minutes.start, column] = candle.high * scale
+        if mine is None or not len(mine):
+            if rate is not None:
+                low[:, column] = high[:, column] = rate
+            continue
+        scale = 1.0 if rate is None else rate / mine.close[~np.isnan(mine.close)][-1]
+        both = range(max(minutes.start, mine.minutes.start), min(minutes.stop, mine.minutes.stop))
+        here = slice(both.start - minutes.start, both.stop - minutes.start)
+        there = slice(both.start - mine.minutes.start, both.stop - mine.minutes.start)
+        low[here, column] = mine.low[there] * scale
+        high[here, column] = mine.high[there] * scale
     return low, high
 
 

@@ -88,8 +88,11 @@ async def test_each_market_is_asked_for_its_own(stand: Stand) -> None:
     last = stand.until_ms // MINUTE_MS
     assert found.refused == {}
     assert set(found.candles) == {"BTCUSDT", "BTCUSD_PERP"}
-    assert all(sorted(candles) == list(range(last - 37, last + 1)) for candles in found.candles.values())
-    assert found.candles["BTCUSDT"][last] == Candle(90.0, 110.0, 105.0)
+    for candles in found.candles.values():
+        assert candles.minutes == range(last - 37, last + 1)
+        assert len(candles) == 38
+    one = found.candles["BTCUSDT"]
+    assert (one.low[-1], one.high[-1], one.close[-1]) == (90.0, 110.0, 105.0)
     assert [(symbol, limit) for symbol, limit, *_ in stand.usdm.asked] == [("BTCUSDT", 38)]
     assert [(symbol, limit) for symbol, limit, *_ in stand.coinm.asked] == [("BTCUSD_PERP", 38)]
     assert stand.progress == [(0, 2), (1, 2), (2, 2)]

@@ -24,6 +24,7 @@ from tests.core.reference import assess, wallets_of
 from tests.core.strategies import Case, cases, coin
 
 FIRST = WALL_MS // MINUTE_MS
+ByMinute = dict[int, Candle]
 FROM_MS = FIRST * MINUTE_MS + 20_000
 
 
@@ -37,15 +38,18 @@ def present(
     return Present(accounts, known, EngineSettings(), corrections or {}, deviations or {})
 
 
-def minutes(*ends: tuple[float, float] | None, first: int = FIRST) -> Candles:
+def minutes(*ends: tuple[float, float] | None, first: int = FIRST) -> ByMinute:
     """Return candles of minutes that follow each other; None is a gap."""
     return {first + i: Candle(*end, end[1]) for i, end in enumerate(ends) if end is not None}
 
 
-def review(now: Present, candles: dict[str, Candles], count: int, names: set[str] | None = None) -> Review:
+def review(now: Present, candles: dict[str, ByMinute], count: int, names: set[str] | None = None) -> Review:
     """Return the judgement of the first ``count`` minutes."""
     until_ms = FROM_MS + (count - 1) * MINUTE_MS
-    made = Review(now, names or set(candles), candles, from_ms=FROM_MS, until_ms=until_ms)
+    columns = {name: Candles(range(FIRST, FIRST + count)) for name in candles}
+    for name, found in candles.items():
+        columns[name].put(found)
+    made = Review(now, names or set(candles), columns, from_ms=FROM_MS, until_ms=until_ms)
     made.judge(made.minutes)
     return made
 
@@ -87,7 +91,7 @@ def test_a_minute_without_one_of_its_prices_says_nothing_about_a_wallet() -> Non
     candles = {BTC: minutes((100, 100), (50, 100), (90, 100)), ETH: minutes((100, 100), None, (95, 100))}
     made = review(now, candles, 3)
     assert only(made).at_ms == FROM_MS + 2 * MINUTE_MS - 1
-    assert [bool(made.samples(minute)) for minute in made.minutes] == [True, False, True]
+    assert [bool(made.samples([minute])) for minute in made.minutes] == [True, False, True]
     assert review(now, {BTC: candles[BTC]}, 3).worst() == ()
 
 
@@ -122,7 +126,7 @@ def test_a_hedged_pair_may_be_worse_at_the_end_that_leaves_it_more() -> None:
 def test_the_rows_of_a_minute_lie_within_it_and_within_the_time() -> None:
     """They say where they come from, and never replace a row of what was seen."""
     made = review(present(account(isolated())), {BTC: minutes((99, 99), (91.5, 95), (99, 99))}, 3)
-    rows = [made.samples(minute) for minute in made.minutes]
+    rows = [made.samples([minute]) for minute in made.minutes]
     assert [one[0].at_ms for one in rows] == [
         FIRST * MINUTE_MS + 30_000, (FIRST + 1) * MINUTE_MS + 30_000, FROM_MS + 2 * MINUTE_MS - 1,
     ]  # fmt: skip
@@ -169,7 +173,7 @@ def test_rates_of_collateral_move_as_their_asset_did() -> None:
     assert only(review(now, {BTC: flat, **dict.fromkeys(rates, last)}, 2)).at_ms == FROM_MS + MINUTE_MS - 1
 
 
-def _reference(case: Case, candles: dict[str, Candles]) -> dict[str, tuple[float, float, int]]:
+def _reference(case: Case, candles: dict[str, ByMinute]) -> dict[str, tuple[float, float, int]]:
     """Return lowest cushion, its room and minute by wallet, trying every end of every symbol of every minute."""
     found: dict[str, tuple[float, float, int]] = {}
     for one in case.accounts:
@@ -188,7 +192,7 @@ def _reference(case: Case, candles: dict[str, Candles]) -> dict[str, tuple[float
     return found
 
 
-def _levels(now: Present, candles: dict[str, Candles]) -> dict[str, int]:
+def _levels(now: Present, candles: dict[str, ByMinute]) -> dict[str, int]:
     """Return the highest level of each wallet at any combination of ends, one price for each symbol at a time."""
     book = compile_book(now.accounts, now.tables)
     limits = compile_thresholds(book, now.settings)
@@ -207,7 +211,7 @@ def test_any_time_is_as_bad_as_its_worst_end(case: Case, seed: int) -> None:
     Small books with hedged pairs, cross and isolated wallets, linear and inverse contracts.
     """
     random = Random(seed)  # noqa: S311  # reproducible, not secret
-    candles: dict[str, Candles] = {}
+    candles: dict[str, ByMinute] = {}
     for symbol, mark in case.marks.items():
         ends = [sorted(mark * random.uniform(0.7, 1.3) for _ in range(2)) for _ in range(2)]
         candles[symbol] = minutes(*((low, high) for low, high in ends))
@@ -217,7 +221,7 @@ def test_any_time_is_as_bad_as_its_worst_end(case: Case, seed: int) -> None:
     expected = _reference(case, candles)
     highest = _levels(now, candles)
     assert set(worst) == set(expected)
-    rows = [sample for minute in made.minutes for sample in made.samples(minute) if not sample.symbol]
+    rows = [sample for sample in made.samples(made.minutes) if not sample.symbol]
     for subject, (cushion, room, _) in expected.items():
         of_wallet = [row for row in rows if f"{row.account}/{row.wallet}" == subject]
         lowest = min(row.cushion for row in of_wallet if row.cushion is not None)
