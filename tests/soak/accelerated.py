@@ -26,7 +26,6 @@ from tests.soak.measure import Reading, read
 from tests.soak.pump import Pump
 from tests.soak.report import SoakResult
 
-QUANTUM_S: Final = 0.5  # how far time moves at once: what the service looks at twice a second
 _ROUNDS: Final = 2_000  # of the loop until everything that was sent must have been taken
 _REAL_PAUSE_S: Final = 0.001
 _CONNECT_PAUSES: Final = 20  # real milliseconds that a handshake gets in half a second of driven time
@@ -43,6 +42,7 @@ class Plan(NamedTuple):
     fall_every_s: float = 4 * 3_600.0
     fall_s: float = 1_200.0
     fund_every_s: float = 1_800.0
+    quantum_s: float = 0.5  # how far time moves at once, up to a second: the service looks twice a second
 
 
 class CountingChannel:
@@ -164,9 +164,10 @@ class Soak:
         await self._turn(200)
         for second in range(1, seconds + 1):
             self._happen(second)
-            self._clock.move(QUANTUM_S)
-            await self._settle(daemon)
-            self._clock.move(1.0 - QUANTUM_S)
+            if plan.quantum_s < 1.0:
+                self._clock.move(1.0 - plan.quantum_s)
+                await self._settle(daemon)
+            self._clock.move(plan.quantum_s)
             taken = self._taken(daemon)
             if not self._pump.refusing:
                 taken += self._pump.push(self._clock.elapsed_s, self._clock.wall_ms())

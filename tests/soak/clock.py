@@ -3,8 +3,11 @@
 import asyncio
 import heapq
 from itertools import count
+from typing import Final
 
 from monitor.core.model import Now
+
+_MOST_KEPT: Final = 500
 
 
 class DrivenClock:
@@ -16,6 +19,7 @@ class DrivenClock:
         self._mono_s = mono_s
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
         self._count = count()
+        self._most = _MOST_KEPT
 
     @property
     def elapsed_s(self) -> float:
@@ -46,6 +50,7 @@ class DrivenClock:
             if not future.done():
                 future.set_result(None)
         # Who was cancelled far ahead of his time would otherwise be kept until then.
-        if len(self._sleepers) > 1_000:
+        if len(self._sleepers) > self._most:
             self._sleepers = [one for one in self._sleepers if not one[2].done()]
             heapq.heapify(self._sleepers)
+            self._most = max(_MOST_KEPT, 2 * len(self._sleepers))
