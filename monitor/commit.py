@@ -208,8 +208,11 @@ class Committer:
         return self._failed is None
 
     def nudge(self) -> None:
-        """Called each second: a failed commit is tried again when it is due."""
-        if self._failed is not None and self._clock.mono_s() - self._failed_at_s >= RETRY_S:
+        """Called each second: a failed commit is tried again when it is due, and a file that went is noticed."""
+        if self._failed is not None:
+            if self._clock.mono_s() - self._failed_at_s >= RETRY_S:
+                self._call()
+        elif self.must_open or not self._store.usable() or self._outbox.owes():
             self._call()
 
     async def flushed(self) -> None:
@@ -253,9 +256,11 @@ class Committer:
                 await self._wake.wait()
                 self._wake.clear()
                 last = self._finishing
-                await self._write()
-                if not self._batch:
-                    self._idle.set()
+                try:
+                    await self._write()
+                finally:
+                    if not self._batch:
+                        self._idle.set()
         finally:
             if self._finishing:
                 if self._opening is not None:
@@ -299,9 +304,11 @@ class Committer:
 
     def _begin(self) -> tuple[_Batch, _Batch, _Batch | None]:
         """Return what is new, the rows of the transaction that holds it, and what of them failed before."""
-        batch, self._batch = self._batch, _Batch()
+        batch, retried = self._batch, self._failed
         self._sending = [n for n in batch.notices if (n.key, n.channel) not in self._handed]
-        return batch, self._joined(self._failed, batch), self._failed
+        rows = self._joined(retried, batch)
+        self._batch = _Batch()  # only now: what cannot be joined is not lost
+        return batch, rows, retried
 
     def _written(self, batch: _Batch, rows: _Batch, retried: _Batch | None) -> None:
         self._probe(Step.COMMITTED, rows.notices)
@@ -317,9 +324,10 @@ class Committer:
         self._probe(Step.OFFERED, batch.notices)
 
     def _offer(self, batch: _Batch, *, recorded: bool) -> None:
-        notices, self._sending = self._sending, []
-        self._outbox.offer(notices, recorded=recorded)
-        _log_transitions(batch.transitions)
+        try:
+            self._hand_over(recorded=recorded)
+        finally:
+            _log_transitions(batch.transitions)
 
     async def _open(self) -> None:
         """Open the store. A file that takes longer to look through than an alert may wait is gone on with beside.
@@ -333,7 +341,7 @@ class Committer:
                 raise error
             # It outlives the commit that waits for it, and ends with this job at the latest.
             self._opening = asyncio.create_task(self._store.open())  # noqa: TID251
-            self._opening.add_done_callback(lambda _: self._wake.set())
+            self._opening.add_done_callback(lambda _: self._call())
         opening = self._opening
         await asyncio.wait({opening})
         self._opening = None
@@ -380,10 +388,15 @@ class Committer:
                 _bound(rows.over, OVER_KEPT)
                 for incident, at_ms in part.ended.items():
                     rows.end(incident, at_ms)
-        # What was delivered meanwhile must not come back as pending after a restart.
-        tried = [*(retried.notices if retried is not None else ()), *batch.notices]
-        new = {(n.key, n.channel) for n in self._sending}
-        rows.notices = [n for n in tried if (n.key, n.channel) in new or self._outbox.is_pending(n.key, n.channel)]
+        rows.owe(self._outbox.unmarked())
+        known: Iterable[Notice] = retried.notices if retried is not None else ()
+        if self._anew:
+            rows.add(self._memory())
+            known = [*known, *self._outbox.pending()]
+        # What was delivered meanwhile must not come back as pending after a restart: it is written with its fate.
+        tried = {(n.key, n.channel): n for n in (*known, *batch.notices)}
+        kept = {(n.key, n.channel) for n in self._sending} | rows.marked()
+        rows.notices = [n for key, n in tried.items() if key in kept or self._outbox.is_pending(*key)]
         return rows
 
     def _hand_over(self, *, recorded: bool) -> None:

@@ -13,8 +13,8 @@ from monitor.core.events import Event, Restored, StoreState, Unsure
 from monitor.core.incidents import Effects
 from monitor.core.model import Level, MarkTick
 from monitor.core.notices import Facts, Hold, HoldKind, Notice, NoticeKind, SubjectState, Transition
-from monitor.errors import StoreError
-from monitor.ports import Mark, Rows
+from monitor.errors import SchemaTooNewError, StoreError
+from monitor.ports import Attempt, Mark, Replaced, Rows, Stored
 from tests.conftest import ManualClock, settle
 from tests.storage.fakes import MemoryState
 
@@ -86,7 +86,8 @@ class Rig:
         self.store = MemoryState(clock)
         self.outbox = RecordingOutbox(self.store)
         self.inbox = Posted()
-        self.committer = Committer(self.store, self.outbox, self.inbox, clock)
+        self.memory = Effects()
+        self.committer = Committer(self.store, self.outbox, self.inbox, clock, memory=lambda: self.memory)
 
     async def run(self, *effects: Effects) -> None:
         """Submit, write all of it, and end."""
@@ -477,3 +478,154 @@ async def test_ends_that_wait_for_a_broken_disk_are_bounded(rig: Rig, monkeypatc
     rig.store.failing = None
     await rig.run()
     assert [row.ended_ms for row in rig.store.outbox.values()] == [None, None, 7, 7, 7]
+
+
+def mark(*keys: str, channel: str = "phone") -> Mark:
+    return Mark(keys, channel, "accepted", Attempt(90, 91))
+
+
+async def test_a_store_begun_anew_gets_all_of_the_present_state(rig: Rig) -> None:
+    """Every level, every wish and every alert that still waits, not only what changes next."""
+    await rig.write(Effects(subjects=(state(1),), notices=(notice(1), notice(1, "b/w"), notice(1, "c/w"))))
+    rig.outbox.waiting.discard(("c/w#1.1", "phone"))  # was delivered
+    rig.store.__init__(rig.clock)  # type: ignore[misc]  # what it held is gone, and it is not open
+    rig.memory = Effects(subjects=(state(1), state(4, "b/w")), holds=(SNOOZE,))
+    rig.committer.nudge()
+    await rig.write()
+    assert {name: one.sequence for name, one in rig.store.subjects.items()} == {"a/w": 1, "b/w": 4}
+    assert states_of(rig.store) == {"a/w#1.1": "pending", "b/w#1.1": "pending"}
+    assert rig.store.made == {"snooze#1": SNOOZE}
+    assert [key for key, _, _ in rig.outbox.offered] == ["a/w#1.1", "b/w#1.1", "c/w#1.1"]  # each once
+    await rig.write(Effects(subjects=(state(5),)))
+    assert rig.store.commits == 2  # of the new store; the second writes what changed and no more
+
+
+async def test_what_is_decided_while_a_store_is_opened_anew_stands_in_the_same_transaction(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A level without its alert would silence it after a crash."""
+    await rig.store.close()
+    opened = rig.store.open
+
+    async def meanwhile() -> Stored:
+        rig.memory = Effects(subjects=(state(2),))
+        rig.committer.submit(Effects(subjects=(state(2),), notices=(notice(2),)))
+        return await opened()
+
+    monkeypatch.setattr(rig.store, "open", meanwhile)
+    rig.committer.nudge()
+    await rig.write()
+    assert rig.store.commits == 1
+    assert states_of(rig.store) == {"a/w#1.2": "pending"}
+    assert rig.store.subjects["a/w"].sequence == 2
+
+
+async def test_a_store_that_takes_long_to_open_holds_up_no_alert_and_is_opened_once(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large file is looked through beside; what went out meanwhile is written once it is open."""
+    await rig.store.close()
+    gate = asyncio.Event()
+    opened = rig.store.open
+    openings = 0
+
+    async def slow() -> Stored:
+        nonlocal openings
+        openings += 1
+        await gate.wait()
+        return await opened()
+
+    monkeypatch.setattr(rig.store, "open", slow)
+    monkeypatch.setattr("monitor.commit.COMMIT_TIMEOUT_S", 0.01)
+    async with asyncio.TaskGroup() as group:
+        job = group.create_task(rig.committer.run())
+        rig.committer.submit(Effects(notices=(notice(1),)))
+        await rig.committer.flushed()
+        rig.committer.submit(Effects(notices=(notice(1, "b/w"),)))
+        await rig.committer.flushed()
+        assert rig.outbox.offered == [("a/w#1.1", False, False), ("b/w#1.1", False, False)]
+        monkeypatch.setattr("monitor.commit.COMMIT_TIMEOUT_S", 0.9)
+        gate.set()
+        await settle()
+        assert states_of(rig.store) == {"a/w#1.1": "pending", "b/w#1.1": "pending"}
+        job.cancel()
+    assert openings == 1
+
+
+async def test_a_store_that_cannot_be_opened_is_left_alone_for_a_while(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Alerts that follow each other do not each wait for the same failure."""
+    await rig.store.close()
+    tries = 0
+
+    async def refused() -> Stored:
+        nonlocal tries
+        tries += 1
+        raise SchemaTooNewError("state.db", "open", "version 9", "Install the newer version")
+
+    monkeypatch.setattr(rig.store, "open", refused)
+    for n in range(3):
+        await rig.write(Effects(notices=(notice(n),)))
+    assert tries == 1
+    assert rig.inbox.events[0] == StoreState("state", False, "version 9", "Install the newer version")
+    await rig.clock.advance(RETRY_S)
+    rig.committer.nudge()
+    await rig.write()
+    assert tries == 2
+
+
+async def test_an_alert_delivered_while_the_store_failed_is_in_it_afterwards(rig: Rig) -> None:
+    """With what became of it, as if nothing had happened; marks alone are written too."""
+    rig.store.failing = StoreError("state.db", "commit", "full")
+    await rig.write(Effects(notices=(notice(1),)))
+    rig.outbox.waiting.clear()
+    rig.outbox.owed.append(mark("a/w#1.1"))
+    rig.committer.nudge()
+    await rig.clock.advance(RETRY_S)
+    rig.committer.nudge()
+    await rig.write()  # fails once more, and the mark is kept
+    rig.store.failing = None
+    await rig.clock.advance(RETRY_S)
+    rig.committer.nudge()
+    await rig.write()
+    (row,) = rig.store.outbox.values()
+    assert (row.state, row.attempts, row.accepted_ms) == ("accepted", 1, 91)
+    await rig.write(Effects(notices=(notice(2),)))
+    rig.outbox.owed.append(mark("a/w#1.2"))
+    rig.committer.nudge()
+    await rig.write()
+    assert states_of(rig.store) == {"a/w#1.1": "accepted", "a/w#1.2": "accepted"}
+
+
+async def test_all_that_waits_for_a_broken_disk_is_bounded(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that fails for days does not fill the memory."""
+    for name in ("GONE_KEPT", "OVER_KEPT", "MARKS_KEPT"):
+        monkeypatch.setattr(f"monitor.commit.{name}", 3)
+    rig.store.failing = StoreError("state.db", "commit", "locked")
+    for n in range(9):
+        rig.outbox.owed.append(mark(f"s{n}#1.1"))
+        await rig.write(Effects(gone=(f"s{n}",), withdrawn=((f"s{n}", "phone"),)))
+    failed = rig.committer._failed
+    assert failed is not None
+    assert [len(part) for part in (failed.gone, failed.over, failed.marks)] == [3, 3, 3]
+
+
+async def test_a_damaged_store_is_told_with_where_it_lies_and_what_was_saved(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The operator can look at it, and knows what is missing."""
+    await rig.store.close()
+    opened = rig.store.open
+
+    async def replaced() -> Stored:
+        found = Replaced("malformed", "/s/state.db.damaged-1", "4 levels, 9 alerts", whole=False)
+        return (await opened())._replace(replaced=found)
+
+    monkeypatch.setattr(rig.store, "open", replaced)
+    await rig.write(Effects(notices=(notice(1),)))
+    hint = (
+        "The damaged file is kept as /s/state.db.damaged-1. Nothing of it was deleted. "
+        "Taken over: 4 levels, 9 alerts, the rest could not be read"
+    )
+    assert rig.inbox.events == [StoreState("state", True, "malformed", hint, "damaged")]
