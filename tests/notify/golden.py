@@ -187,6 +187,21 @@ _SINGLE: dict[str, Notice] = {
         _of(OF_TESTNET, reason="the key was refused", detail="Allow futures & trust this <IP>"), number=32,
     ),
     "account back": notice(NoticeKind.ACCOUNT_BACK, Level.OK, OF_TESTNET, number=32),
+    "account that says nothing": notice(
+        NoticeKind.ACCOUNT, Level.CRITICAL, _of(OF_TESTNET, reason="no answer", mark_age_s=95.0), number=32,
+    ),
+    "private stream": notice(NoticeKind.STREAM, Level.WARNING, _of(OF_TESTNET, reason="not_open"), number=36),
+    "private stream that is silent": notice(
+        NoticeKind.STREAM, Level.WARNING, _of(OF_TESTNET, reason="silent"), number=36
+    ),
+    "private stream back": notice(NoticeKind.STREAM_BACK, Level.OK, OF_TESTNET, number=36),
+    "part": notice(
+        NoticeKind.JOB, Level.WARNING, _of(OF_LIVE, detail="feed-usdm-a", reason="TypeError"), number=37
+    ),
+    "part given up": notice(
+        NoticeKind.JOB, Level.CRITICAL, _of(OF_LIVE, detail="feed-usdm-a", reason="TypeError", ends=True), number=37
+    ),
+    "part back": notice(NoticeKind.JOB_BACK, Level.OK, _of(OF_LIVE, detail="feed-usdm-a"), number=37),
     "drift": notice(NoticeKind.DRIFT, Level.WARNING, _of(OF_TESTNET, compared=(DRIFT,)), number=33),
     "drift over": notice(NoticeKind.DRIFT_OVER, Level.OK, OF_TESTNET, number=33),
     "margin call": notice(NoticeKind.MARGIN_CALL, Level.WARNING, CROSS),
