@@ -18,7 +18,7 @@ NAMES: Final = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT", "BNBUSDT", "ADAUSDT"
 CHANNELS: Final = ("phone", "mail", "siren")
 
 # What can go wrong, by port, and for how long in seconds.
-SHORT, MEDIUM, LONG = (2, 14), (14, 60), (60, 150)
+SHORT, MEDIUM, LONG = (2, 14), (14, 60), (60, 200)
 KINDS: Final[Mapping[str, tuple[tuple[int, int], ...]]] = {
     "feed-silent": (SHORT, MEDIUM, LONG),  # every stream, with the sockets open
     "feed-part-silent": (SHORT, MEDIUM, LONG),  # some symbols

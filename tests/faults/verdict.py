@@ -20,6 +20,8 @@ COMMITTED_S: Final = 0.05  # from a frame to a row
 BLIND_S: Final = 15.0
 SUSPECT_S: Final = 3.0
 FUTURE_MS: Final = 60_000
+OLD_MS: Final = 30_000  # so old may a mark from REST be
+STALE_S: Final = 5.0  # so long a stream must be silent before REST is surely asked
 MINUTE_S: Final = 60.0
 # How long a channel must work before what it owes must have arrived: at most a minute's pace where nothing had
 # gone wrong, a full back-off beside that where something had, and the quarter of an hour after a refusal for good.
@@ -28,6 +30,10 @@ BACK_S: Final = 200.0
 REFUSED_S: Final = 1000.0
 REMEMBERED_S: Final = 130.0  # the longest back-off
 TRUSTED_AGAIN_S: Final = 200.0  # after a feed stopped lying, with REST at hand
+WRONG_S: Final = 90.0  # a comparison a minute, and three in a row that disagree
+STUCK_S: Final = 160.0  # it must have stood still between two comparisons
+AWAY_S: Final = 75.0  # the shortest that is surely looked at
+FIRST_ROWS_S: Final = 30.0  # until the history of a life surely has some
 DIED_S: Final = 3.0  # what a job that is started anew may take
 ROUNDING: Final = 1e-9
 _ROOMS: Final = {Level.NOTICE: 0.5, Level.WARNING: 0.2, Level.CRITICAL: 0.1, Level.EMERGENCY: 0.07}
@@ -108,6 +114,7 @@ def judge(world: World) -> Figures:
     """Return what a story that was lived came to."""
     court = _Court(world)
     faults = [*court.outside(), *court.levels(), *court.falls(), *court.commits(), *court.told(), *court.blind()]
+    faults += [*court.lies(), *court.away()]
     faults += [*court.closings(), *court.repeats(), *court.flapping(), *court.pace()]
     return Figures(len(court.crossings), len(world.tape.sent), tuple(faults))
 
@@ -127,7 +134,7 @@ class _Court:
         self.wallets = {wallet.subject: wallet for wallet in wallets_of(self.story.accounts)}
         self.dwell_s = {rule.level: rule.dwell_s for rule in self.story.settings.rules.levels}
         self.fresh = list(_believed(self.tape.received))
-        self.seen = _times(self.fresh)
+        self.seen = _times([one for one in self.fresh if not one.rest])
         self.judged: dict[str, list[Judged]] = {subject: [] for subject in self.wallets}
         self.crossings: list[_Crossing] = []
         self._reckon()
@@ -188,9 +195,8 @@ class _Court:
         bad = sorted(
             (fault.start_s, fault.end_s + (21.0 if fault.kind == "channel-hangs" else 0.0))
             for fault in self.story.faults
-            if fault.kind == "crash" or fault.kind == "job-dies"
-            or (fault.kind.startswith("channel") and channel in fault.about)
-        )  # fmt: skip
+            if fault.kind in {"crash", "job-dies"} or (fault.kind.startswith("channel") and channel in fault.about)
+        )
         troubled = any(start_s <= begin_s and begin_s - REMEMBERED_S < stop_s for start_s, stop_s in bad)
         at_s, needed_s = begin_s, REFUSED_S if refused else BACK_S if troubled else PACED_S
         for start_s, stop_s in bad:
@@ -216,7 +222,16 @@ class _Court:
         yield from (f"died: {text}" for text in self.tape.deaths)
         yield from (f"a secret in the log: {text}" for text in self.tape.logs if "s3cr3t" in text)
         if self.world.life is not None:
-            yield from (f"left behind: {text}" for text in self.world.life.left)
+            unproven = {
+                f"/channel:{rule.name}" for rule in self.story.settings.channels if self._unproven(rule.name)
+            }
+            left = (text for about, text in self.world.life.left if about not in unproven)
+            yield from (f"left behind: {text}" for text in left)
+
+    def _unproven(self, channel: str) -> bool:
+        """Return whether a channel had nothing to take since it refused: nobody can know that it works again."""
+        outcomes = [sent.outcome for sent in self.tape.sent if sent.channel == channel]
+        return bool(outcomes) and outcomes[-1] != "accepted"
 
     def level_at(self, subject: str, life: int, at_s: float) -> Level:
         """Return what the service took a wallet's level for."""
@@ -229,7 +244,7 @@ class _Court:
     def levels(self) -> Iterator[str]:
         """A level that a received mark reaches is decided at once; none is reached that no mark has reached."""
         for at_s, life, wallet, level in self.crossings:
-            if self.lied_to(at_s - COMMITTED_S, at_s, wallet.symbols):
+            if self.lied_to(at_s - COMMITTED_S, at_s, wallet.symbols) or self.wrong(at_s, at_s, "clock-"):
                 continue
             late_s = DIED_S if self.died(at_s, at_s) else COMMITTED_S
             if at_s + late_s >= self.life_ends_s(life):
@@ -266,8 +281,8 @@ class _Court:
                     continue
                 for symbol in wallet.symbols:
                     last_s = self._last_s(move.life, symbol, move.at_s)
-                    if move.at_s - last_s >= SUSPECT_S + ROUNDING:
-                        yield f"{move.at_s:.2f} {subject} fell while {symbol} was silent for {move.at_s - last_s:.1f} s"
+                    if (silent_s := move.at_s - last_s) >= SUSPECT_S + ROUNDING:
+                        yield f"{move.at_s:.2f} {subject} fell while {symbol} was silent for {silent_s:.1f} s"
                 left = Level(change.level + 1)
                 begin_s = max(move.at_s - self.dwell_s[left] + 1.5, self.tape.lives[move.life][0])
                 if not self.lied_to(begin_s, move.at_s, wallet.symbols):
@@ -281,7 +296,7 @@ class _Court:
         return times[place - 1] if place else self.tape.lives[life][0]
 
     def commits(self) -> Iterator[str]:
-        """What is decided is on disk within the promised time while the store works, and on every channel asked."""
+        """What is decided is told to all who asked, and on disk in time while the store works."""
         for subject in self.wallets:
             for move in self.moved[subject]:
                 change = move.transition
@@ -348,7 +363,7 @@ class _Court:
         for life, (begins_s, ends_s) in enumerate(self.tape.lives):
             for symbol in self.story.symbols:
                 times = [begins_s, *self.seen.get((life, symbol), []), ends_s]
-                for last_s, next_s in zip(times, times[1:], strict=False):
+                for last_s, next_s in pairwise(times):
                     if next_s - last_s > BLIND_S:
                         yield from self._gap(symbol, last_s, next_s)
 
@@ -374,6 +389,57 @@ class _Court:
             ):
                 yield f"{last_s:.2f} {symbol} silent for {next_s - last_s:.1f} s, {channel} never heard"
 
+    def lies(self) -> Iterator[str]:
+        """A stream that is wrong is told of within the time that comparing it takes; meanwhile nothing falls."""
+        for fault in self.story.faults:
+            within_s = {"feed-wrong": WRONG_S, "feed-stuck": STUCK_S}.get(fault.kind)
+            if within_s is None:
+                continue
+            other = [one for one in self.story.faults if one is not fault]
+            until_s = fault.start_s + within_s
+            disturbed = any(
+                one.kind.startswith(("feed-", "rest-", "crash", "clock-", "job-"))
+                and one.start_s <= until_s and fault.start_s - WRONG_S < one.end_s
+                for one in other
+            )  # fmt: skip
+            named = {
+                symbol: at_s
+                for at_s, notice in reversed(self.tape.decided.values())
+                if notice.kind is NoticeKind.BLIND and fault.start_s <= at_s
+                for symbol in notice.facts.symbols
+            }
+            for symbol in fault.about:
+                if not disturbed and fault.end_s > until_s and named.get(symbol, math.inf) > until_s:
+                    yield f"{fault.start_s:.2f} {symbol} was {fault.kind}, nobody is told"
+            for subject, wallet in self.wallets.items():
+                for move in self.moved[subject]:
+                    knew_s = min(
+                        (named.get(symbol, math.inf) for symbol in wallet.symbols & {*fault.about}), default=0
+                    )
+                    if knew_s and knew_s < move.at_s < fault.end_s:
+                        change = move.transition
+                        if change.level < change.previous and not self.wrong(fault.start_s, move.at_s, "crash"):
+                            yield f"{move.at_s:.2f} {subject} fell on marks that were known to be wrong"
+
+    def away(self) -> Iterator[str]:
+        """What a time without a life was like is told after it."""
+        for number, crash in enumerate(self.story.crashes()):
+            if crash.end_s - crash.start_s < AWAY_S or crash.start_s < FIRST_ROWS_S:
+                continue
+            others = [one for one in self.story.faults if one is not crash]
+            if any(
+                one.start_s < crash.end_s + TRUSTED_AGAIN_S and crash.start_s - FIRST_ROWS_S < one.end_s
+                for one in others
+            ):
+                continue
+            begins_s, ends_s = self.tape.lives[number + 1]
+            if ends_s - begins_s > BACK_S and not any(
+                notice.kind is NoticeKind.AWAY and sent.life == number + 1
+                for rule in self.story.settings.channels
+                for sent, notice in self.read(rule.name)
+            ):
+                yield f"{crash.start_s:.2f} nobody watched for {begins_s - crash.start_s:.0f} s, and nobody is told"
+
     def closings(self) -> Iterator[str]:
         """What a channel reads of a subject begins with an alert, and each run of alerts ends with one message."""
         for rule in self.story.settings.channels:
@@ -396,7 +462,10 @@ class _Court:
                     yield f"{where}: an end without a beginning"
                 if any(one and other for one, other in pairwise(sure)) and not unheard:
                     yield f"{where}: two ends of one incident"
-                if not list(story.values())[-1]:
+                known = not subject.startswith("/channel:") or not self._unproven(
+                    subject.removeprefix("/channel:")
+                )
+                if not list(story.values())[-1] and known:
                     yield f"{where}: never told that it is over"
 
     def _doubts(self, channel: str, subject: str) -> Iterator[tuple[str, NoticeKind]]:
@@ -427,7 +496,7 @@ class _Court:
                     told[notice.subject, notice.number, notice.level].setdefault(notice.key, 0)
             for (subject, number, level), keys in told.items():
                 times = sorted(self.tape.decided[key, rule.name][0] for key in keys)
-                for one_s, other_s in zip(times, times[1:], strict=False):
+                for one_s, other_s in pairwise(times):
                     if other_s - one_s < self.dwell_s[level] - 1.5 and not self.wrong(one_s, other_s, "crash"):
                         yield f"{other_s:.2f} {rule.name} {subject} {number}: {level.label} told again"
 
@@ -446,13 +515,19 @@ class _Court:
 
 
 def _believed(received: Sequence[Received]) -> Iterator[Received]:
-    """Yield the stream's marks that are news and cannot be refused."""
+    """Yield the marks that are news and cannot be refused: the stream's, and where it is silent those of REST."""
     newest: dict[tuple[int, str], int] = {}
+    heard_s: dict[tuple[int, str], float] = {}
     for one in received:
         key = (one.life, one.symbol)
-        if not one.rest and one.event_ms > newest.get(key, 0) and one.event_ms <= one.wall_ms + FUTURE_MS:
-            newest[key] = one.event_ms
-            yield one
+        if one.event_ms <= newest.get(key, 0) or one.event_ms > one.wall_ms + FUTURE_MS:
+            continue
+        if one.rest and (one.at_s - heard_s.get(key, one.at_s) < STALE_S or one.event_ms < one.wall_ms - OLD_MS):
+            continue
+        newest[key] = one.event_ms
+        if not one.rest:
+            heard_s[key] = one.at_s
+        yield one
 
 
 def _times(received: Sequence[Received]) -> dict[tuple[int, str], list[float]]:

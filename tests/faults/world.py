@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 from unittest import mock
 
 import msgspec
@@ -22,6 +22,8 @@ import structlog
 
 from monitor.app import Daemon
 from monitor.beat import Beat
+from monitor.binance.bridge import Bridge
+from monitor.binance.candles import CandleHistory
 from monitor.binance.endpoints import Environment, host_of
 from monitor.binance.klines import Klines, SeededFeed
 from monitor.binance.rest import RestClient
@@ -37,6 +39,7 @@ from monitor.notify.retry import ThrottledError
 from monitor.plan import Plan, Sources
 from monitor.ports import Attempt, Inbox, Message, Rows, Step, Stored
 from monitor.storage.history import HistorySettings
+from monitor.storage.outbox import OutboxState
 from tests.core.builders import table
 from tests.faults.story import Fault, Story
 from tests.storage.fakes import MemoryState
@@ -48,6 +51,7 @@ STREAM_BASES: Final = (f"wss://user:{SECRET}@one.test/market", f"wss://user:{SEC
 REST_BASES: Final = (f"https://user:{SECRET}@rest.test",)
 HANGS_S: Final = 20.0  # until a channel's own time-out
 REST_TIMEOUT_S: Final = 10.0
+MOST_EVENTS: Final = 3  # that may be in the inbox at any moment
 MINUTE_MS: Final = 60_000
 
 
@@ -187,6 +191,7 @@ class World:
         self.memory = MemoryState(self.clock)
         self.exchange = Exchange(self)
         self.channels = {rule.name: OutsideChannel(rule.name, self) for rule in story.settings.channels}
+        self.recorded: dict[str, int] = {}  # the newest sample of each symbol in the history
         self.life: Life | None = None
         self.directory = ""
 
@@ -238,13 +243,13 @@ class Exchange:
 
     def price(self, symbol: str, at_s: float) -> float:
         path = self._world.story.prices[symbol]
-        return round(path[max(0, min(int(at_s), len(path) - 1))], 6)
+        return round(path[max(0, min(int(at_s + 0.001), len(path) - 1))], 6)
 
     async def run(self) -> None:
         """Speak once a second, for ever."""
         while True:
             at_s = self._clock.at_s
-            await self._clock.sleep(int(at_s) + 1.0 - at_s)
+            await self._clock.sleep(int(at_s + 0.001) + 1.0 - at_s)
             self._speak()
 
     def _speak(self) -> None:
@@ -359,6 +364,8 @@ class Exchange:
             return Reply(200, None, None, self._klines(str(data["symbol"]), data))
         if call.path == "premiumIndex":
             return Reply(200, None, None, self._premium(data.get("symbol")))
+        if call.path == "exchangeInfo":
+            return Reply(200, None, None, _contracts(self._world.story.symbols))
         if call.path == "time":
             return Reply(200, None, None, msgspec.json.encode({"serverTime": self._clock.true_ms}))
         self._world.tape.faults.append(f"asked for {call.path}")
@@ -370,11 +377,14 @@ class Exchange:
         if (fault := wrong("rest-stale")) is not None:
             at_s, now_ms = fault.start_s, STARTED_MS + round(fault.start_s * 1000)
         rows = []
+        task = asyncio.current_task()
+        asks_for_bridge = task is not None and task.get_name().startswith("bridge-")  # others only compare
         for name in self._world.story.symbols:
             if symbol in {None, name} and not wrong("rest-part", about=name):
                 price = self.price(name, at_s)
                 rows.append({"symbol": name, "markPrice": str(price), "time": now_ms})
-                self.arrived(name, price, now_ms, true=not wrong("rest-stale"), rest=True)
+                if asks_for_bridge:
+                    self.arrived(name, price, now_ms, true=True, rest=True)
         if symbol is not None and not rows:
             return b'{"code":-1121,"msg":"Invalid symbol."}'
         return msgspec.json.encode(rows[0] if symbol is not None else rows)
@@ -415,6 +425,17 @@ class Frame(NamedTuple):
 
 def _mark_frame(symbol: str, price: str, event_ms: int) -> bytes:
     return f'{{"e":"markPriceUpdate","E":{event_ms},"s":"{symbol}","p":"{price}","r":"0","T":0}}'.encode()
+
+
+def _contracts(symbols: Sequence[str]) -> bytes:
+    rows = [
+        {
+            "symbol": symbol, "marginAsset": "USDT", "baseAsset": symbol.removesuffix("USDT"), "quoteAsset": "USDT",
+            "contractType": "PERPETUAL", "status": "TRADING",
+        }
+        for symbol in symbols
+    ]  # fmt: skip
+    return msgspec.json.encode({"rateLimits": [], "symbols": rows})
 
 
 class Connection:
@@ -575,6 +596,7 @@ class OutsideHistory:
     """The history database: takes what it gets while it works, and says when it does not."""
 
     def __init__(self, life: "Life", on_state: Callable[[bool, str], None]) -> None:
+        self._life = life
         self._world = life.world
         self._on_state = on_state
         self._queue: deque[Sample | Change] = deque(maxlen=5000)
@@ -608,7 +630,10 @@ class OutsideHistory:
             if ok is not self._ok:
                 self._ok = ok
                 self._on_state(ok, "" if ok else "disk full")
-            if ok:
+            if ok and not self._life.dead:
+                for row in self._queue:
+                    if isinstance(row, Sample) and row.symbol:
+                        self._world.recorded[row.symbol] = max(row.at_ms, self._world.recorded.get(row.symbol, 0))
                 self.written += len(self._queue)
                 self._queue.clear()
 
@@ -617,6 +642,24 @@ class OutsideHistory:
 
     async def close(self) -> None:
         return
+
+
+class PastReader:
+    """Reads what an earlier life recorded; ``storage.history_reader.HistoryReader`` as the back-fill uses it."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def __enter__(self) -> Self:
+        if self._world.now_wrong("history-fails"):
+            raise StoreError("history.db", "read", "unreadable")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+    def newest(self, before_ms: int) -> dict[str, int]:
+        return {symbol: at_ms for symbol, at_ms in self._world.recorded.items() if at_ms < before_ms}
 
 
 class Life:
@@ -631,7 +674,7 @@ class Life:
         self._real_step = self.daemon._engine.step
         self.daemon._engine.step = self._step  # type: ignore[method-assign]
         self.daemon.listen(self._seen)
-        self.left: list[str] = []  # what was still there at the end
+        self.left: list[tuple[str, str]] = []  # what was still there at the end
 
     def _built(self) -> Daemon:
         world, story = self.world, self.world.story
@@ -662,7 +705,11 @@ class Life:
         client._caller._request = self.world.exchange.request  # type: ignore[method-assign,assignment]
         marks = MarkFeed("usdm", (), STREAM_BASES, inbox=inbox, clock=clock, rng=rng)
         past = Klines("usdm", client, inbox=inbox, clock=clock, rng=rng, budget=budget)
-        return Sources(feeds={Market.USDM: SeededFeed(marks, past)})
+        bridge = Bridge(Market.USDM, marks, client, inbox=inbox, clock=clock, rng=rng, budget=budget)
+        return Sources(
+            feeds={Market.USDM: SeededFeed(marks, past, bridge)},
+            past=CandleHistory({Market.USDM: client}, clock=clock, rng=rng, budget=budget),
+        )
 
     async def run(self, ends_s: float, *, killed: bool) -> None:
         """Run until the story says; a killed one leaves nothing behind but what it had written."""
@@ -725,31 +772,31 @@ class Life:
             elif step is Step.COMMITTED:
                 tape.committed.setdefault(key, at_s)
 
-    def _left(self) -> Iterator[str]:
-        """Name what a service at rest should not hold any more."""
+    def _left(self) -> Iterator[tuple[str, str]]:
+        """Yield what a service at rest should not hold any more, each with the subject it is about, if any."""
         daemon = self.daemon
         for stats in daemon._delivery.stats():
             if stats.pending:
-                yield f"{stats.channel} has {stats.pending} notices pending"
+                yield "", f"{stats.channel} has {stats.pending} notices pending"
         if daemon._committer._failed is not None or daemon._committer._batch:
-            yield "the committer holds rows"
-        if daemon._committer._handed:
-            yield "the committer remembers what it handed on"
+            yield "", "the committer holds rows"
+        if daemon._committer._handed or daemon._committer._sending:
+            yield "", "the committer remembers what it handed on"
         incidents = daemon._engine._incidents
-        if incidents._leaving:
-            yield f"subjects that left: {sorted(incidents._leaving)}"
-        if incidents._latest:
-            yield f"what was last told of {sorted(incidents._latest)}"
+        for subject in incidents._leaving:
+            yield subject, f"{subject} left, and is remembered"
+        for subject in incidents._latest:
+            yield subject, f"what was last told of {subject}"
         for state in incidents.open():
-            yield f"{state.subject} is {state.level.label}"
-        waiting = [state.subject for state in incidents._states.values() if state.told]
-        if waiting:
-            yield f"told, and not over: {waiting}"
-        if len(daemon._inbox._events) > 2 or daemon._inbox._marks:
-            yield f"the inbox holds {sorted(daemon._inbox._events)}"
+            yield state.subject, f"{state.subject} is {state.level.label}"
+        for state in incidents._states.values():
+            if any(told.delivered or told.refused or told.level > Level.OK for told in state.told.values()):
+                yield state.subject, f"{state.subject} was told, and is not over"
+        if len(daemon._inbox._events) > MOST_EVENTS or daemon._inbox._marks:
+            yield "", f"the inbox holds {sorted(daemon._inbox._events)}"
         for row in self.world.memory.outbox.values():
-            if row.state.value == "pending":
-                yield f"pending in the ledger: {row.key} for {row.channel}"
+            if row.state is OutboxState.PENDING:
+                yield row.subject, f"pending in the ledger: {row.key} for {row.channel}"
 
 
 @contextmanager
@@ -785,6 +832,7 @@ def lived(story: Story) -> World:
             exchange = world.exchange
             with (
                 _listening(world.tape),
+                mock.patch("monitor.backfill.HistoryReader", side_effect=lambda _path: PastReader(world)),
                 mock.patch.multiple(
                     "monitor.binance.streams",
                     open_stream=exchange.open_stream,
