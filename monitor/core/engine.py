@@ -227,8 +227,7 @@ class Engine:
 
     def _restored(self, event: Restored, now: Now) -> None:
         subjects = self._incidents.missed(event.subjects) if event.late else event.subjects
-        if not event.late:
-            self._unread = event.unread
+        self._unread = event.unread
         # Which numbers are taken is not known either: those of another range are told apart later.
         free = max(0, now.wall_ms - NUMBERS_SINCE_MS) // NUMBER_MS if event.unread else 0
         last_number = max(event.last_number, free)

@@ -1,20 +1,25 @@
-"""The state directory, its databases and the daemon that may use them. Reads only."""
+"""The state directory, its databases and the daemon that may use them. Changes nothing."""
 
+import os
 import shutil
+import sqlite3
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 from monitor.control import ask, is_running
 from monitor.doctor.finding import Finding, State
-from monitor.errors import ControlError, Problem, StoreError
+from monitor.errors import ControlError, DamagedError, Problem, StoreError
+from monitor.storage.aside import DAMAGED
 from monitor.storage.history_schema import HISTORY_SCHEMA
 from monitor.storage.paths import LOCK_FILE, STATE_DB
 from monitor.storage.schema import Schema
-from monitor.storage.sqlite import Reader
+from monitor.storage.sqlite import Reader, check_sound
 from monitor.storage.state_schema import STATE_SCHEMA
 
 SCARCE_BYTES = 100 * 2**20  # a year of minutes of one wallet is some 60 MB
 EMPTY_BYTES = 5 * 2**20
+LOCK_S = 0.5
 
 
 def disk_findings(directory: Path, history: Path, problems: Iterable[Problem]) -> Iterator[Finding]:
@@ -35,6 +40,8 @@ def disk_findings(directory: Path, history: Path, problems: Iterable[Problem]) -
     yield from _space({"state directory": directory, "history": history.parent})
     yield _database("state.db", directory / STATE_DB, STATE_SCHEMA)
     yield _database("history.db", history, HISTORY_SCHEMA)
+    for path in (directory / STATE_DB, history):
+        yield from _set_aside(path)
 
 
 def _space(places: dict[str, Path]) -> Iterator[Finding]:
@@ -68,15 +75,48 @@ def _database(name: str, path: Path, schema: Schema) -> Finding:
     try:
         with Reader(path, schema) as reader:
             [(verdict,), *_] = reader.rows("check", "PRAGMA quick_check(1)") if name == STATE_DB else [("ok",)]
+            check_sound(path, verdict)
+    except DamagedError as error:
+        return Finding("disk", name, State.FAIL, f"{path} is damaged: {error.cause}", error.hint)
     except StoreError as error:
         return Finding("disk", name, State.FAIL, f"{error.path}: {error.cause}", error.hint)
-    if verdict != "ok":
-        words = f"{path} is damaged: {' '.join(str(verdict).split())}"
-        return Finding(
-            "disk", name, State.FAIL, words, "restore a backup, or move the file aside; nothing was changed"
-        )
+    if (locked := _locked(path)) is not None:
+        return locked
+    if not os.access(path, os.W_OK):
+        fix = "give the file to the user of the service, or mount its file system for writing"
+        return Finding("disk", name, State.FAIL, f"{path} cannot be written", fix)
     size = path.stat().st_size / 2**20
     return Finding("disk", name, State.OK, f"version {schema.version}, {size:,.1f} MiB")
+
+
+def _locked(path: Path) -> Finding | None:
+    """Return what is to say about a lock on a database that lasts, None if there is none.
+
+    The lock is taken and given back; a daemon that writes just then waits longer for it than this takes.
+    """
+    try:
+        with closing(sqlite3.connect(path, timeout=LOCK_S, isolation_level=None)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+            fix = (
+                "find the program that holds it (`fuser`, `lsof`) and close it; alerts go out unrecorded meanwhile"
+            )
+            return Finding("disk", path.name, State.FAIL, f"{path} is locked by another program", fix)
+    return None
+
+
+def _set_aside(path: Path) -> Iterator[Finding]:
+    """Yield which damaged databases were kept."""
+    try:
+        kept = sorted(file.name for file in path.parent.glob(f"{path.name}{DAMAGED}*"))
+    except OSError:
+        return  # said already: it cannot be used
+    kept = [name for name in kept if not name.endswith(("-wal", "-shm"))]
+    if kept:
+        words = f"{len(kept)} damaged before and kept, the newest {kept[-1]}"
+        yield Finding("disk", path.name, State.WARN, words, "look at the disk; remove them once nothing is missed")
 
 
 def daemon_finding(directory: Path) -> Finding:
