@@ -27,6 +27,7 @@ class AccountRow(NamedTuple):
     figures: str
     drifting: bool
     untabled: tuple[str, ...]
+    heard: str = "-"  # how long ago REST last described it, and its private stream last told something
 
 
 def account_rows(found: "Status") -> tuple[AccountRow, ...]:
@@ -46,9 +47,20 @@ def account_rows(found: "Status") -> tuple[AccountRow, ...]:
             AccountRow(
                 one.account, one.market, one.positions, one.as_of_ms, followed, bool(why) or not one.ok,
                 figures if one.audited_ms else "-", count > 0, one.untabled,
+                heard(follows.get(one.account, {})),
             )
         )  # fmt: skip
     return tuple(rows)
+
+
+def heard(follow: Mapping[str, Any]) -> str:
+    """Return how long ago REST last described an account and its stream last told something; ``-`` if typed in."""
+    from monitor.notify.numbers import span
+
+    if not follow:
+        return "-"
+    ages = (follow.get("reconcile_age_s"), follow.get("event_age_s"))
+    return " / ".join("never" if age is None else span(age) for age in ages)
 
 
 def why_not(follow: Mapping[str, Any], *, seen: bool) -> str:
@@ -82,6 +94,7 @@ def print_accounts(found: "Status", out: "Console", zone: "dt.tzinfo | None") ->
                 ),
                 Column("as of", [local_time(row.as_of_ms, zone) if row.as_of_ms else "never" for row in rows], 1),
                 Column("followed", [Text(row.followed, "bold red" if row.trouble else "green") for row in rows]),
+                Column("REST / stream", [row.heard for row in rows], 5),
                 Column("figures", [Text(row.figures, "bold red" if row.drifting else "") for row in rows], 2),
             ),
             empty="No account.",

@@ -279,6 +279,7 @@ def _print_health(found: "Status", out: "Console") -> None:
     verdict = health(vitals_of(found))
     if not verdict.ok:
         out.print(f"Not well: {'; '.join(verdict.reasons)}.", style="bold red", markup=False)
+    _print_watchdog(found, out)
     heart = found.heartbeat
     if heart is None:
         return
@@ -288,6 +289,20 @@ def _print_health(found: "Status", out: "Console") -> None:
     out.print(
         f"Heartbeat ({heart.kind}): {heart.pings} pings, {ago}{failed}{trouble}.",
         style="red" if heart.failing else None, markup=False, highlight=False,
+    )  # fmt: skip
+
+
+def _print_watchdog(found: "Status", out: "Console") -> None:
+    from monitor.notify.numbers import span
+
+    dog = found.watchdog
+    if dog is None or dog.within_s is None:
+        return
+    ago = "never" if dog.last_ms is None else f"the last time {span((found.now_ms - dog.last_ms) / 1000)} ago"
+    still = f"; STANDING STILL: {', '.join(dog.standing)}" if dog.standing else ""
+    out.print(
+        f"Watchdog of systemd ({span(dog.within_s)}): fed {counted(dog.fed, 'time')}, {ago}{still}.",
+        style="bold red" if dog.standing else None, markup=False, highlight=False,
     )  # fmt: skip
 
 

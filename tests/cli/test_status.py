@@ -24,7 +24,7 @@ from monitor.emulator.server import Emulator
 from monitor.emulator.settings import EmulatorSettings
 from monitor.errors import ControlError
 from monitor.notify.local import LocalChannel
-from monitor.status import HeartbeatView, HistoryView, Status
+from monitor.status import HeartbeatView, HistoryView, Status, WatchdogView
 from monitor.system_clock import SystemClock
 from tests.cli.made import NOW_MS, channel, commands, engine, position, state, symbol, wallet
 
@@ -128,6 +128,16 @@ def test_people_see_whether_the_service_is_well_and_its_pings() -> None:
     assert "Heartbeat (uptime-kuma): 0 pings, none yet, 3 not accepted; NOT TAKEN: not found." in printed(
         state(heartbeat=heart)
     )
+
+
+def test_people_see_whether_systemd_is_told_and_which_loop_stands_still() -> None:
+    """Nothing where it does not want to know."""
+    assert "Watchdog" not in printed(state())
+    assert "Watchdog" not in printed(state(watchdog=WatchdogView(None, 0, None, ())))
+    fed = WatchdogView(60.0, 7, NOW_MS - 12_000, ())
+    assert "Watchdog of systemd (60 s): fed 7 times, the last time 12 s ago." in printed(state(watchdog=fed))
+    hung = WatchdogView(60.0, 0, None, ("commit", "decide"))
+    assert "(60 s): fed 0 times, never; STANDING STILL: commit, decide." in printed(state(watchdog=hung))
 
 
 def test_people_see_everything() -> None:
