@@ -44,7 +44,7 @@ async def plain(relay: Relay) -> AsyncIterator[Pair]:
 
 
 async def some(reader: asyncio.StreamReader) -> bytes:
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(10):
         return await reader.read(10_000)
 
 
@@ -95,11 +95,11 @@ async def test_other_doors_answer_and_close(relay: Relay, door: Door, answer: by
     relay.door = door
     await relay.apply()
     async with plain(relay) as (reader, _):
-        said = await asyncio.wait_for(reader.read(), 2) if door is not Door.FINISH else b""
+        said = await asyncio.wait_for(reader.read(), 10) if door is not Door.FINISH else b""
         assert len(said) == 64 if answer is None else said[: len(answer)] == answer
         if door is Door.FINISH:
             with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
-                await asyncio.wait_for(reader.readexactly(1), 2)
+                await asyncio.wait_for(reader.readexactly(1), 10)
     relay.heal()
     async with plain(relay) as (reader, _):
         assert b"200 OK" in await some(reader)
@@ -217,7 +217,7 @@ async def test_a_connection_can_be_cut_within_a_frame(relay: Relay, emulator: Em
         assert b"200 OK" in await some(reader)
         relay.cut()
         writer.write(b"GET /fapi/v1/ping HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        rest = await asyncio.wait_for(reader.read(), 2)
+        rest = await asyncio.wait_for(reader.read(), 10)
         assert rest.startswith(b"HTTP/1.1 200")
         assert not rest.endswith(b"{}")
     async with listening(relay.base_market_ws) as one:
@@ -303,7 +303,7 @@ async def test_an_emulator_that_is_gone_ends_a_connection(start: Start, clock: M
     await emulator.stop()
     async with plain(relay) as (reader, _):
         with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
-            await asyncio.wait_for(reader.readexactly(1), 2)
+            await asyncio.wait_for(reader.readexactly(1), 10)
     await relay.stop()
 
 
