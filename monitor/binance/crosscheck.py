@@ -4,7 +4,7 @@ What is judged is in ``trust``; here is when it is asked, and what follows: mark
 the engine is told, and the connection is given up for the next candidate.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from random import Random
 from typing import Final, NamedTuple, Protocol
 
@@ -13,7 +13,7 @@ import structlog
 from monitor.binance.bridge_values import BridgeTimings
 from monitor.binance.endpoints import is_rate
 from monitor.binance.rest_marks import RestMarks
-from monitor.binance.trust import WINDOW_S, Recent, Trust, difference
+from monitor.binance.trust import WINDOW_S, Charge, Recent, Trust, difference
 from monitor.core.events import Distrusted
 from monitor.core.model import MarkTick
 from monitor.ports import Clock, Inbox
@@ -23,6 +23,7 @@ log = structlog.get_logger()
 WRONG_MARKS: Final = "wrong_marks"  # why a connection is given up
 AFFORDABLE: Final = 0.8  # of the weight of a minute used: beyond it nothing is compared
 GIVE_UP_AT_MOST_S: Final = 600.0
+WITNESSES: Final = 3  # symbols of which candles are asked for before a stream is distrusted
 
 
 class StreamFeed(Protocol):
@@ -78,6 +79,7 @@ class CrossCheck:
         self._asked: _Asked | None = None
         self._regular_s = 0.0  # when all are compared next
         self._again_s = 0.0  # when what is doubtful is
+        self._refuted = False  # it is REST that is wrong; logged once
         self._give_up_s = 0.0
         self._give_up_pause_s = timings.give_up_every_s
 
@@ -112,8 +114,8 @@ class CrossCheck:
             self._give_up(now_s)
         if self._asked is not None:
             if now_s >= self._asked.at_s + self._timings.settle_s:
-                self._judge(self._asked)
-                self._asked = None
+                asked, self._asked = self._asked, None
+                await self._judge(asked)
             return
         regular = now_s >= self._regular_s
         doubted = self._trust.doubted if now_s >= self._again_s else frozenset()
@@ -136,7 +138,7 @@ class CrossCheck:
         self._again_s = now_s + self._timings.again_after_s
         self._asked = _Asked(self._clock.mono_s(), found, regular)
 
-    def _judge(self, asked: _Asked) -> None:
+    async def _judge(self, asked: _Asked) -> None:
         silent = self._feed.stale(self._timings.stale_after_s)
         rest = {symbol: tick.mark for symbol, tick in asked.marks.items() if symbol in self._symbols}
         heard = {
@@ -144,19 +146,37 @@ class CrossCheck:
             for symbol in rest
             if symbol not in silent and (said := self._recent.heard(symbol, asked.at_s - WINDOW_S)) is not None
         }
-        found = self._trust.compare(rest, heard, regular=asked.regular)
+        charges = self._trust.compare(rest, heard, regular=asked.regular)
         self.checks += 1
         self.checked_s = asked.at_s
         if asked.regular:
             apart = ((difference(rest[symbol], said), symbol) for symbol, said in heard.items())
             self.worst = max(apart, default=None)
-        if not found:
+        if charges and not await self._are_refuted(charges[:WITNESSES]):
+            self._convict([one for one in charges if one.symbol in self._symbols], asked)
+
+    async def _are_refuted(self, charges: Sequence[Charge]) -> bool:
+        """Return whether a third witness is on the stream's side: then it is the marks of REST that are wrong."""
+        told = [(one, await self._rest.witness(one.symbol)) for one in charges]
+        refuted = [one for one, witness in told if witness is not None and one.is_refuted(witness)]
+        if 2 * len(refuted) <= len(charges):
+            return False
+        if not self._refuted:
+            log.warning("bridge.rest_wrong", feed=self._feed.name, symbols=[one.symbol for one in refuted])
+        self._refuted = True
+        return True
+
+    def _convict(self, charges: Sequence[Charge], asked: _Asked) -> None:
+        if not charges:
             return
-        for symbol in found:
-            log.warning("bridge.distrusted", feed=self._feed.name, symbol=symbol, why=self.distrusted[symbol])
+        self._refuted = False
+        for one in charges:
+            self._trust.convict(one)
+            why = self.distrusted[one.symbol]
+            log.warning("bridge.distrusted", feed=self._feed.name, symbol=one.symbol, why=why)
         self._say()
-        for symbol in found:
-            self._inbox.tick(asked.marks[symbol])
+        for one in charges:
+            self._inbox.tick(asked.marks[one.symbol])
         self._give_up_pause_s = self._timings.give_up_every_s
         self._give_up(self._clock.mono_s())
 

@@ -256,8 +256,12 @@ class RestClient:
         limit: int = 500,
         start_ms: int | None = None,
         end_ms: int | None = None,
+        urgent: bool = False,
     ) -> tuple[rows.Kline, ...]:
-        """Return candles of mark prices, oldest first; the last may not be over yet. All have a close."""
+        """Return candles of mark prices, oldest first; the last may not be over yet. All have a close.
+
+        What is ``urgent`` is asked once, and waits for no weight.
+        """
         weight = next((cost for below, cost in _KLINE_WEIGHTS if limit < below), _MOST_KLINES_WEIGHT)
         params: Params = {
             "symbol": symbol,
@@ -266,9 +270,10 @@ class RestClient:
             "startTime": start_ms,
             "endTime": end_ms,
         }
-        found = await self._get("markPriceKlines", weight, wire.klines, params)
+        call = self._call("markPriceKlines", weight)._replace(urgent=urgent)
+        found = wire.klines(await self._ask(call, params), call.where)
         if any(one.close is None for one in found):
-            raise WireError(self._call("markPriceKlines", weight).where, wire.MISSING_FIELD, "close")
+            raise WireError(call.where, wire.MISSING_FIELD, "close")
         return found
 
     async def premium_index(self, symbol: str | None = None, *, urgent: bool = False) -> list[MarkTick]:

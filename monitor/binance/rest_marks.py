@@ -1,6 +1,6 @@
 """Current marks and rates from REST, asked for at once, with back-off and what is logged of it."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from random import Random
 from typing import Final, Protocol
 
@@ -11,8 +11,9 @@ from monitor.binance.belief import FUTURE_TOLERANCE_MS
 from monitor.binance.candidates import CandidateReport
 from monitor.binance.endpoints import is_rate
 from monitor.binance.rest_errors import todo
-from monitor.binance.rest_rows import AssetIndex
+from monitor.binance.rest_rows import AssetIndex, Kline
 from monitor.binance.weights import WeightBudget
+from monitor.core.minutes import MINUTE_MS
 from monitor.core.model import ASK, BID, Market, MarkTick, Source
 from monitor.errors import RateLimitedError, RestError, WireError
 from monitor.ports import Clock
@@ -51,6 +52,12 @@ class MarkSource(Protocol):
 
     async def asset_index(self, symbol: str | None = None, *, urgent: bool = False) -> tuple[AssetIndex, ...]:
         """Return the rates of one index or of all."""
+        ...
+
+    async def mark_price_klines(
+        self, symbol: str, interval: str = "1m", *, limit: int = 500, urgent: bool = False
+    ) -> Sequence[Kline]:
+        """Return candles of mark prices, oldest first."""
         ...
 
 
@@ -116,6 +123,15 @@ class RestMarks:
             for tick in ticks
             if tick.symbol in names and -OLD_MS <= tick.event_ms - now_ms <= FUTURE_TOLERANCE_MS
         }
+
+    async def witness(self, symbol: str) -> float | None:
+        """Return a symbol's mark as candles tell it, another endpoint; None where there is no current one."""
+        try:
+            rows = await self._rest.mark_price_klines(symbol, limit=1, urgent=True)
+        except (RestError, WireError):
+            return None
+        now_ms = self._rest.exchange_ms()
+        return next((row.close for row in rows if 0 <= now_ms - row.open_ms <= MINUTE_MS + OLD_MS), None)
 
     async def _marks(self, names: Collection[str]) -> list[MarkTick]:
         symbols = [name for name in names if not is_rate(name)]

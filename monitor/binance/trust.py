@@ -48,6 +48,20 @@ class Recent:
         self._samples.clear()
 
 
+class Charge(NamedTuple):
+    """What is held against the stream of a symbol."""
+
+    symbol: str
+    rest: float  # mark
+    said: Heard
+    stuck: bool
+
+    def is_refuted(self, witness: float) -> bool:
+        """Return whether a mark from elsewhere is nearer to what the stream said than to REST."""
+        apart = max(self.said.low - witness, witness - self.said.high, 0.0)
+        return apart < abs(witness - self.rest)
+
+
 class _Doubt(NamedTuple):
     direction: int  # in which REST is beyond the stream, 0 if it is not
     times: int  # in a row
@@ -70,7 +84,9 @@ class Trust:
         """Symbols to ask about again soon."""
         return frozenset(self._doubts)
 
-    def compare(self, rest: Mapping[str, float], heard: Mapping[str, Heard], *, regular: bool) -> tuple[str, ...]:
+    def compare(
+        self, rest: Mapping[str, float], heard: Mapping[str, Heard], *, regular: bool
+    ) -> tuple[Charge, ...]:
         """Compare marks of REST with what the stream said around that moment.
 
         Args:
@@ -80,7 +96,7 @@ class Trust:
                 where REST's did; else it is asked again what was doubtful.
 
         Returns:
-            The symbols that are distrusted from now on.
+            What is held against symbols; they are believed until ``convict`` is called.
         """
         found = []
         if not regular:
@@ -91,11 +107,11 @@ class Trust:
             if said is None:
                 self._doubts.pop(symbol, None)
                 self._before.pop(symbol, None)
-            elif symbol not in self.reasons and self._is_wrong(symbol, mark, said, regular=regular):
-                found.append(symbol)
+            elif symbol not in self.reasons and (charge := self._charge(symbol, mark, said, regular=regular)):
+                found.append(charge)
         return tuple(found)
 
-    def _is_wrong(self, symbol: str, mark: float, said: Heard, *, regular: bool) -> bool:
+    def _charge(self, symbol: str, mark: float, said: Heard, *, regular: bool) -> Charge | None:
         before = self._doubts.pop(symbol, _Doubt(0, 0, stuck=False))
         stuck = said.low == said.high and abs(mark - said.mark) > STUCK_TOLERANCE * said.mark
         if regular:
@@ -110,14 +126,17 @@ class Trust:
         direction = 0 if stands else _beyond(mark, said)
         times = before.times + 1 if direction and direction == before.direction else abs(direction)
         if (stuck and before.stuck) or times >= IN_A_ROW:
-            words = f"the stream says {_text(said.mark)} where REST says {_text(mark)}"
-            self.reasons[symbol] = f"stuck price, {words}" if stuck else words
-            if stuck:
-                self._stuck[symbol] = said.mark
-            return True
+            return Charge(symbol, mark, said, stuck)
         if direction or stuck:
             self._doubts[symbol] = _Doubt(direction, times, stuck)
-        return False
+        return None
+
+    def convict(self, charge: Charge) -> None:
+        """Believe a symbol's stream no more."""
+        words = f"the stream says {_text(charge.said.mark)} where REST says {_text(charge.rest)}"
+        self.reasons[charge.symbol] = f"stuck price, {words}" if charge.stuck else words
+        if charge.stuck:
+            self._stuck[charge.symbol] = charge.said.mark
 
     def agrees(self, symbol: str, rest: float, stream: float) -> bool:
         """Compare a distrusted symbol's newest marks; return whether it is trusted again."""

@@ -1,7 +1,7 @@
 """REST in place of a silent stream, and beside one that speaks: fakes whose time is ours."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from random import Random
@@ -17,6 +17,7 @@ from monitor.binance.rest_rows import (
     AssetIndex,
     ContractRow,
     ExchangeInfo,
+    Kline,
     MarketSessions,
     TradingSchedule,
     TradingSession,
@@ -73,6 +74,7 @@ class Rest:
         self.clock = clock
         self.marks: dict[str, float] = {BTC: 100.0, ETH: 50.0, XAU: 4000.0}
         self.rates: dict[str, float] = {"BTCUSD": 95.0, "ETHUSD": 45.0}
+        self.candles: dict[str, float] = {}
         self.asked: list[tuple[float, str]] = []
         self.trouble: Exception | None = None
         self.behind_ms: dict[str, int] = {}
@@ -108,6 +110,15 @@ class Rest:
             if symbol in {None, name}
         ]
 
+    async def mark_price_klines(
+        self, symbol: str, interval: str = "1m", *, limit: int = 500, urgent: bool = False
+    ) -> Sequence[Kline]:
+        assert (interval, limit, urgent) == ("1m", 1, True)
+        self._ask(f"candle {symbol}")
+        open_ms = self.exchange_ms() // 60_000 * 60_000
+        close = self.candles.get(symbol, self.marks[symbol])
+        return [Kline(open_ms, close, close, close, close)]
+
     async def asset_index(self, symbol: str | None = None, *, urgent: bool = False) -> tuple[AssetIndex, ...]:
         assert urgent
         self._ask(symbol or "*rates")
@@ -131,7 +142,8 @@ class Rest:
 
     def polls(self, *, since_s: float = 0.0) -> list[str]:
         beside = {"time", "rules", "sessions"}
-        return [what for at_s, what in self.asked if what not in beside and at_s >= since_s]
+        found = [what for at_s, what in self.asked if what not in beside and at_s >= since_s]
+        return [what for what in found if not what.startswith("candle")]
 
 
 class Box:
@@ -449,6 +461,37 @@ async def test_a_stream_that_is_elsewhere_is_withheld_and_given_up(stand: Stand)
             assert stand.rest.polls(since_s=at_s + 0.01).count(BTC) == 5
             assert {symbol for symbol, _ in stand.box.take()} == {BTC}
     assert ("bridge.distrusted", BTC, why) in [(o["event"], o.get("symbol"), o.get("why")) for o in logs]
+
+
+async def test_rest_that_is_elsewhere_is_found_out_by_its_candles(stand: Stand) -> None:
+    """Two against one: nothing of the stream is held back, and it is logged once."""
+    stand.rest.candles[BTC] = 103.01
+    with capture_logs() as logs:
+        async with stand.running(BTC):
+            await stand.live(200, {BTC: 103.0})
+            assert stand.box.distrusted() == []
+            assert stand.stream.given_up == []
+            asked = [what for _, what in stand.rest.asked]
+            assert asked.count(f"candle {BTC}") >= 2
+            assert stand.box.ticks == []
+            stand.rest.candles[BTC] = 100.1
+            await stand.live(80, {BTC: 103.0})
+            assert [set(found) for found in stand.box.distrusted()] == [{BTC}]
+    assert [one["event"] for one in logs if one["event"] == "bridge.rest_wrong"] == ["bridge.rest_wrong"]
+
+
+async def test_without_a_witness_rest_is_believed(stand: Stand) -> None:
+    """No candle, or one of an earlier time: the stream is wrong then, and a person is told."""
+    stand.rest.mark_price_klines = no_candle  # type: ignore[method-assign]
+    async with stand.running(BTC):
+        await stand.live(80, {BTC: 103.0})
+        assert [set(found) for found in stand.box.distrusted()] == [{BTC}]
+
+
+async def no_candle(
+    symbol: str, interval: str = "1m", *, limit: int = 500, urgent: bool = False
+) -> Sequence[Kline]:
+    raise RestError("markPriceKlines", f"{symbol} {interval} {limit} {urgent}")
 
 
 async def test_trust_returns_when_both_agree_twice(stand: Stand) -> None:

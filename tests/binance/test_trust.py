@@ -1,12 +1,12 @@
 """Stream beside REST: a fast market is never taken for a lie, and a lie never for a fast market."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.binance.trust import TOLERANCE, WINDOW_S, Heard, Recent, Trust, difference
+from monitor.binance.trust import TOLERANCE, WINDOW_S, Charge, Heard, Recent, Trust, difference
 from monitor.core.model import MarkTick
 
 BTC, ETH = "BTCUSDT", "ETHUSDT"
@@ -19,9 +19,42 @@ def said(mark: float, low: float | None = None, high: float | None = None) -> He
     return Heard(mark, mark if low is None else low, mark if high is None else high)
 
 
+def convicted(
+    trust: Trust, rest: Mapping[str, float], heard: Mapping[str, Heard], *, regular: bool
+) -> tuple[str, ...]:
+    """Compare, and believe every charge."""
+    charges = trust.compare(rest, heard, regular=regular)
+    for one in charges:
+        trust.convict(one)
+    return tuple(one.symbol for one in charges)
+
+
 def steady(trust: Trust, rest: float, mark: float, *, regular: bool = False) -> tuple[str, ...]:
     """Compare REST with a stream that said one price."""
-    return trust.compare({BTC: rest}, {BTC: said(mark)}, regular=regular)
+    return convicted(trust, {BTC: rest}, {BTC: said(mark)}, regular=regular)
+
+
+def test_a_witness_sides_with_whom_it_is_nearer_to() -> None:
+    """Within what the stream said it is on its side; a tie is not."""
+    charge = Charge(BTC, 90.0, said(100.0, 98.0, 101.0), stuck=False)
+    assert [charge.is_refuted(mark) for mark in (100.5, 95.0, 94.0, 90.0, 103.0)] == [
+        True,
+        True,
+        False,
+        False,
+        True,
+    ]
+    stuck = Charge(BTC, 100.05, said(100.0), stuck=True)
+    assert [stuck.is_refuted(mark) for mark in (100.04, 100.01)] == [False, True]
+
+
+def test_nobody_is_distrusted_without_a_verdict() -> None:
+    """What is charged may be refuted; then it has to be charged anew, from the beginning."""
+    trust = Trust()
+    for _ in range(2):
+        charges = [trust.compare({BTC: 90.0}, {BTC: said(100.0)}, regular=False) for _ in range(3)]
+        assert [len(found) for found in charges] == [0, 0, 1]
+    assert trust.reasons == {}
 
 
 def test_three_in_a_row_on_one_side_are_elsewhere() -> None:
@@ -137,7 +170,7 @@ def test_symbols_that_are_not_watched_any_more_are_forgotten() -> None:
     """Whatever was held against them."""
     trust = Trust()
     for _ in range(3):
-        trust.compare({BTC: 90.0, ETH: 90.0}, {BTC: said(100.0), ETH: said(100.0)}, regular=False)
+        convicted(trust, {BTC: 90.0, ETH: 90.0}, {BTC: said(100.0), ETH: said(100.0)}, regular=False)
     assert set(trust.reasons) == {BTC, ETH}
     trust.keep([ETH])
     assert set(trust.reasons) == {ETH}
@@ -214,5 +247,5 @@ def test_a_stream_that_is_far_off_is_found_in_any_market_that_is_not_wild(
     for n, (at_s, regular) in enumerate([(60, True), (65, False), (70, False)]):
         window = [mark * factor for mark in path[at_s - round(WINDOW_S) : at_s + SETTLE_S]]
         heard = Heard(window[-1], min(window), max(window))
-        found += trust.compare({BTC: path[math.floor(at_s - delays[n])]}, {BTC: heard}, regular=regular)
+        found += convicted(trust, {BTC: path[math.floor(at_s - delays[n])]}, {BTC: heard}, regular=regular)
     assert found == [BTC]
