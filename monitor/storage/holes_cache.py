@@ -12,6 +12,8 @@ from monitor.storage import kept
 log = structlog.get_logger()
 
 VERSION: Final = 1
+LONGEST_MS: Final = 31 * 86_400_000  # nobody looks back as far
+_LATEST_MS: Final = 99_999_999_999_999
 FILE: Final = "away.json"
 
 
@@ -57,7 +59,7 @@ class HolesCache:
             found = msgspec.json.decode(content, type=_Kept) if len(content) <= kept.LARGEST_BYTES else None
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             found = None
-        if found is None or found.version != VERSION:
+        if found is None or found.version != VERSION or not all(map(_is_outage, found.outages)):
             log.warning("away.cache_corrupt", file=self._path.name)
             kept.set_aside(self._path)
             return []
@@ -72,3 +74,8 @@ class HolesCache:
         if outages or not self._empty:
             kept.replace(self._path, msgspec.json.encode(_Kept(VERSION, list(outages))))
         self._empty = not outages
+
+
+def _is_outage(one: KeptOutage) -> bool:
+    # Each minute of it is looked at: a damaged figure must not ask for more than there is memory.
+    return 0 <= one.from_ms <= one.until_ms <= _LATEST_MS and one.until_ms - one.from_ms <= LONGEST_MS

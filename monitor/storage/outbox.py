@@ -103,6 +103,7 @@ class Pending(NamedTuple):
     oldest_ms: int | None
 
 
+_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeError, TypeError, RecursionError)
 _notices: Final = msgspec.json.Decoder(Notice)
 _subjects: Final = msgspec.json.Decoder(SubjectState)
 _holds: Final = msgspec.json.Decoder(Hold)
@@ -117,7 +118,7 @@ def to_notice(payload: str) -> Notice | None:
     """Return the notice a row holds; None if it cannot be read, so that one bad row costs no other."""
     try:
         return _notices.decode(payload)
-    except (msgspec.DecodeError, UnicodeError, TypeError):
+    except _UNREADABLE:
         return None
 
 
@@ -125,7 +126,7 @@ def to_subject(payload: str) -> SubjectState | None:
     """Return the state a row holds; None if it cannot be read."""
     try:
         return _subjects.decode(payload)
-    except (msgspec.DecodeError, UnicodeError, TypeError):
+    except _UNREADABLE:
         return None
 
 
@@ -133,7 +134,7 @@ def to_hold(payload: str) -> Hold | None:
     """Return the wish a row holds; None if it cannot be read."""
     try:
         return _holds.decode(payload)
-    except (msgspec.DecodeError, UnicodeError, TypeError):
+    except _UNREADABLE:
         return None
 
 

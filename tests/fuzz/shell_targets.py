@@ -28,7 +28,9 @@ from monitor.core.events import (
     TablesChanged,
     Ticks,
 )
-from monitor.core.model import AccountSnapshot, Bracket, BracketTable, MarkRange, Now, Source
+from monitor.core.minutes import MINUTE_MS
+from monitor.core.model import AccountSnapshot, Bracket, BracketTable, Level, MarkRange, Now, Source
+from monitor.core.notices import Hold, HoldKind, SubjectState
 from monitor.core.settings import ChannelRule, EngineSettings
 from monitor.emulator.rest_public import tier_rows
 from monitor.emulator.views import View
@@ -41,11 +43,15 @@ from monitor.storage.account_cache import VERSION, AccountCache
 from monitor.storage.bracket_cache import BracketCache
 from monitor.storage.day_cache import FILE as DAY_FILE
 from monitor.storage.day_cache import DayCache, KeptDay
+from monitor.storage.holes_cache import FILE as HOLES_FILE
+from monitor.storage.holes_cache import LONGEST_MS, HolesCache, KeptOutage
+from monitor.storage.outbox import to_hold, to_notice, to_payload, to_subject
 from tests.core import builders
 from tests.core.builders import MONO_S, WALL_MS
 from tests.fuzz.bounds import example, infinite
 from tests.fuzz.samples import HELD, NOW_MS, exchange, packed
 from tests.fuzz.target import Target, promise
+from tests.notify.fakes import a_notice
 from tests.test_commands import FakeEngine
 
 EXAMPLE: Final = Path(__file__).parents[2] / "config.example.toml"
@@ -253,6 +259,39 @@ def caches(directory: Path) -> Iterator[Target]:
     )
 
 
+def holes(directory: Path) -> Target:
+    """Times that nobody watched, as they are kept: few enough minutes to be looked at, or set aside."""
+    outage = KeptOutage(NOW_MS - 3_600_000, NOW_MS, ["BTCUSDT"], restarted=True, cut=False, told=False, tries=0)
+
+    def check(raw: bytes) -> bool:
+        (directory / HOLES_FILE).write_bytes(raw)
+        found = HolesCache(directory).load()
+        for one in found:
+            minutes = range(one.from_ms // MINUTE_MS, one.until_ms // MINUTE_MS + 1)
+            promise(0 < len(minutes) <= LONGEST_MS // MINUTE_MS + 2, one)
+        return bool(found)
+
+    file = {"version": 1, "outages": [msgspec.to_builtins(outage)] * 2}
+    return Target("holes-cache", [packed(file)], check, 10, slow=True)
+
+
+def stored_rows() -> Target:
+    """What a row of the state database holds: read, or passed over without any other row being lost."""
+    state = SubjectState("main/isolated:BTCUSDT:LONG", Level.WARNING, NOW_MS, 3, Level.CRITICAL)
+    hold = Hold("ack:alert:17#1", HoldKind.ACK, "alert:17", NOW_MS, NOW_MS + 60_000)
+    values = (state, hold, a_notice())
+
+    def check(raw: bytes) -> bool:
+        text = raw.decode("utf-8", "surrogateescape")
+        found = [one for one in (to_notice(text), to_subject(text), to_hold(text)) if one is not None]
+        for one in found:
+            for place in infinite(one):
+                promise(False, place)
+        return bool(found)
+
+    return Target("stored-rows", [to_payload(one).encode() for one in values], check, 20)
+
+
 _ANSWERS: Final = (
     b'429\n30\n\nFailed to send Telegram notification: error=429.\n{"ok":false,"parameters":{"retry_after":30}}',
     b"503\nMon, 29 Jun 2026 20:00:00 GMT\nMon, 29 Jun 2026 19:59:00 GMT\nFailed, error=503.\nretry-after: 12.5",
@@ -334,5 +373,7 @@ def shell_targets(directory: Path) -> Iterator[Target]:
     yield journal(directory)
     yield control()
     yield from caches(directory)
+    yield holes(directory)
+    yield stored_rows()
     yield notification()
     yield account_join()

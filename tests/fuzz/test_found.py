@@ -17,6 +17,8 @@ from monitor.binance.weights import told_weight
 from monitor.errors import JournalError, WireError
 from monitor.journal import FORMAT, Header, read_journal
 from monitor.notify.overheard import asked_pause_s
+from monitor.storage.holes_cache import HolesCache, KeptOutage
+from monitor.storage.outbox import to_hold, to_notice, to_subject
 from tests.binance.test_snapshot import leg, risk
 from tests.fuzz.samples import NOW_MS, packed
 from tests.fuzz.shell_targets import answered
@@ -105,3 +107,19 @@ def test_a_position_that_stands_twice_in_a_reply_is_refused(sides: tuple[str, st
         build_usdm("main", total, [held], config, [], asset_index=None, at_ms=NOW_MS)
     with pytest.raises(WireError, match="said_twice"):
         build_usdm("main", total, [held, held], config, [], asset_index=None, at_ms=NOW_MS)
+
+
+def test_a_time_nobody_watched_that_is_damaged_is_set_aside(tmp_path: Path) -> None:
+    """A digit too many asked for more minutes than there is memory."""
+    sound = KeptOutage(NOW_MS - 600_000, NOW_MS, ["BTCUSDT"], restarted=True, cut=False, told=False, tries=0)
+    HolesCache(tmp_path).save([sound])
+    assert HolesCache(tmp_path).load() == [sound]
+    for from_ms, until_ms in ((-(10**17), NOW_MS), (NOW_MS, 10**17), (NOW_MS, NOW_MS - 1), (1, NOW_MS)):
+        HolesCache(tmp_path).save([sound, msgspec.structs.replace(sound, from_ms=from_ms, until_ms=until_ms)])
+        assert HolesCache(tmp_path).load() == []
+        assert (tmp_path / "away.json.corrupt").exists()
+
+
+def test_a_row_of_brackets_without_end_costs_no_other_row() -> None:
+    """It was no DecodeError, and reading the database ended with it."""
+    assert (to_notice("[" * 5_000), to_subject('{"a":' * 5_000), to_hold("[" * 5_000)) == (None, None, None)

@@ -8,7 +8,7 @@ from random import Random
 import msgspec
 import pytest
 
-from monitor.binance import wire
+from monitor.binance import rest_wire, wire
 from tests.fuzz import wire_targets
 from tests.fuzz.mutate import DEEPEST, TOKENS, Mutator, shrunk
 from tests.fuzz.report import FuzzResult, render, section, write_section
@@ -60,6 +60,17 @@ def test_nothing_is_kept_of_an_input() -> None:
         score = run_target(target, 1_500, FIXED)
         assert not score.findings
         assert score.blocks_grown < 500
+
+
+def test_every_decoder_of_rest_is_among_the_targets(tmp_path: Path) -> None:
+    """A new endpoint is not forgotten."""
+    decoders = {
+        name for name, one in vars(rest_wire).items()
+        if getattr(one, "__module__", "") == rest_wire.__name__ and getattr(one, "__name__", "") == "decode"
+    }  # fmt: skip
+    names = {target.name for target in all_targets(tmp_path)}
+    assert len(decoders) > 20
+    assert {f"rest-{name}" for name in decoders} <= names
 
 
 # What must go red.

@@ -12,12 +12,16 @@ from monitor.binance import rest_rows as rows
 from monitor.binance import rest_wire as rest
 from monitor.binance.backoff import LONGEST_PENALTY_S, penalty_s
 from monitor.binance.belief import EARLIEST_MS, FUTURE_TOLERANCE_MS, HIGHEST_PRICE, UNREADABLE
+from monitor.binance.candles import candles_of
 from monitor.binance.endpoints import Environment
+from monitor.binance.klines import closes_of
 from monitor.binance.rest_errors import classify, todo
 from monitor.binance.streams import MarkFeed
 from monitor.binance.user_wire import AccountUpdate, ForcedUpdate, Malformed, UserDecoder
 from monitor.binance.weights import told_weight
 from monitor.binance.wire import ContractChanged, MarkDecoder, decode_premium_index, decode_server_time
+from monitor.core.away import Candles
+from monitor.core.minutes import MINUTE_MS
 from monitor.core.model import Market, MarkTick, Now, Source, rate_symbols
 from monitor.errors import RateLimitedError, RestError, WireError
 from monitor.inbox import EngineInbox
@@ -168,6 +172,7 @@ def server_time() -> Target:
 _ENDPOINTS: Final[dict[str, tuple[type, tuple[str, ...]]]] = {
     "server_time": (rows.ServerTime, ("check_server_time",)),
     "exchange_info": (rows.ExchangeInfo, ("exchange_information",)),
+    "trading_schedule": (rows.TradingSchedule, ("trading_schedule",)),
     "account_config": (rows.AccountConfig, ("futures_account_configuration",)),
     "symbol_config": (rows.SymbolConfig, ("symbol_configuration",)),
     "account": (rows.Account, ("account_information_v3",)),
@@ -247,8 +252,23 @@ def _derived(value: object) -> None:
             promise(value.weight_per_minute is None or value.weight_per_minute > 0, value)
         case rows.ListenKey():
             promise(value.listen_key not in repr(value) or value.listen_key in "ListenKey(***)", "a listen key")
+        case rows.Kline():
+            _candle(value)
         case rows.SymbolConfig() | rows.AlgoOrder() | rows.ContractRow():
             str(getattr(value, "margin_mode", "") or getattr(value, "kind", "") or getattr(value, "state", ""))
+
+
+def _candle(row: rows.Kline) -> None:
+    """Make of one what is made of many: closes for typical moves, and a candle of a time nobody watched."""
+    for make in (closes_of, candles_of):
+        try:
+            made = make([row, row], NOW_MS)
+        except WireError:
+            continue
+        for place in infinite(made):
+            promise(False, place)
+        if isinstance(made, dict):
+            Candles(range(NOW_MS // MINUTE_MS, NOW_MS // MINUTE_MS + 60)).put(made)
 
 
 _REFUSALS = (
