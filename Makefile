@@ -4,7 +4,7 @@ VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test crash fuzz soak clients lint check bench study cover picture lock clean
+.PHONY: help setup demo test crash campaign fuzz soak clients lint check bench study cover picture lock clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -25,6 +25,9 @@ fuzz: $(VENV)/.dev ## a million inputs nobody sends, into every place where fore
 
 soak: $(VENV)/.dev ## a day of 200 symbols with hourly disconnects, as fast as it goes, and what of it is left in memory
 	OPENBLAS_NUM_THREADS=1 $(VENV)/bin/python -m tests.soak $(SOAK)
+
+campaign: $(VENV)/.dev ## 500 seeded stories full of faults, on a clock that does not wait (five minutes)
+	OPENBLAS_NUM_THREADS=1 $(VENV)/bin/python -m tests.faults.campaign --runs 500
 
 clients: $(VENV)-clients/.done ## other people's clients of the exchange, unmodified, against the emulator
 	$(VENV)-clients/bin/python -m pytest tests/emulator/test_clients.py

@@ -438,7 +438,7 @@ class _Court:
                 for rule in self.story.settings.channels
                 for sent, notice in self.read(rule.name)
             ):
-                yield f"{crash.start_s:.2f} nobody watched for {begins_s - crash.start_s:.0f} s, and nobody is told"
+                yield f"{crash.start_s:.2f} for {begins_s - crash.start_s:.0f} s nobody watched, and nobody is told"
 
     def closings(self) -> Iterator[str]:
         """What a channel reads of a subject begins with an alert, and each run of alerts ends with one message."""

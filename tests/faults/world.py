@@ -360,16 +360,20 @@ class Exchange:
             return self._world.rng.choice(
                 (Reply(503, None, None, b"busy"), Reply(200, None, None, b"<html>"), Reply(200, None, None, b"[{"))
             )
-        if klines:
-            return Reply(200, None, None, self._klines(str(data["symbol"]), data))
-        if call.path == "premiumIndex":
-            return Reply(200, None, None, self._premium(data.get("symbol")))
-        if call.path == "exchangeInfo":
-            return Reply(200, None, None, _contracts(self._world.story.symbols))
-        if call.path == "time":
-            return Reply(200, None, None, msgspec.json.encode({"serverTime": self._clock.true_ms}))
-        self._world.tape.faults.append(f"asked for {call.path}")
-        return Reply(404, None, None, b"{}")
+        return Reply(200, None, None, self._body(call.path, data))
+
+    def _body(self, path: str, data: Mapping[str, str | int | None]) -> bytes:
+        match path:
+            case "markPriceKlines":
+                return self._klines(str(data["symbol"]), data)
+            case "premiumIndex":
+                return self._premium(data.get("symbol"))
+            case "exchangeInfo":
+                return _contracts(self._world.story.symbols)
+            case "time":
+                return msgspec.json.encode({"serverTime": self._clock.true_ms})
+        self._world.tape.faults.append(f"asked for {path}")
+        return b"{}"
 
     def _premium(self, symbol: str | int | None) -> bytes:
         wrong = self._world.now_wrong
@@ -430,11 +434,15 @@ def _mark_frame(symbol: str, price: str, event_ms: int) -> bytes:
 def _contracts(symbols: Sequence[str]) -> bytes:
     rows = [
         {
-            "symbol": symbol, "marginAsset": "USDT", "baseAsset": symbol.removesuffix("USDT"), "quoteAsset": "USDT",
-            "contractType": "PERPETUAL", "status": "TRADING",
+            "symbol": symbol,
+            "marginAsset": "USDT",
+            "baseAsset": symbol.removesuffix("USDT"),
+            "quoteAsset": "USDT",
+            "contractType": "PERPETUAL",
+            "status": "TRADING",
         }
         for symbol in symbols
-    ]  # fmt: skip
+    ]
     return msgspec.json.encode({"rateLimits": [], "symbols": rows})
 
 
