@@ -152,8 +152,6 @@ FAULTS: dict[str, Callable[[Daemon], None]] = {
     "commit, joining": lambda daemon: once(daemon._committer, "_joined"),
     "commit, handing over": lambda daemon: once(daemon._delivery, "offer"),
     "notify.tg": lambda daemon: once(daemon._delivery._lanes["tg"], "_rendered"),
-    "notify.tg, sending": lambda daemon: once(daemon._plan.channels[0], "send"),
-    "notify.tg, marking": lambda daemon: once(daemon._store, "accepted"),
     "history": lambda daemon: once(daemon._history, "_write"),
 }
 

@@ -216,7 +216,7 @@ class Life:
             channels=(channel,),
             state_dir=folder,
             history_path=folder / "history.db",
-            history=HistorySettings(),
+            history=HistorySettings(flush_s=5.0),
             systemd=Systemd(listener.address, WITHIN_S),
         )
         self.daemon = Daemon(plan, self._sources, clock, random.Random(7))  # noqa: S311 - jitter
@@ -331,6 +331,7 @@ async def test_a_silent_exchange_full_disks_and_deaf_channels_are_no_hang(
 ) -> None:
     """All at once and for an hour: people are told, as far as they can be, and nothing is started anew."""
     life.channel.script = [DeliveryError("tg", "refused")] * 10_000
+    monkeypatch.setattr(app, "HEARTBEAT_S", 5.0)  # an hour of them
 
     async def failing(*_given: object) -> None:
         raise StoreError("x.db", "write", "the disk is full")

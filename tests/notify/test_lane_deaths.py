@@ -114,7 +114,7 @@ async def test_a_notice_that_ends_its_job_in_any_form_is_put_off_and_kept(clock:
         await clock.advance(180.0)  # at the pace of five messages a minute
         assert sorted(rig.accepted()) == ["k0", "k2"]
         rig.delivery.offer([a_notice("another", "k9")], recorded=True)
-        await clock.advance(1200.0)
+        await clock.advance(700.0)
         (stats,) = rig.delivery.stats()
         assert stats.pending == 1
     assert sorted(rig.accepted()) == ["k0", "k2", "k9"]
