@@ -4,11 +4,12 @@ import asyncio
 import os
 import random
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from monitor import app
 from monitor.app import Daemon
@@ -101,10 +102,11 @@ class Life:
 
 
 @pytest.fixture
-def life(tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> Life:
+def life(tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Life]:
     for name in ("DRAIN_INPUT_S", "DRAIN_COMMIT_S", "DRAIN_SEND_S", "DRAIN_HISTORY_S"):
         monkeypatch.setattr(app, name, 0.5)
-    return Life(tmp_path / "s", clock)
+    with capture_logs():  # printing tracebacks takes longer than all else
+        yield Life(tmp_path / "s", clock)
 
 
 def dies(_job: Job) -> Callable[[], Awaitable[None]]:

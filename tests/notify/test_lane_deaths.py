@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from monitor.core.events import DeliveryResult, JobDied
 from monitor.core.notices import Notice
@@ -36,11 +37,12 @@ class Rig:
 @asynccontextmanager
 async def supervised(clock: ManualClock, channel: FakeChannel) -> AsyncIterator[Rig]:
     rig = Rig(clock, channel)
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(rig.job())
-        await settle()
-        yield rig
-        task.cancel()
+    with capture_logs():  # printing tracebacks takes longer than all else
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(rig.job())
+            await settle()
+            yield rig
+            task.cancel()
 
 
 def some(count: int) -> list[Notice]:
