@@ -87,9 +87,9 @@ class Delivery:
         return lane is None or lane.withdraw(subject)
 
     def is_pending(self, key: str, channel: str) -> bool:
-        """Return whether a notice still waits for its channel, or is being sent to it."""
+        """Return whether a notice waits for its channel, is being sent to it, or its fate is just being written."""
         lane = self._lanes.get(channel)
-        return lane is not None and lane.is_pending(key)
+        return (lane is not None and lane.is_pending(key)) or self._marks.is_marking(key, channel)
 
     def pending(self) -> tuple[Notice, ...]:
         """Return what waits for its channel or is being sent to it, in the order of decision."""

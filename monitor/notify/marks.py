@@ -4,7 +4,8 @@ The message has gone out by then: to fail because of the mark would send it twic
 """
 
 from collections import deque
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 from monitor.core.events import StoreState
@@ -28,10 +29,24 @@ class Marks:
         self._inbox = inbox
         self._ok = True
         self._owed: deque[Mark] = deque(maxlen=OWED_KEPT)
+        self._under_way: set[tuple[str, str]] = set()
 
     def owes(self) -> bool:
         """Return whether marks could not be made that belong into the database."""
         return bool(self._owed)
+
+    def is_marking(self, key: str, channel: str) -> bool:
+        """Return whether the fate of a notice is being written: known, and in no table yet."""
+        return (key, channel) in self._under_way
+
+    @contextmanager
+    def _marking(self, entries: Sequence[Entry]) -> Iterator[None]:
+        names = {(entry.notice.key, entry.notice.channel) for entry in entries}
+        self._under_way |= names
+        try:
+            yield
+        finally:
+            self._under_way -= names
 
     def unmarked(self) -> tuple[Mark, ...]:
         """Return these marks and forget them: whoever asks writes them."""
@@ -41,8 +56,9 @@ class Marks:
 
     async def accepted(self, entries: Sequence[Entry], tried: Attempt) -> None:
         """Record that the service took the message."""
-        done = await self._write(entries, self._store.accepted(*_rows(entries), tried))
-        self._owe(entries, "accepted", tried, done=done)
+        with self._marking(entries):
+            done = await self._write(entries, self._store.accepted(*_rows(entries), tried))
+            self._owe(entries, "accepted", tried, done=done)
 
     async def attempted(self, entries: Sequence[Entry], tried: Attempt) -> None:
         """Record a failed attempt; the rows stay as they are."""
@@ -50,8 +66,9 @@ class Marks:
 
     async def refused(self, entries: Sequence[Entry], tried: Attempt) -> None:
         """Record that it will not be tried again."""
-        done = await self._write(entries, self._store.refused(*_rows(entries), tried))
-        self._owe(entries, "refused", tried, done=done)
+        with self._marking(entries):
+            done = await self._write(entries, self._store.refused(*_rows(entries), tried))
+            self._owe(entries, "refused", tried, done=done)
 
     def _owe(self, entries: Sequence[Entry], outcome: str, tried: Attempt, *, done: bool) -> None:
         # A mark on a notice that is in no table yet marks nothing, and its row may be written later.
