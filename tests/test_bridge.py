@@ -30,16 +30,17 @@ from monitor.ports import Job
 from tests.faults.pace import LoopClock, names_found, run_fast
 from tests.notify.fakes import FakeChannel
 
-BTC, ETH = "BTCUSDT", "ETHUSDT"
+BTC, ETH, XAU = "BTCUSDT", "ETHUSDT", "XAUUSDT"
 FACTOR = 20.0  # story seconds in a real one
 PATIENCE_S = 300.0  # of the story; only a broken test waits so long
 
 
 def scenario() -> Scenario:
     return Scenario(
-        tuple(
-            Instrument(symbol, symbol.removesuffix("USDT"), PricePath(((0.0, Decimal(price)),)))
-            for symbol, price in ((BTC, 62_000), (ETH, 3_000))
+        (
+            Instrument(BTC, "BTC", PricePath(((0.0, Decimal(62_000)),))),
+            Instrument(ETH, "ETH", PricePath(((0.0, Decimal(3_000)),))),
+            Instrument(XAU, "XAU", PricePath(((0.0, Decimal(4_000)),)), kind="tradfi"),
         ),
         (),
     )
@@ -182,8 +183,8 @@ OFTEN = BridgeTimings(check_every_s=6.0, again_after_s=2.0)
 
 
 @asynccontextmanager
-async def bridging() -> AsyncIterator[tuple[Story, Box, MarkFeed]]:
-    """A feed of two symbols and its bridge, once the stream speaks."""
+async def bridging(*symbols: str) -> AsyncIterator[tuple[Story, Box, MarkFeed]]:
+    """A feed and its bridge, once the stream speaks of all."""
     story, box = Story(), Box()
     clock, rng = story.clock, Random(1)  # noqa: S311 - jitter
     budget = WeightBudget(clock)
@@ -200,10 +201,10 @@ async def bridging() -> AsyncIterator[tuple[Story, Box, MarkFeed]]:
         feed = MarkFeed("usdm", (), [url, f"{url}/"], inbox=box, clock=clock, rng=rng)
         bridge = Bridge(Market.USDM, feed, rest, inbox=box, clock=clock, rng=rng, budget=budget, timings=OFTEN)
         for one in (feed, bridge):
-            one.set_symbols((BTC, ETH))
+            one.set_symbols(symbols)
         tasks = [group.create_task(run(job)) for job in (*feed.jobs(), *bridge.jobs())]
         try:
-            await story.until(lambda: len(feed.latest) == 2)
+            await story.until(lambda: len(feed.latest) == len(symbols))
             yield story, box, feed
         finally:
             for task in (*tasks, ticking):
@@ -216,7 +217,7 @@ def test_a_stream_that_lies_is_found_out_and_trusted_again_when_it_does_not() ->
     """Its symbol comes from REST meanwhile, the other from the stream; the connection is made anew."""
 
     async def found() -> None:
-        async with bridging() as (story, box, feed):
+        async with bridging(BTC, ETH) as (story, box, feed):
             story.exchange.faults.offset[BTC] = Decimal("1.03")
             found_s = await story.until(lambda: box.distrusted() == [{BTC}])
             await story.until(lambda: feed.stats().rotations == 1)
@@ -236,12 +237,26 @@ def test_a_frozen_event_time_is_silence() -> None:
     """Frames keep coming, all with the same time: no mark of them counts, and REST stands in."""
 
     async def found() -> None:
-        async with bridging() as (story, box, feed):
+        async with bridging(BTC, ETH) as (story, box, feed):
             story.exchange.faults.frozen |= {BTC}
             await story.clock.sleep(2.0)
             frozen_s = story.clock.mono_s()
             await story.until(lambda: feed.stale(3.0) == (BTC,))
             await story.until(lambda: box.since(frozen_s, BTC) == {Source.REST})
             assert not any(isinstance(event, AtRest) for event in box.events)
+
+    run_fast(found(), FACTOR)
+
+
+def test_a_silent_symbol_of_a_closed_market_is_at_rest() -> None:
+    """Its mark stands still in REST as well; what trades round the clock is bridged instead."""
+
+    async def found() -> None:
+        async with bridging(BTC, XAU) as (story, box, feed):
+            story.exchange.market.closed = True
+            story.exchange.faults.muted |= {BTC, XAU}
+            await story.until(lambda: any(isinstance(event, AtRest) for event in box.events))
+            await story.until(lambda: feed.stale(10.0) == (BTC, XAU))
+            assert {event.symbols for event in box.events if isinstance(event, AtRest)} == {(XAU,)}
 
     run_fast(found(), FACTOR)

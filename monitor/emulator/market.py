@@ -94,13 +94,17 @@ class Instrument:
 
 
 class Market:
-    """All instruments and collateral assets, and their marks and indices at the newest tick."""
+    """All instruments and collateral assets, and their marks and indices at the newest tick.
+
+    ``closed`` says that the markets of traditional assets are; marks follow their paths all the same.
+    """
 
     def __init__(
         self, instruments: Iterable[Instrument], loop_s: float = 0.0, assets: Iterable[Collateral] = ()
     ) -> None:
         self.instruments = {one.symbol: one for one in instruments}
         self.assets = {one.asset: one for one in assets}
+        self.closed = False
         self.event_ms = 0
         self.started_ms: int | None = None
         self.marks: dict[str, Decimal] = {}

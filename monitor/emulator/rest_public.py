@@ -14,6 +14,7 @@ from monitor.emulator.settings import EmulatorSettings
 from monitor.emulator.stream_faults import RowFaults
 
 _MINUTE_MS = 60_000
+_DAY_MS = 86_400_000
 _STALE_MS = 3 * 86_400_000  # the demo exchange's exchangeInfo carries a time that is days old
 _ONBOARD_MS = 1_598_252_400_000
 _MINUTES = {
@@ -56,6 +57,7 @@ class PublicApi:
             web.get("/fapi/v1/premiumIndex", self._premium_index),
             web.get("/dapi/v1/premiumIndex", self._coin_premium_index),
             web.get("/fapi/v1/assetIndex", self._asset_index),
+            web.get("/fapi/v1/tradingSchedule", self._trading_schedule),
         ]
         for prefix in ("fapi", "dapi"):
             found += [
@@ -137,6 +139,17 @@ class PublicApi:
             if row["symbol"] == request.query["symbol"]:
                 return reply(row)
         raise RestError(400, -1121)
+
+    async def _trading_schedule(self, _: web.Request) -> web.Response:
+        now_ms = self._now_ms()
+        first_ms = now_ms - now_ms % _DAY_MS - _DAY_MS
+        kind = "NO_TRADING" if self._market.closed else "REGULAR"
+        days = [
+            {"startTime": open_ms, "endTime": open_ms + _DAY_MS, "type": kind}
+            for open_ms in range(first_ms, first_ms + 7 * _DAY_MS, _DAY_MS)
+        ]
+        markets = {name: {"sessions": days} for name in ("EQUITY", "COMMODITY")}
+        return reply({"updateTime": now_ms, "marketSchedules": markets})
 
     async def _funding_info(self, request: web.Request) -> web.Response:
         listed = self._market.coinm() if request.path.startswith("/dapi/") else self._market.usdm()
@@ -276,7 +289,7 @@ def _common(one: Instrument) -> dict[str, Any]:
         "quantityPrecision": _places(one.step),
         "baseAssetPrecision": 8,
         "quotePrecision": 8,
-        "underlyingType": "COIN",
+        "underlyingType": "COMMODITY" if one.kind == "tradfi" else "COIN",
         "underlyingSubType": [],
         "triggerProtect": "0.0500",
         "orderTypes": ["LIMIT", "MARKET"],

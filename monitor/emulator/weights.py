@@ -13,6 +13,7 @@ _WEIGHTS: dict[str, tuple[int, int]] = {
     "/fapi/v1/premiumIndex": (1, 10),
     "/fapi/v1/assetIndex": (1, 10),
     "/fapi/v1/fundingInfo": (0, 0),
+    "/fapi/v1/tradingSchedule": (5, 5),
     "/fapi/v2/positionRisk": (5, 5),
     "/fapi/v3/positionRisk": (5, 5),
     "/fapi/v3/account": (5, 5),
