@@ -64,8 +64,12 @@ async def test_a_dip_while_nothing_ran_is_told_once_and_recorded(tmp_path: Path)
     async with exchange() as one:
         one.emulator.market.script_past("BTCUSDT", dip("59700", at_s=2_400.0))
         async with run(one, state, channel):
-            pass
+            await SystemClock().sleep(0.05)
+            stopped_ms = SystemClock().wall_ms()
         assert channel.accepted == []
+        with HistoryReader(state / "history.db") as reader:
+            # A wallet at rest has a row a minute, and one more at the end: until then it was seen.
+            assert reader.newest(10**14)["BTCUSDT"] >= stopped_ms
         age(state, AWAY_MS)
         async with run(one, state, channel, journal) as watch:
             await until(lambda: bool(channel.accepted))
