@@ -15,7 +15,7 @@ class BridgeTimings(msgspec.Struct, frozen=True):
     check_every_s: float = 60.0  # between two comparisons with the stream
     again_after_s: float = 5.0  # what was doubtful
     retry_after_s: float = 10.0  # a comparison that was not answered or not affordable
-    settle_s: float = 2.5  # REST may be ahead: what the stream says so long afterwards belongs to the comparison
+    settle_s: float = 2.0  # REST may be ahead: what the stream says so long afterwards belongs to the comparison
     give_up_every_s: float = 30.0  # while the stream is wrong; doubled each time
 
 

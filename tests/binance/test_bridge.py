@@ -450,7 +450,7 @@ async def test_a_stream_that_is_elsewhere_is_withheld_and_given_up(stand: Stand)
             why = "the stream says 102.7 where REST says 100"
             assert stand.box.distrusted() == [{BTC: why}]
             assert stand.stream.withheld == {BTC}
-            assert stand.stream.given_up[0] - first_s == 12.5
+            assert stand.stream.given_up[0] - first_s == 12.0
             assert stand.box.ticks[0] == MarkTick(
                 BTC, 100.0, stand.box.ticks[0].event_ms, first_s + 10.0, Source.REST
             )

@@ -12,7 +12,7 @@ from monitor.core.model import MarkTick
 BTC, ETH = "BTCUSDT", "ETHUSDT"
 AGAIN_S = 5
 INTERVAL_S = 60
-SETTLE_S = 3  # a comparison is made so long after REST was asked
+SETTLE_S = 2  # a comparison is made so long after REST was asked
 
 
 def said(mark: float, low: float | None = None, high: float | None = None) -> Heard:
