@@ -99,8 +99,8 @@ class Incidents:
     def missed(self, stored: Iterable[SubjectState]) -> tuple[SubjectState, ...]:
         """Return the states to go on from, of those an earlier run left and this one learns late.
 
-        What is ok now was not perhaps, and its end is owed. An incident opened meanwhile stays; who was told of the
-        one before is told how it ends.
+        What is ok now was not perhaps, and its end is owed. An incident opened meanwhile stays; who was told of
+        the one before is told how it ends.
         """
         found: list[SubjectState] = []
         for state in stored:

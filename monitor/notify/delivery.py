@@ -87,7 +87,7 @@ class Delivery:
         return lane is None or lane.withdraw(subject)
 
     def is_pending(self, key: str, channel: str) -> bool:
-        """Return whether a notice waits for its channel, is being sent to it, or its fate is just being written."""
+        """Return whether a notice waits for its channel, is being sent, or its fate is just being written."""
         lane = self._lanes.get(channel)
         return (lane is not None and lane.is_pending(key)) or self._marks.is_marking(key, channel)
 

@@ -5,6 +5,7 @@ import json
 import socket
 import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,8 @@ from monitor.emulator.server import Emulator
 from monitor.emulator.settings import EmulatorSettings
 from monitor.errors import Problem
 from monitor.storage.history_schema import HISTORY_SCHEMA
+from monitor.storage.paths import STATE_DB
+from monitor.storage.state import SqliteState
 from monitor.system_clock import SystemClock
 from tests.emulator.conftest import small_scenario
 
@@ -474,3 +477,35 @@ async def test_without_a_daemon_the_audit_asks_the_exchange(doctor: Doctor, exch
     refused = await doctor("audit", "--check")
     assert refused.exit_code == 3
     assert refused.stdout.startswith("AUDIT UNKNOWN - main: ")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (b"\xa5" * 4096, "is damaged"),
+        ("PRAGMA user_version = 99", "its schema version is 99"),
+        ("BEGIN IMMEDIATE", "is locked by another program"),
+    ],
+)
+async def test_a_database_that_cannot_be_used_is_named_with_the_fix(
+    tmp_path: Path, spoil: bytes | str, words: str
+) -> None:
+    """Damaged, newer, locked: each has a fix of its own; what was set aside before is named too."""
+    path = tmp_path / STATE_DB
+    store = SqliteState(path, SystemClock())
+    await store.open()
+    await store.close()
+    (tmp_path / "state.db.damaged-1").touch()
+    (tmp_path / "state.db.damaged-1-wal").touch()
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        if isinstance(spoil, str):
+            other.execute(spoil)
+        else:
+            with path.open("r+b") as file:
+                file.seek(4096)
+                file.write(spoil)
+        found = [one for one in disk_findings(tmp_path, tmp_path / "history.db", ()) if one.subject == STATE_DB]
+    assert [one.state for one in found] == [State.FAIL, State.WARN]
+    assert words in found[0].found
+    assert found[0].fix
+    assert "1 damaged before and kept, the newest state.db.damaged-1" in found[1].found
