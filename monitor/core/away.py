@@ -165,11 +165,12 @@ class Review:
 
     def worst(self) -> tuple[WorstAway, ...]:
         """Return the worst reading of each wallet that was judged in any minute, the worst wallet first."""
-        if self._worst is None:
+        worst = self._worst
+        if worst is None:
             return ()
-        judged = np.flatnonzero(self._judged(self._worst)).tolist()
-        order = sorted(judged, key=lambda i: (-self._level[i], self._worst.room[i]))  # type: ignore[union-attr]
-        return tuple(self._described(self._worst, wallet) for wallet in order)
+        judged = np.flatnonzero(self._judged(worst)).tolist()
+        order = sorted(judged, key=lambda wallet: (-int(self._level[wallet]), float(worst.room[wallet])))
+        return tuple(self._described(worst, wallet) for wallet in order)
 
     def _described(self, readings: Readings, wallet: int) -> WorstAway:
         row = report.worst_row(self._book, readings, wallet)
