@@ -12,13 +12,13 @@ from structlog.testing import capture_logs
 
 from monitor.core.model import Change, ChangeKind, Level, Sample, Source
 from monitor.errors import SchemaTooNewError, StoreError
-from monitor.ports import HistoryStore
+from monitor.ports import HistoryStore, Replaced
 from monitor.storage.history import HistorySettings, SqliteHistory
 from monitor.storage.history_reader import HistoryReader, Subject
 from monitor.storage.history_schema import HISTORY_SCHEMA
 from monitor.storage.sqlite import Reader
 from tests.conftest import ManualClock, settle
-from tests.storage.damage import execute, forbidden_directory
+from tests.storage.damage import content_of, execute, forbidden_directory, put, remove, spoil_pages
 from tests.storage.fakes import MemoryHistory
 
 MINUTE_MS = 60_000
@@ -56,12 +56,14 @@ class Harness:
         self.path = path
         self.clock = clock
         self.states: list[tuple[bool, str]] = []
+        self.replaced: list[Replaced] = []
         self.history = SqliteHistory(
             path,
             clock,
             HistorySettings(**settings),
             lambda ok, reason: self.states.append((ok, reason)),
             busy_s=0.01,
+            on_replaced=self.replaced.append,
         )
 
     @asynccontextmanager
@@ -520,3 +522,38 @@ async def test_a_file_of_version_1_is_migrated_with_its_rows(path: Path, clock: 
     older = HISTORY_SCHEMA._replace(migrations={1: HISTORY_SCHEMA.migrations[1]})
     with pytest.raises(SchemaTooNewError, match="its schema version is 3, this program knows 1"):
         Reader(path, older)
+
+
+async def test_a_file_that_is_no_database_is_set_aside_and_a_new_one_begun(path: Path, clock: ManualClock) -> None:
+    """Kept as it was found, and told; rows are written at once."""
+    put(path, b"no database" * 500)
+    box = Harness(path, clock)
+    box.history.record([sample(1)])
+    async with box.running():
+        await box.wake()
+    assert [content_of(Path(one.aside)) for one in box.replaced] == [b"no database" * 500]
+    assert len(box.samples()) == 1
+
+
+@pytest.mark.parametrize("how", ["damaged", "removed"])
+async def test_a_file_that_breaks_in_the_middle_of_a_run_is_begun_anew_with_the_rows_that_wait(
+    path: Path, clock: ManualClock, how: str
+) -> None:
+    """What was to be written then is in the new one."""
+    box = Harness(path, clock)
+    async with box.running():
+        box.history.record([sample(1)])
+        await box.wake()
+        if how == "damaged":
+            roots = await box.history._db.rows("t", "SELECT rootpage FROM sqlite_master WHERE rootpage > 1")
+            await box.history._db.rows("t", "PRAGMA wal_checkpoint(TRUNCATE)")
+            await box.history._db.rows("t", "PRAGMA shrink_memory")
+            spoil_pages(path, [page for (page,) in roots])
+        else:
+            remove(path)
+        box.history.record([sample(2)])
+        for _ in range(3):
+            await box.wake(10.0)
+    assert [bool(one.aside) for one in box.replaced] == [how == "damaged"]
+    assert [row.at_ms for row in box.samples()] == [sample(2).at_ms]
+    assert not sum(box.history.dropped.values())
