@@ -13,10 +13,13 @@ from tests.faults.rows import Row
 from tests.faults.service import Received
 from tests.faults.stage import Told, World, opened, unwell
 
-_LONGEST_S = 600.0  # until all is well again and everything was told
+_LONGEST_S = 400.0  # until all is well again and everything was told
 _LOOK_S = 0.25
 _STAYED_S = 3.0  # a level that was held for less is owed no message of its own
-_DANGER = re.compile(rf"\b(NOTICE|WARNING|CRITICAL|EMERGENCY)\b[^\n]* - {ACCOUNT} {SYMBOL}\b")
+_LEVELS = "NOTICE|WARNING|CRITICAL|EMERGENCY"
+# A headline, and a line of what is told of a time in which nobody watched.
+_DANGER = re.compile(rf"\b({_LEVELS})\b[^\n]* - {ACCOUNT} {SYMBOL}\b")
+_WAS_IN_DANGER = re.compile(rf"^({_LEVELS}): {ACCOUNT}/isolated:{SYMBOL}:LONG\b", re.MULTILINE)
 _TROUBLES = frozenset(NoticeKind) - ENDINGS - {
     NoticeKind.ALERT, NoticeKind.REMINDER, NoticeKind.CHANGED, NoticeKind.SUMMARY, NoticeKind.TEST,
 }  # fmt: skip
@@ -35,12 +38,13 @@ class Outcome(NamedTuple):
     late_s: float | None  # from the true emergency to a screen
     after_s: float | None  # of that, what lies after the end of the fault
     lost: tuple[str, ...]  # levels nobody was told of, nor of a worse one
+    lag_s: float  # by how much the machine was too slow for the story at its worst
     messages: int  # on the channel that got most, in the window
     story: tuple[str, ...]  # what was said and logged, for whoever looks for a reason
 
 
-async def play(row: Row, folder: Path) -> Outcome:
-    """Play a row from calm to calm."""
+async def play(row: Row, folder: Path, window_s: float = WINDOW_S) -> Outcome:
+    """Play a row from calm to calm, and for ``window_s`` at the least."""
     async with opened(folder, row.channels) as world:
         looks = _Looks(world)
         if not row.withdraw:
@@ -51,7 +55,7 @@ async def play(row: Row, folder: Path) -> Outcome:
         await row.end(world)
         ended_s = world.clock.mono_s()
         looks.end()
-        await looks.until(begun_s + WINDOW_S)
+        await looks.until(begun_s + window_s)
         while world.clock.mono_s() < begun_s + _LONGEST_S and (
             looks.well_s is None or _lost(world, begun_s) or (row.told and _told(row, world, begun_s) is None)
         ):
@@ -65,6 +69,7 @@ class _Looks:
     def __init__(self, world: World) -> None:
         self._world = world
         self._over = False
+        self.lag_s = 0.0
         self.unwell: dict[str, float] = {}  # what was not well, and since when
         self.well_s: float | None = None  # when all was well for the first time after the end
 
@@ -86,7 +91,10 @@ class _Looks:
             left_s = moment_s - clock.mono_s()
             if left_s <= 0:
                 return
-            await clock.sleep(min(_LOOK_S, left_s))
+            asleep_s = min(_LOOK_S, left_s)
+            slept_s = clock.mono_s()
+            await clock.sleep(asleep_s)
+            self.lag_s = max(self.lag_s, clock.mono_s() - slept_s - asleep_s)
 
 
 def _measured(row: Row, world: World, looks: _Looks, begun_s: float, ended_s: float) -> Outcome:
@@ -107,6 +115,7 @@ def _measured(row: Row, world: World, looks: _Looks, begun_s: float, ended_s: fl
         late_s=late_s,
         after_s=None if screen_s is None else screen_s - ended_s,
         lost=_lost(world, begun_s),
+        lag_s=looks.lag_s,
         messages=max(
             sum(one.at_s <= begun_s + WINDOW_S for one in service.received) for service in world.services()
         ),
@@ -146,7 +155,8 @@ def _received(world: World) -> list[Received]:
 
 def _level_of(message: Received) -> Level:
     """Return the worst level that a message gives the endangered position, as a person reads it."""
-    return max((Level[found] for found in _DANGER.findall(message.text)), default=Level.OK)
+    found = [*_DANGER.findall(message.text), *_WAS_IN_DANGER.findall(message.text)]
+    return max((Level[name] for name in found), default=Level.OK)
 
 
 def _first(truth: Sequence[Truth], level: Level, from_s: float) -> float | None:
