@@ -4,7 +4,7 @@ VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test crash campaign fuzz soak clients lint check bench study cover picture lock clean
+.PHONY: help setup demo test crash campaign faults fuzz soak clients lint check bench study cover picture lock clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -19,6 +19,9 @@ test: $(VENV)/.dev ## all tests
 
 crash: $(VENV)/.dev ## kill the daemon at every step of an alert and at 200 random moments, and count (two minutes)
 	OPENBLAS_NUM_THREADS=1 $(VENV)/bin/python -m tests.crash.campaign
+
+faults: $(VENV)/.dev ## every fault while a price falls into an emergency: renews docs/faults.md (a few minutes)
+	OPENBLAS_NUM_THREADS=1 $(VENV)/bin/python -m tests.faults $(FAULTS)
 
 fuzz: $(VENV)/.dev ## a million inputs nobody sends, into every place where foreign bytes come in (some minutes)
 	OPENBLAS_NUM_THREADS=1 $(VENV)/bin/python -m tests.fuzz $(FUZZ)
