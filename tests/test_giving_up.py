@@ -135,6 +135,30 @@ async def test_a_part_that_keeps_dying_is_told_before_the_service_ends(life: Lif
         assert {row.state for row in rows} <= {"accepted", "superseded"}
 
 
+@pytest.mark.parametrize("name", ["commit", "notify.tg"])
+async def test_a_part_that_was_given_up_runs_once_more_for_the_drain(life: Life, name: str) -> None:
+    """It may work this time: what it holds is written, or sent, before the service ends."""
+    runs: list[int] = []
+
+    def late(job: Job) -> Callable[[], Awaitable[None]]:
+        async def run() -> None:
+            runs.append(1)
+            if len(runs) <= DEATHS_ALLOWED + 1:
+                raise RuntimeError
+            await job.run()
+
+        return run
+
+    life.replace(name, late)
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(life.outcome())
+        await life.until(task.done)
+    assert len(runs) == DEATHS_ALLOWED + 2
+    assert any(f"part '{name}' keeps failing" in text for text in life.channels[0].texts)
+    with StateReader(life.folder / "state.db") as reader:
+        assert f"/job:{name}" in {subject.subject for subject in reader.subjects()}
+
+
 def once(owner: Any, name: str, kind: type | None = None) -> None:  # noqa: ANN401 - any part
     """Have one call of a method fail: the first, or the first that is given an event of this kind."""
     real = getattr(owner, name)
