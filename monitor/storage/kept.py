@@ -47,6 +47,7 @@ def replace(path: Path, content: bytes) -> None:
 
 
 def set_aside(path: Path) -> None:
-    """Move a file that cannot be used out of the way; it is never deleted."""
+    """Move a file that cannot be used out of the way; neither it nor an earlier one is ever deleted."""
+    names = (f"{path.name}{SET_ASIDE}" + (f"-{n}" if n else "") for n in range(1_000_000))
     with suppress(OSError):
-        path.replace(path.with_name(path.name + SET_ASIDE))
+        path.rename(next(place for place in map(path.with_name, names) if not os.path.lexists(place)))

@@ -59,3 +59,12 @@ def test_a_directory_in_its_place_is_told_and_done_without(tmp_path: Path) -> No
     assert [entry["event"] for entry in logs] == ["day.cache_unreadable"]
     with pytest.raises(StoreError):
         DayCache(tmp_path).save(DAY, 42)
+
+
+def test_an_earlier_corrupt_file_is_not_written_over(tmp_path: Path) -> None:
+    """Whoever looks for the reason finds each of them."""
+    for content in ("first", "second"):
+        (tmp_path / "day.json").write_text(content, encoding="utf-8")
+        assert DayCache(tmp_path).load() is None
+    kept = {file.name: file.read_text(encoding="utf-8") for file in tmp_path.iterdir()}
+    assert kept == {"day.json.corrupt": "first", "day.json.corrupt-1": "second"}
