@@ -13,7 +13,7 @@ import structlog
 from monitor.binance.bridge_values import BridgeTimings
 from monitor.binance.endpoints import is_rate
 from monitor.binance.rest_marks import RestMarks
-from monitor.binance.trust import WINDOW_S, Charge, Recent, Trust, difference
+from monitor.binance.trust import WINDOW_S, Charge, Pace, Recent, Trust, difference
 from monitor.core.events import Distrusted
 from monitor.core.model import MarkTick
 from monitor.ports import Clock, Inbox
@@ -56,6 +56,7 @@ class _Asked(NamedTuple):
     at_s: float
     marks: Mapping[str, MarkTick]
     regular: bool
+    early: frozenset[str]  # of which it was asked because they stand still
 
 
 class CrossCheck:
@@ -76,6 +77,9 @@ class CrossCheck:
         self._trust = Trust()
         self._recent = Recent()
         self._symbols: frozenset[str] = frozenset()
+        self._pace = Pace()
+        self._early: dict[str, float] = {}  # when symbols stopped that were asked about for it
+        self._early_s = 0.0  # when that may be asked again
         self._asked: _Asked | None = None
         self._regular_s = 0.0  # when all are compared next
         self._again_s = 0.0  # when what is doubtful is
@@ -95,6 +99,9 @@ class CrossCheck:
             self._recent.clear()
             self._regular_s = self._clock.mono_s() + self._rng.random() * self._timings.check_every_s
         self._symbols = symbols
+        self._pace.keep(symbols)
+        for gone in self._early.keys() - symbols:
+            del self._early[gone]
         before = len(self.distrusted)
         self._trust.keep(symbols)
         if len(self.distrusted) != before:
@@ -110,6 +117,7 @@ class CrossCheck:
     async def _look(self) -> None:
         now_s = self._clock.mono_s()
         self._recent.note(self._feed.latest, now_s)
+        self._pace.note(self._feed.latest, self._symbols, now_s)
         if self.distrusted and now_s >= self._give_up_s:
             self._give_up(now_s)
         if self._asked is not None:
@@ -119,34 +127,47 @@ class CrossCheck:
             return
         regular = now_s >= self._regular_s
         doubted = self._trust.doubted if now_s >= self._again_s else frozenset()
-        if (regular or doubted) and now_s >= self._rest.not_before_s:
-            await self._ask(regular=regular, symbols=self._symbols if regular else doubted)
+        early = self._stopped(now_s)
+        if (regular or doubted or early) and now_s >= self._rest.not_before_s:
+            await self._ask(self._symbols if regular else doubted | early, early, regular=regular)
 
-    async def _ask(self, *, regular: bool, symbols: frozenset[str]) -> None:
+    def _stopped(self, now_s: float) -> frozenset[str]:
+        """Return symbols that moved all the time and then stopped; once for each time they stop."""
+        if now_s < self._early_s:
+            return frozenset()
+        still = self._pace.still(now_s)
+        new = {symbol: since_s for symbol, since_s in still.items() if self._early.get(symbol) != since_s}
+        return frozenset(new).difference(self.distrusted)
+
+    async def _ask(self, symbols: frozenset[str], early: frozenset[str], *, regular: bool) -> None:
         now_s = self._clock.mono_s()
         heard = symbols.difference(self._feed.stale(self._timings.stale_after_s))
+        if early:
+            self._early |= self._pace.still(now_s)
+            self._early_s = now_s + self._timings.retry_after_s
         found = None
         if heard and self._rest.used <= AFFORDABLE:
             found = await self._rest.ask(heard)
-        if found is None:
-            if regular:
-                self._regular_s = now_s + self._timings.retry_after_s
-            self._again_s = now_s + self._timings.again_after_s
-            return
-        if regular:
+        if found is None and regular:
+            self._regular_s = now_s + self._timings.retry_after_s
+        elif regular:
             self._regular_s = now_s + self._timings.check_every_s
         self._again_s = now_s + self._timings.again_after_s
-        self._asked = _Asked(self._clock.mono_s(), found, regular)
+        if found is not None:
+            self._asked = _Asked(self._clock.mono_s(), found, regular, early)
 
     async def _judge(self, asked: _Asked) -> None:
         silent = self._feed.stale(self._timings.stale_after_s)
         rest = {symbol: tick.mark for symbol, tick in asked.marks.items() if symbol in self._symbols}
+        since_s = asked.at_s - WINDOW_S
+        still = self._pace.still(self._clock.mono_s())
         heard = {
             symbol: said
             for symbol in rest
-            if symbol not in silent and (said := self._recent.heard(symbol, asked.at_s - WINDOW_S)) is not None
+            if symbol not in silent
+            and (said := self._recent.heard(symbol, max(since_s, still.get(symbol, 0.0)))) is not None
         }
-        charges = self._trust.compare(rest, heard, regular=asked.regular)
+        charges = self._trust.compare(rest, heard, regular=asked.regular, still=asked.early & still.keys())
         self.checks += 1
         self.checked_s = asked.at_s
         if asked.regular:

@@ -5,7 +5,7 @@ the same figure, so the two are compared now and then; see docs/decisions/0012.
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final, NamedTuple
 
 from monitor.core.model import MarkTick
@@ -15,6 +15,8 @@ STUCK_TOLERANCE: Final = 0.0002  # a price that stands still and is nearer than 
 IN_A_ROW: Final = 3  # comparisons that have to disagree, in one direction
 AGREEMENTS: Final = 2  # in a row that bring trust back
 WINDOW_S: Final = 15.0
+LIVELY_S: Final = 3.0  # between two moves of a symbol that moves all the time
+STILL_S: Final = 8.0  # in which such a symbol does not
 
 _SAMPLES = 64
 
@@ -48,6 +50,34 @@ class Recent:
         self._samples.clear()
 
 
+class Pace:
+    """When each symbol last moved, and whether it had moved all the time until then."""
+
+    def __init__(self) -> None:
+        self._moved: dict[str, tuple[float, float, bool]] = {}  # mark, since when, and whether it was lively
+
+    def note(self, ticks: Mapping[str, MarkTick], symbols: Iterable[str], now_s: float) -> None:
+        """Take the newest ticks as they are now (monotonic seconds)."""
+        for symbol in symbols:
+            tick = ticks.get(symbol)
+            if tick is not None:
+                mark, since_s, _ = self._moved.get(symbol, (0.0, -LIVELY_S, False))
+                if tick.mark != mark:
+                    self._moved[symbol] = (tick.mark, now_s, now_s - since_s < LIVELY_S)
+
+    def still(self, now_s: float) -> dict[str, float]:
+        """Return the lively symbols that have not moved for ``STILL_S``, and since when."""
+        return {
+            symbol: since_s
+            for symbol, (_, since_s, lively) in self._moved.items()
+            if lively and now_s - since_s >= STILL_S
+        }
+
+    def keep(self, symbols: Collection[str]) -> None:
+        """Forget all symbols but these."""
+        self._moved = {symbol: moved for symbol, moved in self._moved.items() if symbol in symbols}
+
+
 class Charge(NamedTuple):
     """What is held against the stream of a symbol."""
 
@@ -63,9 +93,10 @@ class Charge(NamedTuple):
 
 
 class _Doubt(NamedTuple):
-    direction: int  # in which REST is beyond the stream, 0 if it is not
-    times: int  # in a row
-    stuck: bool
+    direction: int = 0  # in which REST is beyond the stream, 0 if it is not
+    times: int = 0  # in a row
+    stuck: bool = False
+    moved: bool = False  # REST did, while the stream did not
 
 
 class Trust:
@@ -85,7 +116,12 @@ class Trust:
         return frozenset(self._doubts)
 
     def compare(
-        self, rest: Mapping[str, float], heard: Mapping[str, Heard], *, regular: bool
+        self,
+        rest: Mapping[str, float],
+        heard: Mapping[str, Heard],
+        *,
+        regular: bool,
+        still: Collection[str] = (),
     ) -> tuple[Charge, ...]:
         """Compare marks of REST with what the stream said around that moment.
 
@@ -94,6 +130,7 @@ class Trust:
             heard: what the stream said, a moment later included; symbols that are silent are left out.
             regular: an interval has passed since the last regular comparison, in which a price should have moved
                 where REST's did; else it is asked again what was doubtful.
+            still: symbols that moved all the time and then stopped, which is doubtful by itself.
 
         Returns:
             What is held against symbols; they are believed until ``convict`` is called.
@@ -107,28 +144,32 @@ class Trust:
             if said is None:
                 self._doubts.pop(symbol, None)
                 self._before.pop(symbol, None)
-            elif symbol not in self.reasons and (charge := self._charge(symbol, mark, said, regular=regular)):
+            elif symbol not in self.reasons and (
+                charge := self._charge(symbol, mark, said, regular=regular, still=symbol in still)
+            ):
                 found.append(charge)
         return tuple(found)
 
-    def _charge(self, symbol: str, mark: float, said: Heard, *, regular: bool) -> Charge | None:
-        before = self._doubts.pop(symbol, _Doubt(0, 0, stuck=False))
-        stuck = said.low == said.high and abs(mark - said.mark) > STUCK_TOLERANCE * said.mark
+    def _charge(self, symbol: str, mark: float, said: Heard, *, regular: bool, still: bool) -> Charge | None:
+        before = self._doubts.pop(symbol, _Doubt())
+        last = self._rest.get(symbol)
+        self._rest[symbol] = mark
+        moved = False
         if regular:
             stream, rest = self._before.get(symbol, (0.0, 0.0))
-            stuck = stuck and said.mark == stream and mark != rest
+            moved = said.mark == stream and mark != rest
             self._before[symbol] = (said.mark, mark)
-        else:
-            stuck = stuck and before.stuck
+        if before.stuck:
+            moved = before.moved or mark != last
+        stuck = said.low == said.high and abs(mark - said.mark) > STUCK_TOLERANCE * said.mark
+        stuck = stuck and (moved or (still and not before.stuck))
         # Of two of which one moves and the other does not, that one is no witness.
-        stands = mark == self._rest.get(symbol) and said.low != said.high
-        self._rest[symbol] = mark
-        direction = 0 if stands else _beyond(mark, said)
+        direction = 0 if mark == last and said.low != said.high else _beyond(mark, said)
         times = before.times + 1 if direction and direction == before.direction else abs(direction)
         if (stuck and before.stuck) or times >= IN_A_ROW:
             return Charge(symbol, mark, said, stuck)
         if direction or stuck:
-            self._doubts[symbol] = _Doubt(direction, times, stuck)
+            self._doubts[symbol] = _Doubt(direction, times, stuck, moved)
         return None
 
     def convict(self, charge: Charge) -> None:

@@ -528,6 +528,37 @@ async def test_a_stuck_price_is_found_below_the_tolerance(stand: Stand) -> None:
         assert max(stand.rest.marks.values()) < 4000.1
 
 
+async def test_a_lively_price_that_stops_is_looked_into_at_once(stand: Stand) -> None:
+    """Eight seconds of standing still are enough to ask; it is found wrong long before the minute is over."""
+    stand.rest.offset_ms = 0
+    async with stand.running(BTC):
+        for n in range(70):
+            mark = 100.0 * (1.0 + 0.00005 * n)
+            stand.rest.marks[BTC] = mark
+            await stand.live(1, {BTC: mark})
+        asked = len(stand.rest.polls())
+        stopped_s = stand.clock.mono_s()
+        for n in range(70, 90):
+            stand.rest.marks[BTC] = 100.0 * (1.0 + 0.00005 * n)
+            await stand.live(1, {BTC: mark})
+        assert [set(found) for found in stand.box.distrusted()] == [{BTC}]
+        assert stand.stream.given_up[0] - stopped_s <= 17.0
+        assert len(stand.rest.polls()) - asked <= 5
+
+
+async def test_a_lively_price_that_rests_is_asked_about_once(stand: Stand) -> None:
+    """REST rests as well; nothing follows."""
+    stand.rest.offset_ms = 0
+    async with stand.running(BTC):
+        for n in range(15):
+            stand.rest.marks[BTC] = 100.0 + n
+            await stand.live(1, {BTC: 100.0 + n})
+        at_s = stand.clock.mono_s()
+        await stand.live(40, {BTC: 114.0})
+        assert len(stand.rest.polls(since_s=at_s)) == 1
+        assert stand.box.distrusted() == []
+
+
 async def test_rest_that_is_stuck_is_not_taken_for_the_truth(stand: Stand) -> None:
     """The stream moves, and nothing of it is held back."""
     async with stand.running(BTC):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.binance.trust import TOLERANCE, WINDOW_S, Charge, Heard, Recent, Trust, difference
+from monitor.binance.trust import TOLERANCE, WINDOW_S, Charge, Heard, Pace, Recent, Trust, difference
 from monitor.core.model import MarkTick
 
 BTC, ETH = "BTCUSDT", "ETHUSDT"
@@ -249,3 +249,31 @@ def test_a_stream_that_is_far_off_is_found_in_any_market_that_is_not_wild(
         heard = Heard(window[-1], min(window), max(window))
         found += convicted(trust, {BTC: path[math.floor(at_s - delays[n])]}, {BTC: heard}, regular=regular)
     assert found == [BTC]
+
+
+def test_a_lively_symbol_that_stops_is_doubtful_by_itself() -> None:
+    """REST is elsewhere, and has moved five seconds later while the stream has not."""
+    for again, found in ((100.06, 1), (100.05, 0), (100.01, 0)):
+        trust = Trust()
+        assert trust.compare({BTC: 100.05}, {BTC: said(100.0)}, regular=False, still=[BTC]) == ()
+        assert trust.doubted == {BTC}
+        charges = trust.compare({BTC: again}, {BTC: said(100.0)}, regular=False)
+        assert [one.stuck for one in charges] == [True] * found
+        assert trust.doubted == frozenset()
+    trust = Trust()
+    trust.compare({BTC: 100.05}, {BTC: said(100.0)}, regular=False)
+    assert trust.doubted == frozenset()
+
+
+def test_only_what_moved_all_the_time_can_stop() -> None:
+    """A symbol that moves once a minute rests between; one that moves on is not still."""
+    pace = Pace()
+    ticks: dict[str, MarkTick] = {}
+    for second in range(40):
+        lively = float(min(second, 20))
+        ticks[BTC] = MarkTick(BTC, 100.0 + lively, second, float(second))
+        ticks[ETH] = MarkTick(ETH, 50.0 + second // 10, second, float(second))
+        pace.note(ticks, (BTC, ETH, "SOLUSDT"), float(second))
+        assert pace.still(float(second)) == ({BTC: 20.0} if second >= 28 else {})
+    pace.keep([ETH])
+    assert pace.still(100.0) == {}
