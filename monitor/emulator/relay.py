@@ -232,15 +232,16 @@ class Relay:
 
     async def _turn_away(self, link: _Link, reader: asyncio.StreamReader) -> None:
         answers = {Door.TEXT: _TEXT, Door.TLS: _TLS_ALERT, Door.GARBAGE: self._random.randbytes(64)}
-        if self.door is Door.RESET:
+        door = self.door  # it may be another one before the client has spoken
+        if door is Door.RESET:
             _reset(link.client)
-        elif self.door in answers:
+        elif door in answers:
             await reader.read(_CHUNK)  # both speak second
-            link.client.write(answers[self.door])
+            link.client.write(answers[door])
             await link.client.drain()
             link.client.close()
             await link.client.wait_closed()
-        elif self.door is Door.MUTE:
+        elif door is Door.MUTE:
             while await reader.read(_CHUNK):
                 pass
         else:

@@ -105,6 +105,17 @@ async def test_other_doors_answer_and_close(relay: Relay, door: Door, answer: by
         assert b"200 OK" in await some(reader)
 
 
+async def test_a_door_that_changes_before_the_client_speaks_is_the_one_it_came_to(relay: Relay) -> None:
+    """It was accepted as plain text, and is answered so although new connections pass by now."""
+    relay.door = Door.TEXT
+    reader, writer = await asyncio.open_connection("127.0.0.1", relay.port)
+    await until(lambda: relay.open == 1)
+    relay.door = Door.PASS
+    writer.write(b"GET / HTTP/1.1\r\n\r\n")
+    assert (await some(reader)).startswith(b"SSH")
+    writer.close()
+
+
 async def test_a_connection_can_be_reset_on_accept(relay: Relay) -> None:
     """The client's next read says so."""
     relay.door = Door.RESET
