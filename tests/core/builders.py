@@ -141,6 +141,9 @@ class Desk:
         self.mono_s += seconds
 
     def step(self, event: Event) -> Effects:
+        if self.answering and isinstance(event, Heartbeat):
+            for name in self.settings.accounts:
+                self.engine._accounts._hearing.heard(name, self.mono_s)
         effects = self.engine.step(event, self.now())
         self.rows |= {state.subject: state for state in effects.subjects}
         for subject in effects.gone:
@@ -184,20 +187,14 @@ class Desk:
         """Let seconds of silence pass, one heartbeat each."""
         for _ in range(seconds):
             self.wait(1.0)
-            self._heartbeat()
+            self.step(Heartbeat())
 
     def stay(self, seconds: int, room: float) -> None:
         """Let seconds pass with a fresh mark each."""
         for _ in range(seconds):
             self.wait(1.0)
             self.room(room)
-            self._heartbeat()
-
-    def _heartbeat(self) -> None:
-        if self.answering:
-            for name in self.settings.accounts:
-                self.engine._accounts._hearing.heard(name, self.mono_s)
-        self.step(Heartbeat())
+            self.step(Heartbeat())
 
     def subscribe(self, *symbols: str, feed: str = "usdm") -> Effects:
         return self.step(Subscribed(feed, symbols, self.mono_s))
