@@ -10,6 +10,7 @@ import pytest
 from monitor.core import events, model, notices, settings
 from monitor.core.events import (
     AccountState,
+    AtRest,
     Away,
     Closes,
     DayKept,
@@ -153,6 +154,7 @@ EVENTS: list[Any] = [
     MarginCall("main", 9, (MarginCallLeg(ETH, Side.LONG, 0.1, MarginMode.CROSS, 3.0, 0.01, -7.5),), 0.2),
     AccountState("main", False, "key refused", "make another", True),
     Distrusted("usdm", {ETH: "stuck price"}),
+    AtRest("usdm", (ETH,), 12.5),
     StreamState("main", False, "silent"),
     Away(
         1,
