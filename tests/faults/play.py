@@ -57,7 +57,9 @@ async def play(row: Row, folder: Path, window_s: float = WINDOW_S) -> Outcome:
         looks.end()
         await looks.until(begun_s + window_s)
         while world.clock.mono_s() < begun_s + _LONGEST_S and (
-            looks.well_s is None or _lost(world, begun_s) or (row.told and _told(row, world, begun_s) is None)
+            (row.recovers and looks.well_s is None)
+            or _lost(world, begun_s)
+            or (row.told and _told(row, world, begun_s) is None)
         ):
             await looks.until(world.clock.mono_s() + _LOOK_S)
         return _measured(row, world, looks, begun_s, ended_s)

@@ -45,6 +45,7 @@ class Row:
         lasts_s: how long the fault lasts.
         channels: by name, those the service has.
         most: at most so many messages reach any channel.
+        recovers: all can be well again once it is over; else somebody has to do something, or say something.
         withdraw: danger does not come from a price, but from margin that the owner takes out meanwhile.
         quick: CI plays it each time.
     """
@@ -61,6 +62,7 @@ class Row:
     lasts_s: float = FAULT_S
     channels: tuple[str, ...] = ("phone", "mail")
     most: int = 10
+    recovers: bool = True
     withdraw: bool = False
     quick: bool = False
 

@@ -162,23 +162,28 @@ def _newer(path: Path) -> None:
         connection.close()
 
 
+async def _restart(world: World) -> None:
+    await world.halt()
+    await world.launch()
+
+
 def _databases(name: str, group: str, short: str) -> tuple[Row, ...]:
     what = f"The {short} database"
-    quick = name == "state.db"
+    vital = name == "state.db"
+    told = _STORAGE if vital else None
     return (
         Row(f"{short}-locked", group, f"{what} is locked by another program", *_locked(name), told=_STORAGE,
-            told_s=30, late_s=30, quick=quick),
+            told_s=30, late_s=30, quick=vital),
         Row(f"{short}-disk-full", group, f"The disk of the {short} database is full", *_full(name), told=_STORAGE,
-            told_s=30, quick=quick),
-        Row(f"{short}-damaged", group, f"{what} is overwritten while the service runs",
-            _with_files(name, _damage), told=_STORAGE if quick else None, told_s=60, lasts_s=_OVER_S),
+            told_s=30, quick=vital),
+        Row(f"{short}-damaged", group, f"{what} is overwritten while the service runs, which is then restarted",
+            _with_files(name, _damage), _restart, told=told, told_s=60),
         Row(f"{short}-removed", group, f"The files of the {short} database are removed while the service runs",
-            _with_files(name, Path.unlink), told=_STORAGE if quick else None, told_s=60, lasts_s=_OVER_S),
+            _with_files(name, Path.unlink), told=told, told_s=60, lasts_s=_OVER_S),
         Row(f"{short}-damaged-at-start", group, f"{what} is damaged when the service starts",
-            _restarted_with(name, _damage), lasts_s=_OVER_S, told=_STORAGE if quick else None, told_s=60,
-            quick=quick),
+            _restarted_with(name, _damage), lasts_s=_OVER_S, told=told, told_s=60, quick=vital),
         Row(f"{short}-newer", group, f"{what} was written by a newer version",
-            _restarted_with(name, _newer), told=_STORAGE, told_s=60, lasts_s=_OVER_S),
+            _restarted_with(name, _newer), told=_STORAGE, told_s=60, lasts_s=_OVER_S, recovers=False),
     )  # fmt: skip
 
 

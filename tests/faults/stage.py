@@ -93,9 +93,12 @@ class World:
     async def start(self) -> None:
         """Start the service and wait until it watches and all is well."""
         await self.launch()
-        async with asyncio.timeout(_PATIENCE_S):
-            while unwell(self.daemon) or len(self.daemon._engine.watched(Market.USDM)) < _WATCHED:
-                await self.clock.sleep(_LOOK_S)
+        until_s = self.clock.mono_s() + _PATIENCE_S
+        while (wrong := unwell(self.daemon)) or len(self.daemon._engine.watched(Market.USDM)) < _WATCHED:
+            if self.clock.mono_s() > until_s:
+                said = "; ".join(f"{one.event} {one.facts}" for one in self.logged)
+                raise AssertionError(f"the service does not come to rest: {wrong}; {said}")
+            await self.clock.sleep(_LOOK_S)
 
     async def launch(self) -> None:
         """Start the service; return at once."""
