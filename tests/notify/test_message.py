@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.core.model import Change, ChangeKind, Compared, Figure, Level
-from monitor.core.notices import DayReport, Facts, Notice, NoticeKind
+from monitor.core.notices import DayReport, Facts, Notice, NoticeKind, WorstAway
 from monitor.notify.message import escape, notify_type, render, render_group
 from monitor.notify.words import is_drill
 from monitor.ports import Message
@@ -283,6 +283,10 @@ DAYS = st.builds(
     DayReport, COUNT, COUNT, COUNT, st.sampled_from(Level), ODD, NUMBER, NUMBER, NUMBER, TIME, st.floats(), COUNT,
     COUNT, COUNT, COUNT, COUNT, TIME,
 )  # fmt: skip
+AWAYS = st.builds(
+    WorstAway, ODD, st.sampled_from(Level), TIME, ODD, ODD, NUMBER, NUMBER, NUMBER, NUMBER, NUMBER, NUMBER,
+    st.booleans(),
+)  # fmt: skip
 DRAWN: dict[str, st.SearchStrategy[Any]] = {
     **dict.fromkeys(("account", "wallet", "asset", "margin_mode", "symbol", "brackets", "detail"), ODD | LONG),
     "environment": st.sampled_from(["testnet", "live", "drill", "", " Drill\n"]) | ODD,
@@ -301,7 +305,9 @@ DRAWN: dict[str, st.SearchStrategy[Any]] = {
     "changes": st.lists(CHANGES, max_size=7).map(tuple),
     "moved": st.lists(st.tuples(ODD, ODD, NUMBER, NUMBER), max_size=7).map(tuple),
     "corrected": st.booleans(),
-    "bridged": st.booleans(),
+    **dict.fromkeys(("bridged", "ends"), st.booleans()),
+    **dict.fromkeys(("from_ms", "until_ms"), TIME),
+    "away": st.lists(AWAYS, max_size=7).map(tuple),
     "reason": st.sampled_from(["recovered", "passed", "liquidated", "first seen", "http-401", "overdue"]) | ODD,
     "via": st.sampled_from(["", "escalation", "fallback:mail"]) | ODD.map("fallback:{}".format),
     "day": st.none() | DAYS,
