@@ -56,13 +56,15 @@ async def play(row: Row, folder: Path, window_s: float = WINDOW_S) -> Outcome:
         ended_s = world.clock.mono_s()
         looks.end()
         await looks.until(begun_s + window_s)
-        while world.clock.mono_s() < begun_s + _LONGEST_S and (
-            (row.recovers and looks.well_s is None)
-            or _lost(world, begun_s)
-            or (row.told and _told(row, world, begun_s) is None)
-        ):
+        while world.clock.mono_s() < begun_s + _LONGEST_S and not _settled(row, world, looks, begun_s):
             await looks.until(world.clock.mono_s() + _LOOK_S)
         return _measured(row, world, looks, begun_s, ended_s)
+
+
+def _settled(row: Row, world: World, looks: "_Looks", begun_s: float) -> bool:
+    """Return whether all is well again as far as it can be, and everything was told."""
+    well = looks.well_s is not None or not row.recovers
+    return well and not _lost(world, begun_s) and (row.told is None or _told(row, world, begun_s) is not None)
 
 
 class _Looks:
