@@ -15,6 +15,7 @@ from tests.faults.stage import Told, World, opened, unwell
 
 _LONGEST_S = 400.0  # until all is well again and everything was told
 _LOOK_S = 0.25
+_MINUTE_MS, _SOONEST_MS, _LATEST_MS = 60_000, 1_000, 28_000
 _STAYED_S = 3.0  # a level that was held for less is owed no message of its own
 _LEVELS = "NOTICE|WARNING|CRITICAL|EMERGENCY"
 # A headline, and a line of what is told of a time in which nobody watched.
@@ -46,6 +47,7 @@ class Outcome(NamedTuple):
 async def play(row: Row, folder: Path, window_s: float = WINDOW_S) -> Outcome:
     """Play a row from calm to calm, and for ``window_s`` at the least."""
     async with opened(folder, row.channels) as world:
+        await _early_in_a_minute(world)
         looks = _Looks(world)
         if not row.withdraw:
             world.exchange.fall()
@@ -59,6 +61,16 @@ async def play(row: Row, folder: Path, window_s: float = WINDOW_S) -> Outcome:
         while world.clock.mono_s() < begun_s + _LONGEST_S and not _settled(row, world, looks, begun_s):
             await looks.until(world.clock.mono_s() + _LOOK_S)
         return _measured(row, world, looks, begun_s, ended_s)
+
+
+async def _early_in_a_minute(world: World) -> None:
+    """Wait for a moment from which the fall lies within one minute.
+
+    A minute that ends in its midst makes the typical move larger, and moves left may tell of an emergency before
+    room and ratio amount to one: rows could not be compared.
+    """
+    while not _SOONEST_MS <= world.clock.wall_ms() % _MINUTE_MS <= _LATEST_MS:
+        await world.clock.sleep(_LOOK_S)
 
 
 def _settled(row: Row, world: World, looks: "_Looks", begun_s: float) -> bool:

@@ -24,7 +24,7 @@ from tests.faults.incident import ACCOUNT, SECRET, Exchange, scenario
 from tests.faults.pace import HOST, LoopClock, names_found
 from tests.faults.service import Service
 
-_PATIENCE_S = 120.0  # of the story's own time, before it begins
+_PATIENCE_S = 300.0  # of the story's own time, before it begins
 _LOOK_S = 0.2
 _RESTART_S = 5.0  # what a supervisor waits before it starts the service again
 _WATCHED = 2  # symbols that are held

@@ -12,7 +12,8 @@ from tests.faults.run import How
 
 _FACTOR = 10.0
 _WINDOW_S = 60.0
-_QUICK = [row for row in ROWS if row.quick]
+# The longest first: they are started one after another.
+_QUICK = sorted((row for row in ROWS if row.quick), key=lambda row: -row.lasts_s)
 
 
 @pytest.fixture(scope="module")
