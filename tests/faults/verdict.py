@@ -33,6 +33,7 @@ TRUSTED_AGAIN_S: Final = 200.0  # after a feed stopped lying, with REST at hand
 WRONG_S: Final = 90.0  # a comparison a minute, and three in a row that disagree
 STUCK_S: Final = 160.0  # it must have stood still between two comparisons
 AWAY_S: Final = 75.0  # the shortest that is surely looked at
+LOOKED_AT_S: Final = 400.0  # so long a life must be for what came before to be told in it, quiet time included
 FIRST_ROWS_S: Final = 30.0  # until the history of a life surely has some
 DIED_S: Final = 3.0  # what a job that is started anew may take
 ROUNDING: Final = 1e-9
@@ -424,21 +425,21 @@ class _Court:
     def away(self) -> Iterator[str]:
         """What a time without a life was like is told after it."""
         for number, crash in enumerate(self.story.crashes()):
-            if crash.end_s - crash.start_s < AWAY_S or crash.start_s < FIRST_ROWS_S:
+            before_s, killed_s = self.tape.lives[number]
+            heard_s = max((one.at_s for one in self.fresh if one.life == number), default=-math.inf)
+            if crash.end_s - crash.start_s < AWAY_S or heard_s - before_s < FIRST_ROWS_S:
                 continue
-            others = [one for one in self.story.faults if one is not crash]
-            if any(
-                one.start_s < crash.end_s + TRUSTED_AGAIN_S and crash.start_s - FIRST_ROWS_S < one.end_s
-                for one in others
-            ):
+            unknown = self.wrong(before_s, crash.end_s + 1.0, "history-") or killed_s - heard_s > FIRST_ROWS_S
+            if unknown or self.wrong(crash.end_s, crash.end_s + BACK_S, "channel-refuses"):
                 continue
             begins_s, ends_s = self.tape.lives[number + 1]
-            if ends_s - begins_s > BACK_S and not any(
+            if ends_s - begins_s > LOOKED_AT_S and not any(
                 notice.kind is NoticeKind.AWAY and sent.life == number + 1
                 for rule in self.story.settings.channels
                 for sent, notice in self.read(rule.name)
             ):
-                yield f"{crash.start_s:.2f} for {begins_s - crash.start_s:.0f} s nobody watched, and nobody is told"
+                away_s = begins_s - crash.start_s
+                yield f"{crash.start_s:.2f} for {away_s:.0f} s nobody watched, and nobody is told"
 
     def closings(self) -> Iterator[str]:
         """What a channel reads of a subject begins with an alert, and each run of alerts ends with one message."""
@@ -451,7 +452,7 @@ class _Court:
                 for notice in sent.notices:
                     if sent.outcome in {"lost", "killed", "unsure"}:
                         doubted.add(notice.key)
-                    if sent.read and not notice.subject.startswith("/told:"):
+                    if sent.read and not notice.subject.startswith("/told:") and not self._forgotten(sent, notice):
                         stories[notice.subject].setdefault(notice.key, notice.kind in ENDINGS)
             for subject, story in stories.items():
                 where = f"{rule.name} {subject}"
@@ -467,6 +468,10 @@ class _Court:
                 )
                 if not list(story.values())[-1] and known:
                     yield f"{where}: never told that it is over"
+
+    def _forgotten(self, sent: Sent, notice: Notice) -> bool:
+        """Return whether a message left while no database took it, and the life that knew of it was killed."""
+        return sent.life < len(self.tape.lives) - 1 and (notice.key, sent.channel) not in self.tape.committed
 
     def _doubts(self, channel: str, subject: str) -> Iterator[tuple[str, NoticeKind]]:
         """Yield the alerts of a subject that a channel may have read, and nobody knows."""
