@@ -433,13 +433,24 @@ class _Court:
             if unknown or self.wrong(crash.end_s, crash.end_s + BACK_S, "channel-refuses"):
                 continue
             begins_s, ends_s = self.tape.lives[number + 1]
-            if ends_s - begins_s > LOOKED_AT_S and not any(
-                notice.kind is NoticeKind.AWAY and sent.life == number + 1
+            worst = self._worst(killed_s, begins_s)
+            if ends_s - begins_s <= LOOKED_AT_S or worst < min(c.min_level for c in self.story.settings.channels):
+                continue
+            if not any(
+                notice.kind is NoticeKind.AWAY and notice.level >= worst and sent.life == number + 1
                 for rule in self.story.settings.channels
                 for sent, notice in self.read(rule.name)
             ):
-                away_s = begins_s - crash.start_s
-                yield f"{crash.start_s:.2f} for {away_s:.0f} s nobody watched, and nobody is told"
+                away_s = begins_s - killed_s
+                yield f"{killed_s:.2f} {worst.label} in the {away_s:.0f} s nobody watched, and nobody is told"
+
+    def _worst(self, begin_s: float, end_s: float) -> Level:
+        """Return the highest level that any wallet really had in a time."""
+        return max(
+            wallet.level({symbol: self.world.exchange.price(symbol, second) for symbol in wallet.symbols})
+            for second in range(math.ceil(begin_s), math.ceil(end_s))
+            for wallet in self.wallets.values()
+        )
 
     def closings(self) -> Iterator[str]:
         """What a channel reads of a subject begins with an alert, and each run of alerts ends with one message."""
