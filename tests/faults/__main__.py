@@ -18,10 +18,11 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--beside", type=int, default=14, help="rows at a time in each process")
     parser.add_argument("--tries", type=int, default=3, help="plays of a row where the machine was too slow")
+    parser.add_argument("--steady", type=float, default=1.5, help="how many seconds too slow is too slow")
     parser.add_argument("--story", action="store_true", help="print what was said and logged in each row")
     chosen = parser.parse_args()
     rows = [row for row in ROWS if not chosen.names or any(part in row.name for part in chosen.names)]
-    how = How(chosen.beside, tries=chosen.tries)
+    how = How(chosen.beside, steady_s=chosen.steady, tries=chosen.tries)
     outcomes = played(rows, how, factor=chosen.factor, processes=chosen.processes, story=chosen.story)
     failed = {row.name: found for row in rows if (found := broken(row, outcomes[row.name]))}
     for name, reasons in failed.items():
