@@ -1,7 +1,9 @@
 """Whether somebody watches and could be told: what a ping outward, ``status`` and health checks go by. Pure.
 
 "The process runs" proves nothing. What is asked is whether a fall of a mark that happens now would be seen, judged
-on what the exchange holds, written down and told.
+on what the exchange holds, written down and told. Marks that REST gives in a stream's place do not count as fresh
+here: they come every few seconds and from one source that nothing is compared with, and of a way out that is used
+already whoever watches from outside should know before it closes too. Channels hear of it as a warning only.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -35,6 +35,7 @@ UNKNOWN_LEVEL: Final = Level.NOTICE
 RESTARTED: Final = "restarted"  # nothing ran
 NO_MARKS: Final = "no marks"  # it ran, and saw nothing
 CUT: Final = "it was longer; this is what could be looked at of it"
+RETURN_MS: Final = 10_000  # in which the first mark after a time is judged, and by which clocks differ
 _LISTED: Final = 8  # wallets with their figures
 _NAMED: Final = 200  # and by their names
 
@@ -227,9 +228,11 @@ class Review:
 def announce(incidents: Incidents, event: Away, environment: str, now: Now, *, held: bool) -> None:
     """Tell what a time was like: at the level of its worst wallet, to whoever asks for that.
 
-    Nothing is told where all stayed ok. What could not be looked up is, if it was long and positions are ``held``.
+    Nothing is told where all stayed ok, nor of a wallet whose level was as high already while this run watched the
+    time with marks of REST: that was told then. What could not be looked up is told, if it was long and positions
+    are ``held``.
     """
-    bad = [one for one in event.worst if one.level > Level.OK]
+    bad = [one for one in event.worst if one.level > Level.OK and _is_news(incidents, one, event)]
     level = max((one.level for one in bad), default=Level.OK)
     if level is Level.OK and not (event.unknown and held and event.until_ms - event.from_ms >= LONG_MS):
         return
@@ -252,6 +255,16 @@ def announce(incidents: Incidents, event: Away, environment: str, now: Now, *, h
         )  # fmt: skip
     told = max(level, UNKNOWN_LEVEL)
     incidents.announce(ABOUT, NoticeKind.AWAY, now.wall_ms, facts, level=told, channels=incidents.channels)
+
+
+def _is_news(incidents: Incidents, one: WorstAway, event: Away) -> bool:
+    """Return whether a wallet was worse than people heard meanwhile; a level was, or its margin was used up."""
+    if event.restarted:
+        return True
+    if one.level > incidents.heights.highest(one.subject, event.from_ms, event.until_ms + RETURN_MS):
+        return True
+    state = incidents.get(one.subject)
+    return one.liquidatable and not (state is not None and state.breached)
 
 
 def _concerned(book: Book, names: Collection[str]) -> Bools:

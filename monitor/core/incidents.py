@@ -6,6 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from monitor.core import failover, planner
+from monitor.core.heights import Heights
 from monitor.core.holds import Holds
 from monitor.core.model import Change, Compared, Level, Sample
 from monitor.core.notices import ENDINGS, Facts, Fate, Hold, Notice, NoticeKind, SubjectState, Transition
@@ -41,6 +42,7 @@ class Incidents:
         self._announced = 0
         self._leaving: dict[str, tuple[SubjectState, Facts]] = {}  # gone, but a message is still in flight
         self.holds = Holds()
+        self.heights = Heights()
         self.symbols_of: Callable[[str], Collection[str]] = lambda _subject: ()  # those a wallet holds
         self._last_number = 0
         self._latest: dict[str, tuple[Facts, NoticeKind]] = {}  # what was last told of an open incident
@@ -89,6 +91,8 @@ class Incidents:
         for state in states:
             after = planner.reconcile(state, by_subject.get(state.subject, {}))
             self._last_number = max(self._last_number, after.number)
+            if after.level > Level.OK:
+                self.heights.note(after.subject, after.level, after.since_ms)
             if after == state and not late:
                 self._states[state.subject] = state
             else:
@@ -369,6 +373,7 @@ class Incidents:
             self._gone.append(state.subject)
 
     def _moved(self, state: SubjectState, level: Level, at_ms: int, incident: int, facts: Facts) -> None:
+        self.heights.note(state.subject, level, at_ms)
         self._transitions.append(Transition(state.subject, level, state.level, at_ms, incident, facts))
 
     def _apply(self, plan: planner.Plan, facts: Facts | None = None, kind: NoticeKind = NoticeKind.ALERT) -> None:

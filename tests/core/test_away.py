@@ -299,6 +299,48 @@ def test_what_could_not_be_looked_up_is_told_of_a_long_time() -> None:
     assert desk.notices[-1].facts.symbols == (ETH,)
 
 
+def seen(from_s: float, until_s: float, *found: WorstAway) -> Away:
+    """Return a time in which this run had no marks of the stream, in seconds from the beginning."""
+    return Away(WALL_MS + round(from_s * 1000), WALL_MS + round(until_s * 1000), found)
+
+
+def test_what_was_told_meanwhile_is_not_told_again() -> None:
+    """REST stood in, and the level was as high as the candles say; what nobody heard of is told."""
+    desk = Desk()
+    desk.hold(isolated())
+    desk.room(0.9)
+    desk.wait(300.0)
+    desk.room(0.15)
+    reached_s = 300.0
+    assert desk.notices[-1].level is Level.WARNING
+    desk.wait(300.0)
+    assert told(seen(200, 500, worst(Level.WARNING)), desk) == []
+    assert told(seen(400, 500, worst(Level.WARNING)), desk) == []  # it was so all the while
+    assert told(seen(200, 500, worst(Level.CRITICAL)), desk) == [(NoticeKind.AWAY, Level.CRITICAL)]
+    assert told(seen(100, reached_s - 20, worst(Level.WARNING)), desk) == [(NoticeKind.AWAY, Level.WARNING)]
+    other = worst(Level.NOTICE, subject="main/cross:USDT")
+    (notice,) = desk.step(seen(200, 500, worst(Level.WARNING), other)).notices
+    assert [one.subject for one in notice.facts.away] == ["main/cross:USDT"]
+    again = msgspec.structs.replace(seen(200, 500, worst(Level.WARNING)), restarted=True)
+    assert told(again, desk) == [(NoticeKind.AWAY, Level.WARNING)]
+
+
+def test_a_margin_that_was_used_up_unseen_is_told_though_the_level_was_as_high() -> None:
+    """The highest level is far from all that there is to know."""
+    desk = Desk()
+    desk.hold(isolated())
+    desk.room(0.9)
+    desk.wait(300.0)
+    desk.room(0.05)
+    desk.wait(300.0)
+    assert desk.notices[-1].level is Level.EMERGENCY
+    assert told(seen(200, 500, worst(Level.EMERGENCY)), desk) == []
+    over = worst(Level.EMERGENCY, liquidatable=True)
+    assert told(seen(200, 500, over), desk) == [(NoticeKind.AWAY, Level.EMERGENCY)]
+    desk.room(-0.1)
+    assert told(seen(200, 500, over), desk) == []
+
+
 def test_many_wallets_are_named_and_a_few_described() -> None:
     """A message has room for so much; a cut is said."""
     desk = Desk(deliver=False)

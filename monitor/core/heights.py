@@ -1,0 +1,48 @@
+"""How high each wallet's level was of late: what was told while it happened need not be told again. Pure.
+
+Times are our wall clock, Unix milliseconds.
+"""
+
+from collections import deque
+from typing import Final
+
+from monitor.core.model import Level
+
+KEPT_MS: Final = 8 * 86_400_000  # longer than anybody looks back
+_MOST: Final = 64  # changes of one subject
+
+
+class Heights:
+    """Levels of subjects by the time they were reached; of what is not known, they were ok."""
+
+    def __init__(self) -> None:
+        self._levels: dict[str, deque[tuple[int, Level]]] = {}
+
+    def note(self, subject: str, level: Level, at_ms: int) -> None:
+        """Learn which level a subject has from now on."""
+        if subject not in self._levels:
+            self._forget(at_ms)
+        levels = self._levels.setdefault(subject, deque())
+        levels.append((at_ms, level))
+        if len(levels) > _MOST:  # the two oldest become one: what was told of is less rather than more
+            (first_ms, first), (_, second) = levels.popleft(), levels.popleft()
+            levels.appendleft((first_ms, min(first, second)))
+
+    def highest(self, subject: str, from_ms: int, until_ms: int) -> Level:
+        """Return the highest level that a subject had in a time, at its beginning included."""
+        found = before = Level.OK
+        for at_ms, level in self._levels.get(subject, ()):
+            if at_ms <= from_ms:
+                before = level
+            elif at_ms <= until_ms:
+                found = max(found, level)
+        return max(found, before)
+
+    def _forget(self, now_ms: int) -> None:
+        """Drop what is over for so long that nobody asks."""
+        for subject in [name for name, levels in self._levels.items() if _is_past(*levels[-1], now_ms)]:
+            del self._levels[subject]
+
+
+def _is_past(at_ms: int, level: Level, now_ms: int) -> bool:
+    return level is Level.OK and now_ms - at_ms > KEPT_MS
