@@ -49,7 +49,7 @@ def played(
     for worker in workers:
         worker.join()
     if missing := [row.name for row in rows if row.name not in outcomes]:
-        raise SystemExit(f"not played: {', '.join(missing)}")
+        raise RuntimeError(f"not played: {', '.join(missing)}")
     return outcomes
 
 
