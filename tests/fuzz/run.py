@@ -218,6 +218,17 @@ def watched() -> Iterator[Callable[[], None]]:
 
 
 @contextmanager
+def aside() -> Iterator[None]:
+    """Leave what is in memory already out of every collection: many other tests leave much to look at."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+@contextmanager
 def silent() -> Iterator[None]:
     """Log nothing: what is refused a million times is logged as often."""
     before = structlog.get_config()

@@ -12,7 +12,7 @@ from monitor.binance import rest_wire, wire
 from tests.fuzz import wire_targets
 from tests.fuzz.mutate import DEEPEST, TOKENS, Mutator, shrunk
 from tests.fuzz.report import FuzzResult, render, section, write_section
-from tests.fuzz.run import Score, all_targets, call_count, input_of, run_target, shared_out, silent
+from tests.fuzz.run import Score, all_targets, aside, call_count, input_of, run_target, shared_out, silent
 from tests.fuzz.target import Target
 
 INPUTS = 21_000
@@ -22,6 +22,12 @@ FIXED = "the same every time"
 @pytest.fixture(autouse=True)
 def _quiet() -> Iterator[None]:
     with silent():
+        yield
+
+
+@pytest.fixture
+def _alone() -> Iterator[None]:
+    with aside():
         yield
 
 
@@ -54,6 +60,7 @@ def test_work_grows_with_the_input_and_not_faster(tmp_path: Path) -> None:
             assert calls <= 20_000 + 4 * len(raw), (target.name, raw[:20], len(raw), calls)
 
 
+@pytest.mark.usefixtures("_alone")
 def test_nothing_is_kept_of_an_input() -> None:
     """Memory after thousands of refused and accepted frames is what it was after the first hundreds."""
     for target in (wire_targets.mark_decoder(), wire_targets.mark_feed(), wire_targets.user_decoder()):
@@ -95,6 +102,7 @@ def test_an_error_outside_the_tree_is_found_out_with_a_short_reproducer(monkeypa
         assert len(one.reproducer) // 2 <= len(input_of(target, Mutator(target.samples), FIXED, one.number))
 
 
+@pytest.mark.usefixtures("_alone")
 def test_what_is_kept_of_every_input_is_found_out() -> None:
     """A list that grows by a value an input, and a set without a bound."""
     kept: list[list[bytes]] = []
