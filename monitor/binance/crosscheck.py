@@ -147,7 +147,7 @@ class CrossCheck:
             self._early_s = now_s + self._timings.retry_after_s
         found = None
         if heard and self._rest.used <= AFFORDABLE:
-            found = await self._rest.ask(heard)
+            found = await self._rest.ask(heard) or None  # no current mark of any of them is no answer
         if found is None and regular:
             self._regular_s = now_s + self._timings.retry_after_s
         elif regular:

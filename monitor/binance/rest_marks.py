@@ -23,7 +23,8 @@ log = structlog.get_logger()
 OLD_MS: Final = 30_000  # a mark that is older is none
 BOUNDS: Final = PauseBounds(first_s=2.0, longest_s=10.0)
 # By how much of the address's weight is used: others need it as well, but nobody is left quite without.
-STRETCHED: Final = ((0.8, 10.0), (0.5, 5.0))
+# Even the longest is well below what counts as bridged (``core.outages.BRIDGED_S``), answers take their time.
+STRETCHED: Final = ((0.8, 8.0), (0.5, 5.0))
 
 
 class MarkSource(Protocol):
@@ -61,8 +62,17 @@ class MarkSource(Protocol):
         ...
 
 
+class _Attempts:
+    """What became of one kind of question: failures in a row, why, and when it may be asked again (monotonic)."""
+
+    def __init__(self) -> None:
+        self.in_a_row = 0
+        self.failing = ""
+        self.not_before_s = 0.0
+
+
 class RestMarks:
-    """Asks for marks of one market. ``failures`` counts, and ``failing`` says why there is no answer now.
+    """Asks for marks of one market. ``failures`` counts.
 
     Args:
         market: its name, for the log.
@@ -76,14 +86,24 @@ class RestMarks:
         self, market: Market, rest: MarkSource, *, clock: Clock, rng: Random, budget: WeightBudget
     ) -> None:
         self.failures = 0
-        self.failing = ""
-        self.not_before_s = 0.0  # nobody is to ask until then
+        self._of_marks = _Attempts()
+        self._of_rates = _Attempts()
+        self._doubtful = False  # the exchange's time as we know it: a clock of ours may have been set
         self._market = market
         self._rest = rest
         self._clock = clock
         self._rng = rng
         self._budget = budget
-        self._in_a_row = 0
+
+    @property
+    def failing(self) -> str:
+        """Why there is no answer now, or none about rates; empty if there is one."""
+        return self._of_marks.failing or self._of_rates.failing
+
+    @property
+    def not_before_s(self) -> float:
+        """Nobody is to ask until then, on the monotonic clock."""
+        return self._of_marks.not_before_s
 
     @property
     def used(self) -> float:
@@ -102,27 +122,29 @@ class RestMarks:
     async def ask(self, names: Collection[str]) -> dict[str, MarkTick] | None:
         """Return the current marks and rates among these names; None where there is no answer.
 
-        What the exchange's own time says is old, or of a time to come, is left out.
+        What the exchange's own time says is old, or of a time to come, is left out; where nothing is left, that
+        time is measured anew with the next question. Rates that are refused take no marks along.
         """
         try:
-            if self._rest.offset_ms is None:
+            if self._rest.offset_ms is None or self._doubtful:
                 await self._rest.server_time(urgent=True)
-            ticks = [*await self._marks(names), *await self._rates(names)]
-        except RateLimitedError as error:
-            self._fail(error, error.until_s)
-            return None
+            ticks = await self._marks(names)
         except (RestError, WireError) as error:
-            self._fail(error)
+            self._doubtful = isinstance(error, WireError)
+            self._fail(self._of_marks, error)
             return None
-        if self.failing:
-            log.info("bridge.back", market=self._market.value)
-        self._in_a_row, self.failing = 0, ""
+        self._answered(self._of_marks)
+        rates = await self._rates_if_any(names)
+        if rates is None and not ticks:
+            return None
         now_ms = self._rest.exchange_ms()
-        return {
+        found = {
             tick.symbol: tick
-            for tick in ticks
+            for tick in (*ticks, *(rates or ()))
             if tick.symbol in names and -OLD_MS <= tick.event_ms - now_ms <= FUTURE_TOLERANCE_MS
         }
+        self._doubtful = not found
+        return found
 
     async def witness(self, symbol: str) -> float | None:
         """Return a symbol's mark as candles tell it, another endpoint; None where there is no current one."""
@@ -140,23 +162,38 @@ class RestMarks:
         alone = symbols[0] if len(symbols) == 1 and self._market is Market.USDM else None
         return await self._rest.premium_index(alone, urgent=True)
 
-    async def _rates(self, names: Collection[str]) -> list[MarkTick]:
+    async def _rates_if_any(self, names: Collection[str]) -> list[MarkTick] | None:
+        """Return the rates among these names; None where they are not told, or not to be asked for yet."""
         indexes = sorted({name.partition("@")[0] for name in names if is_rate(name)})
         if not indexes:
             return []
-        rows = await self._rest.asset_index(indexes[0] if len(indexes) == 1 else None, urgent=True)
+        if self._clock.mono_s() < self._of_rates.not_before_s:
+            return None
+        try:
+            rows = await self._rest.asset_index(indexes[0] if len(indexes) == 1 else None, urgent=True)
+        except (RestError, WireError) as error:
+            self._fail(self._of_rates, error)
+            return None
+        self._answered(self._of_rates)
         return [tick for row in rows for tick in _ticks(row, self._clock.mono_s())]
 
-    def _fail(self, error: RestError | WireError, until_s: float = 0.0) -> None:
-        """Ask nobody before a time; told once, until there is an answer again."""
-        self._in_a_row += 1
+    def _answered(self, kind: _Attempts) -> None:
+        was = self.failing
+        kind.in_a_row, kind.failing = 0, ""
+        if was and not self.failing:
+            log.info("bridge.back", market=self._market.value)
+
+    def _fail(self, kind: _Attempts, error: RestError | WireError) -> None:
+        """Ask nobody for this before a time; told once, until there is an answer again."""
+        kind.in_a_row += 1
         self.failures += 1
         now_s = self._clock.mono_s()
-        self.not_before_s = max(until_s, now_s + pause_s(0.0, self._in_a_row, self._rng.random(), BOUNDS))
+        until_s = error.until_s if isinstance(error, RateLimitedError) else 0.0
+        kind.not_before_s = max(until_s, now_s + pause_s(0.0, kind.in_a_row, self._rng.random(), BOUNDS))
         if not self.failing:
-            hint = todo(error, self.not_before_s - now_s) if isinstance(error, RestError) else ""
+            hint = todo(error, kind.not_before_s - now_s) if isinstance(error, RestError) else ""
             log.warning("bridge.lost", market=self._market.value, reason=error.reason, hint=hint)
-        self.failing = error.reason
+        kind.failing = error.reason
 
 
 def _ticks(row: AssetIndex, seen_s: float) -> Iterator[MarkTick]:

@@ -25,6 +25,7 @@ from monitor.binance.rest_rows import (
 from monitor.binance.weights import WeightBudget
 from monitor.core.events import AtRest, Distrusted, Event
 from monitor.core.model import Market, MarkTick, Source
+from monitor.core.outages import BRIDGED_S
 from monitor.errors import RateLimitedError, RestError, UnreachableError, WireError
 from monitor.ports import Job
 from tests.conftest import ManualClock, settle
@@ -79,6 +80,9 @@ class Rest:
         self.trouble: Exception | None = None
         self.behind_ms: dict[str, int] = {}
         self.offset_ms: int | None = None
+        self.ahead_ms = 500  # of our clock
+        self.slow_s = 0.0
+        self.rates_trouble: Exception | None = None
         self.kinds = {BTC: ("PERPETUAL", "COIN"), XAU: ("TRADIFI_PERPETUAL", "COMMODITY")}
         self.sessions: list[TradingSession] = []
 
@@ -96,16 +100,17 @@ class Rest:
     async def server_time(self, *, urgent: bool = False) -> int:
         assert urgent
         self._ask("time")
-        self.offset_ms = 500
+        self.offset_ms = self.ahead_ms
         return self.exchange_ms()
 
     async def premium_index(self, symbol: str | None = None, *, urgent: bool = False) -> list[MarkTick]:
         assert urgent
         self._ask(symbol or "*")
+        if self.slow_s:
+            await self.clock.sleep(self.slow_s)
+        true_ms = self.clock.wall_ms() + self.ahead_ms
         return [
-            MarkTick(
-                name, mark, self.exchange_ms() - self.behind_ms.get(name, 0), self.clock.mono_s(), Source.REST
-            )
+            MarkTick(name, mark, true_ms - self.behind_ms.get(name, 0), self.clock.mono_s(), Source.REST)
             for name, mark in self.marks.items()
             if symbol in {None, name}
         ]
@@ -122,6 +127,8 @@ class Rest:
     async def asset_index(self, symbol: str | None = None, *, urgent: bool = False) -> tuple[AssetIndex, ...]:
         assert urgent
         self._ask(symbol or "*rates")
+        if self.rates_trouble is not None:
+            raise self.rates_trouble
         return tuple(
             AssetIndex(index, 1.0, rate, rate + 10.0, self.exchange_ms())
             for index, rate in self.rates.items()
@@ -303,6 +310,62 @@ async def test_old_marks_and_such_that_do_not_move_on_are_none(stand: Stand) -> 
         await stand.clock.advance(2.0)
         assert stand.box.take() == []
         assert stand.bridge.stats().failing == ""
+
+
+@pytest.mark.parametrize("by_ms", [-3_600_000, 3_600_000])
+async def test_a_clock_of_ours_that_is_set_does_not_end_the_bridge(stand: Stand, by_ms: int) -> None:
+    """What was measured before would make every mark one of an hour ago, or of an hour to come."""
+    async with stand.running(BTC, ETH):
+        await stand.clock.advance(3.6)
+        stand.box.take()
+        stand.clock._wall_ms += by_ms
+        stand.rest.ahead_ms -= by_ms
+        stand.rest.marks[BTC] = 90.0
+        await stand.clock.advance(5.0)
+        assert (BTC, 90.0) in stand.box.take()
+        assert [what for _, what in stand.rest.asked].count("time") == 2
+
+
+async def test_a_clock_of_ours_that_is_set_does_not_end_comparisons(stand: Stand) -> None:
+    """One that found no current mark compared nothing, and is none."""
+    async with stand.running(BTC):
+        await stand.live(70, {BTC: 100.0})
+        assert stand.bridge.stats().checks == 1
+        stand.clock._wall_ms += 3_600_000
+        stand.rest.ahead_ms -= 3_600_000
+        for n in range(100):
+            stand.rest.marks[BTC] = 90.0 + 1e-4 * n
+            await stand.live(1, {BTC: 100.0})
+        assert stand.bridge.stats().distrusted.keys() == {BTC}
+
+
+async def test_rates_that_are_refused_take_no_marks_along(stand: Stand) -> None:
+    """They are another question, to another endpoint; told once, and asked again by and by."""
+    stand.rest.rates_trouble = RestError("assetIndex", "refused")
+    with capture_logs() as logs:
+        async with stand.running(BTC, BID):
+            await stand.clock.advance(60.0)
+            assert len(stand.box.take()) == 29
+            assert 5 <= stand.rest.polls().count("BTCUSD") <= 12
+            assert stand.bridge.stats().failing == "refused"
+            stand.rest.rates_trouble = None
+            await stand.clock.advance(11.0)
+            assert (BID, 95.0) in stand.box.take()
+            assert stand.bridge.stats().failing == ""
+    assert [one["event"] for one in logs] == ["bridge.begun", "bridge.lost", "bridge.back"]
+
+
+async def test_marks_come_soon_enough_to_count_as_a_bridge_however_little_weight_is_left(stand: Stand) -> None:
+    """Or it would be told again and again that there is none."""
+    stand.rest.slow_s = 0.8
+    oldest_s = 0.0
+    async with stand.running(BTC, ETH):
+        await stand.clock.advance(5.0)
+        for _ in range(600):
+            stand.budget.done(stand.budget.take_at_once(0), 2300)
+            await stand.clock.advance(0.1)
+            oldest_s = max(oldest_s, stand.clock.mono_s() - stand.box.ticks[-1].seen_s)
+    assert 7.0 < oldest_s <= BRIDGED_S
 
 
 async def test_a_full_minute_stretches_the_period(stand: Stand) -> None:
