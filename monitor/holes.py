@@ -1,13 +1,13 @@
 """Times in which a symbol's marks did not arrive: noticed by the first mark after them.
 
 Only the stream ends one. Marks that are fetched meanwhile come every few seconds, and say nothing about what lay
-between them.
+between them; but where the market is closed and they stand still, nothing was missed.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from monitor.core.events import Event
+from monitor.core.events import AtRest, Event
 from monitor.core.minutes import MINUTE_MS
 from monitor.core.model import MarkTick, Source
 from monitor.ports import Inbox
@@ -48,6 +48,7 @@ class HoleInbox:
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
         self._last: dict[str, int] = {}  # event time of each symbol's newest stream mark
+        self._beside: dict[str, int] = {}  # of its newest mark from REST
         self._first: dict[str, int] = {}  # of the first of this run, until ``earlier`` was told
         self._earlier: dict[str, int] | None = None  # when an earlier run last saw those yet to come
         self._found: dict[str, list[Hole]] = {}
@@ -57,23 +58,32 @@ class HoleInbox:
     def tick(self, tick: MarkTick) -> None:
         """Take one mark."""
         if tick.source is Source.STREAM:
-            last = self._last.get(tick.symbol)
-            if last is None or tick.event_ms > last:
-                self._last[tick.symbol] = tick.event_ms
-            if last is None:
-                self._begin(tick.symbol, tick.event_ms)
-            elif tick.event_ms - last >= LEAST_MS:
-                self._add(Hole(tick.symbol, last, tick.event_ms))
+            self._see(tick.symbol, tick.event_ms)
+        else:
+            self._beside[tick.symbol] = tick.event_ms
         self._inbox.tick(tick)
 
     def post(self, event: Event) -> None:
-        """Pass any other event on."""
+        """Pass any other event on; symbols at rest are seen by what REST last told of them."""
+        if isinstance(event, AtRest):
+            for symbol in event.symbols:
+                if symbol in self._beside:
+                    self._see(symbol, self._beside[symbol])
         self._inbox.post(event)
+
+    def _see(self, symbol: str, event_ms: int) -> None:
+        last = self._last.get(symbol)
+        if last is None or event_ms > last:
+            self._last[symbol] = event_ms
+        if last is None:
+            self._begin(symbol, event_ms)
+        elif event_ms - last >= LEAST_MS:
+            self._add(Hole(symbol, last, event_ms))
 
     def watch(self, names: Collection[str]) -> None:
         """Forget what is no longer watched: that its marks do not come is no hole."""
         self._watched = frozenset(names)
-        for known in (self._last, self._first):
+        for known in (self._last, self._beside, self._first):
             for name in known.keys() - self._watched:
                 del known[name]
         if self._settled:

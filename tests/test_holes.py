@@ -1,6 +1,6 @@
 """Times in which marks did not arrive, noticed by the first mark after them."""
 
-from monitor.core.events import Event, Heartbeat
+from monitor.core.events import AtRest, Event, Heartbeat
 from monitor.core.model import MarkTick, Source
 from monitor.holes import OLDEST_MS, Hole, HoleInbox, Outage, outages
 
@@ -67,6 +67,22 @@ def test_marks_that_are_fetched_meanwhile_close_no_hole() -> None:
         stand.tick(at_s, source=Source.REST)
     stand.tick(100)
     assert stand.inbox.take() == (hole(0, 100),)
+
+
+def test_a_closed_market_is_no_hole() -> None:
+    """Its marks stand still, as REST says again and again; what came before that was known is one."""
+    stand = Stand({"ETH": T0 - 600_000})
+    stand.tick(0)
+    for at_s in range(5, 3600, 10):
+        for symbol in ("BTC", "ETH"):
+            stand.tick(at_s, symbol, source=Source.REST)
+        stand.inbox.post(AtRest("usdm", ("BTC", "ETH", "SOL"), at_s))
+    stand.tick(3600)
+    stand.tick(3600, "ETH")
+    assert stand.inbox.take() == (hole(-600, 5, "ETH", restarted=True),)
+    stand.tick(4000, source=Source.REST)
+    stand.inbox.post(AtRest("usdm", ("BTC",), 4000.0))
+    assert stand.inbox.take() == (hole(3600, 4000),)
 
 
 def test_a_mark_from_before_makes_no_hole() -> None:
