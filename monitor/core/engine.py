@@ -280,7 +280,7 @@ class Engine:
     def _data(self, symbol: str, now: Now) -> DataState:
         state = self._board.state(symbol, now.mono_s, self._settings.freshness)
         # A symbol that has yet to deliver is in order, but nothing about it is fresh.
-        never = state is DataState.FRESH and self._board.newest(symbol) is None
+        never = state is DataState.FRESH and not self._board.is_heard(symbol)
         return DataState.SUSPECT if never else state
 
     # Marks and levels
@@ -413,6 +413,7 @@ class Engine:
             self._settings,
             now,
             lambda symbols: report.holders(self._book, self._readings, self._track.level.tolist(), symbols),
+            complete=self._accounts.usable.keys() >= set(self._settings.accounts),
         )
         self._outages.watch_stores(self._settings, now)
         self._accounts.remind(now)

@@ -36,6 +36,7 @@ class MarkBoard:
         self._index: Mapping[str, int] = {}
         self._newest: dict[str, Mark] = {}
         self._expected: set[str] = set()  # symbols whose silence counts from a subscription
+        self._unheard: set[str] = set()  # symbols of whose stream nothing is known yet
         self._rest_s: dict[str, float] = {}  # when REST last gave a current mark, by symbol
         self._doubted: dict[str, frozenset[str]] = {}  # symbols whose stream is wrong, by feed
         self._wrong: Bools | None = None  # the same by index; None while there is none
@@ -43,6 +44,7 @@ class MarkBoard:
     def watch(self, symbols: tuple[str, ...], now_s: float) -> None:
         """Follow exactly these symbols; known marks are kept, silence of new ones counts from ``now_s``."""
         heard = dict(zip(self.symbols, self.heard_s.tolist(), strict=True))
+        self._unheard = {s for s in symbols if s not in heard or s in self._unheard}
         self.symbols = symbols
         self._index = {symbol: i for i, symbol in enumerate(symbols)}
         self._newest = {symbol: mark for symbol, mark in self._newest.items() if symbol in self._index}
@@ -76,8 +78,9 @@ class MarkBoard:
                 self._expected.add(symbol)
                 self.heard_s[index] = max(at_s, float(self.heard_s[index]))
 
-    def excuse(self, symbols: Iterable[str], at_s: float) -> None:
+    def excuse(self, symbols: Collection[str], at_s: float) -> None:
         """Count the silence of symbols from ``at_s`` on: until then it was in order."""
+        self._unheard.difference_update(symbols)
         for symbol in symbols:
             index = self._index.get(symbol)
             if index is not None:
@@ -107,6 +110,7 @@ class MarkBoard:
                 self._rest_s[new.symbol] = new.seen_s
             else:
                 self.heard_s[index] = new.seen_s
+                self._unheard.discard(new.symbol)
             self.price[index] = new.mark
             self._newest[new.symbol] = Mark(new.mark, new.event_ms, new.seen_s, new.source)
             if low < new.mark or high > new.mark:
@@ -148,6 +152,10 @@ class MarkBoard:
     def silence_s(self, symbol: str, now_s: float) -> float:
         """Return for how long nothing was heard of a watched symbol, in seconds."""
         return now_s - float(self.heard_s[self._index[symbol]])
+
+    def is_heard(self, symbol: str) -> bool:
+        """Return whether the stream of a watched symbol ever said something, or has a reason not to."""
+        return symbol not in self._unheard
 
     def is_bridged(self, symbol: str, now_s: float, within_s: float) -> bool:
         """Return whether REST gave a current mark of a symbol within so many seconds."""

@@ -19,7 +19,9 @@ BLIND_REMINDER_S = 900.0
 BRIDGED_LEVEL = Level.WARNING
 BRIDGED_REMINDER_S = 3600.0
 BRIDGED_S = 10.0  # as old the newest of them may be
-AGAIN_S = 60.0  # at most once in so long for one symbol that comes and goes, or for a bridge that does
+AGAIN_S = 60.0  # at most once in so long for one symbol that comes and goes
+EASED_S = 60.0  # so long a bridge has to hold before blindness is less for it, ...
+EASED_AGAIN = 4.0  # ... and so many times as long after each time that it broke
 STORAGE_LEVEL = Level.WARNING
 STORAGE_REMINDER_S = 7200.0
 STORAGE_DWELL_S = 60.0  # how long a database takes writes before that is told: a slow disk comes and goes
@@ -40,6 +42,7 @@ class Outages:
         self._returned: dict[str, set[str]] = {}  # those of them that came back since
         self._wrong: dict[str, dict[str, str]] = {}  # what is wrong with the marks of symbols, by feed
         self._bridged_s: dict[str, float] = {}  # since when REST has had marks of all that is blind, by feed
+        self._eased: dict[str, int] = {}  # how often that made the present blindness less, by feed
         self._writing_s: dict[str, float] = {}  # since when a store that failed has taken writes, by subject
 
     def subscribed(self, feed: str, symbols: tuple[str, ...]) -> None:
@@ -63,11 +66,15 @@ class Outages:
         settings: EngineSettings,
         now: Now,
         holders: Callable[[frozenset[str]], tuple[str, ...]],
+        *,
+        complete: bool = True,
     ) -> None:
         """Tell blindness by symbol and its end; symbols that no feed asked for yet are judged as one.
 
-        ``holders`` names the wallets that hold some of these symbols, for people.
+        ``holders`` names the wallets that hold some of these symbols, for people. ``complete``: every account is
+        known, so that what is not watched is not needed.
         """
+        self._end_left(board, settings, now, complete=complete)
         feeds = dict(self._feeds)
         unclaimed = frozenset(board.symbols).difference(*feeds.values())
         state = self._incidents.get(f"{FEED_PREFIX}{UNCLAIMED}")
@@ -83,7 +90,9 @@ class Outages:
             blind = frozenset(symbol for symbol, data in states.items() if data is DataState.BLIND)
             if not blind and state.level is Level.OK:
                 continue
-            seeing = all(data is DataState.FRESH and board.newest(symbol) for symbol, data in states.items())
+            # Marks of REST do not end it: what they stand in for is as silent as before.
+            seeing = all(data is DataState.FRESH and board.is_heard(symbol) for symbol, data in states.items())
+            seeing = seeing and (complete or bool(watched))
             marks = [mark for symbol in blind if (mark := board.newest(symbol)) is not None]
             silent, wrong = self._split(blind)
             facts = Facts(
@@ -99,6 +108,17 @@ class Outages:
                 s for s, data in states.items() if data is DataState.FRESH
             )
             self._follow_feed(feed, state, facts, blind, seeing=seeing, now=now)
+
+    def _end_left(self, board: MarkBoard, settings: EngineSettings, now: Now, *, complete: bool) -> None:
+        """End what an earlier run left of feeds that nobody asks in this one, once all that is needed is seen."""
+        for subject in self._incidents.subjects():
+            feed = subject.removeprefix(FEED_PREFIX)
+            state = self._incidents.get(subject)
+            if feed in {subject, UNCLAIMED} or feed in self._feeds or state is None:
+                continue
+            if state.level > Level.OK and complete and all(map(board.is_heard, board.symbols)):
+                facts = Facts(environment=settings.environment, reason="no position needs marks")
+                self._incidents.fall(state, Level.OK, now.wall_ms, facts, kind=NoticeKind.SIGHT)
 
     def _split(self, blind: Collection[str]) -> tuple[tuple[str, ...], dict[str, str]]:
         """Return the symbols that are blind for silence, and what is wrong with each of the others."""
@@ -132,8 +152,10 @@ class Outages:
             self._incidents.fall(state, Level.OK, now.wall_ms, facts, kind=NoticeKind.SIGHT)
             del self._named[feed]
             del self._returned[feed]
-        elif blind and level < state.level and bridged_s >= AGAIN_S:
-            # Recorded, and told only to those for whom it is over; a bridge that comes and goes is told once.
+            self._eased.pop(feed, None)
+        elif blind and level < state.level and bridged_s >= EASED_S * EASED_AGAIN ** self._eased.get(feed, 0):
+            # Recorded, and told only to those for whom it is over; a bridge that comes and goes is told ever less.
+            self._eased[feed] = self._eased.get(feed, 0) + 1
             audience = self._incidents.audience(level)
             self._incidents.fall(state, level, now.wall_ms, facts, kind=NoticeKind.SIGHT, channels=audience)
         elif blind:

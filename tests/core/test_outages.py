@@ -637,3 +637,73 @@ def test_a_closed_market_is_no_blindness() -> None:
         tick(desk, ETH)
         desk.beat()
     assert [n.facts.symbols for n in desk.notices] == [(BTC,)]
+
+
+# What does not end it
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_marks_of_rest_alone_are_never_sight(*, again: bool) -> None:
+    """Neither after a restart nor for a symbol that was opened meanwhile: its stream has yet to say something."""
+    desk = Desk()
+    desk.hold(isolated(BTC))
+    desk.subscribe(BTC)
+    tick(desk, BTC)
+    desk.beat(15)
+    if again:
+        desk = desk.restarted()
+    desk.hold(isolated(ETH))
+    desk.subscribe(ETH)
+    rest(desk, ETH)
+    desk.beat(2)
+    assert of(desk, NoticeKind.SIGHT) == []
+    assert not desk.engine.sees(desk.now())
+    tick(desk, ETH)
+    desk.beat()
+    assert [notice.subject for notice in of(desk, NoticeKind.SIGHT)] == [FEED]
+
+
+def test_nothing_is_over_before_the_accounts_are_known() -> None:
+    """A start watches nothing yet; that is no sign that nothing needs marks."""
+    first = watching(subscribed=False)
+    first.beat(15)
+    desk = first.restarted()
+    desk.beat(5)
+    assert desk.notices == []
+    desk.hold()
+    desk.beat()
+    assert [(n.subject, n.kind) for n in desk.notices] == [(MARKS, NoticeKind.SIGHT)]
+
+
+def test_a_blind_feed_that_is_not_needed_any_more_after_a_restart_has_an_end() -> None:
+    """Its positions were closed while nobody watched, so it never asks; but not before all else is heard."""
+    first = watching(subscribed=False)
+    first.subscribe(BTC)
+    first.subscribe(ETH, feed="coinm")
+    for _ in range(16):
+        tick(first, BTC)
+        first.beat()
+    desk = first.restarted()
+    desk.hold(isolated(BTC))
+    desk.beat()
+    assert desk.notices == []
+    desk.subscribe(BTC)
+    tick(desk, BTC)
+    desk.beat()
+    assert [(n.subject, n.kind, n.facts.reason) for n in desk.notices] == [
+        ("/feed:coinm", NoticeKind.SIGHT, "no position needs marks")
+    ]
+    assert desk.engine.open_alerts() == ()
+
+
+def test_a_bridge_that_comes_and_goes_for_an_hour_is_told_ever_less() -> None:
+    """Each time it has to hold four times as long before it counts again."""
+    desk = Desk(channels=[ChannelRule("phone"), ChannelRule("siren", Level.CRITICAL)])
+    desk.hold(isolated(BTC))
+    desk.subscribe(BTC)
+    for _ in range(40):
+        bridge(desk, 75, BTC)
+        desk.beat(15)
+    for channel in ("phone", "siren"):
+        told = [n for n in desk.notices if n.channel == channel and n.previous is not n.level]
+        assert 2 <= len(told) <= 4
