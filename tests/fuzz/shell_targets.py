@@ -45,6 +45,7 @@ from monitor.storage.day_cache import FILE as DAY_FILE
 from monitor.storage.day_cache import DayCache, KeptDay
 from monitor.storage.holes_cache import FILE as HOLES_FILE
 from monitor.storage.holes_cache import LONGEST_MS, HolesCache, KeptOutage
+from monitor.storage.kept import SET_ASIDE
 from monitor.storage.outbox import to_hold, to_notice, to_payload, to_subject
 from tests.core import builders
 from tests.core.builders import MONO_S, WALL_MS
@@ -197,6 +198,12 @@ async def answered(handlers: Mapping[str, Handler], line: bytes) -> bytes:
     return writer.written
 
 
+def _put(path: Path, raw: bytes) -> None:
+    """Write a file, and forget the one before that was set aside: of a million each would get a name of its own."""
+    path.with_name(path.name + SET_ASIDE).unlink(missing_ok=True)
+    path.write_bytes(raw)
+
+
 def caches(directory: Path) -> Iterator[Target]:
     """Files beside the databases: usable, or set aside."""
     tiers = builders.table()
@@ -204,7 +211,7 @@ def caches(directory: Path) -> Iterator[Target]:
                               as_of_ms=NOW_MS, source=Source.REST)  # fmt: skip
 
     def accounts_check(raw: bytes) -> bool:
-        (directory / ACCOUNTS_FILE).write_bytes(raw)
+        _put(directory / ACCOUNTS_FILE, raw)
         found = AccountCache(directory).load()
         for place in infinite(found):
             promise(False, place)
@@ -230,7 +237,7 @@ def caches(directory: Path) -> Iterator[Target]:
     held = Snapshot(AccountSnapshot("main", {"USDT": 50.0}, (builders.isolated(),), source=Source.STORED))
 
     def brackets_check(raw: bytes) -> bool:
-        brackets.path.write_bytes(raw)
+        _put(brackets.path, raw)
         found = brackets.load()
         for place in infinite(found):
             promise(False, place)
@@ -243,7 +250,7 @@ def caches(directory: Path) -> Iterator[Target]:
     yield Target("bracket-cache", [packed(file)], brackets_check, 12, slow=True)
 
     def day_check(raw: bytes) -> bool:
-        (directory / DAY_FILE).write_bytes(raw)
+        _put(directory / DAY_FILE, raw)
         found = DayCache(directory).load()
         for place in infinite(found):
             promise(False, place)
@@ -264,7 +271,7 @@ def holes(directory: Path) -> Target:
     outage = KeptOutage(NOW_MS - 3_600_000, NOW_MS, ["BTCUSDT"], restarted=True, cut=False, told=False, tries=0)
 
     def check(raw: bytes) -> bool:
-        (directory / HOLES_FILE).write_bytes(raw)
+        _put(directory / HOLES_FILE, raw)
         found = HolesCache(directory).load()
         for one in found:
             minutes = range(one.from_ms // MINUTE_MS, one.until_ms // MINUTE_MS + 1)
