@@ -193,20 +193,32 @@ class _Court:
 
     def worked(self, channel: str, begin_s: float, end_s: float, *, refused: bool = False) -> bool:
         """Return whether a channel worked for so long, at one stretch, that it must have got what it was owed."""
-        bad = sorted(
-            (fault.start_s, fault.end_s + (21.0 if fault.kind == "channel-hangs" else 0.0))
-            for fault in self.story.faults
-            if fault.kind in {"crash", "job-dies"} or (fault.kind.startswith("channel") and channel in fault.about)
-        )
-        troubled = any(start_s <= begin_s and begin_s - REMEMBERED_S < stop_s for start_s, stop_s in bad)
-        at_s, needed_s = begin_s, REFUSED_S if refused else BACK_S if troubled else PACED_S
-        for start_s, stop_s in bad:
-            if stop_s <= at_s:
+        needed_s = REFUSED_S if refused else PACED_S
+        at_s = begin_s
+        for start_s, stop_s, back_s in self._bad(channel):
+            if stop_s + REMEMBERED_S <= begin_s:
                 continue
             if min(start_s, end_s) - at_s >= needed_s:
                 return True
-            at_s, needed_s = max(at_s, stop_s), REFUSED_S if refused else BACK_S
+            at_s = max(at_s, stop_s)
+            needed_s = REFUSED_S if refused else PACED_S + back_s
         return end_s - at_s >= needed_s
+
+    def _bad(self, channel: str) -> list[tuple[float, float, float]]:
+        """Return when a channel did not work, in order, and how long after that it may be before it is tried."""
+        asked_s = {"channel-hangs": 21.0, "channel-limits": 46.0}
+        found: list[tuple[float, float, float]] = []
+        began_s = -math.inf
+        for fault in sorted(self.story.faults, key=lambda one: one.start_s):
+            about = fault.kind.startswith("channel") and channel in fault.about
+            if not about and fault.kind not in {"crash", "job-dies"}:
+                continue
+            stop_s = fault.end_s + asked_s.get(fault.kind, 0.0)
+            if not found or fault.start_s > found[-1][1] + REMEMBERED_S:
+                began_s = fault.start_s
+            # Pauses double, so the last one is no longer than all before it together.
+            found.append((fault.start_s, stop_s, min(REMEMBERED_S, 1.5 * (stop_s - began_s) + 6.0)))
+        return found
 
     def read(self, channel: str) -> Iterator[tuple[Sent, Notice]]:
         """Yield what people surely read on a channel."""

@@ -191,7 +191,7 @@ class World:
         self.memory = MemoryState(self.clock)
         self.exchange = Exchange(self)
         self.channels = {rule.name: OutsideChannel(rule.name, self) for rule in story.settings.channels}
-        self.recorded: dict[str, int] = {}  # the newest sample of each symbol in the history
+        self.recorded: dict[str, list[int]] = {}  # when each symbol was sampled, in the history
         self.life: Life | None = None
         self.directory = ""
 
@@ -641,7 +641,7 @@ class OutsideHistory:
             if ok and not self._life.dead:
                 for row in self._queue:
                     if isinstance(row, Sample) and row.symbol:
-                        self._world.recorded[row.symbol] = max(row.at_ms, self._world.recorded.get(row.symbol, 0))
+                        self._world.recorded.setdefault(row.symbol, []).append(row.at_ms)
                 self.written += len(self._queue)
                 self._queue.clear()
 
@@ -667,7 +667,11 @@ class PastReader:
         return
 
     def newest(self, before_ms: int) -> dict[str, int]:
-        return {symbol: at_ms for symbol, at_ms in self._world.recorded.items() if at_ms < before_ms}
+        return {
+            symbol: max(at_ms for at_ms in times if at_ms < before_ms)
+            for symbol, times in self._world.recorded.items()
+            if any(at_ms < before_ms for at_ms in times)
+        }
 
 
 class Life:
