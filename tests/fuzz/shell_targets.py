@@ -199,7 +199,7 @@ async def answered(handlers: Mapping[str, Handler], line: bytes) -> bytes:
 
 
 def _put(path: Path, raw: bytes) -> None:
-    """Write a file, and forget the one before that was set aside: of a million each would get a name of its own."""
+    """Write a file, and forget one that was set aside before: each would get a name of its own."""
     path.with_name(path.name + SET_ASIDE).unlink(missing_ok=True)
     path.write_bytes(raw)
 
