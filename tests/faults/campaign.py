@@ -12,7 +12,7 @@ import sys
 import tempfile
 import traceback
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -23,6 +23,7 @@ from tests.faults.world import World, lived
 RUNS: Final = 500
 COMMAND: Final = "python -m tests.faults.campaign --seed"
 _TOLD_OF: Final = 5  # faults of one story that are shown
+_PROGRESS_EVERY: Final = 25
 
 
 class Run(NamedTuple):
@@ -91,7 +92,7 @@ def campaign(seeds: Sequence[int], jobs: int) -> list[Run]:
     return sorted(Run(*row) for row in rows)
 
 
-def _worker(seeds: Iterable[int], place: Path) -> int:
+def _worker(seeds: Sequence[int], place: Path) -> int:
     """Start a process that lives through these; return its id."""
     process = os.fork()
     if process:
@@ -104,6 +105,8 @@ def _worker(seeds: Iterable[int], place: Path) -> int:
             found.append(one)
             if one.faults:
                 print(told(one), flush=True)  # noqa: T201 - a command's output
+            if len(found) % _PROGRESS_EVERY == 0:
+                print(f"{len(found)} of {len(seeds)}", file=sys.stderr, flush=True)  # noqa: T201 - same
         place.write_text(json.dumps(found))
         code = 0
     except BaseException:  # noqa: BLE001 - the worker must end here, whatever happened

@@ -53,6 +53,7 @@ HANGS_S: Final = 20.0  # until a channel's own time-out
 REST_TIMEOUT_S: Final = 10.0
 MOST_EVENTS: Final = 3  # that may be in the inbox at any moment
 MINUTE_MS: Final = 60_000
+LISTED_MIN: Final = 90  # before the story begins, contracts began to be traded
 
 
 class InjectedError(RuntimeError):
@@ -397,7 +398,8 @@ class Exchange:
         last = self._clock.true_ms // MINUTE_MS
         limit = int(data.get("limit") or 500)
         end = min(last, int(data.get("endTime") or last * MINUTE_MS) // MINUTE_MS)
-        begin = max(end - limit + 1, -(-int(data.get("startTime") or 0) // MINUTE_MS))
+        oldest = STARTED_MS // MINUTE_MS - LISTED_MIN
+        begin = max(end - limit + 1, oldest, -(-int(data.get("startTime") or 0) // MINUTE_MS))
         path = self._world.story.prices[symbol]
         rows = []
         for minute in range(begin, end + 1):
