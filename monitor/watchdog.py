@@ -75,11 +75,12 @@ class Watchdog:
         systemd = self._systemd
         if systemd is None:
             return
-        if not self._ready:
-            self._ready = systemd.tell(READY, status_line(self._brief()))
         since_s = self._clock.mono_s()
         every_s = UNASKED_S if systemd.watchdog_s is None else systemd.watchdog_s / 3
         while True:
+            if not self._ready:
+                # Until it was taken: a service that systemd never hears is ready is ended.
+                self._ready = systemd.tell(READY, status_line(self._brief()))
             self._prove()
             asked_s = self._clock.mono_s() + every_s
             self._feed(systemd)

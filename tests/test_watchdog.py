@@ -178,6 +178,18 @@ async def test_a_process_that_was_not_run_for_a_while_blames_no_loop(
         assert [FED in words for words in listener.heard()] == [fed]
 
 
+async def test_that_it_is_ready_is_said_until_it_was_heard(clock: ManualClock, listener: Listener) -> None:
+    """Whoever starts many services at once may not take another word just then."""
+    systemd = Systemd(listener.address, WITHIN_S)
+    with capture_logs():
+        while systemd.tell("STATUS=another"):
+            pass
+        async with Rig(clock, systemd).running():
+            listener.heard()
+            await clock.advance(WITHIN_S)
+    assert [words[0] for words in listener.heard()] == ["READY=1", FED, FED, FED]
+
+
 async def test_one_that_only_wants_to_know_when_it_is_ready_is_not_fed(
     clock: ManualClock, listener: Listener
 ) -> None:

@@ -260,9 +260,11 @@ class Lane:
                 "delivery.refused", channel=self._channel.name, reason=error.reason,
                 key=entries[0].notice.key, notices=len(entries),
             )  # fmt: skip
-            await self._around.marks.refused(entries, tried)
-            self._passed(Step.MARKED, entries)
-            self._report(entries, accepted=False, reason=error.reason)
+            try:
+                await self._around.marks.refused(entries, tried)
+                self._passed(Step.MARKED, entries)
+            finally:
+                self._report(entries, accepted=False, reason=error.reason)  # or nobody else would be told instead
             return
         self._failed += 1
         self._apart = self._apart or (len(entries) > 1 and error.reason in _ABOUT_CONTENT)
@@ -278,13 +280,13 @@ class Lane:
         self._pending.returned(due_s)
         withdrawn = [entry for entry in entries if entry.withdrawn]
         tried_again = [entry for entry in entries if not entry.withdrawn]
+        if error.reason in _UNSURE:
+            for entry in entries:
+                self._around.inbox.post(Unsure(entry.notice.subject, entry.notice.key, entry.notice.channel))
         if tried_again:
             await self._around.marks.attempted(tried_again, tried)
         if withdrawn:
             await self._around.marks.refused(withdrawn, tried._replace(reason="withdrawn"))
-        if error.reason in _UNSURE:
-            for entry in entries:
-                self._around.inbox.post(Unsure(entry.notice.subject, entry.notice.key, entry.notice.channel))
         self._passed(Step.MARKED, entries)
 
     def _report(self, entries: Sequence[Entry], *, accepted: bool, reason: str = "") -> None:

@@ -3,6 +3,7 @@
 The message has gone out by then: to fail because of the mark would send it twice.
 """
 
+import asyncio
 from collections import deque
 from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from monitor.errors import StoreError
 from monitor.notify.pending import Entry
 from monitor.ports import Attempt, Inbox, Mark, StateStore
 
+WRITE_S: Final = 2.0  # a disk that hangs must not hold back the next message: the fate is written later
 OWED_KEPT: Final = 4096  # marks that could not be made; beyond that the oldest are forgotten
 
 
@@ -78,9 +80,10 @@ class Marks:
 
     async def _write(self, entries: Sequence[Entry], writing: Awaitable[None]) -> bool:
         try:
-            await writing
-        except StoreError as error:
-            ok, reason = False, error.operation
+            async with asyncio.timeout(WRITE_S):
+                await writing
+        except (StoreError, TimeoutError) as error:
+            ok, reason = False, error.operation if isinstance(error, StoreError) else "timed out"
         else:
             ok, reason = True, ""
         # An unrecorded notice is marked too, for its commit may have been repeated since; whether the database

@@ -1,7 +1,7 @@
 """A fault of ours in the middle of a message loses neither it nor any other, and ends no channel for ever."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,10 +10,11 @@ from structlog.testing import capture_logs
 
 from monitor.core.events import DeliveryResult, JobDied
 from monitor.core.notices import Notice
+from monitor.errors import DeliveryError
 from monitor.notify import lane as lane_module
 from monitor.notify.delivery import Delivery
 from monitor.notify.message import render_group
-from monitor.ports import Message
+from monitor.ports import Attempt, Message
 from monitor.supervise import supervise
 from tests.conftest import ManualClock, settle
 from tests.notify.fakes import FakeChannel, FakeInbox, FakeStateStore, a_notice, some_facts
@@ -22,9 +23,9 @@ from tests.notify.fakes import FakeChannel, FakeInbox, FakeStateStore, a_notice,
 class Rig:
     """A channel whose job is supervised as in the daemon."""
 
-    def __init__(self, clock: ManualClock, channel: FakeChannel) -> None:
+    def __init__(self, clock: ManualClock, channel: FakeChannel, store: FakeStateStore) -> None:
         self.channel = channel
-        self.store = FakeStateStore()
+        self.store = store
         self.inbox = FakeInbox()
         self.deaths: list[JobDied] = []
         self.delivery = Delivery([channel], store=self.store, inbox=self.inbox, clock=clock, rand=lambda: 1.0)
@@ -35,8 +36,10 @@ class Rig:
 
 
 @asynccontextmanager
-async def supervised(clock: ManualClock, channel: FakeChannel) -> AsyncIterator[Rig]:
-    rig = Rig(clock, channel)
+async def supervised(
+    clock: ManualClock, channel: FakeChannel, store: FakeStateStore | None = None
+) -> AsyncIterator[Rig]:
+    rig = Rig(clock, channel, store or FakeStateStore())
     with capture_logs():  # printing tracebacks takes longer than all else
         async with asyncio.TaskGroup() as group:
             task = group.create_task(rig.job())
@@ -97,6 +100,23 @@ async def test_a_notice_of_which_no_message_can_be_made_is_told_as_plainly_as_ca
     assert not any(death.fatal for death in rig.deaths)
     (plain,) = [m for m in rig.channel.accepted if "could not be written" in m.body]
     assert plain.title == "WARNING - main/isolated:C1USDT:LONG - TESTNET"
+
+
+class Unmarkable(FakeStateStore):
+    """A fault of ours where the fate of a message is written."""
+
+    async def refused(self, keys: Sequence[str], channel: str, tried: Attempt) -> None:
+        raise RuntimeError
+
+
+async def test_a_refusal_that_could_not_be_marked_is_known_all_the_same(clock: ManualClock) -> None:
+    """Or no other channel would stand in, and nobody would hear of the one that refuses."""
+    channel = FakeChannel(script=[DeliveryError("tg", "http-403", permanent=True)])
+    async with supervised(clock, channel, Unmarkable()) as rig:
+        rig.delivery.offer(some(1), recorded=True)
+        await clock.advance(30.0)
+    told = [(e.key, e.accepted, e.reason) for e in rig.inbox.events if isinstance(e, DeliveryResult)]
+    assert told == [("k0", False, "http-403")]
 
 
 class Rotten(FakeChannel):

@@ -1,8 +1,17 @@
-from monitor.core.events import StoreState
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from monitor.core.events import DeliveryResult, StoreState
+from monitor.notify import marks as marks_module
+from monitor.notify.delivery import Delivery
 from monitor.notify.marks import Marks
 from monitor.notify.pending import Entry, Pending
 from monitor.ports import Attempt
-from tests.notify.fakes import FakeInbox, FakeStateStore, a_notice
+from monitor.supervise import supervise
+from tests.conftest import ManualClock, settle
+from tests.notify.fakes import FakeChannel, FakeInbox, FakeStateStore, a_notice
 
 TRIED = Attempt(1, 2)
 
@@ -45,3 +54,28 @@ async def test_marks_of_what_is_not_recorded_tell_nothing_of_the_database() -> N
     store.broken = True
     await Marks(store, inbox).accepted(entries(recorded=False), TRIED)
     assert inbox.events == []
+
+
+class Hung(FakeStateStore):
+    """A disk that does not answer."""
+
+    async def accepted(self, keys: Sequence[str], channel: str, tried: Attempt) -> None:
+        await asyncio.Event().wait()
+
+
+async def test_a_disk_that_hangs_holds_back_no_message(
+    clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fate of the one before is written later; that it was delivered is known at once."""
+    monkeypatch.setattr(marks_module, "WRITE_S", 0.0)
+    channel, inbox = FakeChannel(), FakeInbox()
+    delivery = Delivery([channel], store=Hung(), inbox=inbox, clock=clock)
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(supervise(delivery.jobs()[0], clock)())
+        for name in ("a", "b"):
+            delivery.offer([a_notice(name, name)], recorded=True)
+            await settle()
+            await clock.advance(10.0)
+        task.cancel()
+    assert [e.key for e in inbox.events if isinstance(e, DeliveryResult)] == ["a", "b"]
+    assert [mark.keys for mark in delivery.unmarked()] == [["a"], ["b"]]
