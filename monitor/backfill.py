@@ -30,6 +30,8 @@ LOOK_S: Final = 1.0
 SETTLE_S: Final = 10.0  # without another hole: symbols of one outage return one after the other
 LONGEST_SETTLE_S: Final = 120.0  # where they go on coming and going
 START_S: Final = 600.0  # after the start, in which what is opened meanwhile cannot be told from what was held
+ACCOUNTS_S: Final = 120.0  # for accounts that have not answered yet; the others are not kept waiting any longer
+GIVE_UP_S: Final = 3600.0  # after it what nobody is known to hold is let go
 MOST_TRIES: Final = 3  # to look at one time, over all runs
 SLICE_ROWS: Final = 5_000  # positions times minutes, judged at a time
 LONGEST_SLICE: Final = 240  # minutes
@@ -120,6 +122,9 @@ class Backfill:
         self._view: AwayView | None = None
         self._found: list[Hole] = []  # that may be part of something longer
         self._todo: list[Outage] = []
+        self._learnt = False
+        self._keeping = asyncio.Lock()
+        self._began_s = 0.0
 
     def begin(self, held: Collection[str]) -> None:
         """Learn what an earlier run held, as far as known; others were opened after it ended."""
@@ -127,20 +132,21 @@ class Backfill:
 
     def jobs(self) -> Sequence[Job]:
         """Return what must run; it may be cancelled at any time."""
-        return () if self._past is None else (Job("backfill", self._run),)
+        return () if self._past is None else (Job("holes", self._find), Job("backfill", self._run))
 
     def view(self) -> AwayView | None:
         """Return the last time that was looked at, or is; None if there is none."""
         return self._view
 
-    async def _run(self) -> None:
-        await asyncio.to_thread(self._learn)
-        began_s = quiet_s = since_s = self._clock.mono_s()
+    async def _find(self) -> None:
+        """Collect what nobody saw; while one time is looked at, too."""
+        await self._learn()
+        quiet_s = since_s = self._clock.mono_s()
         settled = False
         while True:
             await self._clock.sleep(self._timings.look_s)
             now_s = self._clock.mono_s()
-            if not settled and now_s - began_s >= START_S:
+            if not settled and now_s - self._began_s >= START_S:
                 settled = True
                 self._holes.settle()
             if new := self._holes.take():
@@ -151,40 +157,81 @@ class Backfill:
             if self._found and (lasting or now_s - quiet_s >= self._timings.settle_s):
                 self._todo += outages(self._found)
                 self._found.clear()
-            while self._todo:
-                # Written down before: what cannot be looked at must not end every run from now on.
-                self._todo[0] = self._todo[0]._replace(tries=self._todo[0].tries + 1)
-                await self._keep()
-                await self._look(self._todo[0])
-                del self._todo[0]
-                await self._keep()
 
-    def _learn(self) -> None:
+    async def _learn(self) -> None:
         """Learn until when an earlier run saw what, and what it had yet to look at."""
-        kept = [Outage(*msgspec.structs.astuple(one)) for one in self._cache.load()]
-        self._todo = [one._replace(symbols=frozenset(one.symbols)) for one in kept if one.tries < MOST_TRIES]
-        if len(self._todo) < len(kept):
-            log.error("away.dropped", outages=len(kept) - len(self._todo), tries=MOST_TRIES)
-        try:
-            with HistoryReader(self._path) as reader:
-                seen_ms = reader.newest(self._started_ms)
-        except StoreError as error:
-            log.warning("away.unreadable", reason=error.cause, hint=error.hint)
-            seen_ms = {}
+        if self._learnt:
+            return
+        kept, seen_ms = await asyncio.to_thread(self._read)
+        self._todo += [
+            Outage(*msgspec.structs.astuple(one))._replace(symbols=frozenset(one.symbols)) for one in kept
+        ]
         last_ms = max(seen_ms.values(), default=0)
         self._holes.earlier({name: ms if name in self._held else last_ms for name, ms in seen_ms.items()})
+        self._began_s = self._clock.mono_s()
+        self._learnt = True
+
+    async def _run(self) -> None:
+        """Look at one time after the other."""
+        while True:
+            await self._clock.sleep(self._timings.look_s)
+            if not self._learnt or not self._next(self._clock.mono_s()):
+                continue
+            # Written down before: what cannot be looked at must not end every run from now on.
+            self._todo[0] = self._todo[0]._replace(tries=self._todo[0].tries + 1)
+            await self._keep()
+            await self._look(self._todo[0])
+            del self._todo[0]
+            await self._keep()
+
+    def _next(self, now_s: float) -> bool:
+        """Put first what can be looked at now; False if nothing can.
+
+        What an account holds that did not answer yet is not known: nothing would be found out about it.
+        """
+        self._drop()
+        if not self._todo:
+            return False
+        present, waited_s = self._present(), now_s - self._began_s
+        if waited_s >= GIVE_UP_S or not set(present.settings.accounts) - {one.account for one in present.accounts}:
+            return True
+        if waited_s < ACCOUNTS_S:
+            return False
+        held = {position.symbol for one in present.accounts for position in one.positions}
+        at = next((at for at, one in enumerate(self._todo) if not held.isdisjoint(one.symbols)), None)
+        if at is None:
+            return False
+        self._todo.insert(0, self._todo.pop(at))
+        return True
+
+    def _drop(self) -> None:
+        """Leave alone what was tried too often."""
+        known = len(self._todo)
+        self._todo = [one for one in self._todo if one.tries < MOST_TRIES]
+        if len(self._todo) < known:
+            log.error("away.dropped", outages=known - len(self._todo), tries=MOST_TRIES)
+
+    def _read(self) -> tuple[list[KeptOutage], dict[str, int]]:
+        kept = self._cache.load()
+        try:
+            with HistoryReader(self._path) as reader:
+                return kept, reader.newest(self._started_ms)
+        except StoreError as error:
+            log.warning("away.unreadable", reason=error.cause, hint=error.hint)
+            return kept, {}
 
     async def _keep(self) -> None:
-        kept = [
-            KeptOutage(
-                one.from_ms, one.until_ms, sorted(one.symbols), one.restarted, one.cut, one.told, one.tries
-            )
-            for one in (*self._todo, *outages(self._found))
-        ]  # fmt: skip
-        try:
-            await asyncio.to_thread(self._cache.save, kept)
-        except StoreError as error:
-            log.warning("away.cache_failed", reason=error.cause, hint=error.hint)
+        async with self._keeping:
+            kept = [
+                KeptOutage(
+                    one.from_ms, one.until_ms, sorted(one.symbols), one.restarted, one.cut, one.told, one.tries
+                )
+                for one in (*self._todo, *outages(self._found))
+            ]  # fmt: skip
+            try:
+                await asyncio.to_thread(self._cache.save, kept)
+            except StoreError as error:
+                log.warning("away.cache_failed", reason=error.cause, hint=error.hint)
 
     async def _look(self, outage: Outage) -> None:
         """Fetch, judge, tell and record one time."""

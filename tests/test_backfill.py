@@ -1,6 +1,7 @@
 """What nobody saw is looked at: when, how often, and what becomes of it. Time is ours; the databases are real."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,7 +10,18 @@ from typing import NamedTuple
 import pytest
 from structlog.testing import capture_logs
 
-from monitor.backfill import LONGEST_SETTLE_S, MOST_TRIES, PORTION, ROOM, SETTLE_S, STUCK_S, Backfill, Timings
+from monitor.backfill import (
+    ACCOUNTS_S,
+    GIVE_UP_S,
+    LONGEST_SETTLE_S,
+    MOST_TRIES,
+    PORTION,
+    ROOM,
+    SETTLE_S,
+    STUCK_S,
+    Backfill,
+    Timings,
+)
 from monitor.core.away import Candle, Candles, Present
 from monitor.core.events import Away, Event
 from monitor.core.minutes import MINUTE_MS
@@ -87,6 +99,7 @@ class Stand:
         self.prices = Prices()
         self.archive = Archive()
         self.held = held or (account(isolated()),)
+        self.accounts: tuple[str, ...] = ()  # all of them
         self.holes = HoleInbox(self.box)
         self.backfill = Backfill(
             self.holes, self.prices, present=self.present, history=self.archive, path=folder / "history.db",
@@ -97,7 +110,8 @@ class Stand:
         self.holes.watch(names)
 
     def present(self) -> Present:
-        return Present(self.held, {BTC: table(BTC), ETH: table(ETH)}, EngineSettings(), {}, {})
+        settings = EngineSettings(accounts=self.accounts)
+        return Present(self.held, {BTC: table(BTC), ETH: table(ETH)}, settings, {}, {})
 
     def tick(self, symbol: str = BTC, source: Source = Source.STREAM) -> None:
         self.holes.tick(MarkTick(symbol, 100.0, self.clock.wall_ms(), self.clock.mono_s(), source))
@@ -108,14 +122,17 @@ class Stand:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Stand"]:
-        (job,) = self.backfill.jobs()
         async with asyncio.TaskGroup() as group:
-            task: asyncio.Task[None] = group.create_task(job.run())  # type: ignore[arg-type]
+            tasks: list[asyncio.Task[None]] = [
+                group.create_task(job.run())  # type: ignore[arg-type]
+                for job in self.backfill.jobs()
+            ]
             try:
-                await self.until(lambda: self.clock.next_wake() is not None)
+                await self.until(lambda: self.backfill._learnt)
                 yield self
             finally:
-                task.cancel()
+                for task in tasks:
+                    task.cancel()
 
     async def until(self, condition: Callable[[], bool], step_s: float = 0.0) -> None:
         """Wait for worker threads in real time, and move ours on in steps."""
@@ -206,7 +223,8 @@ async def test_symbols_that_go_on_returning_are_not_waited_for(clock: ManualCloc
             if stand.prices.asked:
                 break
             await stand.clock.advance(SETTLE_S - 1.0)
-            await stand.until(lambda: stand.clock.next_wake() is not None)
+            await stand.until(lambda: not stand.backfill._keeping.locked())
+            await stand.until(lambda: bool(stand.prices.asked) or not stand.backfill._todo, 1.0)
         assert stand.prices.asked
         assert stand.clock.mono_s() - 1066.0 == pytest.approx(LONGEST_SETTLE_S, abs=2 * SETTLE_S)
 
@@ -306,6 +324,65 @@ async def test_a_run_that_ends_before_it_told_leaves_it_to_the_next(stand: Stand
         await following.done()
     assert len(following.box.away) == 1
     assert following.archive.rows != []
+
+
+async def test_what_comes_while_one_time_is_looked_at_is_on_disk_too(stand: Stand) -> None:
+    """An exchange may take an hour to answer, and a crash may come in it."""
+    gate = asyncio.Event()
+
+    async def never(*_: object) -> Found:
+        await gate.wait()
+        raise AssertionError
+
+    stand.prices.fetch = never  # type: ignore[method-assign,assignment]
+    async with stand.running():
+        stand.tick()
+        await stand.until(lambda: any(one.tries for one in HolesCache(stand.folder).load()), 1.0)
+        await stand.clock.advance(300.0)
+        stand.tick()
+        await stand.until(lambda: len(HolesCache(stand.folder).load()) == 2, 0.5)
+
+
+async def test_accounts_that_have_not_answered_are_waited_for(stand: Stand) -> None:
+    """What they hold is not known, and it would be let go; the others wait for two minutes only."""
+    stand.accounts = ("main", "late")
+    held, stand.held = stand.held, ()
+    async with stand.running():
+        stand.tick()
+        await stand.until(lambda: bool(stand.backfill._todo), 1.0)
+        await stand.clock.advance(ACCOUNTS_S + 300.0)
+        assert HolesCache(stand.folder).load() != []
+        began_s = stand.clock.mono_s()
+        stand.held = held
+        await stand.done()
+        assert stand.clock.mono_s() - began_s < 60.0
+    assert len(stand.box.away) == 1
+
+
+async def test_what_nobody_is_known_to_hold_is_let_go_in_the_end(stand: Stand) -> None:
+    """An account may never answer."""
+    stand.accounts = ("late",)
+    stand.held = ()
+    async with stand.running():
+        stand.tick()
+        await stand.until(lambda: bool(stand.backfill._todo), 1.0)
+        await stand.clock.advance(GIVE_UP_S)
+        await stand.until(lambda: not HolesCache(stand.folder).load(), 0.5)
+    assert stand.box.away == []
+
+
+async def test_what_an_earlier_run_saw_is_told_where_marks_are_taken(stand: Stand) -> None:
+    """In the thread of the loop: marks arrive while the database is read."""
+    threads: list[int] = []
+    earlier = stand.holes.earlier
+
+    def noted(seen_ms: Mapping[str, int]) -> None:
+        threads.append(threading.get_ident())
+        earlier(seen_ms)
+
+    stand.holes.earlier = noted  # type: ignore[method-assign]
+    async with stand.running():
+        assert threads == [threading.get_ident()]
 
 
 async def test_what_was_told_is_only_recorded_by_the_next_run(clock: ManualClock, tmp_path: Path) -> None:
