@@ -34,7 +34,7 @@ def _dropped_commits() -> Iterator[None]:
 @contextmanager
 def _never_blind() -> Iterator[None]:
     """A silent symbol counts as fresh."""
-    with mock.patch.object(MarkBoard, "state", lambda *_: DataState.FRESH):
+    with mock.patch.object(MarkBoard, "state", return_value=DataState.FRESH):
         yield
 
 
@@ -80,7 +80,7 @@ def _no_bridge() -> Iterator[None]:
 @contextmanager
 def _no_comparison() -> Iterator[None]:
     """A wrong stream is believed."""
-    with mock.patch.object(Trust, "compare", lambda *_, **__: ()):
+    with mock.patch.object(Trust, "compare", return_value=()):
         yield
 
 
@@ -99,7 +99,7 @@ def _no_retries() -> Iterator[None]:
 @contextmanager
 def _forgetful() -> Iterator[None]:
     """A restart knows nothing of what was told."""
-    with mock.patch.object(Incidents, "restore", lambda *_, **__: None):
+    with mock.patch.object(Incidents, "restore", return_value=None):
         yield
 
 
@@ -125,14 +125,14 @@ def _no_dwell() -> Iterator[None]:
 @contextmanager
 def _unmarked() -> Iterator[None]:
     """The engine never learns that a message was accepted."""
-    with mock.patch.object(Lane, "_report", lambda *_, **__: None):
+    with mock.patch.object(Lane, "_report", return_value=None):
         yield
 
 
 @contextmanager
 def _silent_about_absence() -> Iterator[None]:
     """What a time was like in which nobody watched is not told."""
-    with mock.patch("monitor.core.away.announce", lambda *_, **__: None):
+    with mock.patch("monitor.core.away.announce", return_value=None):
         yield
 
 
