@@ -179,9 +179,11 @@ def to_attempt(columns: Sequence[Any]) -> AttemptRow:
     return AttemptRow(ordinal, started_ms, ended_ms, Outcome(outcome), reason)
 
 
-def to_fate(columns: Sequence[Any]) -> Fate:
-    """Return what ``statements.FATES`` found as a value."""
+def to_fate(columns: Sequence[Any]) -> Fate | None:
+    """Return what ``statements.FATES`` found as a value; None if it cannot be one: columns take any type."""
     subject, channel, state, decided_ms, key, heard = columns
+    if not (isinstance(decided_ms, int) and all(isinstance(one, str) for one in (channel, state, key))):
+        return None
     return Fate(subject, channel, state, decided_ms, key, heard=bool(heard))
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 
-from monitor.core.notices import Hold, Notice, SubjectState
+from monitor.core.notices import Fate, Hold, Notice, SubjectState
 from monitor.errors import DamagedError, StoreError
 from monitor.ports import Attempt, Clock, Replaced, Rows, Stored
 from monitor.storage import salvage, statements
@@ -136,7 +136,7 @@ class SqliteState:
         return Stored(
             subjects=states,
             pending=tuple(notice for row in notices if (notice := self._notice(row)) is not None),
-            fates=tuple(to_fate(row) for row in newest if row[0] in known),
+            fates=tuple(fate for row in newest if row[0] in known and (fate := self._fate(row)) is not None),
             holds=tuple(hold for row in holds if (hold := self._hold(row)) is not None),
             last_number=last_number,
             replaced=replaced,
@@ -163,6 +163,12 @@ class SqliteState:
         if notice is None:
             self._report("outbox", row)
         return notice
+
+    def _fate(self, row: Row) -> Fate | None:
+        fate = to_fate(row)
+        if fate is None:
+            self._report("outbox", row)
+        return fate
 
     def _hold(self, row: Row) -> Hold | None:
         hold = to_hold(row[1])

@@ -8,6 +8,7 @@ from monitor.core.model import Level
 from monitor.core.notices import NoticeKind
 from monitor.storage.outbox import OutboxState, Outcome, to_hold, to_notice, to_subject
 from monitor.storage.salvage import Table
+from monitor.storage.statements import LARGEST_NUMBER
 
 
 def _is_level(row: Mapping[str, Any]) -> bool:
@@ -40,7 +41,7 @@ def _is_hold(row: Mapping[str, Any]) -> bool:
 
 
 def _is_counter(row: Mapping[str, Any]) -> bool:
-    return isinstance(row["name"], str) and isinstance(row["value"], int)
+    return isinstance(row["name"], str) and isinstance(row["value"], int) and 0 <= row["value"] <= LARGEST_NUMBER
 
 
 STATE_TABLES: Final = (

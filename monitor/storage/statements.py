@@ -17,6 +17,8 @@ from monitor.storage.outbox import UNDECIDED, OutboxState, Outcome, leads_to, to
 FIRST_ATTEMPTS_KEPT: Final = 20
 NEWEST_ATTEMPTS_KEPT: Final = 80
 
+LARGEST_NUMBER: Final = 10**12  # of an incident; what is larger is damage
+
 Parameters = tuple[object, ...] | dict[str, object]
 
 
@@ -52,7 +54,13 @@ ORDER BY subject, channel
 """
 SUBJECTS: Final = "SELECT subject, payload FROM subjects ORDER BY subject"
 HOLDS: Final = "SELECT key, payload FROM holds WHERE ? OR ended_ms IS NULL ORDER BY id"
-LAST_NUMBER: Final = "SELECT coalesce(max(value), 0) FROM counters WHERE name = 'incident'"
+# A counter that is lost or damaged must neither repeat a number nor end all that is written with one.
+LAST_NUMBER: Final = f"""
+SELECT coalesce(max(value), 0) FROM (
+    SELECT value FROM counters WHERE name = 'incident'
+    UNION ALL SELECT number FROM outbox WHERE number > 0
+) WHERE typeof(value) = 'integer' AND value BETWEEN 0 AND {LARGEST_NUMBER}
+"""  # noqa: S608 - ours
 
 _PUT_SUBJECT: Final = """
 INSERT INTO subjects (subject, level, since_ms, payload) VALUES (?, ?, ?, ?)
@@ -85,10 +93,13 @@ WHERE subject = ? AND channel = ? AND state = 'pending' AND key NOT IN (SELECT v
 _END: Final = (
     "UPDATE outbox SET ended_ms = :at_ms WHERE subject = :subject AND incident = :incident AND ended_ms IS NULL"
 )
-_COUNT: Final = """
+_COUNT: Final = f"""
 INSERT INTO counters (name, value) VALUES ('incident', ?)
-ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)
-"""
+ON CONFLICT (name) DO UPDATE SET value = CASE
+    WHEN typeof(value) = 'integer' AND value <= {LARGEST_NUMBER} THEN max(value, excluded.value)
+    ELSE excluded.value
+END
+"""  # noqa: S608 - ours
 _PUT_HOLD: Final = """
 INSERT INTO holds (key, kind, target, made_ms, until_ms, ended_ms, payload) VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (key) DO UPDATE

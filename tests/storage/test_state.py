@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import aiosqlite
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 
 from monitor.commit import COMMIT_TIMEOUT_S
-from monitor.core.model import Level
+from monitor.core.engine import Engine
+from monitor.core.events import Restored
+from monitor.core.model import Level, Now
 from monitor.core.notices import Facts, Fate, Hold, HoldKind, Notice, NoticeKind, SubjectState
 from monitor.errors import DamagedError, SchemaTooNewError, StoreError
 from monitor.ports import Attempt, Rows, StateStore, Stored
@@ -388,6 +391,35 @@ async def test_a_row_that_cannot_be_read_costs_no_other(store: SqliteState, path
         ("holds", "h1"),
     ]
     assert {row.key: row.notice is None for row in await store.alerts()} == {"k1": True, "k2": False}
+
+
+@pytest.mark.parametrize("damage", ["decided_ms = 'x'", "decided_ms = x'00ff'", "key = x'00ff'", "number = 'x'"])
+async def test_a_column_of_another_type_ends_nothing(store: SqliteState, path: Path, damage: str) -> None:
+    """A flipped bit makes a number a text, which SQLite takes for sound; the service starts all the same."""
+    await store.commit(
+        Rows(subjects=[level_of("s1"), level_of("s2")], notices=[notice("a", "s1"), notice("b", "s2")])
+    )
+    await store.close()
+    execute(path, f"UPDATE outbox SET {damage} WHERE key = 'a'")  # noqa: S608 - ours
+    stored = await store.open()
+    assert "s2" in {fate.subject for fate in stored.fates}
+    Engine().step(Restored(stored.subjects, stored.fates, stored.holds, 0, stored.pending), Now(0, 0.0))
+    assert {one.key for one in stored.pending} == {"a", "b"}
+
+
+@pytest.mark.parametrize("value", ["'x'", "9223372036854775807", "-1"])
+async def test_a_damaged_counter_repeats_no_number_and_ends_no_commit(
+    store: SqliteState, path: Path, value: str
+) -> None:
+    """The alerts know the numbers that were given."""
+    await store.commit(Rows(notices=[msgspec.structs.replace(notice("a", "s1"), number=7)]))
+    await store.close()
+    execute(path, f"UPDATE counters SET value = {value}")  # noqa: S608 - ours
+    assert (await store.open()).last_number == 7
+    await store.commit(Rows(notices=[msgspec.structs.replace(notice("b", "s1"), number=8)]))
+    await store.close()
+    execute(path, "DELETE FROM outbox")
+    assert (await store.open()).last_number == 8
 
 
 async def test_a_row_with_unknown_words_is_an_error_when_listed(store: SqliteState, path: Path) -> None:
