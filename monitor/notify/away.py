@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import tzinfo
 
 from monitor.core.away import RESTARTED
-from monitor.core.notices import Facts, WorstAway
+from monitor.core.notices import Facts, Notice, WorstAway
 from monitor.notify.numbers import day_time, grouped, moment, percent, span, time_of_day
 from monitor.notify.words import TITLE_SYMBOLS, Line, clean, symbols_of
 
@@ -16,9 +16,10 @@ _BODY_WALLETS = 5
 _DAY_MS = 86_400_000
 
 
-def away_title(facts: Facts) -> str:
+def away_title(notice: Notice) -> str:
     """Return what a lock screen shows."""
-    when = f"WHILE AWAY {_when(facts)}"
+    facts = notice.facts
+    when = f"WHILE AWAY {_when(facts, notice.decided_ms)}"
     if facts.away:
         return f"{when} - {_story(facts.away[0])}{_others(facts)}"
     return f"{when} - what happened to {symbols_of(facts, TITLE_SYMBOLS)} could not be looked up"
@@ -44,8 +45,9 @@ def away_lines(facts: Facts, tz: tzinfo) -> Iterator[Line]:
         yield Line("To do", "look at what these prices did; whether an order was filled, the exchange knows")
 
 
-def _when(facts: Facts) -> str:
-    if facts.until_ms - facts.from_ms < _DAY_MS:
+def _when(facts: Facts, decided_ms: int) -> str:
+    """Return from when to when, with days unless all of it was on the day on which it is told."""
+    if facts.from_ms // _DAY_MS == facts.until_ms // _DAY_MS == decided_ms // _DAY_MS:
         return f"{time_of_day(facts.from_ms)}-{time_of_day(facts.until_ms)} UTC"
     return f"{day_time(facts.from_ms)} to {day_time(facts.until_ms)} UTC"
 

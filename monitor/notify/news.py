@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from monitor.core.model import Change, ChangeKind, Compared, Figure, ForcedOrder, Level
 from monitor.core.notices import Facts, Notice, NoticeKind
+from monitor.notify.away import away_title
 from monitor.notify.numbers import UNKNOWN, grouped, moment, percent, span
 from monitor.notify.words import DETAIL_CHARS, TITLE_SYMBOLS, Line, clean, symbols_of, who
 
@@ -174,6 +175,7 @@ TITLES: dict[NoticeKind, Callable[[Notice], str]] = {
     NoticeKind.FORCED: _forced_title,
     NoticeKind.CHANGED: _changed_title,
     NoticeKind.BRACKETS: _brackets_title,
+    NoticeKind.AWAY: away_title,  # dated by when it is told
 }
 BODIES: dict[NoticeKind, Callable[[Notice], Iterator[Line]]] = {
     NoticeKind.ACCOUNT: _account_lines,

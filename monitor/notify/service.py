@@ -6,7 +6,7 @@ from datetime import tzinfo
 from monitor.core.model import Level
 from monitor.core.notices import DayReport, Facts, NoticeKind
 from monitor.notify import parts
-from monitor.notify.away import away_lines, away_title
+from monitor.notify.away import away_lines
 from monitor.notify.numbers import moment, moves, percent, span
 from monitor.notify.reasons import in_words
 from monitor.notify.words import Line, clean
@@ -77,7 +77,6 @@ TITLES: dict[NoticeKind, Callable[[Facts], str]] = {
     NoticeKind.CHANNEL: _channel_title,
     NoticeKind.CHANNEL_BACK: _channel_back_title,
     NoticeKind.SUMMARY: _summary_title,
-    NoticeKind.AWAY: away_title,
     **parts.TITLES,
 }
 BODIES: dict[NoticeKind, Callable[[Facts, tzinfo], Iterator[Line]]] = {
