@@ -52,8 +52,8 @@ replaced by NaN, 1e999, digits without end, half surrogate pairs and bad UTF-8, 
 An input passes if it is refused with the error that is documented for it, or if every figure of what is accepted
 is finite and within its bounds and the engine takes it. Nothing may be kept of an input once it is judged.
 
-The run of which these are the figures: {_sum(result.scores):,} inputs, seed `{result.seed}`, {found}. Times are those
-of a machine with other work beside.
+The run of which these are the figures: {_sum(result.scores):,} inputs, seed `{result.seed}`, {found}. Times
+are those of a machine with other work beside.
 
 | what | inputs | accepted | inputs a second | slowest input, ms | memory blocks kept since the warm-up |
 |---|---|---|---|---|---|
