@@ -27,6 +27,7 @@ def main() -> int:
     failed = {row.name: found for row in rows if (found := broken(row, outcomes[row.name]))}
     for name, reasons in failed.items():
         sys.stdout.write(f"{name}: {'; '.join(reasons)}\n")
+        sys.stdout.writelines(f"    {line}\n" for line in outcomes[name].story)
     if not chosen.names:
         renew(rows, outcomes, factor=chosen.factor)
     return 1 if failed else 0

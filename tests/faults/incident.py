@@ -69,6 +69,11 @@ class Exchange(Emulator):
         room = (balance - needed) / (held.margin - leg.maintenance(leg.entry))
         self.truth.append(Truth(at_s, level_of(room, needed / balance)))
 
+    def breathe(self) -> None:
+        """Let the price move a little with every tick, as prices do."""
+        path = PricePath(((0.0, CALM),), noise=_NOISE, seed=SYMBOL)
+        self.market.instruments[SYMBOL] = replace(self.market.instruments[SYMBOL], path=path)
+
     def fall(self, symbol: str = SYMBOL, path: Sequence[tuple[float, str]] = FALL) -> None:
         """Let the price of a symbol take this path, counted from now."""
         from_s = self.elapsed_s

@@ -15,6 +15,7 @@ from tests.faults.stage import Told, World, opened, unwell
 
 _LONGEST_S = 400.0  # until all is well again and everything was told
 _LOOK_S = 0.25
+_CALM_S = 6.0
 _MINUTE_MS, _SOONEST_MS, _LATEST_MS = 60_000, 1_000, 28_000
 _STAYED_S = 3.0  # a level that was held for less is owed no message of its own
 _LEVELS = "NOTICE|WARNING|CRITICAL|EMERGENCY"
@@ -47,6 +48,8 @@ class Outcome(NamedTuple):
 async def play(row: Row, folder: Path, window_s: float = WINDOW_S) -> Outcome:
     """Play a row from calm to calm, and for ``window_s`` at the least."""
     async with opened(folder, row.channels) as world:
+        world.exchange.breathe()
+        await world.clock.sleep(_CALM_S)
         await _early_in_a_minute(world)
         looks = _Looks(world)
         if not row.withdraw:

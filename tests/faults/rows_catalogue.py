@@ -19,7 +19,7 @@ _EVERYTHING = (
 
 # Longest pause between two attempts to connect, and what follows.
 _BACK_S = 75.0
-_CHECKED_S = 75.0  # a stream is compared with REST once a minute
+_CHECKED_S = 85.0  # a stream is compared with REST once a minute, and again before it is believed no more
 _LONG_S = 100.0
 _ALONE_S = 45.0  # REST describes the account each 30 s at the latest
 _BLIND = NoticeKind.BLIND
