@@ -17,7 +17,7 @@ from tests.faults.campaign import run, told
 from tests.faults.story import ENTRY, KINDS, story_of
 from tests.faults.verdict import wallets_of
 
-# Two connections that deliver at once (7), and what each breakage needs. Short stories, as stories go.
+# What each breakage needs; short stories, as stories go.
 SHARE = (0, 1, 5, 7, 22, 108, 239)
 # Where each is seen; found by trying the share in order.
 SEEN_IN = {

@@ -265,8 +265,7 @@ class _Court:
             if (found := self.level_at(wallet.subject, life, at_s + late_s)) < level:
                 yield f"{at_s:.2f} {wallet.subject} crossed {level.label}, taken for {found.label}"
         for subject, moves in self.moved.items():
-            wallet = self.wallets.get(subject)
-            if wallet is None or len(wallet.legs) > 1:
+            if subject not in self.wallets or len((wallet := self.wallets[subject]).legs) > 1:
                 continue  # extremes of several symbols may be taken together
             for move in moves:
                 change = move.transition

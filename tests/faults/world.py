@@ -70,9 +70,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self.virtual_s
 
-    def run_in_executor(  # type: ignore[override]  # what it is given here takes no time
-        self, executor: object, func: Callable[..., Any], *args: object
-    ) -> asyncio.Future[Any]:
+    def run_in_executor(self, executor: object, func: Callable[..., Any], *args: object) -> asyncio.Future[Any]:
         future = self.create_future()
         try:
             future.set_result(func(*args))
