@@ -1,7 +1,8 @@
 """Times in which a symbol's marks did not arrive: noticed by the first mark after them.
 
 Only the stream ends one. Marks that are fetched meanwhile come every few seconds, and say nothing about what lay
-between them; but where the market is closed and they stand still, nothing was missed.
+between them; but the first of a run ends the time in which nothing ran, for the stream may not come back for days,
+and where the market is closed and they stand still, nothing was missed.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -61,6 +62,8 @@ class HoleInbox:
             self._see(tick.symbol, tick.event_ms)
         else:
             self._beside[tick.symbol] = tick.event_ms
+            if tick.symbol not in self._last:
+                self._see(tick.symbol, tick.event_ms)
         self._inbox.tick(tick)
 
     def post(self, event: Event) -> None:

@@ -69,6 +69,16 @@ def test_marks_that_are_fetched_meanwhile_close_no_hole() -> None:
     assert stand.inbox.take() == (hole(0, 100),)
 
 
+def test_the_first_mark_from_rest_ends_the_time_in_which_nothing_ran() -> None:
+    """The stream may not come back for days; what it does not tell from then on is another hole."""
+    stand = Stand({"BTC": T0 - 600_000})
+    for at_s in range(5, 605, 2):
+        stand.tick(at_s, source=Source.REST)
+    assert stand.inbox.take() == (hole(-600, 5, restarted=True),)
+    stand.tick(605)
+    assert stand.inbox.take() == (hole(5, 605),)
+
+
 def test_a_closed_market_is_no_hole() -> None:
     """Its marks stand still, as REST says again and again; what came before that was known is one."""
     stand = Stand({"ETH": T0 - 600_000})
