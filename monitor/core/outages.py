@@ -1,6 +1,8 @@
 """Trouble that is not about one wallet: feeds that went blind, databases that do not take writes."""
 
+import math
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 
 import msgspec
 
@@ -20,8 +22,11 @@ BRIDGED_LEVEL = Level.WARNING
 BRIDGED_REMINDER_S = 3600.0
 BRIDGED_S = 10.0  # as old the newest of them may be
 AGAIN_S = 60.0  # at most once in so long for one symbol that comes and goes
-EASED_S = 60.0  # so long a bridge has to hold before blindness is less for it, ...
-EASED_AGAIN = 4.0  # ... and so many times as long after each time that it broke
+CALM_S = 1800.0  # after so long without blindness the next is no return of it
+STEADY_S = 60.0  # what comes and goes has to hold for so long before it is told, ...
+STEADIER = 4.0  # ... so many times as long after each time that it did not, ...
+STEADIEST_S = 1800.0  # ... and no longer than that
+EASED_FREE, SIGHT_FREE, AGAIN_FREE = 0, 2, 3  # how often at first without
 STORAGE_LEVEL = Level.WARNING
 STORAGE_REMINDER_S = 7200.0
 STORAGE_DWELL_S = 60.0  # how long a database takes writes before that is told: a slow disk comes and goes
@@ -30,6 +35,26 @@ STORE_PREFIX = "/storage:"
 UNCLAIMED = "marks"  # stands for a feed where none asked for a symbol
 NO_MARKS = "no marks"
 _MOST_REASONS = 3
+
+
+def steady_s(times: int, free: int) -> float:
+    """Return for how long what came and went so many times has to hold, in seconds."""
+    return 0.0 if times < free else min(STEADY_S * STEADIER ** min(times - free, 16), STEADIEST_S)
+
+
+@dataclass(slots=True)
+class _Flaps:
+    """How often things about one feed came and went. A blindness that returns is told ever less."""
+
+    returns: int = 0  # of blindness, each soon after the end of the one before
+    over_s: float = -math.inf  # when the last one ended
+    seeing_s: float | None = None  # since when all is seen
+    again: int = 0  # symbols that were told in the present blindness were told again
+    eased: int = 0  # times the present blindness became less by a bridge
+
+    def sees_for(self, now_s: float) -> float:
+        """Return for how long all has been seen, in seconds; below 0 where it is not."""
+        return -1.0 if self.seeing_s is None else now_s - self.seeing_s
 
 
 class Outages:
@@ -42,7 +67,7 @@ class Outages:
         self._returned: dict[str, set[str]] = {}  # those of them that came back since
         self._wrong: dict[str, dict[str, str]] = {}  # what is wrong with the marks of symbols, by feed
         self._bridged_s: dict[str, float] = {}  # since when REST has had marks of all that is blind, by feed
-        self._eased: dict[str, int] = {}  # how often that made the present blindness less, by feed
+        self._flaps: dict[str, _Flaps] = {}  # by feed
         self._writing_s: dict[str, float] = {}  # since when a store that failed has taken writes, by subject
 
     def subscribed(self, feed: str, symbols: tuple[str, ...]) -> None:
@@ -133,29 +158,35 @@ class Outages:
     ) -> None:
         named = self._named.setdefault(feed, {})
         returned = self._returned[feed]
+        flaps = self._flaps.setdefault(feed, _Flaps())
+        flaps.seeing_s = (now.mono_s if flaps.seeing_s is None else flaps.seeing_s) if seeing else None
+        again_s = max(AGAIN_S, steady_s(flaps.again, AGAIN_FREE))
         bridged_s = self._bridged_for(feed, now, bridged=facts.bridged)
         level = BRIDGED_LEVEL if facts.bridged else BLIND_LEVEL
         # A symbol that came back and went again is news, however blind others still are.
         news = {
             symbol
             for symbol in blind
-            if symbol not in named or (symbol in returned and now.mono_s - named[symbol] >= AGAIN_S)
+            if symbol not in named or (symbol in returned and now.mono_s - named[symbol] >= again_s)
         }
         if news or (blind and level > state.level):
             # More symbols in the same blindness are told too, and are no new incident.
+            flaps.again += any(symbol in named for symbol in news)
+            if state.level is Level.OK:
+                flaps.returns = flaps.returns + 1 if now.mono_s - flaps.over_s < CALM_S else 0
             level = max(level, state.level)
             audience = self._incidents.audience(level)
             self._incidents.rise(state, level, now.wall_ms, facts, kind=NoticeKind.BLIND, channels=audience)
             named.update(dict.fromkeys(news, now.mono_s))
             returned -= blind
-        elif state.level > Level.OK and seeing:
+        elif state.level > Level.OK and flaps.sees_for(now.mono_s) >= steady_s(flaps.returns, SIGHT_FREE):
             self._incidents.fall(state, Level.OK, now.wall_ms, facts, kind=NoticeKind.SIGHT)
             del self._named[feed]
             del self._returned[feed]
-            self._eased.pop(feed, None)
-        elif blind and level < state.level and bridged_s >= EASED_S * EASED_AGAIN ** self._eased.get(feed, 0):
-            # Recorded, and told only to those for whom it is over; a bridge that comes and goes is told ever less.
-            self._eased[feed] = self._eased.get(feed, 0) + 1
+            flaps.over_s, flaps.eased, flaps.again = now.mono_s, 0, 0
+        elif blind and level < state.level and bridged_s >= steady_s(flaps.eased, EASED_FREE):
+            # Recorded, and told only to those for whom it is over.
+            flaps.eased += 1
             audience = self._incidents.audience(level)
             self._incidents.fall(state, level, now.wall_ms, facts, kind=NoticeKind.SIGHT, channels=audience)
         elif blind:

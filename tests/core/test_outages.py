@@ -707,3 +707,40 @@ def test_a_bridge_that_comes_and_goes_for_an_hour_is_told_ever_less() -> None:
     for channel in ("phone", "siren"):
         told = [n for n in desk.notices if n.channel == channel and n.previous is not n.level]
         assert 2 <= len(told) <= 4
+
+
+def calm(desk: Desk, seconds: float, *symbols: str) -> None:
+    """Let time pass with marks just often enough."""
+    for _ in range(round(seconds / 2.5)):
+        desk.wait(2.5)
+        tick(desk, *symbols)
+        desk.step(Heartbeat())
+
+
+@pytest.mark.parametrize("others", [(), (ETH,)])
+def test_a_feed_that_comes_and_goes_is_told_ever_less(others: tuple[str, ...]) -> None:
+    """Its first ends at once; where marks come for moments only, nobody wants two messages for each."""
+    desk = Desk()
+    desk.hold(isolated(BTC), *map(isolated, others))
+    desk.subscribe(BTC, *others)
+    for _ in range(60):
+        calm(desk, 5.0, BTC)
+        desk.wait(15.0)
+        desk.step(Heartbeat())
+    assert len(desk.notices) <= 10  # with a reminder
+    calm(desk, 1800.0, BTC, *others)
+    assert desk.notices[-1].kind is NoticeKind.SIGHT
+
+
+def test_a_feed_that_was_calm_for_long_is_told_at_once_again() -> None:
+    """What came and went in the morning puts off nothing in the evening."""
+    desk = watching()
+    for _ in range(8):
+        calm(desk, 100.0, BTC, ETH)
+        desk.beat(20)
+    calm(desk, 2200.0, BTC, ETH)
+    seen = len(desk.notices)
+    desk.beat(20)
+    tick(desk, BTC, ETH)
+    desk.beat()
+    assert [n.kind for n in desk.notices[seen:]] == [NoticeKind.BLIND, NoticeKind.SIGHT]
