@@ -68,6 +68,13 @@ class Fetched(Protocol):
         ...
 
 
+class _Found(NamedTuple):
+    """The same of several requests."""
+
+    candles: dict[str, Candles]
+    refused: dict[str, str]
+
+
 class Past(Protocol):
     """Who knows what prices did: ``binance.candles.CandleHistory``."""
 
@@ -236,7 +243,7 @@ class Backfill:
     async def _look(self, outage: Outage) -> None:
         """Fetch, judge, tell and record one time."""
         names = await asyncio.to_thread(needed, self._present(), outage.symbols)
-        if not names or self._past is None:
+        if not names:
             return  # what was not seen is no longer held
         log.info(
             "away.found", from_ms=outage.from_ms, until_ms=outage.until_ms, symbols=len(names),
@@ -245,18 +252,9 @@ class Backfill:
         self._view = view = AwayView(
             outage.from_ms, outage.until_ms, restarted=outage.restarted, symbols=len(names)
         )
-
-        def progress(done: int, of: int) -> None:
-            self._view = msgspec.structs.replace(view, doing=f"asked for {done} of {of} symbols")
-
-        found = await self._past.fetch(names, outage.from_ms, outage.until_ms, progress)
+        found, present = await self._fetch(names, outage, view)
         review = await asyncio.to_thread(
-            Review,
-            self._present(),
-            outage.symbols,
-            found.candles,
-            from_ms=outage.from_ms,
-            until_ms=outage.until_ms,
+            Review, present, outage.symbols, found.candles, from_ms=outage.from_ms, until_ms=outage.until_ms
         )
         view = await self._judge(review, outage, view, _unknown(found, review.minutes))
         if not outage.told:
@@ -271,6 +269,26 @@ class Backfill:
             await self._keep()
         rows = await self._record(review, view)
         self._view = msgspec.structs.replace(view, rows=rows)
+
+    async def _fetch(self, names: dict[str, Market], outage: Outage, view: AwayView) -> tuple[_Found, Present]:
+        """Return what can be had of these names, and what is held by then: of what was opened meanwhile, too."""
+        all_found = _Found({}, {})
+        asked: set[str] = set()
+        while True:
+
+            def progress(done: int, of: int) -> None:
+                self._view = msgspec.structs.replace(view, doing=f"asked for {done} of {of} symbols")
+
+            assert self._past is not None  # noqa: S101 - there is no job else
+            found = await self._past.fetch(names, outage.from_ms, outage.until_ms, progress)
+            all_found.candles.update(found.candles)
+            all_found.refused.update(found.refused)
+            asked |= names.keys()
+            present = self._present()
+            names = await asyncio.to_thread(needed, present, outage.symbols)
+            names = {name: market for name, market in names.items() if name not in asked}
+            if not names:
+                return all_found, present
 
     async def _judge(self, review: Review, outage: Outage, view: AwayView, unknown: tuple[str, ...]) -> AwayView:
         for some in _slices(review):

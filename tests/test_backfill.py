@@ -343,6 +343,24 @@ async def test_what_comes_while_one_time_is_looked_at_is_on_disk_too(stand: Stan
         await stand.until(lambda: len(HolesCache(stand.folder).load()) == 2, 0.5)
 
 
+async def test_what_is_opened_while_prices_are_asked_for_is_asked_for_too(stand: Stand) -> None:
+    """A wallet is judged with all of its prices or not at all."""
+    fetch = stand.prices.fetch
+    stand.held = (account(cross(BTC), usdt=30.0),)
+
+    async def opened(*given: object) -> Found:
+        stand.held = (account(cross(BTC), cross(ETH), usdt=30.0),)
+        return await fetch(*given)  # type: ignore[arg-type]
+
+    stand.prices.fetch = opened  # type: ignore[method-assign,assignment]
+    async with stand.running():
+        stand.tick()
+        await stand.done()
+    assert [asked[0] for asked in stand.prices.asked] == [{BTC}, {ETH}]
+    (away,) = stand.box.away
+    assert [one.subject for one in away.worst] == ["main/cross:USDT"]
+
+
 async def test_accounts_that_have_not_answered_are_waited_for(stand: Stand) -> None:
     """What they hold is not known, and it would be let go; the others wait for two minutes only."""
     stand.accounts = ("main", "late")
