@@ -256,7 +256,9 @@ class Backfill:
         review = await asyncio.to_thread(
             Review, present, outage.symbols, found.candles, from_ms=outage.from_ms, until_ms=outage.until_ms
         )
-        view = await self._judge(review, outage, view, _unknown(found, review.minutes))
+        unknown = _unknown(found, review.minutes)
+        del found  # a week of many symbols takes room, and recording takes hours
+        view = await self._judge(review, outage, view, unknown)
         if not outage.told:
             self._inbox.post(
                 Away(

@@ -1,7 +1,9 @@
 """What nobody saw is looked at: when, how often, and what becomes of it. Time is ours; the databases are real."""
 
 import asyncio
+import gc
 import threading
+import weakref
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -359,6 +361,27 @@ async def test_what_is_opened_while_prices_are_asked_for_is_asked_for_too(stand:
     assert [asked[0] for asked in stand.prices.asked] == [{BTC}, {ETH}]
     (away,) = stand.box.away
     assert [one.subject for one in away.worst] == ["main/cross:USDT"]
+
+
+async def test_candles_are_let_go_before_rows_wait_for_room(stand: Stand) -> None:
+    """A week of a thousand symbols is hundreds of megabytes, and recording it takes an hour."""
+    fetch = stand.prices.fetch
+    kept: list[weakref.ref[Candles]] = []
+
+    async def noted(*given: object) -> Found:
+        found = await fetch(*given)  # type: ignore[arg-type]
+        kept.extend(weakref.ref(candles) for candles in found.candles.values())
+        return found
+
+    stand.prices.fetch = noted  # type: ignore[method-assign,assignment]
+    stand.archive.queued = ROOM + 1
+    async with stand.running():
+        stand.tick()
+        await stand.until(lambda: bool(stand.box.away), 1.0)
+        await stand.clock.advance(10.0)
+        gc.collect()
+        assert kept
+        assert [one() for one in kept] == [None] * len(kept)
 
 
 async def test_accounts_that_have_not_answered_are_waited_for(stand: Stand) -> None:
