@@ -7,6 +7,7 @@ transaction that stores it, so no minute is ever computed from rows that were re
 """
 
 import asyncio
+import math
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -87,6 +88,7 @@ class SqliteHistory:
     ) -> None:
         self._on_replaced = on_replaced
         self._damage: DamagedError | None = None
+        self._replaced_s = -math.inf  # when a damaged file was last set aside, monotonic
         self._broken = False  # a new connection is needed
         self._db = Database(path, HISTORY_SCHEMA, synchronous="NORMAL", busy_s=busy_s)
         self._clock = clock
@@ -166,8 +168,11 @@ class SqliteHistory:
 
     async def _replace(self, damage: DamagedError) -> None:
         """Begin anew. Nothing is saved: history is large, and nothing is decided by it."""
+        if self._clock.mono_s() - self._replaced_s < salvage.REPLACE_AGAIN_S:
+            raise damage.with_traceback(None)  # or it would grow with each time
         made = await asyncio.to_thread(salvage.replace, self._db.path, HISTORY_SCHEMA, (), self._clock.wall_ms())
         self._damage = None
+        self._replaced_s = self._clock.mono_s()
         log.error("history.damaged", path=damage.path, cause=damage.cause, aside=str(made.aside))
         self._on_replaced(Replaced(damage.cause, str(made.aside), "", whole=False))
 

@@ -23,6 +23,9 @@ _VERSION_AT: Final = 60
 _APPLICATION_AT: Final = 68
 _KEYS_ASKED: Final = 50_000  # one by one, of one table
 
+# A disk that spoils what is written to it would fill with what it spoiled, and people with messages of it.
+REPLACE_AGAIN_S: Final = 600.0
+
 Check = Callable[[Mapping[str, Any]], bool]
 
 

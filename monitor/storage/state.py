@@ -1,6 +1,7 @@
 """state.db: the levels of all subjects and the outbox. Never lossy: what was committed survives any crash."""
 
 import asyncio
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
@@ -72,6 +73,7 @@ class SqliteState:
         self._broken = False  # a new connection is needed
         self._damage: DamagedError | None = None  # found while it was open
         self._replaced: Replaced | None = None  # to be told
+        self._replaced_s = -math.inf  # when a damaged file was last set aside, monotonic
         self.unreadable = 0
 
     def usable(self) -> bool:
@@ -82,7 +84,8 @@ class SqliteState:
         """Open, migrate, drop old settled rows, and return what it holds.
 
         A damaged file is set aside, and what can still be read of it goes into a new one. Opened again it is
-        opened anew where it is not ``usable``.
+        opened anew where it is not ``usable``. One that is damaged again within ``salvage.REPLACE_AGAIN_S`` is an
+        error until then.
 
         Raises:
             SchemaTooNewError: a newer version of this program wrote the file.
@@ -110,10 +113,13 @@ class SqliteState:
         self._broken = False
 
     async def _replace(self, damage: DamagedError) -> None:
+        if self._clock.mono_s() - self._replaced_s < salvage.REPLACE_AGAIN_S:
+            raise damage.with_traceback(None)  # or it would grow with each time
         made = await asyncio.to_thread(
             salvage.replace, self._db.path, STATE_SCHEMA, STATE_TABLES, self._clock.wall_ms()
         )
         self._damage = None
+        self._replaced_s = self._clock.mono_s()
         words = ", ".join(f"{rows} {SAVED[name]}" for name, rows in made.rows.items() if name in SAVED)
         self._replaced = Replaced(damage.cause, str(made.aside), words, made.whole)
         log.error(

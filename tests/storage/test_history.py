@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from monitor.core.model import Change, ChangeKind, Level, Sample, Source
-from monitor.errors import SchemaTooNewError, StoreError
+from monitor.errors import DamagedError, SchemaTooNewError, StoreError
 from monitor.ports import HistoryStore, Replaced
 from monitor.storage.history import HistorySettings, SqliteHistory
 from monitor.storage.history_reader import HistoryReader, Subject
@@ -533,6 +533,21 @@ async def test_a_file_that_is_no_database_is_set_aside_and_a_new_one_begun(path:
         await box.wake()
     assert [content_of(Path(one.aside)) for one in box.replaced] == [b"no database" * 500]
     assert len(box.samples()) == 1
+
+
+async def test_a_disk_that_spoils_each_new_history_is_not_filled_with_them(path: Path, clock: ManualClock) -> None:
+    """One more is set aside every ten minutes."""
+    box = Harness(path, clock)
+    put(path, b"no database" * 500)
+    await box.history.open()
+    await box.history.close()
+    put(path, b"no database" * 500)
+    with pytest.raises(DamagedError):
+        await box.history.open()
+    await clock.advance(600.0)
+    await box.history.open()
+    await box.history.close()
+    assert len(box.replaced) == 2
 
 
 @pytest.mark.parametrize("how", ["damaged", "removed"])

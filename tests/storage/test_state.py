@@ -270,6 +270,27 @@ async def test_damage_found_in_the_middle_of_a_run_makes_it_unusable_until_it_is
     await store.commit(Rows(subjects=(level_of("after"),)))
 
 
+async def test_a_disk_that_spoils_each_new_file_is_not_filled_with_them(
+    store: SqliteState, path: Path, clock: ManualClock
+) -> None:
+    """One more is set aside every ten minutes, and until then it fails as any other that takes nothing."""
+
+    async def damaged() -> None:
+        execute(path, "PRAGMA wal_checkpoint(TRUNCATE)")
+        await store.close()
+        put(path, b"no database")
+
+    for again in range(3):
+        await damaged()
+        for _ in range(5 if again else 0):
+            with pytest.raises(DamagedError):
+                await store.open()
+        await clock.advance(600.0)
+        assert (await store.open()).replaced is not None
+    assert len(list(path.parent.glob("*.damaged-*"))) == 3
+    await store.commit(Rows(subjects=(level_of("after"),)))
+
+
 @pytest.mark.parametrize("how", ["removed", "replaced", "renamed", "directory"])
 async def test_a_file_that_went_is_noticed_and_a_new_one_is_begun(
     store: SqliteState, path: Path, how: str
