@@ -45,12 +45,13 @@ class Outcome(NamedTuple):
     story: tuple[str, ...]  # what was said and logged, for whoever looks for a reason
 
 
-async def play(row: Row, folder: Path, window_s: float = WINDOW_S) -> Outcome:
-    """Play a row from calm to calm, and for ``window_s`` at the least."""
+async def play(row: Row, folder: Path, window_s: float = WINDOW_S, *, comparable: bool = True) -> Outcome:
+    """Play a row from calm to calm, and for ``window_s`` at the least; ``comparable`` with other rows."""
     async with opened(folder, row.channels) as world:
         world.exchange.breathe()
         await world.clock.sleep(_CALM_S)
-        await _early_in_a_minute(world)
+        if comparable:
+            await _early_in_a_minute(world)
         looks = _Looks(world)
         if not row.withdraw:
             world.exchange.fall()

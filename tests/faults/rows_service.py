@@ -64,7 +64,7 @@ _MACHINE_ROWS = (
     Row("all-silent", MACHINE, "Price streams are silent, and REST never answers",
         _together("silence", "rest-hang"), _heal, told=_BLIND, seen=False, late_s=75),
     Row("down-through-it-all", MACHINE, "Nothing is reachable until the fall is over", _together("network-down"),
-        _heal, told=_BLIND, seen=False, late_s=150, lasts_s=100, quick=True),
+        _heal, told=_BLIND, seen=False, late_s=150, lasts_s=100),
 )  # fmt: skip
 
 
