@@ -35,6 +35,7 @@ STUCK_S: Final = 160.0  # it must have stood still between two comparisons
 AWAY_S: Final = 75.0  # the shortest that is surely looked at
 LOOKED_AT_S: Final = 400.0  # so long a life must be for what came before to be told in it, quiet time included
 FIRST_ROWS_S: Final = 30.0  # until the history of a life surely has some
+CLOCK_S: Final = 10.0  # until it is noticed that a clock was set
 DIED_S: Final = 3.0  # what a job that is started anew may take
 ROUNDING: Final = 1e-9
 _ROOMS: Final = {Level.NOTICE: 0.5, Level.WARNING: 0.2, Level.CRITICAL: 0.1, Level.EMERGENCY: 0.07}
@@ -257,7 +258,7 @@ class _Court:
     def levels(self) -> Iterator[str]:
         """A level that a received mark reaches is decided at once; none is reached that no mark has reached."""
         for at_s, life, wallet, level in self.crossings:
-            if self.lied_to(at_s - COMMITTED_S, at_s, wallet.symbols) or self.wrong(at_s, at_s, "clock-"):
+            if self.lied_to(at_s - COMMITTED_S, at_s, wallet.symbols) or self._unclear(at_s, life, wallet):
                 continue
             late_s = DIED_S if self.died(at_s, at_s) else COMMITTED_S
             if at_s + late_s >= self.life_ends_s(life):
@@ -283,6 +284,11 @@ class _Court:
             for one in self.tape.received
             if move.at_s - 20.0 <= one.at_s <= move.at_s
         )  # fmt: skip
+
+    def _unclear(self, at_s: float, life: int, wallet: Wallet) -> bool:
+        """Return whether a mark from REST came while it was not known what the exchange's time is."""
+        silent = any(at_s - self._last_s(life, symbol, at_s) >= SUSPECT_S for symbol in wallet.symbols)
+        return silent and self.wrong(at_s - CLOCK_S, at_s, "clock-")
 
     def falls(self) -> Iterator[str]:
         """No level falls while a symbol is silent, nor before its conditions were missed for the dwell time."""
@@ -337,7 +343,8 @@ class _Court:
     def told(self) -> Iterator[str]:
         """Every crossing reaches every channel that asked, or who stands in for it, while it lasts."""
         for at_s, life, wallet, level in self.crossings:
-            if self.lied_to(at_s, at_s, wallet.symbols) or self._unrecorded(at_s, life):
+            unclear = self._unclear(at_s, life, wallet) or self._unrecorded(at_s, life)
+            if unclear or self.lied_to(at_s, at_s, wallet.symbols):
                 continue
             subject = wallet.subject
             below = (move.at_s for move in self.moved[subject] if move.transition.level < level)
