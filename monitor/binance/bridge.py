@@ -23,6 +23,7 @@ from monitor.ports import Clock, Inbox, Job
 
 log = structlog.get_logger()
 
+ALONE_AFTER_S: Final = 30.0  # without a mark from REST of a symbol whose stream is distrusted
 AT_REST_EVERY_S: Final = 1.0  # so often the engine is told: it takes three seconds of silence for trouble
 
 
@@ -73,6 +74,7 @@ class Bridge:
         self._due_s = 0.0
         self._event_ms: dict[str, int] = {}  # of the newest mark of REST, by name
         self._seen_s: float | None = None
+        self._told_s: dict[str, float] = {}  # when REST last told a distrusted symbol, or it became one
         self._polls = 0
 
     def jobs(self) -> Sequence[Job]:
@@ -103,6 +105,7 @@ class Bridge:
         stale = frozenset(self._feed.stale(self._timings.stale_after_s))
         self._turn(stale | self._check.distrusted.keys())
         self._rest_on(stale, now_s)
+        self._let_pass(now_s)
         if self._needed and now_s >= max(self._due_s, self._rest.not_before_s):
             await self._poll(self._needed, stale)
 
@@ -115,6 +118,14 @@ class Bridge:
             self._since_ms = None
             log.info("bridge.ended", feed=self._feed.name, polls=self._polls)
         self._needed = needed
+
+    def _let_pass(self, now_s: float) -> None:
+        """Have a stream that was wrong pass again where REST has fallen silent: it may be right by now."""
+        wrong = self._check.distrusted
+        self._told_s = {name: self._told_s.get(name, now_s) for name in wrong}
+        self._check.let_pass(
+            frozenset(name for name, at_s in self._told_s.items() if now_s - at_s > ALONE_AFTER_S)
+        )
 
     async def _poll(self, needed: frozenset[str], stale: frozenset[str]) -> None:
         now_s = self._clock.mono_s()
@@ -129,6 +140,8 @@ class Bridge:
         for name, tick in sorted(moved_on.items()):
             self._event_ms[name] = tick.event_ms
             self._seen_s = tick.seen_s
+            if name in self._told_s:
+                self._told_s[name] = tick.seen_s
             self._inbox.tick(tick)
             if name not in stale:
                 self._check.reconsider(name, tick.mark)

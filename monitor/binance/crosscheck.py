@@ -84,6 +84,7 @@ class CrossCheck:
         self._regular_s = 0.0  # when all are compared next
         self._again_s = 0.0  # when what is doubtful is
         self._refuted = False  # it is REST that is wrong; logged once
+        self._passing: frozenset[str] = frozenset()  # distrusted, and nobody else tells them
         self._give_up_s = 0.0
         self._give_up_pause_s = timings.give_up_every_s
 
@@ -208,11 +209,21 @@ class CrossCheck:
             log.info("bridge.trusted", feed=self._feed.name, symbol=symbol)
             self._say()
 
+    def let_pass(self, symbols: frozenset[str]) -> None:
+        """Pass on what the stream says of these although it is distrusted: REST tells nothing of them any more.
+
+        They stay blind, so their levels can rise and not fall: an alert too many is better than none.
+        """
+        if symbols != self._passing:
+            log.warning("bridge.alone", feed=self._feed.name, symbols=sorted(symbols))
+            self._passing = symbols
+            self._feed.withhold(self.distrusted.keys() - symbols)
+
     def _give_up(self, now_s: float) -> None:
         self._feed.give_up(WRONG_MARKS)
         self._give_up_s = now_s + self._give_up_pause_s
         self._give_up_pause_s = min(2.0 * self._give_up_pause_s, GIVE_UP_AT_MOST_S)
 
     def _say(self) -> None:
-        self._feed.withhold(self.distrusted)
+        self._feed.withhold(self.distrusted.keys() - self._passing)
         self._inbox.post(Distrusted(self._feed.name, dict(self.distrusted)))

@@ -570,6 +570,25 @@ async def test_trust_returns_when_both_agree_twice(stand: Stand) -> None:
         assert stand.bridge.stats().bridged == ()
 
 
+async def test_where_rest_falls_silent_a_distrusted_stream_passes_again(stand: Stand) -> None:
+    """It may be right by now, on another host, and nobody else tells of a fall; it is not trusted for that."""
+    with capture_logs() as logs:
+        async with stand.running(BTC):
+            await stand.live(80, {BTC: 103.0})
+            assert stand.stream.withheld == {BTC}
+            stand.rest.trouble = UnreachableError("premiumIndex", "timeout")
+            await stand.live(25, {BTC: 103.0})
+            assert stand.stream.withheld == {BTC}
+            await stand.live(10, {BTC: 90.0})
+            assert stand.stream.withheld == frozenset()
+            assert [set(found) for found in stand.box.distrusted()] == [{BTC}]
+            stand.rest.trouble = None
+            stand.rest.marks[BTC] = 95.0
+            await stand.live(12, {BTC: 90.0})
+            assert stand.stream.withheld == {BTC}
+    assert [one["symbols"] for one in logs if one["event"] == "bridge.alone"] == [[BTC], []]
+
+
 async def test_a_stream_that_stays_wrong_is_given_up_ever_more_seldom(stand: Stand) -> None:
     """Perhaps it is all hosts at once: then nothing is won by haste."""
     async with stand.running(BTC):
