@@ -1,6 +1,9 @@
 """The maintenance tiers of an account: from the disk at first, from the exchange each day and when they change."""
 
 import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
 
 import structlog
 
@@ -11,6 +14,8 @@ from monitor.errors import StoreError
 from monitor.ports import Clock, Inbox
 
 log = structlog.get_logger()
+
+DISK_S: Final = 10.0  # a disk that hangs must not keep the account from being followed
 
 
 class Tiers:
@@ -55,7 +60,10 @@ class Tiers:
 
     async def restore(self) -> None:
         """Take what the last run kept: tiers before REST answers."""
-        kept = await asyncio.to_thread(self._cache.load)
+        kept: Sequence[BracketTable] = ()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DISK_S):
+                kept = await asyncio.to_thread(self._cache.load)
         if kept and not self.known:
             self.known = {table.symbol: table for table in kept}
             self._inbox.post(TablesChanged(self._account, tuple(kept)))
@@ -117,10 +125,12 @@ class Tiers:
         self.known = {**self.known, **tables}
         self._inbox.post(TablesChanged(self._account, news))
         try:
-            await asyncio.to_thread(self._cache.save, tuple(self.known.values()))
-        except StoreError as error:
+            async with asyncio.timeout(DISK_S):
+                await asyncio.to_thread(self._cache.save, tuple(self.known.values()))
+        except (StoreError, TimeoutError) as error:
             if self._saving:
-                log.warning("brackets.cache_failed", account=self._account, error=str(error))
+                why = str(error) or "timed out"
+                log.warning("brackets.cache_failed", account=self._account, error=why)
             self._saving = False
         else:
             self._saving = True

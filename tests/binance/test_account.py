@@ -1,9 +1,11 @@
+import threading
 from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
 from structlog.testing import capture_logs
 
+from monitor.binance import account_tiers
 from monitor.binance.account_state import Contract
 from monitor.binance.account_values import AccountUnavailableError, Permissions
 from monitor.binance.user_wire import AccountUpdate
@@ -747,6 +749,21 @@ async def test_an_event_that_opens_a_symbol_without_tiers_has_them_asked_for(ben
         )
         await until(lambda: bench.rest.calls["tables"] == asked + 1)
         await until(lambda: bench.of(TablesChanged)[-1].tables == (table("ETHUSDT"),))
+
+
+async def test_a_disk_that_hangs_holds_up_no_account(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither where tiers are read at the start nor where they are kept: the account is followed without."""
+    monkeypatch.setattr(account_tiers, "DISK_S", 0.05)
+    answers = threading.Event()
+    monkeypatch.setattr(bench.cache, "load", lambda: answers.wait() and ())
+    monkeypatch.setattr(bench.cache, "save", lambda _tables: answers.wait())
+    try:
+        with capture_logs() as logs:
+            async with bench.running():
+                await bench.started()
+        assert [entry["event"] for entry in logs].count("brackets.cache_failed") == 1
+    finally:
+        answers.set()
 
 
 async def test_a_full_disk_does_not_matter(bench: Bench) -> None:
