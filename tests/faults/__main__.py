@@ -14,11 +14,11 @@ def main() -> int:
     """Return 0 if every promise was kept."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("names", nargs="*", help="only rows whose name contains one of these; writes nothing")
-    parser.add_argument("--factor", type=float, default=5.0, help="how many seconds pass in one")
+    parser.add_argument("--factor", type=float, default=10.0, help="how many seconds pass in one")
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--beside", type=int, default=14, help="rows at a time in each process")
+    parser.add_argument("--beside", type=int, default=16, help="rows at a time in each process")
     parser.add_argument("--tries", type=int, default=3, help="plays of a row where the machine was too slow")
-    parser.add_argument("--steady", type=float, default=1.5, help="how many seconds too slow is too slow")
+    parser.add_argument("--steady", type=float, default=0.5, help="how many seconds too slow is too slow")
     parser.add_argument("--story", action="store_true", help="print what was said and logged in each row")
     chosen = parser.parse_args()
     rows = [row for row in ROWS if not chosen.names or any(part in row.name for part in chosen.names)]

@@ -6,9 +6,10 @@ wait on it is not: a lock of a database file is waited for in real seconds, and 
 """
 
 import asyncio
+import math
 import selectors
 import socket
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
 from typing import Any, TypeVar
 from unittest.mock import patch
@@ -18,6 +19,8 @@ from monitor.core.model import Now
 from monitor.system_clock import SystemClock
 
 HOST = "localhost"  # by name, so that finding it can fail
+_BUSY_S = 0.002
+_ROUNDED_S = 0.001  # what is waited for is rounded up to
 _BEGIN_S = 1000.0  # a machine that has been up for a while
 
 # Noon of a weekday: no day ends and no summary is due while a story is played.
@@ -29,30 +32,60 @@ Result = TypeVar("Result")
 names_found: ContextVar[list[bool]] = ContextVar("names_found")
 
 
+class _Pace:
+    """How the time of a loop passes.
+
+    While the loop waits it passes as real time does, times ``factor``, and no longer than it meant to wait; while
+    it works, at most ``_BUSY_S`` of each turn count. So a machine that is busy with other things makes a story
+    longer in life and changes nothing in it.
+    """
+
+    def __init__(self, factor: float) -> None:
+        self.factor = factor
+        self._passed_s = _BEGIN_S
+        self._since_s = 0.0  # real time when the loop last began to work
+
+    def at(self, real_s: float) -> float:
+        """Return the story's time while the loop works."""
+        return self._passed_s + min(max(real_s - self._since_s, 0.0), _BUSY_S) * self.factor
+
+    def waits(self, real_s: float) -> None:
+        """Note that the loop begins to wait."""
+        self._passed_s = self.at(real_s)
+
+    def waited(self, real_s: float, waited_s: float) -> None:
+        """Note that it works again, after it meant to wait, or did, for so many real seconds."""
+        self._passed_s += waited_s * self.factor
+        self._since_s = real_s
+
+
 class _Selector(selectors.DefaultSelector):
     """Waits for real as long as is right for the loop's own seconds."""
 
-    def __init__(self, factor: float) -> None:
+    def __init__(self, pace: _Pace, real: Callable[[], float]) -> None:
         super().__init__()
-        self._factor = factor
+        self._pace = pace
+        self._real = real
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        return super().select(None if timeout is None else timeout / self._factor)
+        meant_s = math.inf if timeout is None else max(timeout, 0.0) / self._pace.factor
+        begun_s = self._real()
+        self._pace.waits(begun_s)
+        found = super().select(None if timeout is None else meant_s)
+        ended_s = self._real()
+        self._pace.waited(ended_s, min(ended_s - begun_s, meant_s + _ROUNDED_S))
+        return found
 
 
 class FastLoop(asyncio.SelectorEventLoop):
     """An event loop whose seconds are shorter than real ones by ``factor``."""
 
     def __init__(self, factor: float) -> None:
-        self._origin_s: float | None = None
-        self._factor = factor
-        super().__init__(_Selector(factor))
+        self._pace = _Pace(factor)
+        super().__init__(_Selector(self._pace, super().time))
 
     def time(self) -> float:
-        real_s = super().time()
-        if self._origin_s is None:
-            self._origin_s = real_s
-        return _BEGIN_S + (real_s - self._origin_s) * self._factor
+        return self._pace.at(super().time())
 
     async def getaddrinfo(self, host: Any, port: Any, **_options: Any) -> Any:  # noqa: ANN401 - as in the parent
         """Find this machine, without asking it; nothing else is asked for."""

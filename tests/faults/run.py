@@ -31,7 +31,7 @@ class How(NamedTuple):
 
     beside: int
     window_s: float = WINDOW_S
-    steady_s: float = 1.5
+    steady_s: float = 0.5
     tries: int = 2
     comparable: bool = True
     apart_s: float = 4.0
