@@ -25,7 +25,7 @@ SEEN_IN = {
     "never-blind": 7,
     "no-closings": 1,
     "falls-while-blind": 5,
-    "no-bridge": 7,
+    "no-bridge": 5,
     "no-comparison": 239,
     "no-retries": 22,
     "silent-about-absence": 108,
