@@ -8,12 +8,13 @@ and where the market is closed and they stand still, nothing was missed.
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from monitor.core.events import AtRest, Event
+from monitor.core.events import AtRest, Distrusted, Event
 from monitor.core.minutes import MINUTE_MS
 from monitor.core.model import MarkTick, Source
 from monitor.ports import Inbox
 
 LEAST_MS: Final = MINUTE_MS  # shorter ones are none
+DOUBT_MS: Final = 2 * MINUTE_MS  # so long a stream may have been wrong before that is found out
 OLDEST_MS: Final = 7 * 86_400_000  # as far as anybody looks back
 _MOST: Final = 16  # of one symbol, waiting to be looked at
 
@@ -50,6 +51,7 @@ class HoleInbox:
         self._inbox = inbox
         self._last: dict[str, int] = {}  # event time of each symbol's newest stream mark
         self._beside: dict[str, int] = {}  # of its newest mark from REST
+        self._wrong: dict[str, frozenset[str]] = {}  # symbols whose stream is distrusted, by feed
         self._first: dict[str, int] = {}  # of the first of this run, until ``earlier`` was told
         self._earlier: dict[str, int] | None = None  # when an earlier run last saw those yet to come
         self._found: dict[str, list[Hole]] = {}
@@ -67,11 +69,19 @@ class HoleInbox:
         self._inbox.tick(tick)
 
     def post(self, event: Event) -> None:
-        """Pass any other event on; symbols at rest are seen by what REST last told of them."""
+        """Pass any other event on; symbols at rest are seen by what REST last told of them.
+
+        What a stream said shortly before it is distrusted was wrong already: that was not seen either.
+        """
         if isinstance(event, AtRest):
             for symbol in event.symbols:
                 if symbol in self._beside:
                     self._see(symbol, self._beside[symbol])
+        elif isinstance(event, Distrusted):
+            for symbol in event.reasons.keys() - self._wrong.get(event.feed, frozenset()):
+                if symbol in self._last:
+                    self._last[symbol] -= DOUBT_MS
+            self._wrong[event.feed] = frozenset(event.reasons)
         self._inbox.post(event)
 
     def _see(self, symbol: str, event_ms: int) -> None:

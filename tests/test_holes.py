@@ -1,6 +1,6 @@
 """Times in which marks did not arrive, noticed by the first mark after them."""
 
-from monitor.core.events import AtRest, Event, Heartbeat
+from monitor.core.events import AtRest, Distrusted, Event, Heartbeat
 from monitor.core.model import MarkTick, Source
 from monitor.holes import OLDEST_MS, Hole, HoleInbox, Outage, outages
 
@@ -93,6 +93,23 @@ def test_a_closed_market_is_no_hole() -> None:
     stand.tick(4000, source=Source.REST)
     stand.inbox.post(AtRest("usdm", ("BTC",), 4000.0))
     assert stand.inbox.take() == (hole(3600, 4000),)
+
+
+def test_what_a_stream_said_before_it_was_distrusted_was_not_seen() -> None:
+    """It was found out a minute late or more, for a price that stands still while it falls; once for each time."""
+    stand = Stand()
+    for at_s in range(200):
+        stand.tick(at_s)
+        stand.tick(at_s, "ETH")
+    for reasons in ({"BTC": "stuck price"}, {"BTC": "stuck price", "SOL": "stuck price"}):
+        stand.inbox.post(Distrusted("usdm", reasons))
+    stand.inbox.post(Distrusted("usdm", {}))
+    stand.tick(230)
+    stand.tick(230, "ETH")
+    assert stand.inbox.take() == (hole(79, 230),)
+    stand.inbox.post(Distrusted("usdm", {"BTC": "stuck price"}))
+    stand.tick(231)
+    assert stand.inbox.take() == (hole(110, 231),)
 
 
 def test_a_mark_from_before_makes_no_hole() -> None:
