@@ -1,6 +1,5 @@
 """Trouble that is not about one wallet: feeds that went blind, databases that do not take writes."""
 
-import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from monitor.core.marks import MarkBoard
 from monitor.core.model import Level, Now
 from monitor.core.notices import DataState, Facts, NoticeKind, SubjectState
 from monitor.core.settings import EngineSettings
+from monitor.core.steady import Returns, steady_s
 
 # A severity decides which channels hear of it, the interval how often it is repeated.
 BLIND_LEVEL = Level.CRITICAL
@@ -22,11 +22,7 @@ BRIDGED_LEVEL = Level.WARNING
 BRIDGED_REMINDER_S = 3600.0
 BRIDGED_S = 10.0  # as old the newest of them may be
 AGAIN_S = 60.0  # at most once in so long for one symbol that comes and goes
-CALM_S = 1800.0  # after so long without blindness the next is no return of it
-STEADY_S = 60.0  # what comes and goes has to hold for so long before it is told, ...
-STEADIER = 4.0  # ... so many times as long after each time that it did not, ...
-STEADIEST_S = 1800.0  # ... and no longer than that
-EASED_FREE, SIGHT_FREE, AGAIN_FREE = 0, 2, 3  # how often at first without
+EASED_FREE, SIGHT_FREE, AGAIN_FREE = 0, 2, 3  # how often at first what comes and goes need not be steady
 STORAGE_LEVEL = Level.WARNING
 STORAGE_REMINDER_S = 7200.0
 STORAGE_DWELL_S = 60.0  # how long a database takes writes before that is told: a slow disk comes and goes
@@ -37,17 +33,10 @@ NO_MARKS = "no marks"
 _MOST_REASONS = 3
 
 
-def steady_s(times: int, free: int) -> float:
-    """Return for how long what came and went so many times has to hold, in seconds."""
-    return 0.0 if times < free else min(STEADY_S * STEADIER ** min(times - free, 16), STEADIEST_S)
-
-
 @dataclass(slots=True)
 class _Flaps:
     """How often things about one feed came and went. A blindness that returns is told ever less."""
 
-    returns: int = 0  # of blindness, each soon after the end of the one before
-    over_s: float = -math.inf  # when the last one ended
     seeing_s: float | None = None  # since when all is seen
     again: int = 0  # symbols that were told in the present blindness were told again
     eased: int = 0  # times the present blindness became less by a bridge
@@ -68,6 +57,7 @@ class Outages:
         self._wrong: dict[str, dict[str, str]] = {}  # what is wrong with the marks of symbols, by feed
         self._bridged_s: dict[str, float] = {}  # since when REST has had marks of all that is blind, by feed
         self._flaps: dict[str, _Flaps] = {}  # by feed
+        self._returns = Returns()  # of blindness, by feed
         self._writing_s: dict[str, float] = {}  # since when a store that failed has taken writes, by subject
 
     def subscribed(self, feed: str, symbols: tuple[str, ...]) -> None:
@@ -173,17 +163,20 @@ class Outages:
             # More symbols in the same blindness are told too, and are no new incident.
             flaps.again += any(symbol in named for symbol in news)
             if state.level is Level.OK:
-                flaps.returns = flaps.returns + 1 if now.mono_s - flaps.over_s < CALM_S else 0
+                self._returns.begun(feed, now.mono_s)
             level = max(level, state.level)
             audience = self._incidents.audience(level)
             self._incidents.rise(state, level, now.wall_ms, facts, kind=NoticeKind.BLIND, channels=audience)
             named.update(dict.fromkeys(news, now.mono_s))
             returned -= blind
-        elif state.level > Level.OK and flaps.sees_for(now.mono_s) >= steady_s(flaps.returns, SIGHT_FREE):
+        elif state.level > Level.OK and flaps.sees_for(now.mono_s) >= steady_s(
+            self._returns.times(feed), SIGHT_FREE
+        ):
             self._incidents.fall(state, Level.OK, now.wall_ms, facts, kind=NoticeKind.SIGHT)
             del self._named[feed]
             del self._returned[feed]
-            flaps.over_s, flaps.eased, flaps.again = now.mono_s, 0, 0
+            flaps.eased = flaps.again = 0
+            self._returns.over(feed, now.mono_s)
         elif blind and level < state.level and bridged_s >= steady_s(flaps.eased, EASED_FREE):
             # Recorded, and told only to those for whom it is over.
             flaps.eased += 1

@@ -8,6 +8,7 @@ from monitor.core.incidents import Incidents
 from monitor.core.model import Level, Now
 from monitor.core.notices import Facts, NoticeKind
 from monitor.core.settings import ChannelRule
+from monitor.core.steady import Returns, steady_s
 
 ACCOUNT_PREFIX = "/account:"
 TIERS_PREFIX = "/tiers:"
@@ -17,6 +18,7 @@ STREAM_PREFIX = "/stream:"
 JOB_PREFIX = "/job:"
 ABOUT_ACCOUNTS = (ACCOUNT_PREFIX, TIERS_PREFIX, DRIFT_PREFIX, STREAM_PREFIX)
 JOB_DWELL_S = 300.0
+RETURNS_FREE = 2  # how often at first what comes and goes need not be steady for its end to be told
 FATAL_LEVEL = Level.CRITICAL  # of a part that is not started anew: the service ends
 # Troubles named by what the detail says, not by an account.
 _BY_DETAIL = (CHANNEL_PREFIX, JOB_PREFIX)
@@ -60,6 +62,7 @@ class Troubles:
     def __init__(self, incidents: Incidents) -> None:
         self._incidents = incidents
         self._under_way: dict[str, _Trouble] = {}  # by subject
+        self._returns = Returns()  # by subject
 
     def follow(
         self, prefix: str, name: str, now: Now, facts: Facts, *, bad: bool, level: Level | None = None
@@ -124,7 +127,7 @@ class Troubles:
         rule = _KINDS[_prefix(subject)]
         lasting_s = now.mono_s - trouble.since_s
         if not trouble.bad:
-            if lasting_s >= rule.dwell_s:
+            if lasting_s >= max(rule.dwell_s, steady_s(self._returns.times(subject), RETURNS_FREE)):
                 self._close(subject, now, trouble.facts)
             return
         if lasting_s < rule.grace_s:
@@ -132,6 +135,8 @@ class Troubles:
         facts = trouble.facts
         state = self._incidents.get(subject) or planner.begin(subject, now.wall_ms)
         gist = _gist(subject, trouble)
+        if state.level is Level.OK:
+            self._returns.begun(subject, now.mono_s)
         if state.level is Level.OK or not gist <= trouble.said:
             self._incidents.rise(
                 state,
@@ -147,6 +152,7 @@ class Troubles:
         self._under_way.pop(subject, None)
         state = self._incidents.get(subject)
         if state is not None and state.level > Level.OK:
+            self._returns.over(subject, now.mono_s)
             self._incidents.fall(state, Level.OK, now.wall_ms, facts, kind=_KINDS[_prefix(subject)].over)
 
 
