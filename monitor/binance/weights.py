@@ -99,6 +99,10 @@ class WeightLedger:
             self._open = {key: one for key, one in self._open.items() if one[1] >= minute - 1}
             self._told_before = self._told if minute == self._minute + 1 else 0
             self._told, self._untold, self._minute = 0, 0, minute
+        elif minute < self._minute - 1:
+            # A clock of ours was ahead until the exchange's was read anew: what is used counts until the next
+            # minute, and not until that other time has come, for which everybody would wait.
+            self._minute = minute
 
 
 class WeightBudget:

@@ -263,3 +263,22 @@ async def test_what_cannot_wait_stands_in_no_line(clock: ManualClock) -> None:
             budget.take_at_once(10, "marks")
         assert clock.mono_s() < caught.value.until_s <= clock.mono_s() + 61.0
         waiting.cancel()
+
+
+def test_a_clock_that_was_ahead_holds_nobody_up() -> None:
+    """The exchange's time, read anew, is an hour earlier: what is used counts to the end of this minute only."""
+    ledger = WeightLedger()
+    ahead_ms = START_MS + 60 * MINUTE_MS
+    ledger.end(ledger.begin(10, ahead_ms), 1195, ahead_ms)
+    assert ledger.used(START_MS) == 1195
+    assert ledger.pause_s(21, START_MS, 0.0) > 0.0
+    assert ledger.used(START_MS + MINUTE_MS) == 0
+    assert ledger.pause_s(21, START_MS + MINUTE_MS, 60.0) == 0.0
+
+
+def test_a_moment_back_over_the_end_of_a_minute_begins_no_minute_anew() -> None:
+    """The exchange's time is measured again and again, a few milliseconds apart."""
+    ledger = WeightLedger()
+    ledger.end(ledger.begin(10, START_MS - 5), 700, START_MS - 5)
+    ledger.end(ledger.begin(10, START_MS + 2), 10, START_MS + 2)
+    assert [ledger.used(START_MS + ms) for ms in (2, -3, 4)] == [10, 10, 10]
