@@ -27,7 +27,7 @@ def away_title(notice: Notice) -> str:
 
 def away_lines(facts: Facts, tz: tzinfo) -> Iterator[Line]:
     """Yield when it was, the worst wallets, what is not known, and what the figures are made of."""
-    why = "nothing ran" if facts.reason == RESTARTED else "no marks arrived"
+    why = "nothing ran" if facts.reason == RESTARTED else "the stream told nothing, or nothing true"
     lasted = span((facts.until_ms - facts.from_ms) / 1000)
     yield Line("Away", f"{lasted}, {why}: {moment(facts.from_ms, tz)} to {moment(facts.until_ms, tz)}")
     for one in facts.away:
