@@ -358,8 +358,11 @@ class Committer:
             self._inbox.post(replaced_event("state", stored.replaced))
         if self.must_open:
             self.must_open = False
-            over = [*(self._failed.over if self._failed is not None else ()), *self._batch.over]
-            self._outbox.offer(_without(stored.pending, over), recorded=True)
+            parts = [part for part in (self._failed, self._batch) if part is not None]
+            # What this run told since, also what was delivered by now, is newer than what waits in there.
+            known = [(notice.subject, notice.channel) for part in parts for notice in part.notices]
+            over = [pair for part in parts for pair in part.over]
+            self._outbox.offer(_without(stored.pending, [*over, *known]), recorded=True)
             # What this run knows of levels by now is better; of all else the store knows more.
             self._inbox.post(
                 Restored(

@@ -331,6 +331,22 @@ async def test_what_an_earlier_run_left_is_not_sent_once_withdrawn(rig: Rig) -> 
     assert [key for key, _, _ in rig.outbox.offered] == ["b/w#1.1"]
 
 
+async def test_what_an_earlier_run_left_is_not_sent_after_what_this_one_told(rig: Rig, clock: ManualClock) -> None:
+    """Nobody wants to read yesterday's warning after today's emergency, also where that was delivered by now."""
+    await rig.store.commit(Rows(notices=(notice(1), notice(1, "b/w"))))
+    await rig.store.close()
+    rig.committer.must_open = True
+    rig.store.failing = StoreError("state.db", "open", "locked")
+    await rig.write(Effects(notices=(notice(2),)))
+    rig.outbox.waiting.clear()
+    rig.outbox.owed = [Mark([notice(2).key], "phone", "accepted", Attempt(1, 2))]
+    rig.store.failing = None
+    await clock.advance(RETRY_S)
+    await rig.run()
+    assert [key for key, _, _ in rig.outbox.offered] == ["a/w#1.2", "b/w#1.1"]
+    assert states_of(rig.store) == {"a/w#1.1": "superseded", "a/w#1.2": "accepted", "b/w#1.1": "pending"}
+
+
 async def test_flushed_waits_until_everything_is_written(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is submitted during a commit counts, and a commit that failed has handed its notices on."""
     await rig.committer.flushed()
