@@ -110,13 +110,14 @@ class Outages:
             seeing = seeing and (complete or bool(watched))
             marks = [mark for symbol in blind if (mark := board.newest(symbol)) is not None]
             silent, wrong = self._split(blind)
+            named, over = self._over(feed, watched)
             facts = Facts(
                 environment=settings.environment,
-                symbols=_spoken(blind or list(self._named.get(feed, {})) or watched),
+                symbols=_spoken(blind or named),
                 wallets=holders(blind),
                 mark_age_s=max((board.silence_s(symbol, now.mono_s) for symbol in silent), default=None),
                 event_ms=min((mark.event_ms for mark in marks), default=0),
-                reason=_why(silent, wrong) or ("marks are back" if watched else "no position needs marks"),
+                reason=_why(silent, wrong) or over,
                 bridged=bool(blind) and all(board.is_bridged(s, now.mono_s, BRIDGED_S) for s in blind),
             )
             self._returned.setdefault(feed, set()).update(
@@ -134,6 +135,12 @@ class Outages:
             if state.level > Level.OK and complete and all(map(board.is_heard, board.symbols)):
                 facts = Facts(environment=settings.environment, reason="no position needs marks")
                 self._incidents.fall(state, Level.OK, now.wall_ms, facts, kind=NoticeKind.SIGHT)
+
+    def _over(self, feed: str, watched: tuple[str, ...]) -> tuple[Collection[str], str]:
+        """Return which symbols an end is about, and why it is one: what is held no more did not come back."""
+        named = self._named.get(feed) or dict.fromkeys(watched)
+        back = [symbol for symbol in named if symbol in watched]
+        return (back, "marks are back") if back else (named, "no position needs marks")
 
     def _split(self, blind: Collection[str]) -> tuple[tuple[str, ...], dict[str, str]]:
         """Return the symbols that are blind for silence, and what is wrong with each of the others."""

@@ -257,6 +257,26 @@ def test_blindness_ends_where_nothing_needs_to_be_seen() -> None:
     assert notice.facts.reason == "no position needs marks"
 
 
+def test_marks_of_what_was_closed_are_not_said_to_be_back() -> None:
+    """The blind one of two was closed, or one of two blind ones; the other was seen all the time, or is again."""
+    desk = watching()
+    for _ in range(15):
+        tick(desk, BTC)
+        desk.beat()
+    desk.hold(isolated(BTC))
+    tick(desk, BTC)
+    desk.beat()
+    assert [(n.facts.reason, n.facts.symbols) for n in of(desk, NoticeKind.SIGHT)] == [
+        ("no position needs marks", (ETH,))
+    ]
+    both = watching()
+    both.beat(15)
+    both.hold(isolated(BTC))
+    tick(both, BTC)
+    both.beat()
+    assert [(n.facts.reason, n.facts.symbols) for n in of(both, NoticeKind.SIGHT)] == [("marks are back", (BTC,))]
+
+
 def test_no_positions_no_blindness() -> None:
     """Nothing is expected, so nothing is missed."""
     desk = Desk()
