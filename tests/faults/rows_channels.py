@@ -55,7 +55,7 @@ ROWS = (
     Row("channel-refused", GROUP, "Connections to the only channel are refused", _phone(failing("refused")),
         _phone_heals, channels=_ALONE, seen=False, late_s=60),
     Row("channel-dns", GROUP, "The name of the only channel is not found", _phone(failing("dns")), _phone_heals,
-        channels=_ALONE, seen=False, late_s=60, quick=True),
+        channels=_ALONE, seen=False, late_s=60),
     Row("channels-unreachable", GROUP, "Every channel is unreachable", _all_fail, _all_heal, seen=False, late_s=60,
         quick=True),
     Row("channel-fails-helped", GROUP, "One channel answers 503, another takes over after 30 s",

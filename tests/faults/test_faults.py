@@ -10,7 +10,7 @@ from tests.faults.promises import broken
 from tests.faults.rows import Row
 from tests.faults.run import How
 
-_FACTOR = 10.0
+_FACTOR = 12.0
 _WINDOW_S = 60.0
 # The longest first: they are started one after another.
 _QUICK = sorted((row for row in ROWS if row.quick), key=lambda row: -row.lasts_s)
