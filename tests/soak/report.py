@@ -26,9 +26,9 @@ _ACCELERATED: Final = (
 )
 _REAL: Final = (
     "The service as it is wired in a process of its own, the emulator in another, a frame a second for each "
-    "symbol. Connections are cut every {cut}, rotation is made to come between two cuts, and once nothing answers "
-    "for a minute and a half. Memory rises by two or three MiB in the first twenty minutes, as SQLite's page caches "
-    "fill, and then stands."
+    "symbol. Connections are cut every {cut}, rotation is made to come between two cuts, and once nothing "
+    "answers for a minute and a half. Memory rises by two or three MiB in the first twenty minutes, as SQLite's "
+    "page caches fill, and then stands."
 )
 
 
