@@ -118,6 +118,8 @@ class Bridge:
             self._since_ms = None
             log.info("bridge.ended", feed=self._feed.name, polls=self._polls)
         self._needed = needed
+        if not any(map(is_rate, needed)):
+            self._rest.need_no_rates()
 
     def _let_pass(self, now_s: float) -> None:
         """Have a stream that was wrong pass again where REST has fallen silent: it may be right by now."""

@@ -177,6 +177,10 @@ class RestMarks:
         self._answered(self._of_rates)
         return [tick for row in rows for tick in _ticks(row, self._clock.mono_s())]
 
+    def need_no_rates(self) -> None:
+        """Learn that nobody asks for rates now: that they were refused is no news any more."""
+        self._answered(self._of_rates)
+
     def _answered(self, kind: _Attempts) -> None:
         was = self.failing
         kind.in_a_row, kind.failing = 0, ""

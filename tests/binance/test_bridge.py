@@ -355,6 +355,16 @@ async def test_rates_that_are_refused_take_no_marks_along(stand: Stand) -> None:
     assert [one["event"] for one in logs] == ["bridge.begun", "bridge.lost", "bridge.back"]
 
 
+async def test_rates_that_were_refused_are_no_news_once_the_stream_tells_them(stand: Stand) -> None:
+    """Nobody asks for them any more, so no answer would ever say that it is over."""
+    stand.rest.rates_trouble = RestError("assetIndex", "refused")
+    async with stand.running(BTC, BID):
+        await stand.clock.advance(10.0)
+        assert stand.bridge.stats().failing == "refused"
+        await stand.live(3, {BTC: 100.0, BID: 95.0})
+        assert stand.bridge.stats().failing == ""
+
+
 async def test_marks_come_soon_enough_to_count_as_a_bridge_however_little_weight_is_left(stand: Stand) -> None:
     """Or it would be told again and again that there is none."""
     stand.rest.slow_s = 0.8
