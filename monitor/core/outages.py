@@ -57,7 +57,7 @@ class Outages:
         self._wrong: dict[str, dict[str, str]] = {}  # what is wrong with the marks of symbols, by feed
         self._bridged_s: dict[str, float] = {}  # since when REST has had marks of all that is blind, by feed
         self._flaps: dict[str, _Flaps] = {}  # by feed
-        self._returns = Returns()  # of blindness, by feed
+        self._returns = Returns()  # of blindness, by feed, and of failing stores, by subject
         self._writing_s: dict[str, float] = {}  # since when a store that failed has taken writes, by subject
 
     def subscribed(self, feed: str, symbols: tuple[str, ...]) -> None:
@@ -224,6 +224,7 @@ class Outages:
             return
         self._writing_s.pop(subject, None)
         if not event.ok and state.level is Level.OK:
+            self._returns.begun(subject, now.mono_s)
             advice = (event.hint,) if event.hint else ()
             facts = Facts(
                 environment=settings.environment, reason=event.reason, detail=event.store, advice=advice
@@ -240,8 +241,10 @@ class Outages:
                 continue
             facts = Facts(environment=settings.environment, detail=subject.removeprefix(STORE_PREFIX))
             if subject in self._writing_s:
-                if now.mono_s - self._writing_s[subject] >= STORAGE_DWELL_S:
+                steady = max(STORAGE_DWELL_S, steady_s(self._returns.times(subject), SIGHT_FREE))
+                if now.mono_s - self._writing_s[subject] >= steady:
                     del self._writing_s[subject]
+                    self._returns.over(subject, now.mono_s)
                     self._incidents.fall(state, Level.OK, now.wall_ms, facts, kind=NoticeKind.STORAGE_BACK)
                 continue
             audience = self._incidents.audience(STORAGE_LEVEL)

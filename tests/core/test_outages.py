@@ -361,6 +361,23 @@ def test_a_store_that_comes_and_goes_is_told_once() -> None:
     assert [n.kind for n in desk.notices[1:]] == [NoticeKind.STORAGE_BACK]
 
 
+def test_a_store_that_comes_and_goes_more_slowly_is_told_ever_less() -> None:
+    """A disk that stands still for a moment every other minute; its last return is told."""
+    desk = Desk()
+    for _ in range(30):
+        store(desk, ok=False)
+        desk.wait(5.0)
+        store(desk, ok=True)
+        for _ in range(4):
+            desk.wait(30.0)
+            desk.step(Heartbeat())
+    assert len(desk.notices) <= 10
+    for _ in range(60):
+        desk.wait(30.0)
+        desk.step(Heartbeat())
+    assert desk.notices[-1].kind is NoticeKind.STORAGE_BACK
+
+
 def test_a_failing_store_is_repeated_every_two_hours() -> None:
     """While it lasts, and not afterwards."""
     desk = Desk()
