@@ -259,12 +259,12 @@ def announce(incidents: Incidents, event: Away, environment: str, now: Now, *, h
 
 def _is_news(incidents: Incidents, one: WorstAway, event: Away) -> bool:
     """Return whether a wallet was worse than people heard meanwhile; a level was, or its margin was used up."""
-    if event.restarted:
-        return True
-    if one.level > incidents.heights.highest(one.subject, event.from_ms, event.until_ms + RETURN_MS):
-        return True
-    state = incidents.get(one.subject)
-    return one.liquidatable and not (state is not None and state.breached)
+    heights, until_ms = incidents.heights, event.until_ms + RETURN_MS
+    if not event.restarted and one.level <= heights.highest(one.subject, event.from_ms, until_ms):
+        state = incidents.get(one.subject)
+        if not one.liquidatable or (state is not None and state.breached):
+            return False
+    return heights.look_up(one.subject, one.level, one.at_ms)
 
 
 def _concerned(book: Book, names: Collection[str]) -> Bools:

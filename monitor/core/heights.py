@@ -10,6 +10,7 @@ from monitor.core.model import Level
 
 KEPT_MS: Final = 8 * 86_400_000  # longer than anybody looks back
 _MOST: Final = 64  # changes of one subject
+_SUBJECTS: Final = 10_000
 
 
 class Heights:
@@ -17,6 +18,19 @@ class Heights:
 
     def __init__(self) -> None:
         self._levels: dict[str, deque[tuple[int, Level]]] = {}
+        self._looked_up: dict[str, tuple[int, Level]] = {}  # what was last told afterwards, by subject
+
+    def look_up(self, subject: str, level: Level, at_ms: int) -> bool:
+        """Take what is found out afterwards of a subject's worst moment; False if just that was told before.
+
+        Symbols that return one after the other make several times of one, and a wallet may be in all of them.
+        """
+        if self._looked_up.get(subject) == (at_ms, level):
+            return False
+        if len(self._looked_up) >= _SUBJECTS:
+            self._looked_up.clear()
+        self._looked_up[subject] = (at_ms, level)
+        return True
 
     def note(self, subject: str, level: Level, at_ms: int) -> None:
         """Learn which level a subject has from now on."""

@@ -321,8 +321,21 @@ def test_what_was_told_meanwhile_is_not_told_again() -> None:
     other = worst(Level.NOTICE, subject="main/cross:USDT")
     (notice,) = desk.step(seen(200, 500, worst(Level.WARNING), other)).notices
     assert [one.subject for one in notice.facts.away] == ["main/cross:USDT"]
-    again = msgspec.structs.replace(seen(200, 500, worst(Level.WARNING)), restarted=True)
+    again = msgspec.structs.replace(seen(200, 500, worst(Level.WARNING, at_ms=WALL_MS)), restarted=True)
     assert told(again, desk) == [(NoticeKind.AWAY, Level.WARNING)]
+
+
+def test_a_moment_that_was_told_is_not_told_of_another_symbols_time_again() -> None:
+    """Symbols return one after the other, and a cross wallet holds several of them."""
+    desk = Desk()
+    desk.hold(isolated())
+    desk.room(0.9)
+    assert told(away(worst()), desk) == [(NoticeKind.AWAY, Level.CRITICAL)]
+    later = away(worst(), worst(Level.NOTICE, subject="main/cross:USDT"), lasted_s=2300.0)
+    assert told(later, desk) == [(NoticeKind.AWAY, Level.NOTICE)]
+    assert told(later, desk) == []
+    assert told(away(worst(Level.EMERGENCY)), desk) == [(NoticeKind.AWAY, Level.EMERGENCY)]
+    assert told(away(worst(Level.EMERGENCY, at_ms=WALL_MS - 60_000)), desk) == [(NoticeKind.AWAY, Level.EMERGENCY)]
 
 
 def test_a_margin_that_was_used_up_unseen_is_told_though_the_level_was_as_high() -> None:
