@@ -14,6 +14,8 @@ from contextvars import ContextVar
 from typing import Any, TypeVar
 from unittest.mock import patch
 
+from aiohttp import connector
+
 from monitor import commit
 from monitor.core.model import Now
 from monitor.system_clock import SystemClock
@@ -120,5 +122,8 @@ def run_fast(story: Coroutine[Any, Any, Result], factor: float) -> Result:
     What is waited for a disk stays as long as it really is: a disk is no faster because a story is.
     """
     patience = patch.object(commit, "COMMIT_TIMEOUT_S", commit.COMMIT_TIMEOUT_S * factor)
-    with patience, asyncio.Runner(loop_factory=lambda: FastLoop(factor)) as runner:
+    loop = FastLoop(factor)
+    # For how long aiohttp remembers names and connections.
+    memory = patch.object(connector, "monotonic", loop.time)
+    with patience, memory, asyncio.Runner(loop_factory=lambda: loop) as runner:
         return runner.run(story)
