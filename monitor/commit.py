@@ -164,6 +164,7 @@ class Committer:
         self._batch = _Batch()
         self._sending: list[Notice] = []  # of the commit under way, offered once it is over
         self._handed: set[tuple[str, str]] = set()  # offered before their commit was tried
+        self._unoffered: set[tuple[str, str]] = set()  # could not be, and are tried once more
         self._failed: _Batch | None = None
         self._failed_at_s = 0.0
         self._memory = memory
@@ -220,11 +221,27 @@ class Committer:
         await self._idle.wait()
 
     def hand_on(self) -> None:
-        """Offer what waits for a commit, unrecorded: there is no time left to wait for it."""
+        """Offer what waits for a commit, unrecorded: there is no time left to wait for it. Never raises.
+
+        One that cannot be offered takes no other along. It goes with the next commit once more, which also has its
+        row written: should it fail even then, the next run tells it.
+        """
         waiting = [*self._sending, *self._batch.notices]
-        self._sending = []
-        self._handed.update((notice.key, notice.channel) for notice in self._batch.notices)
-        self._outbox.offer(waiting, recorded=False)
+        self._sending, again = [], []
+        for notice in waiting:
+            name = (notice.key, notice.channel)
+            try:
+                self._outbox.offer([notice], recorded=False)
+            except Exception as error:  # noqa: BLE001 - it is told below or with the next commit
+                if name not in self._unoffered:
+                    self._unoffered.add(name)
+                    again.append(notice)
+                    continue
+                self._unoffered.discard(name)
+                log.error("delivery.lost", channel=notice.channel, key=notice.key, error=type(error).__name__)
+            self._handed.add(name)
+        known = {(notice.key, notice.channel) for notice in self._batch.notices}
+        self._batch.notices.extend(one for one in again if (one.key, one.channel) not in known)
 
     def finish(self) -> None:
         """Write what is left, try once more what failed, and end."""

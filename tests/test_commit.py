@@ -14,7 +14,8 @@ from monitor.core.incidents import Effects
 from monitor.core.model import Level, MarkTick
 from monitor.core.notices import Facts, Hold, HoldKind, Notice, NoticeKind, SubjectState, Transition
 from monitor.errors import SchemaTooNewError, StoreError
-from monitor.ports import Attempt, Mark, Replaced, Rows, Stored
+from monitor.ports import Attempt, Job, Mark, Replaced, Rows, Stored
+from monitor.supervise import supervise
 from tests.conftest import ManualClock, settle
 from tests.storage.fakes import MemoryState
 
@@ -345,6 +346,35 @@ async def test_what_an_earlier_run_left_is_not_sent_after_what_this_one_told(rig
     await rig.run()
     assert [key for key, _, _ in rig.outbox.offered] == ["a/w#1.2", "b/w#1.1"]
     assert states_of(rig.store) == {"a/w#1.1": "superseded", "a/w#1.2": "accepted", "b/w#1.1": "pending"}
+
+
+@pytest.mark.parametrize("faults", [2, 10_000])
+async def test_an_alert_that_cannot_be_offered_takes_no_other_along(
+    rig: Rig, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, faults: int
+) -> None:
+    """A fault of ours ends the job in the middle; what waits meanwhile is offered, and all of it is written."""
+    offer, left = rig.outbox.offer, [RuntimeError] * faults
+
+    def failing(notices: Sequence[Notice], *, recorded: bool) -> None:
+        if notices[0].subject == "a/w" and left:
+            raise left.pop()
+        offer(notices, recorded=recorded)
+
+    monkeypatch.setattr(rig.outbox, "offer", failing)
+    others = [notice(n, f"w{n}") for n in range(3)]
+    with capture_logs() as logs:
+        async with asyncio.TaskGroup() as group:
+            job = group.create_task(supervise(Job("commit", rig.committer.run), clock)())
+            await settle()
+            rig.committer.submit(Effects(notices=(notice(1), others[0])))
+            await settle()
+            rig.committer.submit(Effects(notices=tuple(others[1:])))
+            await clock.advance(30.0)
+            job.cancel()
+    offered = [key for key, _, _ in rig.outbox.offered]
+    assert sorted(offered) == sorted(one.key for one in ([*others, notice(1)] if faults == 2 else others))
+    assert {key for key, _ in rig.store.outbox} == {notice(1).key, *(one.key for one in others)}
+    assert ("delivery.lost" in [entry["event"] for entry in logs]) is (faults > 2)
 
 
 async def test_flushed_waits_until_everything_is_written(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
