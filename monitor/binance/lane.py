@@ -38,7 +38,7 @@ class Lane:
         self.live_s: float | None = None
         self.progress_s = 0.0  # when the exchange's clock last moved on in this connection's data
         self.newest_ms = 0
-        self.rejected = ""  # the newest reason a frame was refused for
+        self.rejected = ""  # the newest reason a frame was refused for since it last made progress
         self.subscription = Subscription()
         self.control_s = 0.0  # when the last control message went out
         self.upkeep_s = 0.0  # when the subscription is looked at next
@@ -58,6 +58,7 @@ class Lane:
         if event_ms > self.newest_ms:
             self.newest_ms = event_ms
             self.progress_s = now_s
+            self.rejected = ""
 
     def overdue(self, now_s: float, first_data_timeout_s: float, stall_after_s: float) -> str:
         """Return why the present connection should be given up, or an empty string."""

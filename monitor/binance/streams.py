@@ -23,7 +23,7 @@ from monitor.binance.candidates import Candidates
 from monitor.binance.edges import LIVE, LOST, REFUSED, Edges
 from monitor.binance.endpoints import CONTRACT_STREAM, choose_streams, stream_of
 from monitor.binance.feed_values import DEFAULT_TIMINGS, FeedStats, Timings
-from monitor.binance.lane import RETIRED, STALLED, Lane
+from monitor.binance.lane import RETIRED, STALLED, UNUSABLE_DATA, Lane
 from monitor.binance.newest import Newest, Verdict
 from monitor.binance.transport import TOO_BIG, RejectedError, open_stream, receive, send
 from monitor.binance.wire import ContractChanged, MarkDecoder, Refusal
@@ -337,6 +337,8 @@ class MarkFeed:
         detail = error.detail or lane.rejected
         uptime_s = now.mono_s - lane.live_s if lane.live_s is not None else 0.0
         blame = lane.blame
+        # What was wrong with the frames says more than that nothing could be taken of them.
+        told = lane.rejected or reason if reason in {UNUSABLE_DATA, STALLED} else reason
         lane.begin(None)
         if reason == RETIRED:
             if blame and self._candidates.url(lane.index) != self._candidates.url(self._holder.index):
@@ -348,7 +350,7 @@ class MarkFeed:
         self._candidates.record(lane.index, outcome, now.wall_ms, reason, detail)
         if not self._other(lane).is_live:
             tell = self._edges.lost if outcome == LOST else self._edges.refused
-            tell(error.host, reason)
+            tell(error.host, told)
         if reason == STALLED or uptime_s < bounds.clears_after_s:
             lane.index += 1  # a host that served well and merely closed is tried again
         lane.failures = failures_after(uptime_s, lane.failures, bounds)

@@ -149,7 +149,7 @@ class Engine:
             case Distrusted() | AtRest() | StreamState() | Away() | JobDied():
                 self._reported(event, now)
             case FeedState():
-                pass  # shown by the feed itself; what counts here is whether marks arrive
+                self._outages.connection(event)
             case _:
                 self._account_event(event, now)
         effects = self._incidents.take()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import msgspec
 
 from monitor.core import planner
-from monitor.core.events import Distrusted, StoreState
+from monitor.core.events import Distrusted, FeedState, StoreState
 from monitor.core.incidents import Incidents
 from monitor.core.marks import MarkBoard
 from monitor.core.model import Level, Now
@@ -30,6 +30,7 @@ FEED_PREFIX = "/feed:"
 STORE_PREFIX = "/storage:"
 UNCLAIMED = "marks"  # stands for a feed where none asked for a symbol
 NO_MARKS = "no marks"
+LIVE = "live"  # as a feed calls a connection that delivers
 _MOST_REASONS = 3
 
 
@@ -57,6 +58,7 @@ class Outages:
         self._wrong: dict[str, dict[str, str]] = {}  # what is wrong with the marks of symbols, by feed
         self._bridged_s: dict[str, float] = {}  # since when REST has had marks of all that is blind, by feed
         self._flaps: dict[str, _Flaps] = {}  # by feed
+        self._broken: dict[str, str] = {}  # why a feed has no connection that delivers, as it last said
         self._returns = Returns()  # of blindness, by feed, and of failing stores, by subject
         self._writing_s: dict[str, float] = {}  # since when a store that failed has taken writes, by subject
 
@@ -67,6 +69,13 @@ class Outages:
     def distrusted(self, event: Distrusted) -> None:
         """Learn which symbols have a stream that is wrong, in place of what the feed said before."""
         self._wrong[event.feed] = event.reasons
+
+    def connection(self, event: FeedState) -> None:
+        """Learn why a feed has no connection that delivers. Whether it is blind is judged by its marks alone."""
+        if event.reason:
+            self._broken[event.feed] = event.reason
+        elif event.state == LIVE:
+            self._broken.pop(event.feed, None)
 
     def closing(self, subject: str, environment: str) -> Facts:
         """Return what a late message about the end of a blindness would say: it may only have become less."""
@@ -118,6 +127,7 @@ class Outages:
                 mark_age_s=max((board.silence_s(symbol, now.mono_s) for symbol in silent), default=None),
                 event_ms=min((mark.event_ms for mark in marks), default=0),
                 reason=_why(silent, wrong) or over,
+                detail=self._broken.get(feed, "") if silent else "",
                 bridged=bool(blind) and all(board.is_bridged(s, now.mono_s, BRIDGED_S) for s in blind),
             )
             self._returned.setdefault(feed, set()).update(

@@ -15,8 +15,8 @@ from monitor.config import AccountKey, KeyedAccount, Settings, shipped_tables
 from monitor.doctor.figures import Client, ClientOf, Comparison, compare
 from monitor.doctor.finding import Finding, Report, State
 from monitor.doctor.judge import judge_figures, judge_mode, judge_permissions, judge_tables
-from monitor.doctor.routes import WORDS
 from monitor.errors import FeedError, KeyRefusedError, PortfolioMarginError, RestError, UnreachableError, WireError
+from monitor.notify.connections import WORDS
 from monitor.ports import Clock
 
 AREAS: Final = ("key", "permissions", "mode", "brackets", "streams", "figures")

@@ -12,6 +12,7 @@ from monitor.binance.wire import MarkDecoder, Refusal
 from monitor.core.model import Market
 from monitor.doctor.finding import Finding, Report, State
 from monitor.errors import FeedError
+from monitor.notify.connections import WORDS
 from monitor.ports import Clock
 
 KNOWN = {Market.USDM: "BTCUSDT", Market.COINM: "BTCUSD_PERP"}  # traded for as long as there were such contracts
@@ -109,20 +110,3 @@ def shown(base: str) -> str:
     _, _, rest = base.partition("://")
     _, slash, route = rest.partition("/")
     return f"{host_of(base)}{slash}{route.partition('?')[0]}".rstrip("/")
-
-
-# The constants connecting fails with, as people say them.
-WORDS = {
-    "connection_refused": "the connection is refused: nothing listens there",
-    "dns_failed": "the name of the host cannot be found",
-    "unreachable": "the network or the host cannot be reached",
-    "tls_failed": "the certificate or the encryption is not accepted",
-    "open_timeout": "does not answer",
-    "proxy_failed": "the proxy does not serve it",
-    "bad_handshake": "answers, but not as a stream does",
-    "bad_address": "the address cannot be used",
-    "closed": "connects and then closes",
-    "http_403": "refuses to connect (HTTP 403): a firewall, or not served in this country",
-    "http_418": "has banned this address for a while (HTTP 418)",
-    "http_429": "asks for fewer connections (HTTP 429)",
-}

@@ -5,6 +5,7 @@ from datetime import tzinfo
 
 from monitor.core.notices import Facts, Notice, NoticeKind
 from monitor.notify import news, service
+from monitor.notify.connections import in_words
 from monitor.notify.numbers import UNKNOWN, grouped, moment, money, moves, percent, span
 from monitor.notify.words import (
     DETAIL_CHARS,
@@ -102,6 +103,8 @@ def _blind_lines(facts: Facts, tz: tzinfo) -> Iterator[Line]:
     if facts.bridged:
         yield Line("Bridged", _BRIDGED)
     yield from others
+    if facts.detail:
+        yield Line("Stream", in_words(facts.detail))
     if facts.wallets:
         more = len(facts.wallets) - _BODY_WALLETS
         names = ", ".join(clean(wallet) for wallet in facts.wallets[:_BODY_WALLETS])

@@ -25,7 +25,7 @@ _FALLBACK = "fallback:"
 _MOST_REASONS = 3
 # There it names the database, the channel or the subject, or has a line of its own.
 _DETAIL_ELSEWHERE = (
-    NoticeKind.STORAGE, NoticeKind.STORAGE_BACK, NoticeKind.ACCOUNT, NoticeKind.ACCOUNT_BACK,
+    NoticeKind.BLIND, NoticeKind.STORAGE, NoticeKind.STORAGE_BACK, NoticeKind.ACCOUNT, NoticeKind.ACCOUNT_BACK,
     NoticeKind.DRIFT_OVER, NoticeKind.CHANNEL, NoticeKind.CHANNEL_BACK, NoticeKind.JOB,
     NoticeKind.JOB_BACK,
 )  # fmt: skip

@@ -126,8 +126,10 @@ async def test_an_acknowledgement_proves_nothing(
         assert len(inbox.subscribed()) == 1
 
 
-async def test_unusable_frames_are_no_data(make: Make, first: StandIn, clock: ManualClock) -> None:
-    """A host whose every mark is refused is given up too, and the report names what was wrong."""
+async def test_unusable_frames_are_no_data(
+    make: Make, first: StandIn, inbox: Recorder, clock: ManualClock
+) -> None:
+    """A host whose every mark is refused is given up too, and it is told and reported what was wrong."""
     feed = make(first)
     async with running(feed):
         session = await first.session(0)
@@ -138,6 +140,7 @@ async def test_unusable_frames_are_no_data(make: Make, first: StandIn, clock: Ma
         await until(lambda: feed.stats().candidates[0].outcome == "refused")
         report = feed.stats().candidates[0]
         assert (report.reason, report.detail) == ("unusable_data", "future_time")
+        assert ("refused", first.host, "future_time") in inbox.states()
 
 
 async def test_accept_then_close_is_slowed_down(

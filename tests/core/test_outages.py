@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from monitor.core.events import AtRest, Distrusted, Heartbeat, Restored, Snapshot, StoreState, Ticks
+from monitor.core.events import AtRest, Distrusted, FeedState, Heartbeat, Restored, Snapshot, StoreState, Ticks
 from monitor.core.model import Level, Source
 from monitor.core.notices import Facts, Notice, NoticeKind
 from monitor.core.settings import ChannelRule
@@ -50,6 +50,19 @@ def test_a_silent_feed_is_told_within_fifteen_seconds() -> None:
     )
     desk.beat(60)
     assert len(desk.notices) == 1
+
+
+def test_blindness_says_why_there_is_no_connection() -> None:
+    """As its feed last said it; once a connection delivers, a silence has another reason."""
+    desk = watching()
+    tick(desk, BTC, ETH)
+    desk.step(FeedState("usdm", "lost", "host", "future_time"))
+    desk.step(FeedState("usdm", "connecting", "host"))
+    desk.beat(14)
+    assert [notice.facts.detail for notice in desk.notices] == ["future_time"]
+    desk.step(FeedState("usdm", "live", "host"))
+    desk.beat(900)
+    assert [notice.facts.detail for notice in desk.notices] == ["future_time", ""]
 
 
 def test_silence_counts_from_the_subscription() -> None:

@@ -147,7 +147,7 @@ _SINGLE: dict[str, Notice] = {
     "blind": notice(
         NoticeKind.BLIND, Level.CRITICAL,
         _of(OF_LIVE, symbols=("BTCUSDT", CHINESE, "a_b", "ETHUSDT"), reason="no marks", mark_age_s=15.3,
-            event_ms=AT_MS, wallets=("main/cross:USDT (unknown)",)),
+            event_ms=AT_MS, wallets=("main/cross:USDT (unknown)",), detail="future_time"),
         number=30,
     ),
     "blind and bridged": notice(
@@ -199,7 +199,8 @@ _SINGLE: dict[str, Notice] = {
         NoticeKind.JOB, Level.WARNING, _of(OF_LIVE, detail="feed-usdm-a", reason="TypeError"), number=37
     ),
     "part given up": notice(
-        NoticeKind.JOB, Level.CRITICAL, _of(OF_LIVE, detail="feed-usdm-a", reason="TypeError", ends=True), number=37
+        NoticeKind.JOB, Level.CRITICAL, _of(OF_LIVE, detail="feed-usdm-a", reason="TypeError", ends=True),
+        number=37,
     ),
     "part back": notice(NoticeKind.JOB_BACK, Level.OK, _of(OF_LIVE, detail="feed-usdm-a"), number=37),
     "drift": notice(NoticeKind.DRIFT, Level.WARNING, _of(OF_TESTNET, compared=(DRIFT,)), number=33),
