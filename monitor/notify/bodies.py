@@ -103,8 +103,8 @@ def _blind_lines(facts: Facts, tz: tzinfo) -> Iterator[Line]:
     if facts.bridged:
         yield Line("Bridged", _BRIDGED)
     yield from others
-    if facts.detail:
-        yield Line("Stream", in_words(facts.detail))
+    if reason := clean(facts.detail):
+        yield Line("Stream", in_words(reason))
     if facts.wallets:
         more = len(facts.wallets) - _BODY_WALLETS
         names = ", ".join(clean(wallet) for wallet in facts.wallets[:_BODY_WALLETS])
