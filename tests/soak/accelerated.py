@@ -8,13 +8,16 @@ which sends a second of marks in one write, and the service that takes messages.
 import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
+from unittest import mock
 
 from aiohttp import web
 
 from monitor.app import Daemon
-from monitor.binance.streams import DEFAULT_TIMINGS, MarkFeed
+from monitor.binance.account_values import AccountTimings
+from monitor.binance.streams import MarkFeed, Timings
 from monitor.cli.wiring import build_daemon
 from monitor.config import load_text
 from monitor.emulator.server import Emulator, Handler
@@ -42,6 +45,7 @@ class Plan(NamedTuple):
     fall_every_s: float = 4 * 3_600.0
     fall_s: float = 1_200.0
     fund_every_s: float = 1_800.0
+    rotate_after_s: float = 2_700.0  # a day's rotation between two cuts, or no connection would grow old enough
     quantum_s: float = 0.5  # how far time moves at once, up to a second: the service looks twice a second
 
 
@@ -102,12 +106,15 @@ class Ran(NamedTuple):
     def result(self, plan: Plan, warm_s: float, took_s: float) -> SoakResult:
         """Return it as it is kept; real seconds ``took_s``."""
         last = self.readings[-1]
-        rotated = plan.hours * 3_600.0 <= DEFAULT_TIMINGS.rotate_after_s + 600.0 or last.rotations > 0
+        rotated = plan.hours * 3_600.0 < 2 * plan.rotate_after_s or last.rotations > 0
         expected = (
             ("no message was sent", self.alerts > 0),
-            ("connections were cut more often than they came back", last.reconnects >= self.cuts - 1),
+            (
+                "connections were cut more often than they came back",
+                last.reconnects + last.rotations >= self.cuts - 1,
+            ),
             ("frames were lost beside those of cut connections", last.frames >= 0.98 * self.sent),
-            ("the daily rotation did not come", rotated),
+            ("no rotation came", rotated),
         )
         return SoakResult(
             "accelerated", plan.symbols, plan.hours, warm_s, took_s, plan.cut_every_s, tuple(self.readings),
@@ -140,7 +147,12 @@ class Soak:
                 private=self._exchange.base_private_ws,
             )  # fmt: skip
             settings = load_text(text, "soak")
-            daemon = build_daemon(settings, [self._channel], clock=self._clock, environ={"TZ": "UTC"})
+            rotate_s = self._plan.rotate_after_s
+            stack.enter_context(mock.patch("monitor.cli.wiring.MarkFeed", rotating(rotate_s)))
+            daemon = build_daemon(
+                settings, [self._channel], clock=self._clock, environ={"TZ": "UTC"},
+                timings=AccountTimings(rotate_after_s=rotate_s),
+            )  # fmt: skip
             async with asyncio.TaskGroup() as group:
                 task = group.create_task(daemon.run(), name="daemon")
                 await self._day(daemon)
@@ -222,6 +234,11 @@ class Soak:
     async def _turn(self, rounds: int) -> None:
         for _ in range(rounds):
             await asyncio.sleep(0)  # noqa: TID251 - one round of the loop
+
+
+def rotating(after_s: float) -> Callable[..., MarkFeed]:
+    """Return what makes mark feeds whose connections are replaced after so many seconds."""
+    return partial(MarkFeed, timings=Timings(rotate_after_s=after_s))
 
 
 def _mark_feeds(daemon: Daemon) -> list[MarkFeed]:

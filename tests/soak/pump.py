@@ -8,6 +8,7 @@ from typing import Final, Self
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
+from websockets.protocol import State
 
 from tests.soak.market import Prices
 
@@ -52,7 +53,7 @@ class Pump:
     @property
     def connections(self) -> int:
         """How many have asked for marks."""
-        return len(self._ready)
+        return sum(one.state is State.OPEN for one in self._ready)
 
     def push(self, time_s: float, wall_ms: int) -> int:
         """Send the marks of a moment to everybody who asked for them, each symbol in a frame of its own.
@@ -69,6 +70,8 @@ class Pump:
         ]
         blob = b"".join(frames)
         for connection, streams in self._ready.items():
+            if connection.state is not State.OPEN:
+                continue  # its closing handshake is under way
             whole = len(streams) >= len(frames)
             part = blob if whole else b"".join(one for one, name in zip(frames, self._prices.names, strict=True)
                                                if f"{name.lower()}@markPrice@1s" in streams)  # fmt: skip
@@ -78,9 +81,9 @@ class Pump:
 
     def abort(self) -> None:
         """Cut every connection without a closing handshake."""
+        self.cut += bool(self._ready)
         for connection in list(self._ready):
             connection.transport.abort()
-            self.cut += 1
 
     def _process(self, connection: ServerConnection, _request: Request) -> Response | None:
         return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "no\n") if self.refusing else None

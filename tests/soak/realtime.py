@@ -5,7 +5,6 @@ import json
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 from unittest import mock
@@ -14,11 +13,10 @@ import msgspec
 
 from monitor.app import Daemon
 from monitor.binance.account_values import AccountTimings
-from monitor.binance.streams import MarkFeed, Timings
 from monitor.cli.wiring import build_daemon
 from monitor.config import load_text
 from monitor.system_clock import SystemClock
-from tests.soak.accelerated import CountingChannel
+from tests.soak.accelerated import CountingChannel, rotating
 from tests.soak.exchange import Part
 from tests.soak.market import Prices, config
 from tests.soak.measure import Reading, read
@@ -54,8 +52,7 @@ async def hour(plan: RealPlan, folder: Path, show: Callable[[Reading, SoakResult
     async with _exchange(plan) as places:
         prices = Prices(plan.symbols, plan.fall_every_s, plan.fall_s)
         settings = load_text(config(prices, folder, **places), "soak")
-        quick = partial(MarkFeed, timings=Timings(rotate_after_s=plan.rotate_after_s))
-        with mock.patch("monitor.cli.wiring.MarkFeed", quick):
+        with mock.patch("monitor.cli.wiring.MarkFeed", rotating(plan.rotate_after_s)):
             timings = AccountTimings(rotate_after_s=plan.rotate_after_s)
             daemon = build_daemon(settings, [channel], clock=clock, environ={"TZ": "UTC"}, timings=timings)
             began_s = clock.mono_s()

@@ -21,8 +21,8 @@ open files and threads not at all, but for what is on its way at the moment.
 """
 _ACCELERATED: Final = (
     "Time is driven from outside; sockets, databases and frames are real. Connections are cut without a closing "
-    "handshake every {cut}, the daily rotation comes after 23 hours, and six times the exchange is away for "
-    "longer, up to half an hour and mostly with REST as well; the first time is within the warm-up."
+    "handshake every {cut}, the daily rotation is made to come between two cuts, and six times the exchange is "
+    "away for longer, up to half an hour and mostly with REST as well; the first time is within the warm-up."
 )
 _REAL: Final = (
     "The service as it is wired in a process of its own, the emulator in another, a frame a second for each "
