@@ -1,8 +1,10 @@
 """Keeps a job running: restarts it after an error with growing pauses, and gives up when it keeps dying."""
 
 import asyncio
+import traceback
 from collections import deque
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -16,6 +18,7 @@ log = structlog.get_logger()
 PAUSES_S = (0.5, 2.0, 5.0, 10.0)
 DEATHS_ALLOWED = 5
 WINDOW_S = 300.0
+_MOST_FRAMES = 12  # of each error
 
 
 class JobGaveUpError(MonitorError):
@@ -53,7 +56,7 @@ def supervise(
                 deaths.popleft()
             fatal = len(deaths) > DEATHS_ALLOWED
             kind = type(error).__name__
-            log.error("job.died", job=job.name, error=kind, deaths=len(deaths), exc_info=error)
+            log.error("job.died", job=job.name, error=kind, deaths=len(deaths), trace=trace_of(error))
             if died is not None:
                 died(JobDied(job.name, kind, len(deaths), fatal))
             if fatal:
@@ -66,7 +69,24 @@ def supervise(
 async def once_more(job: Job) -> None:
     """Run a job that was given up a last time, for what the drain still needs of it; another death is its end."""
     if (error := await _death(job)) is not None:
-        log.error("job.died", job=job.name, error=type(error).__name__, exc_info=error)
+        log.error("job.died", job=job.name, error=type(error).__name__, trace=trace_of(error))
+
+
+def trace_of(error: BaseException) -> tuple[str, ...]:
+    """Return where an error came from, the outermost call first, and what led to it.
+
+    Without any error's text: that of a library may quote an address with its token.
+    """
+    steps: list[str] = []
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        frames = traceback.extract_tb(cause.__traceback__)[-_MOST_FRAMES:]
+        steps.append(f"{type(cause).__name__} at")
+        steps.extend(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames)
+        cause = cause.__cause__ or cause.__context__
+    return tuple(steps)
 
 
 async def _death(job: Job) -> BaseException | None:

@@ -1,8 +1,10 @@
 """Jobs are restarted after errors, and given up when they keep dying."""
 
 import asyncio
+from unittest.mock import ANY
 
 import pytest
+from structlog.testing import capture_logs
 
 from monitor.core.events import JobDied
 from monitor.ports import Job
@@ -37,6 +39,28 @@ async def test_a_dead_job_is_restarted_with_growing_pauses(clock: ManualClock) -
     assert len(runs) == 4
     assert died == [JobDied("w", "ValueError", count) for count in (1, 2, 3)]
     assert clock.slept == list(PAUSES_S[:3])
+
+
+async def test_a_death_is_logged_with_its_place_and_without_its_text(clock: ManualClock) -> None:
+    """Of what led to it too: the text of an error may quote an address with a token."""
+
+    def connect() -> None:
+        raise OSError("https://host/bot1:TOKEN refused")
+
+    async def work() -> None:
+        try:
+            connect()
+        except OSError as error:
+            raise ValueError("TOKEN") from error
+
+    with capture_logs() as lines:
+        await once_more(Job("w", work))
+    (line,) = lines
+    assert "TOKEN" not in str(line)
+    assert [step.rpartition(" ")[::2] for step in line["trace"]] == [
+        ("ValueError", "at"), (ANY, "_death"), (ANY, "work"), ("OSError", "at"), (ANY, "work"), (ANY, "connect")
+    ]  # fmt: skip
+    assert line["trace"][-1].startswith("test_supervise.py:")
 
 
 async def test_a_job_that_keeps_dying_gives_up(clock: ManualClock) -> None:

@@ -8,7 +8,6 @@ and the services that take messages.
 import asyncio
 import selectors
 import tempfile
-import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -813,12 +812,10 @@ class Life:
 
 @contextmanager
 def _listening(tape: Tape) -> Iterator[None]:
-    """Take every line of the log, with its traceback, and let none out."""
+    """Take every line of the log, and let none out."""
 
     def take(_logger: object, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
         text = f"{method} {dict(event)}"
-        if isinstance(error := event.get("exc_info"), BaseException):
-            text += "".join(traceback.format_exception(error))
         tape.logs.append(text)
         if event.get("event") == "job.died" and event.get("error") != InjectedError.__name__:
             tape.deaths.append(text)
