@@ -44,12 +44,12 @@ async def test_a_connection_left_behind_at_each_reconnect_is_found_out(tmp_path:
         forgotten.append(await open_stream(*arguments))
         return await open_stream(*arguments)
 
-    plan = PLAN._replace(hours=0.03, symbols=6, read_every_s=12.0, cut_every_s=9.0, outages=())
+    plan = PLAN._replace(hours=0.04, symbols=6, read_every_s=18.0, cut_every_s=12.0, outages=())
     with silent(), aside(), mock.patch("monitor.binance.streams.open_stream", leaky):
         ran = await Soak(plan, tmp_path).run()
         for one in forgotten:
             await one.close()
-    problems = ran.result(plan, 24.0, 0.0).problems()
+    problems = ran.result(plan, 36.0, 0.0).problems()
     assert any(one.startswith("tasks") for one in problems), table(ran.readings)
     assert any(one.startswith("open files") for one in problems)
 
