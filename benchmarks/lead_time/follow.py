@@ -239,7 +239,7 @@ class Follower:
         who = seen.who[busy]
         columns = self._columns(v, who)
         limits = replace(self._judges.limits[0], dwell_s=self._dwell[:, columns])
-        track = Track(self._track.level[columns], self._track.held_s[:, columns])
+        track = Track(self._track.level[columns], self._track.held_s[:, columns], self._track.eased_s[columns])
         sure = np.zeros(len(columns), dtype=np.bool_)
         hits = seen.hit[..., busy].transpose(2, 1, 0, 3).reshape(unit.chunk, 8, -1)
         ended, reached_at = seen.ended[:, busy], seen.reached_at[..., busy]

@@ -54,7 +54,7 @@ from monitor.core.outages import FEED_PREFIX, STORE_PREFIX, Outages
 from monitor.core.planner import Outcome
 from monitor.core.pricing import row_prices, unsure_wallets
 from monitor.core.risk import Readings, adverse_prices, evaluate, evaluate_rows
-from monitor.core.rules import Thresholds, Track, advance, compile_thresholds, conditions, reached
+from monitor.core.rules import Thresholds, Track, advance, compile_thresholds, conditions, reached, relapsed
 from monitor.core.sampling import Sampler
 from monitor.core.settings import EngineSettings
 from monitor.core.troubles import closing
@@ -330,7 +330,8 @@ class Engine:
         stale = unsure_wallets(self._book, silent, self._accounts.unfollowed())
         unsure = unknown | ~exposed | stale
         before = self._track.level
-        self._track = advance(self._track, self._limits, hit, unsure, now.mono_s)
+        again = relapsed(self._track, self._limits, hit, now.mono_s)
+        self._track = advance(self._track, self._limits, hit, unsure, now.mono_s, unknown=unknown)
         level = self._track.level
         changed = np.flatnonzero(level != before)
         fresh = np.flatnonzero(~unknown & exposed & ~self._known)
@@ -342,6 +343,11 @@ class Engine:
                 readings = worst if extreme[wallet] else self._readings
                 self._follow(wallet, readings, now)
             self._known[fresh] = True
+        for wallet in np.flatnonzero(again & (level == before)).tolist():
+            state = self._incidents.get(str(self._book.wallets[wallet].key))
+            if state is not None and state.level == level[wallet]:
+                readings = self._readings if reached(self._hit)[wallet] >= level[wallet] else worst
+                self._incidents.rise(state, state.level, now.wall_ms, self._facts(wallet, now, readings))
         if (used_up := worst.margin_ratio >= 1).any():
             for wallet in np.flatnonzero(used_up & (level > Level.OK) & ~self._assumed).tolist():
                 state = self._incidents.get(str(self._book.wallets[wallet].key))
@@ -407,7 +413,9 @@ class Engine:
             rule = self._limits.rules[wallet].levels[state.level - 1]
             due = self._incidents.due(state, rule.reminder_s, self._settings.channels, now.wall_ms)
             if due and not np.isnan(self._readings.cushion[wallet]):
-                self._incidents.remind(state, due, now.wall_ms, self._facts(wallet, now, self._readings))
+                facts = self._facts(wallet, now, self._readings)
+                facts = msgspec.structs.replace(facts, eased=not np.isnan(self._track.eased_s[wallet]))
+                self._incidents.remind(state, due, now.wall_ms, facts)
         self._outages.watch_feeds(
             self._board,
             self._settings,
@@ -506,6 +514,7 @@ class Engine:
             if j is not None and (old.exposed[j] or state is None):
                 self._track.level[i] = track.level[j]
                 self._track.held_s[:, i] = track.held_s[:, j]
+                self._track.eased_s[i] = track.eased_s[j]
                 self._sampler.last[:, i] = sampler.last[:, j]
             elif state is not None:
                 self._track.level[i] = state.level
@@ -521,6 +530,7 @@ class Engine:
         idle = ~self._book.exposed
         self._track.level[idle] = Level.OK
         self._track.held_s[:, idle] = -np.inf
+        self._track.eased_s[idle] = np.nan
         self._known[idle] = False
         held = {str(info.key) for info, empty in zip(self._book.wallets, idle, strict=True) if not empty}
         silent = set(self._settings.accounts) - self._accounts.usable.keys()

@@ -128,6 +128,7 @@ class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
     moved: tuple[
         tuple[str, str, float | None, float | None], ...
     ] = ()  # symbol, side, liquidation price before, after
+    eased: bool = False  # of a reminder: the level is kept, and none of its conditions holds at the moment
     corrected: bool = False  # the exchange's own, worse figures went in: ours do not agree with it
     reason: str = ""  # a short constant: how an incident ended, why a feed is blind
     detail: str = ""
@@ -139,6 +140,8 @@ class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
     from_ms: int = 0  # bounds of that time, exchange time
     until_ms: int = 0
     ends: bool = False  # of a part that failed: it is not started anew, the service ends
+    unseen: bool = False  # of an account that cannot be followed: nothing is known of it, from no earlier run either
+    undescribed: bool = False  # of a missing private stream: REST does not describe the account either
 
 
 class Notice(msgspec.Struct, frozen=True):

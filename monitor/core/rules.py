@@ -133,14 +133,41 @@ class Track:
 
     level: Levels  # (w,)
     held_s: Floats  # (4, w); -inf where never
+    eased_s: Floats  # (w,); since when the level is kept although its own conditions are missed; NaN where not
 
     @classmethod
     def empty(cls, wallets: int) -> "Track":
         """Return a track of wallets that were never judged."""
-        return cls(np.zeros(wallets, dtype=np.int8), np.full((_LEVELS, wallets), -np.inf))
+        return cls(
+            np.zeros(wallets, dtype=np.int8), np.full((_LEVELS, wallets), -np.inf), np.full(wallets, np.nan)
+        )
 
 
-def advance(track: Track, limits: Thresholds, hit: Bools, unsure: Bools, now_s: float) -> Track:
+def eased(level: Levels, hit: Bools) -> Bools:
+    """Return the wallets that have a level whose own conditions are all missed by the dead band, shape (w,)."""
+    own = np.take_along_axis(hit[_LEVELS:], np.maximum(level - 1, 0).astype(np.intp)[np.newaxis], axis=0)[0]
+    missed: Bools = (level > 0) & ~own
+    return missed
+
+
+def relapsed(track: Track, limits: Thresholds, hit: Bools, now_s: float) -> Bools:
+    """Return the wallets that meet their level's conditions again after what would have ended it, shape (w,).
+
+    For want of fresh marks a level is kept however good the figures are, so that meeting it anew is no rise; to
+    whoever has read that the danger passed it is one. ``track`` is that before the judgement.
+    """
+    if np.isnan(track.eased_s).all():
+        return np.zeros(len(track.level), dtype=np.bool_)
+    dwell_s = np.take_along_axis(
+        limits.dwell_s, np.maximum(track.level - 1, 0).astype(np.intp)[np.newaxis], axis=0
+    )[0]
+    again: Bools = (track.level > 0) & (reached(hit) >= track.level) & (now_s - track.eased_s >= dwell_s)
+    return again
+
+
+def advance(
+    track: Track, limits: Thresholds, hit: Bools, unsure: Bools, now_s: float, *, unknown: Bools | None = None
+) -> Track:
     """Return the track one judgement later.
 
     Args:
@@ -149,10 +176,16 @@ def advance(track: Track, limits: Thresholds, hit: Bools, unsure: Bools, now_s: 
         hit: from ``conditions``.
         unsure: wallets whose data is missing or stale, shape (w,); they may rise and not fall.
         now_s: monotonic seconds.
+        unknown: those of them of which there are no figures at all; None for none.
     """
     held = np.where(hit[_LEVELS:] | unsure, now_s, track.held_s)
     kept = (track.level >= _ORDER) & (now_s - held < limits.dwell_s)
-    return Track(np.maximum(reached(hit), (kept * _ORDER).max(axis=0)), held)
+    level: Levels = np.maximum(reached(hit), (kept * _ORDER).max(axis=0))
+    calm = eased(level, hit) & (level == track.level)
+    if unknown is not None:
+        calm &= ~unknown
+    since_s = np.where(calm, np.where(np.isnan(track.eased_s), now_s, track.eased_s), np.nan)
+    return Track(level, held, since_s)
 
 
 def _number(value: float | None) -> float:

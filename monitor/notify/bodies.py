@@ -25,6 +25,7 @@ _MOST_ADVICE = 4
 _ADVICE_CHARS = 160
 _STORAGE_CHARS = 300  # a path may be long
 _BRIDGED = "marks come from REST every few seconds, and levels are judged on them"
+_EASED = "better: nothing of this level holds at the moment; it ends once that has lasted on fresh marks"
 _CORRECTED = "the exchange's own are worse than ours; the worse ones count until both agree"
 
 
@@ -63,6 +64,8 @@ def short_lines(facts: Facts) -> Iterator[Line]:
             "Meaning",
             "better figures again, but the exchange liquidates once the margin is used up; check it",
         )
+    if facts.eased:
+        yield Line("Now", _EASED)
     if facts.corrected:
         yield Line("Figures", _CORRECTED)
     yield Line("Margin ratio", f"{_ratio(facts)}, room left {percent(facts.room)}")

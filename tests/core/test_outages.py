@@ -674,6 +674,29 @@ def test_a_silent_stream_lets_levels_rise_on_marks_of_rest() -> None:
     assert desk.engine.view(desk.now()).wallets[0].level == "emergency"
 
 
+def test_a_second_fall_in_a_level_that_silence_keeps_is_told_at_once() -> None:
+    """Whoever read in a reminder that the figures are good again must not wait for the next one."""
+    desk = Desk()
+    desk.hold(isolated(BTC))
+    desk.subscribe(BTC)
+    desk.room(0.9)
+    desk.room(0.05)
+    desk.beat(5)
+    for _ in range(200):
+        rest(desk, BTC, mark=mark_at(0.9))
+        desk.beat()
+    (reminder,) = of(desk, NoticeKind.REMINDER)
+    assert (reminder.level, reminder.facts.eased) == (Level.EMERGENCY, True)
+    before = len(of(desk, NoticeKind.ALERT))
+    for _ in range(100):
+        rest(desk, BTC, mark=mark_at(0.04))
+        desk.beat()
+    again = of(desk, NoticeKind.ALERT)[before:]
+    assert [(n.level, round(n.facts.room or 0.0, 2), n.facts.eased) for n in again] == [
+        (Level.EMERGENCY, 0.04, False)
+    ]
+
+
 def test_a_closed_market_is_no_blindness() -> None:
     """As long as somebody sees that it is closed."""
     desk = watching()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from monitor.core.book import Bools
 from monitor.core.model import Level
-from monitor.core.rules import Track, advance, compile_thresholds, conditions, reached, wallet_distance
+from monitor.core.rules import Track, advance, compile_thresholds, conditions, reached, relapsed, wallet_distance
 from monitor.core.settings import DEFAULT_LEVELS, AlertRules, EngineSettings, LevelRule, RulesOverride
 from tests.core.builders import BTC, ETH, book_of, cross, isolated, readings_of
 
@@ -292,6 +292,19 @@ def test_an_emergency_falls_to_the_level_that_still_holds() -> None:
     _, levels = walk(start, *((second, 0.9) for second, _ in recovered), (1799.9, 0.9), (1800.0, 0.9))
     assert levels[119] is Level.CRITICAL
     assert levels[-2:] == [Level.WARNING, Level.OK]
+
+
+def test_meeting_a_kept_level_anew_is_news_after_what_would_have_ended_it() -> None:
+    """Not sooner, not where figures were missing, and once."""
+    track, _ = walk(Track.empty(1), (0.0, 0.05), (1.0, 0.9), unsure=True)
+    assert not relapsed(track, LIMITS, at(0.05), 120.9)[0]
+    assert relapsed(track, LIMITS, at(0.05), 121.0)[0]
+    assert not relapsed(track, LIMITS, at(0.9), 121.0)[0]
+    track, _ = walk(track, (121.0, 0.05), unsure=True)
+    assert not relapsed(track, LIMITS, at(0.05), 500.0)[0]
+    blank = advance(track, LIMITS, at(np.nan), UNSURE, 122.0, unknown=UNSURE)
+    assert blank.level[0] == Level.EMERGENCY
+    assert not relapsed(blank, LIMITS, at(0.05), 500.0)[0]
 
 
 def test_a_level_reached_by_ratio_alone_is_left_by_ratio() -> None:

@@ -133,6 +133,9 @@ _SINGLE: dict[str, Notice] = {
         facts=some_facts(symbol="\U0001f4a5USDT", wallet="cross:USDT")
     ),
     "reminder": notice(NoticeKind.REMINDER, facts=some_facts(moves_left=1.8), number=17),
+    "reminder of a level that is kept": notice(
+        NoticeKind.REMINDER, Level.EMERGENCY, some_facts(margin_ratio=0.08, room=0.98, eased=True), number=17
+    ),
     "recovered": notice(NoticeKind.CLOSED, Level.OK, some_facts(reason="recovered", margin_ratio=0.31), number=17),
     "recovered to notice": notice(
         NoticeKind.CLOSED, Level.NOTICE, some_facts(reason="recovered", margin_ratio=0.4), number=17
