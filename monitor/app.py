@@ -8,7 +8,6 @@ order of starting, deciding and draining is told in one place.
 import asyncio
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -20,7 +19,7 @@ from monitor.backfill import Backfill
 from monitor.beat import Beat
 from monitor.commands import Commands
 from monitor.commit import Committer, Latencies, replaced_event
-from monitor.control import ControlServer, Handler, Lock
+from monitor.control import ControlServer, Handler, Lock, make_directory
 from monitor.core.engine import Engine
 from monitor.core.events import (
     Event,
@@ -37,7 +36,7 @@ from monitor.core.incidents import Effects
 from monitor.core.model import AccountSnapshot, Compared, Level, Market, Source
 from monitor.core.notices import SubjectState
 from monitor.drain import cancel, finish
-from monitor.errors import ControlError, StoreError
+from monitor.errors import MonitorError, StoreError
 from monitor.health import Vitals, health
 from monitor.holes import HoleInbox
 from monitor.inbox import EngineInbox
@@ -45,10 +44,12 @@ from monitor.journal import JournalWriter
 from monitor.notify.delivery import Delivery
 from monitor.plan import Plan, SourceFactory
 from monitor.ports import Clock, Job, Probe, Stored, unwatched
+from monitor.presence import Presence
 from monitor.status import HistoryView, Holdings, Status
 from monitor.storage.account_cache import AccountCache
 from monitor.storage.history import SqliteHistory
 from monitor.storage.holes_cache import HolesCache
+from monitor.storage.lookout import Lookout
 from monitor.storage.paths import CONTROL_SOCKET, LOCK_FILE, STATE_DB
 from monitor.storage.state import SqliteState
 from monitor.supervise import JobGaveUpError, once_more, supervise
@@ -126,7 +127,7 @@ class Daemon:
         self._watchdog = Watchdog(
             plan.systemd, clock, beats=lambda: self._beats, prove=self._submit_proof, brief=self._brief
         )
-        self._gave_up: JobGaveUpError | None = None  # why the service ends by itself
+        self._gave_up: MonitorError | None = None  # why the service ends by itself
         self._fallbacks = {one.name: one.fallback for one in plan.settings.channels if one.fallback}
         self._state_ok = True
         self._listeners: list[Callable[[Effects], None]] = []
@@ -148,17 +149,19 @@ class Daemon:
         """Watch until stopped.
 
         Raises:
-            AlreadyRunningError: another daemon uses the state directory.
+            AlreadyRunningError: another daemon uses the state directory, or came to use it after its files were
+                removed; then all was drained before.
             ControlError: the state directory or the local socket in it cannot be made.
             JobGaveUpError: a job kept dying; all else was drained before.
         """
-        _make_directory(self._plan.state_dir)
-        with Lock(self._plan.state_dir / LOCK_FILE):
+        make_directory(self._plan.state_dir)
+        with Lock(self._plan.state_dir / LOCK_FILE) as lock:
             control = ControlServer(self._plan.state_dir / CONTROL_SOCKET, self._commands())
+            presence = Presence(lock, control, self._clock, self._displaced)
             try:
                 await self._open()
                 await control.start()
-                await self._work()
+                await self._work(presence)
             finally:
                 await control.stop()
                 await self._close()
@@ -232,7 +235,7 @@ class Daemon:
             self._journal.close()
         log.info("daemon.stopped", ticks=self.ticks, evaluations=self._engine.evaluations)
 
-    async def _work(self) -> None:
+    async def _work(self, presence: Presence) -> None:
         arriving = [
             *(job for feed in self._sources.feeds.values() for job in feed.jobs()),
             *(job for account in self._sources.accounts for job in account.jobs()),
@@ -253,6 +256,8 @@ class Daemon:
                     *self._backfill.jobs(),
                     Job("heartbeat", self._beat),
                     Job("keep-accounts", self._keep),
+                    Job("look-through", Lookout((self._store, self._history), self._clock).run),
+                    *presence.jobs(),
                     *self._watchdog.jobs(),
                 ],
             )
@@ -303,6 +308,11 @@ class Daemon:
             self._stop.set()
             if needed:
                 await once_more(job)
+
+    def _displaced(self, error: MonitorError) -> None:
+        """Drain and end: another daemon watches with the same configuration, and would double every message."""
+        self._gave_up = self._gave_up or error
+        self._stop.set()
 
     def _died(self, death: JobDied) -> None:
         self._deaths[death.job] = self._deaths.get(death.job, 0) + 1
@@ -509,13 +519,3 @@ def _as_ms(latencies: Latencies) -> dict[str, float]:
         "p99_ms": round(latencies.p99_s * 1000, 3),
         "worst_ms": round(latencies.worst_s * 1000, 3),
     }
-
-
-def _make_directory(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise ControlError(
-            f"{path}: {error.strerror}. The state directory cannot be made; make it, owned by the user of the "
-            "service, or name another one in [state] directory"
-        ) from error

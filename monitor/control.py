@@ -10,7 +10,9 @@ import os
 import select
 import socket
 import struct
+import threading
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -34,37 +36,102 @@ Handler = Callable[[Mapping[str, Any]], Awaitable[object]]
 
 
 class Lock:
-    """An exclusive lock on a state directory, held until closed or until the process ends."""
+    """An exclusive lock on a state directory, held until closed or until the process ends.
+
+    Who holds it is decided by the file that the path leads to: a lock on a file that was removed keeps nobody out.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._descriptor: int | None = None
+        self._swapping = threading.Lock()  # a thread may still be taking it anew while it is closed
 
     def __enter__(self) -> Self:
-        try:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise ControlError(f"{self._path}: {error.strerror}. The state directory must be writable.") from error
-        try:
-            _exclusive(descriptor)
-        except OSError as error:
-            holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
-            os.close(descriptor)
-            raise AlreadyRunningError(
-                f"another daemon (process {holder or 'unknown'}) uses {self._path.parent}; "
-                "stop it, or give this one a state directory of its own"
-            ) from error
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-        self._descriptor = descriptor
+        self._descriptor = self._taken()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        with self._swapping:
+            if self._descriptor is not None:
+                os.close(self._descriptor)
+                self._descriptor = None
+
+    def is_held(self) -> bool:
+        """Return whether others find the lock: the path leads to the file that is locked. Blocks as disks do."""
+        with self._swapping:
+            return self._descriptor is not None and _leads_to(self._path, os.fstat(self._descriptor))
+
+    def retake(self) -> None:
+        """Take the lock on the file that is there now, and make it if there is none. Blocks up to seconds.
+
+        Does nothing once the lock was closed.
+
+        Raises:
+            AlreadyRunningError: another daemon was faster.
+            ControlError: the directory or the file cannot be made.
+        """
+        make_directory(self._path.parent)
+        descriptor = self._taken()
+        with self._swapping:
+            old, self._descriptor = self._descriptor, descriptor
+            if old is None:
+                self._descriptor, old = None, descriptor
+            os.close(old)
+
+    def _taken(self) -> int:
+        """Return a descriptor that holds the lock of the file that the path leads to."""
+        for _ in range(_ATTEMPTS):
+            try:
+                descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            except OSError as error:
+                raise ControlError(
+                    f"{self._path}: {error.strerror}. The state directory must be writable."
+                ) from error
+            try:
+                _exclusive(descriptor)
+            except BlockingIOError as error:
+                holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+                os.close(descriptor)
+                raise AlreadyRunningError(
+                    f"another daemon (process {holder or 'unknown'}) uses {self._path.parent}; "
+                    "stop it, or give this one a state directory of its own"
+                ) from error
+            except OSError as error:
+                os.close(descriptor)
+                raise ControlError(f"{self._path}: {error.strerror}. It cannot be locked.") from error
+            # Between opening and locking it somebody may have removed it, and another daemon locked a new one.
+            if _leads_to(self._path, os.fstat(descriptor)):
+                with suppress(OSError):  # a full disk: it is for people, and the lock holds without
+                    os.ftruncate(descriptor, 0)
+                    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+                return descriptor
+            os.close(descriptor)
+        raise ControlError(f"{self._path}: removed again and again by another program.")
+
+
+def make_directory(path: Path) -> None:
+    """Make a state directory, for its owner only; one that is there stays as it is.
+
+    Raises:
+        ControlError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ControlError(
+            f"{path}: {error.strerror}. The state directory cannot be made; make it, owned by the user of the "
+            "service, or name another one in [state] directory"
+        ) from error
+
+
+def _leads_to(path: Path, file: os.stat_result) -> bool:
+    """Return whether a path leads to this file, which is open, so that no other can have its number."""
+    try:
+        return os.path.samestat(path.stat(), file)
+    except OSError:
+        return False
 
 
 def _exclusive(descriptor: int) -> None:
@@ -72,7 +139,7 @@ def _exclusive(descriptor: int) -> None:
     for _ in range(_ATTEMPTS - 1):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             select.select((), (), (), _ATTEMPT_PAUSE_S)
         else:
             return
@@ -101,6 +168,7 @@ class ControlServer:
         self._path = path
         self._handlers = handlers
         self._server: asyncio.Server | None = None
+        self._made: os.stat_result | None = None  # the socket's file
 
     async def start(self) -> None:
         """Listen; the caller holds the lock of the directory.
@@ -110,21 +178,38 @@ class ControlServer:
         """
         if len(os.fsencode(self._path)) > PATH_LIMIT:
             raise ControlError(f"{self._path}: too long for a socket; use a shorter state directory")
-        self._path.unlink(missing_ok=True)
-        before = os.umask(0o177)
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            self._server = await asyncio.start_unix_server(self._serve, self._path, limit=REQUEST_LIMIT)
+            self._path.unlink(missing_ok=True)
+            listening.bind(str(self._path))
+            # Nobody can connect before it listens. Not by a umask: files of other threads would get it as well.
+            self._path.chmod(0o600)
+            self._made = self._path.stat()
+            self._server = await asyncio.start_unix_server(self._serve, sock=listening, limit=REQUEST_LIMIT)
         except OSError as error:
+            listening.close()
             raise ControlError(f"{self._path}: {error.strerror}") from error
-        finally:
-            os.umask(before)
 
     async def stop(self) -> None:
-        """Stop listening and remove the socket."""
+        """Stop listening and remove the socket, unless another one has its place."""
         if self._server is not None:
+            if self.is_reachable():
+                self._path.unlink(missing_ok=True)
             self._server.close()
-            self._path.unlink(missing_ok=True)
-            self._server = None
+            self._server = self._made = None
+
+    def is_reachable(self) -> bool:
+        """Return whether the path leads to the socket that listens. Blocks as disks do."""
+        return self._made is not None and _leads_to(self._path, self._made)
+
+    async def restart(self) -> None:
+        """Listen anew where the path leads now; the caller holds the lock.
+
+        Raises:
+            ControlError: the socket cannot be made.
+        """
+        await self.stop()
+        await self.start()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

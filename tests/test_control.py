@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import socket
@@ -14,8 +15,15 @@ from typing import Any
 
 import pytest
 
+from monitor import control
 from monitor.control import PATH_LIMIT, ControlServer, Lock, ask, is_running
 from monitor.errors import AlreadyRunningError, ControlError, NotRunningError
+
+
+@pytest.fixture(autouse=True)
+def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock that is taken is told after a moment, not after a second."""
+    monkeypatch.setattr(control, "_ATTEMPT_PAUSE_S", 0.001)
 
 
 async def hello(request: Mapping[str, Any]) -> object:
@@ -171,3 +179,110 @@ def test_a_lock_in_a_missing_directory_is_a_clear_error(tmp_path: Path) -> None:
     """The message names the path."""
     with pytest.raises(ControlError, match="writable"), Lock(tmp_path / "no" / "lock"):
         pass
+
+
+def test_a_lock_whose_file_is_gone_is_not_held(tmp_path: Path) -> None:
+    """Nobody else would find it; taken anew it keeps others out again, directory and all."""
+    path = tmp_path / "s" / "lock"
+    path.parent.mkdir()
+    with Lock(path) as lock:
+        assert lock.is_held()
+        path.unlink()
+        path.parent.rmdir()
+        assert not lock.is_held()
+        lock.retake()
+        assert lock.is_held()
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+        with pytest.raises(AlreadyRunningError), Lock(path):
+            pass
+    assert not is_running(path)
+
+
+def test_a_lock_that_another_took_meanwhile_is_not_taken(tmp_path: Path) -> None:
+    """Two never both believe to hold it."""
+    with Lock(tmp_path / "lock") as first:
+        (tmp_path / "lock").unlink()
+        with Lock(tmp_path / "lock") as second:
+            with pytest.raises(AlreadyRunningError):
+                first.retake()
+            assert second.is_held()
+            assert not first.is_held()
+        first.retake()
+        assert first.is_held()
+
+
+def test_a_file_that_is_removed_while_it_is_being_locked_does_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between opening and locking another daemon may have made a file of its own, and holds that."""
+    real = control._exclusive
+    others: list[Lock] = []
+
+    def exclusive(descriptor: int) -> None:
+        monkeypatch.setattr(control, "_exclusive", real)
+        (tmp_path / "lock").unlink()
+        others.append(Lock(tmp_path / "lock").__enter__())
+        real(descriptor)
+
+    monkeypatch.setattr(control, "_exclusive", exclusive)
+    with pytest.raises(AlreadyRunningError), Lock(tmp_path / "lock"):
+        pass
+    assert others[0].is_held()
+    others[0].__exit__(None, None, None)
+
+
+def test_a_lock_closed_while_it_is_taken_anew_stays_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A daemon that ends does not wait for the thread that takes it."""
+    real = control._exclusive
+    lock = Lock(tmp_path / "lock").__enter__()
+    (tmp_path / "lock").unlink()
+
+    def exclusive(descriptor: int) -> None:
+        real(descriptor)
+        lock.__exit__(None, None, None)
+
+    monkeypatch.setattr(control, "_exclusive", exclusive)
+    lock.retake()
+    assert not lock.is_held()
+    assert not is_running(tmp_path / "lock")
+
+
+def test_a_file_that_cannot_be_locked_is_not_another_daemon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A running daemon would end for it."""
+
+    def exclusive(_descriptor: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(control, "_exclusive", exclusive)
+    with pytest.raises(ControlError, match="No locks") as raised, Lock(tmp_path / "lock"):
+        pass
+    assert not isinstance(raised.value, AlreadyRunningError)
+
+
+async def test_a_socket_in_the_place_of_ours_is_left_alone(tmp_path: Path) -> None:
+    """It is that of the daemon that goes on."""
+    first, second = (ControlServer(tmp_path / "control.sock", HANDLERS) for _ in range(2))
+    await first.start()
+    await second.start()
+    assert not first.is_reachable()
+    await first.stop()
+    assert second.is_reachable()
+    await second.stop()
+    assert not (tmp_path / "control.sock").exists()
+
+
+async def test_the_umask_of_other_threads_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that makes its directory anew at that moment could not enter it."""
+
+    def umask(_mask: int) -> int:
+        raise AssertionError
+
+    monkeypatch.setattr(os, "umask", umask)
+    server = ControlServer(tmp_path / "s", HANDLERS)
+    await server.start()
+    assert stat.S_IMODE((tmp_path / "s").stat().st_mode) == 0o600
+    await server.stop()
