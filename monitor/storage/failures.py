@@ -31,6 +31,7 @@ _HINTS: Final = {
 _OS_HINTS: Final = {errno.ENOSPC: _FULL, errno.EDQUOT: _FULL, errno.EIO: _HINTS[sqlite3.SQLITE_IOERR]}
 # A connection may keep to what is no more, such as a log that was cut off: after these it is made anew.
 _BROKEN: Final = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PROTOCOL)
+_EXPECTED: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL)
 _PRIMARY_CODE: Final = 0xFF  # the rest of an extended result code only refines it
 
 
@@ -61,6 +62,17 @@ def translated(path: Path, operation: str) -> Iterator[None]:
     except OSError as error:
         hint = _OS_HINTS.get(error.errno or 0, _ACCESS)
         raise StoreError(str(path), operation, error.strerror or type(error).__name__, hint) from error
+
+
+def is_odd(error: StoreError) -> bool:
+    """Return whether it may be the file itself that is wrong, as opposed to a full disk or another's lock."""
+    code = getattr(error.__cause__, "sqlite_errorcode", 0) & _PRIMARY_CODE
+    return code not in _EXPECTED and not isinstance(error, UnstorableError)
+
+
+def is_cut_short(error: StoreError) -> bool:
+    """Return whether the file or its log ends before its end."""
+    return getattr(error.__cause__, "sqlite_errorcode", 0) == sqlite3.SQLITE_IOERR_SHORT_READ
 
 
 def breaks_connection(error: StoreError) -> bool:

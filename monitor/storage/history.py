@@ -21,7 +21,7 @@ from monitor.core.model import Change, Sample
 from monitor.errors import DamagedError, StoreError
 from monitor.ports import Clock, Replaced
 from monitor.storage import salvage
-from monitor.storage.failures import MOVED, UnstorableError, breaks_connection
+from monitor.storage.failures import MOVED, UnstorableError, breaks_connection, is_odd
 from monitor.storage.history_schema import (
     DROP_EMPTY_SUBJECTS,
     FOLD,
@@ -33,6 +33,7 @@ from monitor.storage.history_schema import (
     PUT_SAMPLE,
     PUT_SUBJECT,
 )
+from monitor.storage.lookout import Inspector
 from monitor.storage.sqlite import BUSY_S, Database
 
 log = structlog.get_logger()
@@ -91,6 +92,10 @@ class SqliteHistory:
         self._replaced_s = -math.inf  # when a damaged file was last set aside, monotonic
         self._broken = False  # a new connection is needed
         self._db = Database(path, HISTORY_SCHEMA, synchronous="NORMAL", busy_s=busy_s)
+        # It may be large: a look at all of it would take its disk for seconds, again and again.
+        self._inspector = Inspector(path, HISTORY_SCHEMA, whole=False)
+        self._closings = 0
+        self._in_doubt = False
         self._clock = clock
         self._settings = settings
         self._on_state = on_state
@@ -157,6 +162,29 @@ class SqliteHistory:
             log.error("history.moved", path=str(self._db.path))
             self._on_replaced(Replaced(MOVED, "", "", whole=True))
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether a write failed in an odd way since the file was looked at."""
+        return self._in_doubt
+
+    async def look_through(self) -> None:
+        """Look whether a part of its file is still sound; if it is not, it is set aside with the next write.
+
+        Never raises.
+        """
+        if self._damage is not None or not self._db.in_place():
+            return
+        self._in_doubt = False
+        seen = self._closings
+        try:
+            damage = await self._inspector.damage()
+        except StoreError as error:
+            log.warning("history.look_failed", path=error.path, cause=error.cause)
+            return
+        if damage is not None and self._closings == seen and self._db.in_place():
+            log.error("history.damage_found", path=damage.path, cause=damage.cause)
+            self._damage = damage
+
     async def _let_go(self) -> None:
         try:
             await self._db.close()
@@ -165,6 +193,7 @@ class SqliteHistory:
         self._known.clear()
         self._to_prune.clear()
         self._broken = False
+        self._closings += 1
 
     async def _replace(self, damage: DamagedError) -> None:
         """Begin anew. Nothing is saved: history is large, and nothing is decided by it."""
@@ -195,6 +224,7 @@ class SqliteHistory:
                 if isinstance(error, DamagedError) and self._db.is_open:
                     self._damage = error
                 self._broken = self._broken or breaks_connection(error)
+                self._in_doubt = self._in_doubt or is_odd(error)
                 failures = min(failures + 1, 10)
                 self._turned_bad(error)
             else:

@@ -170,8 +170,12 @@ class Database:
             for statement in outstanding(self.path, self._schema, Header(*header)):
                 await connection.execute(statement)
 
-    async def close(self) -> None:
+    async def close(self, *, keep_log: bool = False) -> None:
         """Close once work under way is over; calling it twice is fine.
+
+        Args:
+            keep_log: leave the write-ahead log as it is. Else SQLite empties it into the file, whatever stands in
+                it by now; it looks at its checksums only when a file is opened.
 
         Raises:
             StoreError: closing failed; the connection is gone all the same.
@@ -180,7 +184,13 @@ class Database:
             connection, self._connection = self._connection, None
             if connection is not None:
                 with translated(self.path, "close"):
-                    await connection.close()
+                    # The last one that closes empties the log; one that only reads cannot.
+                    last = await asyncio.to_thread(_only_reading, self.path) if keep_log else None
+                    try:
+                        await connection.close()
+                    finally:
+                        if last is not None:
+                            last.close()
 
     @asynccontextmanager
     async def transaction(self, operation: str) -> AsyncIterator[aiosqlite.Connection]:
@@ -217,6 +227,17 @@ class Database:
         if self._connection is None:
             raise StoreError(str(self.path), operation, "the database is not open")
         return self._connection
+
+
+def _only_reading(path: Path) -> sqlite3.Connection | None:
+    """Return a connection that has the log open, whatever stands in it; None if there is no file."""
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    with suppress(sqlite3.Error):
+        connection = sqlite3.connect(uri, uri=True, timeout=0, isolation_level=None, check_same_thread=False)
+        with suppress(sqlite3.Error):
+            connection.execute("PRAGMA schema_version").fetchone()  # the catalogue may be what is damaged
+        return connection
+    return None
 
 
 def _identity_of(path: Path) -> tuple[int, int] | None:

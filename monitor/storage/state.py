@@ -12,7 +12,8 @@ from monitor.core.notices import Fate, Hold, Notice, SubjectState
 from monitor.errors import DamagedError, StoreError
 from monitor.ports import Attempt, Clock, Replaced, Rows, Stored
 from monitor.storage import salvage, statements
-from monitor.storage.failures import MOVED, breaks_connection
+from monitor.storage.failures import MOVED, breaks_connection, is_cut_short, is_odd
+from monitor.storage.lookout import Inspector
 from monitor.storage.outbox import (
     AttemptRow,
     OutboxCount,
@@ -74,11 +75,42 @@ class SqliteState:
         self._damage: DamagedError | None = None  # found while it was open
         self._replaced: Replaced | None = None  # to be told
         self._replaced_s = -math.inf  # when a damaged file was last set aside, monotonic
+        self._inspector = Inspector(path, STATE_SCHEMA, whole=True)
+        self._openings = 0
+        self._in_doubt = False
         self.unreadable = 0
 
     def usable(self) -> bool:
         """Return whether it is open, neither damaged nor failing, and its file still where it was."""
         return self._damage is None and not self._broken and self._db.in_place()
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether a write failed in an odd way since the file was looked through."""
+        return self._in_doubt
+
+    async def look_through(self) -> None:
+        """Look whether its file is still sound; if it is not, it is set aside when it is opened next.
+
+        Never raises, and delays no commit.
+        """
+        if not self.usable():
+            return
+        self._in_doubt = False
+        seen = self._openings
+        damage: DamagedError | None = None
+        cut = False
+        try:
+            damage = await self._inspector.damage()
+        except StoreError as error:
+            cut = is_cut_short(error)
+            log.warning("state.look_failed", path=error.path, cause=error.cause)
+        # What was opened anew meanwhile is another file.
+        if self._openings == seen and self.usable():
+            self._damage = damage
+            self._broken = cut
+            if damage is not None:
+                log.error("state.damage_found", path=damage.path, cause=damage.cause)
 
     async def open(self) -> Stored:
         """Open, migrate, drop old settled rows, and return what it holds.
@@ -107,7 +139,7 @@ class SqliteState:
             log.error("state.moved", path=str(self._db.path))
             self._replaced = Replaced(MOVED, "", "", whole=True)
         try:
-            await self._db.close()
+            await self._db.close(keep_log=self._damage is not None)
         except StoreError as error:
             log.warning("state.close_failed", path=error.path, cause=error.cause)
         self._broken = False
@@ -129,6 +161,8 @@ class SqliteState:
 
     async def _opened(self) -> Stored:
         await self._db.open()
+        self._openings += 1
+        self._in_doubt = False
         await self._prune()
         subjects = await self._db.rows("read levels", statements.SUBJECTS)
         notices = await self._db.rows("read outbox", statements.PENDING)
@@ -238,6 +272,7 @@ class SqliteState:
             raise
         except StoreError as error:
             self._broken = self._broken or breaks_connection(error)
+            self._in_doubt = self._in_doubt or is_odd(error)
             raise
 
     async def alerts(
