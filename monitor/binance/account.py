@@ -414,6 +414,8 @@ class AccountFollower:
         if state is None:
             return
         self._inbox.post(state)
+        if state.brief:
+            return
         if not state.ok:
             self._missing = True
             log.warning(

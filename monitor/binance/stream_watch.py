@@ -1,7 +1,8 @@
 """Whether an account's private stream tells what happens: what its follower saw of it, as edges. Pure.
 
 One that is missing for a moment is normal, and so is one that REST once found silent: it is connected anew. What
-people should hear of is what lasts, or comes again and again.
+people should hear of is what lasts, or comes again and again. A loss is said at once all the same, as brief: who
+waits for a trouble to have been over for a while must not take the stream for well meanwhile.
 """
 
 from collections import deque
@@ -32,6 +33,7 @@ class StreamWatch:
         self._in_a_row = 0
         self._event_s: float | None = None
         self._said: str | None = None  # the reason; empty: that it is well; None: nothing yet
+        self._brief = False  # a loss was said that may be over in a moment
 
     def event(self, now_s: float) -> None:
         """Note that an event came."""
@@ -63,9 +65,12 @@ class StreamWatch:
             reason = TELLS_NOTHING
         elif is_open:
             reason = ""
+        elif missing_s > 0.0 and not self._said and self._said is not None and not self._brief:
+            self._brief = True
+            return StreamState(self._account, False, NOT_OPEN, brief=True)
         else:
             return None
-        if reason == self._said:
+        if reason == self._said and not self._brief:
             return None
-        self._said = reason
+        self._said, self._brief = reason, False
         return StreamState(self._account, ok=not reason, reason=reason)

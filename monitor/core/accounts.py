@@ -39,6 +39,7 @@ from monitor.core.model import (
 from monitor.core.notices import Facts, NoticeKind
 from monitor.core.settings import ChannelRule, EngineSettings
 from monitor.core.troubles import ACCOUNT_PREFIX, DRIFT_PREFIX, STREAM_PREFIX, TIERS_PREFIX, Troubles
+from monitor.core.waking import Waking
 
 CALL_LEVEL = Level.CRITICAL
 CALL_AGAIN_S = 300.0  # the exchange repeats its call while it holds
@@ -51,6 +52,7 @@ TIERS_LEVEL = Level.WARNING
 MOVED = 0.001  # new tiers that move a liquidation price by more than this share are told
 NO_ANSWER = "no answer"  # the reason where nothing was heard of an account for too long
 ORDER = "ORDER"  # the exchange's word for a trade as the cause of a change
+LATE_S = 45.0  # where no stream is open, an account is fetched each ten seconds
 _MOST_ORDERS = 256  # remembered, so that none is told twice
 FORCED_FRESH_MS = 60_000  # a forced order this old has no part in an incident that begins
 
@@ -58,7 +60,7 @@ FORCED_FRESH_MS = 60_000  # a forced order this old has no part in an incident t
 class Accounts:
     """Owns the accounts, their tier tables and what comparing them found."""
 
-    def __init__(self, incidents: Incidents) -> None:
+    def __init__(self, incidents: Incidents, waking: Waking) -> None:
         self._incidents = incidents
         self._settings = EngineSettings()
         self._common: dict[str, BracketTable] = {}
@@ -66,7 +68,8 @@ class Accounts:
         self._whole: dict[str, AccountSnapshot] = {}
         self._troubles = Troubles(incidents)
         self._lost: dict[str, AccountState] = {}  # accounts that cannot be followed now
-        self._hearing = Hearing()
+        self._deaf: dict[str, str] = {}  # why their private streams tell nothing, by account
+        self._hearing = Hearing(waking)
         self._silent: frozenset[str] = frozenset()  # accounts of which nothing was heard for too long
         self._unfollowed: frozenset[str] = frozenset()
         self._audits: dict[str, Audit] = {}
@@ -89,6 +92,7 @@ class Accounts:
         self._own = {name: known for name, known in self._own.items() if name in kept}
         self._whole = {name: known for name, known in self._whole.items() if name in kept}
         self._lost = {name: known for name, known in self._lost.items() if name in kept}
+        self._deaf = {name: known for name, known in self._deaf.items() if name in kept}
         self._audits = {name: known for name, known in self._audits.items() if name in kept}
         self._backing = {leg: wallet for leg, wallet in self._backing.items() if leg[0] in kept}
         self._hearing.configure(settings.accounts, now.mono_s)
@@ -126,6 +130,7 @@ class Accounts:
             # What an earlier run could not follow answers now, or is typed in and followed no more.
             self._troubles.follow(ACCOUNT_PREFIX, snapshot.account, now, self._facts(snapshot.account), bad=False)
         if snapshot.source is Source.GIVEN:
+            self._deaf.pop(snapshot.account, None)
             for prefix in (DRIFT_PREFIX, STREAM_PREFIX):
                 self._troubles.follow(prefix, snapshot.account, now, self._facts(snapshot.account), bad=False)
 
@@ -181,12 +186,26 @@ class Accounts:
             self._lost[event.account] = event
         self._note_unfollowed()
         facts = self._facts(event.account, reason=event.reason, detail=event.hint)
+        facts = msgspec.structs.replace(facts, unseen=event.account not in self._whole)
         self._troubles.follow(ACCOUNT_PREFIX, event.account, now, facts, bad=not event.ok)
 
     def stream(self, event: StreamState, now: Now) -> None:
         """Tell that changes of an account are noticed late, or at once again."""
-        facts = self._facts(event.account, reason=event.reason)
+        if event.brief:
+            self._troubles.relapse(STREAM_PREFIX, event.account, now)
+            return
+        facts = self._stream_facts(event.account, event.reason, now)
         self._troubles.follow(STREAM_PREFIX, event.account, now, facts, bad=not event.ok)
+        if event.ok:
+            self._deaf.pop(event.account, None)
+        elif event.account in self._settings.accounts:
+            self._deaf[event.account] = event.reason
+
+    def _stream_facts(self, account: str, reason: str, now: Now) -> Facts:
+        """Return what is sure of an account whose stream tells nothing."""
+        late = self._hearing.age_s(account, now.mono_s) >= LATE_S
+        undescribed = account in self._unfollowed or late
+        return msgspec.structs.replace(self._facts(account, reason=reason), undescribed=undescribed)
 
     def job_died(self, event: JobDied, now: Now) -> None:
         """Tell that a part of the service failed."""
@@ -197,7 +216,6 @@ class Accounts:
 
     def _listen(self, now: Now) -> None:
         """Tell which accounts have fallen silent without anybody saying so, and that they are heard again."""
-        self._hearing.beat(now.mono_s)
         silent = self._hearing.silent(now.mono_s)
         if silent != self._silent:
             returned, self._silent = self._silent - silent, silent
@@ -206,7 +224,9 @@ class Accounts:
                 self._troubles.follow(ACCOUNT_PREFIX, name, now, self._facts(name), bad=False)
         for name in self._hearing.told(now.mono_s) - self._lost.keys():
             age_s = self._hearing.age_s(name, now.mono_s)
-            facts = msgspec.structs.replace(self._facts(name, reason=NO_ANSWER), mark_age_s=age_s)
+            facts = msgspec.structs.replace(
+                self._facts(name, reason=NO_ANSWER), mark_age_s=age_s, unseen=name not in self._whole
+            )
             self._troubles.follow(ACCOUNT_PREFIX, name, now, facts, bad=True)
 
     def reconcile(self, event: Reconciled, now: Now) -> None:
@@ -353,6 +373,8 @@ class Accounts:
     def remind(self, now: Now) -> None:
         """Notice which accounts fell silent, and repeat troubles that last."""
         self._listen(now)
+        for name, reason in self._deaf.items():
+            self._troubles.amend(STREAM_PREFIX, name, self._stream_facts(name, reason, now))
         self._troubles.remind(now)
 
     def whole(self) -> tuple[AccountSnapshot, ...]:

@@ -203,11 +203,15 @@ class AtRest(msgspec.Struct, frozen=True, tag=True):
 
 
 class StreamState(msgspec.Struct, frozen=True, tag=True):
-    """Whether an account's private stream tells of changes; without it REST alone does, some time later."""
+    """Whether an account's private stream tells of changes; without it REST alone does, some time later.
+
+    ``brief``: it was lost a moment ago, which is no news; but what was told of it before is not over either.
+    """
 
     account: str
     ok: bool
     reason: str = ""
+    brief: bool = False
 
 
 class Away(msgspec.Struct, frozen=True, tag=True):

@@ -140,7 +140,7 @@ class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
     from_ms: int = 0  # bounds of that time, exchange time
     until_ms: int = 0
     ends: bool = False  # of a part that failed: it is not started anew, the service ends
-    unseen: bool = False  # of an account that cannot be followed: nothing is known of it, from no earlier run either
+    unseen: bool = False  # of an account that cannot be followed: nothing is known of it
     undescribed: bool = False  # of a missing private stream: REST does not describe the account either
 
 

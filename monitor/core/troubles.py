@@ -50,6 +50,7 @@ class _Trouble:
 
     def __init__(self) -> None:
         self.facts = Facts()
+        self.worst = Facts()  # as it was when it was last bad
         self.level = Level.OK
         self.bad = False
         self.since_s = 0.0  # when it last became bad or good, monotonic
@@ -79,8 +80,24 @@ class Troubles:
         if bad is not trouble.bad or not trouble.since_s:
             trouble.bad, trouble.since_s = bad, now.mono_s
         trouble.facts = facts
+        if bad:
+            trouble.worst = facts
         trouble.level = _KINDS[prefix].level if level is None else level
         self._judge(subject, trouble, now)
+
+    def amend(self, prefix: str, name: str, facts: Facts) -> None:
+        """Let what lasts be repeated with other words, which are no news."""
+        trouble = self._under_way.get(f"{prefix}{name}")
+        if trouble is not None and trouble.bad:
+            trouble.facts = trouble.worst = facts
+
+    def relapse(self, prefix: str, name: str, now: Now) -> None:
+        """Let what was about to be told as over go on, without a word; what is bad or over stays so."""
+        subject = f"{prefix}{name}"
+        trouble = self._under_way.get(subject)
+        if trouble is not None and not trouble.bad:
+            trouble.bad, trouble.since_s, trouble.facts = True, now.mono_s, trouble.worst
+            trouble.said |= _gist(subject, trouble)
 
     def died(self, name: str, now: Now, facts: Facts) -> None:
         """Tell that a part of the service failed: once until it has run long enough, and that the service ends."""

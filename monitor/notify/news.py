@@ -126,6 +126,8 @@ def _account_lines(notice: Notice) -> Iterator[Line]:
         yield Line("To do", clean(facts.detail, DETAIL_CHARS))
     if facts.symbols:
         yield Line("Meaning", "without their tiers these positions have no level; the others keep being watched")
+    elif facts.unseen:
+        yield Line("Meaning", "nothing is known of its positions yet, so none of them is watched")
     else:
         yield Line("Meaning", "positions may have changed unseen; what is known keeps being watched")
 

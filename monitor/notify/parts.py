@@ -7,7 +7,8 @@ from monitor.core.notices import Facts, NoticeKind
 from monitor.notify.words import Line, clean
 
 _SILENT = "silent"  # REST shows again and again what no event told
-_CHECKED = "positions and margins are checked by REST every 10 to 30 s meanwhile; prices are followed as ever"
+_CHECKED = "while REST answers, changes of the account are noticed up to 30 s late; without it not at all"
+_UNSEEN = "REST does not describe the account either: until one of both does, changes of it are not noticed at all"
 
 
 def _job_title(facts: Facts) -> str:
@@ -37,7 +38,8 @@ def _job_back_lines(facts: Facts, tz: tzinfo) -> Iterator[Line]:  # noqa: ARG001
 
 def _stream_title(facts: Facts) -> str:
     what = "tells nothing" if facts.reason == _SILENT else "is missing"
-    return f"STREAM - {_account(facts)}: its private stream {what}, changes are noticed up to 30 s late"
+    meaning = "and REST does not answer for it" if facts.undescribed else "changes are noticed late"
+    return f"STREAM - {_account(facts)}: its private stream {what}, {meaning}"
 
 
 def _stream_back_title(facts: Facts) -> str:
@@ -48,7 +50,7 @@ def _stream_lines(facts: Facts, tz: tzinfo) -> Iterator[Line]:  # noqa: ARG001 -
     yield Line("Account", _account(facts))
     silent = "REST showed changes that it had not told, and so it was connected anew in vain"
     yield Line("Reason", silent if facts.reason == _SILENT else "no connection has been open for a minute or more")
-    yield Line("Meaning", _CHECKED)
+    yield Line("Meaning", _UNSEEN if facts.undescribed else _CHECKED)
 
 
 def _stream_back_lines(facts: Facts, tz: tzinfo) -> Iterator[Line]:  # noqa: ARG001 - same

@@ -8,6 +8,7 @@ MISSING, SILENT, WELL = (
     StreamState("main", False, "silent"),
     StreamState("main", True),
 )
+LOST = StreamState("main", False, "not_open", brief=True)
 
 
 class Story:
@@ -24,14 +25,29 @@ class Story:
 
 
 def test_one_that_is_missing_for_a_moment_is_nobodys_business() -> None:
-    """Rotations and losses are made good within seconds; the first thing said is that it is well."""
+    """Losses are made good within seconds: that one is under way is said as brief, and no more."""
     story = Story()
     story.at(0.0, 5.0)
     assert story.said == []
     story.at(1.0)
     for now_s in range(2, 62):
         story.at(now_s, now_s - 2.0)
-    assert story.said == [WELL]
+    assert story.said == [WELL, LOST]
+
+
+def test_a_loss_soon_after_the_return_is_said_at_once_and_so_is_its_end() -> None:
+    """Or its end would be told while it is lost again; what lasts a minute is told as ever."""
+    story = Story()
+    for now_s in range(61):
+        story.at(now_s, now_s + 0.1)
+    story.at(61.0)
+    story.at(100.0, 0.5)
+    story.at(100.5, 1.0)
+    assert story.said == [MISSING, WELL, LOST]
+    story.at(101.0)
+    story.at(200.0, 1.0)
+    story.at(260.0, 61.0)
+    assert story.said == [MISSING, WELL, LOST, WELL, LOST, MISSING]
 
 
 def test_one_that_is_missing_for_a_minute_is_told_once_and_so_is_its_return() -> None:

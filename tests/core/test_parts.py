@@ -1,6 +1,6 @@
 """Parts of the service that fail, and private streams that are missing: told once, and ended once."""
 
-from monitor.core.events import Heartbeat, JobDied, Restored, Snapshot, StreamState
+from monitor.core.events import AccountState, Heartbeat, JobDied, Restored, Snapshot, StreamState
 from monitor.core.model import Level
 from monitor.core.notices import NoticeKind
 from monitor.core.troubles import JOB_DWELL_S
@@ -120,6 +120,85 @@ def test_a_stream_that_comes_and_goes_is_told_once() -> None:
         desk.beat(60)
     desk.beat(120)
     assert kinds(desk) == [STREAM, STREAM_BACK]
+
+
+def test_a_stream_that_is_lost_again_is_not_told_to_be_back() -> None:
+    """Not while it is missing, and without a word; two minutes count from when it was open for good."""
+    desk = Desk()
+    streamed(desk, ok=False)
+    desk.beat(60)
+    streamed(desk, ok=True)
+    desk.beat(80)
+    desk.step(StreamState("main", False, "not_open", brief=True))
+    desk.beat(59)
+    assert kinds(desk) == [STREAM]
+    streamed(desk, ok=False)
+    desk.beat(60)
+    streamed(desk, ok=True)
+    desk.beat(118)
+    assert kinds(desk) == [STREAM]
+    desk.beat(3)
+    assert kinds(desk) == [STREAM, STREAM_BACK]
+
+
+def test_what_a_silent_stream_was_told_for_is_no_news_when_it_is_lost_for_a_moment() -> None:
+    """It is still the same trouble; of a loss alone nothing is told."""
+    desk = Desk()
+    streamed(desk, ok=False, reason="silent")
+    streamed(desk, ok=True)
+    desk.beat(30)
+    desk.step(StreamState("main", False, "not_open", brief=True))
+    desk.beat(10)
+    streamed(desk, ok=True)
+    desk.beat(121)
+    assert kinds(desk) == [STREAM, STREAM_BACK]
+    desk.step(StreamState("main", False, "not_open", brief=True))
+    desk.beat(200)
+    assert kinds(desk) == [STREAM, STREAM_BACK]
+
+
+def test_a_loss_after_a_restart_keeps_what_the_run_before_told() -> None:
+    """This run knows only that it was told."""
+    desk = Desk()
+    streamed(desk, ok=False)
+    successor = desk.restarted()
+    streamed(successor, ok=True)
+    successor.beat(60)
+    successor.step(StreamState("main", False, "not_open", brief=True))
+    successor.beat(100)
+    assert kinds(successor) == []
+    streamed(successor, ok=True)
+    successor.beat(122)
+    assert kinds(successor) == [STREAM_BACK]
+
+
+def test_a_missing_stream_says_whether_rest_still_describes_the_account() -> None:
+    """Only what is sure: where it does not, or nothing was heard for long, nobody notices a change."""
+    desk = Desk()
+    streamed(desk, ok=False)
+    assert not desk.notices[-1].facts.undescribed
+    lost = Desk()
+    lost.step(AccountState("main", ok=False, reason="timeout"))
+    streamed(lost, ok=False)
+    assert lost.notices[-1].facts.undescribed
+    late = Desk(answering=False)
+    late.beat(46)
+    streamed(late, ok=False)
+    assert late.notices[-1].facts.undescribed
+    lost.step(AccountState("main", ok=True))
+    lost.beat(7200)
+    assert [n.facts.undescribed for n in lost.notices if n.kind is STREAM] == [True, False]
+
+
+def test_an_account_of_which_nothing_is_known_is_not_said_to_be_watched() -> None:
+    """On a first start there is nothing to keep watching."""
+    desk = Desk()
+    desk.step(AccountState("main", ok=False, reason="rate_limit"))
+    assert desk.notices[-1].facts.unseen
+    known = Desk()
+    known.step(Snapshot(account(isolated())))
+    known.step(AccountState("main", ok=False, reason="rate_limit"))
+    assert not known.notices[-1].facts.unseen
 
 
 def test_a_stream_that_is_well_is_no_news_but_ends_what_an_earlier_run_told() -> None:

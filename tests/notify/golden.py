@@ -197,6 +197,13 @@ _SINGLE: dict[str, Notice] = {
     "private stream that is silent": notice(
         NoticeKind.STREAM, Level.WARNING, _of(OF_TESTNET, reason="silent"), number=36
     ),
+    "private stream beside REST that does not answer": notice(
+        NoticeKind.STREAM, Level.WARNING, _of(OF_TESTNET, reason="not_open", undescribed=True), number=36
+    ),
+    "account of which nothing is known": notice(
+        NoticeKind.ACCOUNT, Level.CRITICAL,
+        _of(OF_TESTNET, reason="rate_limit", detail="It is asked again at 12:34:56 UTC", unseen=True), number=32,
+    ),
     "private stream back": notice(NoticeKind.STREAM_BACK, Level.OK, OF_TESTNET, number=36),
     "part": notice(
         NoticeKind.JOB, Level.WARNING, _of(OF_LIVE, detail="feed-usdm-a", reason="TypeError"), number=37

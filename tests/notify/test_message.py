@@ -305,7 +305,7 @@ DRAWN: dict[str, st.SearchStrategy[Any]] = {
     "changes": st.lists(CHANGES, max_size=7).map(tuple),
     "moved": st.lists(st.tuples(ODD, ODD, NUMBER, NUMBER), max_size=7).map(tuple),
     "corrected": st.booleans(),
-    **dict.fromkeys(("bridged", "ends", "eased"), st.booleans()),
+    **dict.fromkeys(("bridged", "ends", "eased", "unseen", "undescribed"), st.booleans()),
     **dict.fromkeys(("from_ms", "until_ms"), TIME),
     "away": st.lists(AWAYS, max_size=7).map(tuple),
     "reason": st.sampled_from(["recovered", "passed", "liquidated", "first seen", "http-401", "overdue"]) | ODD,

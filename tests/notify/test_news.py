@@ -147,6 +147,8 @@ def test_an_account_that_cannot_be_followed_says_what_to_do() -> None:
         "To do: Allow futures",
         "Meaning: positions may have changed unseen; what is known keeps being watched",
     ]
+    first = told(NoticeKind.ACCOUNT, reason="rate limited", unseen=True).body
+    assert first.splitlines()[-1] == "Meaning: nothing is known of its positions yet, so none of them is watched"
 
 
 def test_a_trouble_closed_late_knows_its_account_from_its_subject() -> None:

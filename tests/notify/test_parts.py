@@ -54,11 +54,16 @@ def test_a_part_that_runs_again_is_good_news() -> None:
     ],
 )
 def test_a_missing_stream_says_how_late_changes_are_noticed(reason: str, what: str, why: str) -> None:
-    """And that nothing is the matter with prices."""
+    """And that nothing is sure where REST does not answer; of prices it knows nothing."""
     message = told(NoticeKind.STREAM, Level.NOTICE, account="main", reason=reason)
-    assert message.title == f"STREAM - main: its private stream {what}, changes are noticed up to 30 s late - LIVE"
+    assert message.title == f"STREAM - main: its private stream {what}, changes are noticed late - LIVE"
     assert message.body.splitlines()[:2] == ["Account: main", f"Reason: {why}"]
-    assert "prices are followed as ever" in message.body
+    assert "while REST answers" in message.body
+    assert "prices" not in message.body
+    both = told(NoticeKind.STREAM, Level.NOTICE, account="main", reason=reason, undescribed=True)
+    assert both.title == f"STREAM - main: its private stream {what}, and REST does not answer for it - LIVE"
+    assert "not noticed at all" in both.body
+    assert "30 s" not in both.body
     assert message.level is Level.WARNING
 
 
