@@ -130,6 +130,7 @@ class Daemon:
         self._gave_up: MonitorError | None = None  # why the service ends by itself
         self._fallbacks = {one.name: one.fallback for one in plan.settings.channels if one.fallback}
         self._state_ok = True
+        self._unwritable: dict[str, str] = {}  # why, by database
         self._listeners: list[Callable[[Effects], None]] = []
         self._alive = Alive(
             plan, day=lambda: self._engine.day(clock.now()), vitals=self.vitals, prove=self._prove,
@@ -355,8 +356,8 @@ class Daemon:
             seen_s = min(mark.seen_s for mark in event.marks)
         if isinstance(event, Heartbeat):
             self._deciding.back(now.mono_s + HEARTBEAT_S)
-        if isinstance(event, StoreState) and event.store == "state":
-            self._state_ok = event.ok
+        if isinstance(event, StoreState):
+            self._note_store(event)
         self._committer.submit(effects, seen_s)
         if effects.samples:
             self._history.record(effects.samples)
@@ -369,6 +370,13 @@ class Daemon:
         for listener in self._listeners:
             listener(effects)
         return effects
+
+    def _note_store(self, event: StoreState) -> None:
+        if event.store == "state":
+            self._state_ok = event.ok
+        self._unwritable.pop(event.store, None)
+        if not event.ok:
+            self._unwritable[event.store] = event.reason
 
     def _watch(self) -> None:
         """Have the feeds follow what the engine needs marks of."""
@@ -509,6 +517,7 @@ class Daemon:
             watchdog=self._watchdog.view(),
             away=self._backfill.view(),
             unseen=tuple(name for name in self._plan.settings.accounts if name not in known),
+            unwritable=dict(self._unwritable),
         )  # fmt: skip
 
 

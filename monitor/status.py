@@ -86,3 +86,4 @@ class Status(msgspec.Struct, frozen=True):
     heartbeat: HeartbeatView | None = None
     watchdog: WatchdogView | None = None  # None where nobody wants to be told
     away: AwayView | None = None
+    unwritable: dict[str, str] = {}  # databases that take no writes, by name such as "state": why

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
+    from rich.console import Console
+
     from monitor.cli.ledger import Incident, Story, Wanted
     from monitor.config import Settings
     from monitor.core.notices import Hold
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 _ROWS = 20
 _MOST_ROWS = 10_000
+_ANSWER_S = 1.0  # that the daemon has to tell whether all of it is there
 
 
 @guarded
@@ -72,28 +75,55 @@ def alerts(  # noqa: PLR0917 - typer passes options by name
     limit = last or (_MOST_ROWS if as_json else _ROWS)
     out, zone = console(), settings.display.zone()
     with StateReader(state / STATE_DB) as reader:
-        wallets = _wallets(settings, state)
+        wallets, missing = _wallets(settings, state), _missing(state)
         wanted = _wanted(reader, settings, since_ms, channel, (symbol or "").upper(), wallets)
         if number is not None:
-            story = _story(reader, number, wanted, wallets)
+            story = _story(reader, number, wanted, wallets, missing)
             if as_json:
                 print_json(story_as_json(story))
-            else:
-                print_story(story, out, zone, now_ms)
+                return 0
+            _print_missing(missing, out)
+            print_story(story, out, zone, now_ms)
             return 0
         holds = [hold for hold in reader.holds() if hold.until_ms > now_ms]
         incidents = _incidents(reader, holds, wallets) if open_ else []
         rows = [row for row in reader.alerts(limit=_MOST_ROWS) if wanted.takes(row)][:limit]
     if as_json:
         found = {"open": incidents_as_json(incidents[:limit])} if open_ else {"alerts": rows_as_json(rows)}
-        print_json({"holds": holds_as_json(holds), **found})
+        print_json({"holds": holds_as_json(holds), **found, "incomplete": missing})
         return 0
+    _print_missing(missing, out)
     print_in_force(holds, out, zone, now_ms)
+    if missing and not (incidents if open_ else rows):
+        return 0  # that there was nothing is not known
     if open_:
         print_open(incidents, out, zone, now_ms, limit=limit)
     else:
         print_rows(rows[::-1], out, zone, now_ms)
     return 0
+
+
+def _missing(state: "Path") -> str | None:
+    """Return why the newest are not in the file: the running daemon cannot write it. None if it can, or none runs.
+
+    What went out meanwhile is written once it can.
+    """
+    from monitor.control import ask
+
+    try:
+        status = ask(state, {"command": "status"}, _ANSWER_S)
+        if status["state_ok"]:
+            return None
+        reason = status.get("unwritable", {}).get("state", "")
+    except (ControlError, AttributeError, KeyError, TypeError):
+        return None  # nobody to ask
+    why = f" ({reason})" if reason else ""
+    return f"state.db takes no writes at the moment{why}: the newest are missing here, but went out all the same."
+
+
+def _print_missing(missing: str | None, out: "Console") -> None:
+    if missing is not None:
+        out.print(missing, style="bold red", markup=False)
 
 
 def _wallets(settings: "Settings", state: "Path") -> "Wallets":
@@ -136,7 +166,9 @@ def _wanted(  # noqa: PLR0917 - what the options say
     return Wanted(since_ms, channel or "", symbol, {wallet for wallet, held in wallets.items() if symbol in held})
 
 
-def _story(reader: "StateReader", number: int, wanted: "Wanted", wallets: "Wallets") -> "Story":
+def _story(
+    reader: "StateReader", number: int, wanted: "Wanted", wallets: "Wallets", missing: str | None
+) -> "Story":
     """Return one incident.
 
     Raises:
@@ -147,7 +179,8 @@ def _story(reader: "StateReader", number: int, wanted: "Wanted", wallets: "Walle
 
     rows = [row for row in reader.alerts(limit=_MOST_ROWS, number=number) if wanted.takes(row)][::-1]
     if not rows:
-        raise ControlError(f"nothing was told of an alert {number}; `alerts` lists what was")
+        known = missing or "`alerts` lists what was"
+        raise ControlError(f"nothing was told of an alert {number} as far as is recorded; {known}")
     states = {one.subject: one for one in reader.subjects() if one.number == number and one.level > Level.OK}
     now = states.get(rows[0].subject)
     symbols = {*wallets.get(rows[0].subject, ()), *(name for row in rows for name in symbols_of(row))}

@@ -15,6 +15,7 @@ from monitor.core.notices import HoldKind, SubjectState
 from monitor.errors import AlreadyRunningError, ControlError, StoreError
 from monitor.storage.account_cache import AccountCache
 from monitor.storage.paths import LOCK_FILE, STATE_DB
+from monitor.storage.place import check_place
 from monitor.storage.state_writer import StateWriter
 
 
@@ -85,6 +86,7 @@ def backed(accounts: Iterable[AccountSnapshot]) -> dict[str, tuple[str, ...]]:
 @contextmanager
 def _database(state: Path) -> Iterator[StateWriter]:
     path = state / STATE_DB
+    check_place(path, made=False)
     if not path.is_file():
         raise StoreError(str(path), "open", "there is no such file", "`position-monitor run` makes it")
     try:

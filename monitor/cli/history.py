@@ -272,6 +272,9 @@ def print_chart(rows: list[Row], out: "Console", zone: dt.tzinfo | None) -> None
 
 
 def _must_exist(path: Path) -> None:
+    from monitor.storage.place import check_place
+
+    check_place(path, made=False)
     if not path.is_file():
         hint = "A daemon writes it: start `position-monitor run`, or look at a demonstration with `demo`"
         raise StoreError(str(path), "open", "there is no such file", hint)

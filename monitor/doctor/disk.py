@@ -7,12 +7,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
+
 from monitor.control import ask, is_running
 from monitor.doctor.finding import Finding, State
 from monitor.errors import ControlError, DamagedError, Problem, StoreError
 from monitor.storage.aside import DAMAGED
 from monitor.storage.history_schema import HISTORY_SCHEMA
 from monitor.storage.paths import LOCK_FILE, STATE_DB
+from monitor.storage.place import check_place
 from monitor.storage.schema import Schema
 from monitor.storage.sqlite import Reader, check_sound
 from monitor.storage.state_schema import STATE_SCHEMA
@@ -20,6 +23,7 @@ from monitor.storage.state_schema import STATE_SCHEMA
 SCARCE_BYTES = 100 * 2**20  # a year of minutes of one wallet is some 60 MB
 EMPTY_BYTES = 5 * 2**20
 LOCK_S = 0.5
+ANSWER_S = 1.0
 
 
 def disk_findings(directory: Path, history: Path, problems: Iterable[Problem]) -> Iterator[Finding]:
@@ -38,8 +42,13 @@ def disk_findings(directory: Path, history: Path, problems: Iterable[Problem]) -
         there = "can be written" if directory.is_dir() else "will be made"
         yield Finding("disk", "state directory", State.OK, f"{directory} {there}")
     yield from _space({"state directory": directory, "history": history.parent})
-    yield _database("state.db", directory / STATE_DB, STATE_SCHEMA)
-    yield _database("history.db", history, HISTORY_SCHEMA)
+    unwritable = _unwritable(directory)
+    for name, path, schema in (
+        ("state.db", directory / STATE_DB, STATE_SCHEMA), ("history.db", history, HISTORY_SCHEMA)
+    ):  # fmt: skip
+        found = _database(name, path, schema, running=unwritable is not None)
+        reason = (unwritable or {}).get(schema.name)
+        yield found if reason is None else _failing(found, reason)
     for path in (directory / STATE_DB, history):
         yield from _set_aside(path)
 
@@ -65,14 +74,44 @@ def _space(places: dict[str, Path]) -> Iterator[Finding]:
             yield Finding("disk", "space", State.OK, words)
 
 
-def _database(name: str, path: Path, schema: Schema) -> Finding:
+def _unwritable(directory: Path) -> dict[str, str] | None:
+    """Return which databases the running daemon cannot write and why, None where none answers."""
     try:
-        there = path.is_file()
+        status = ask(directory, {"command": "status"}, ANSWER_S)
+        found = {str(name): str(reason) for name, reason in status.get("unwritable", {}).items()}
+        return found if status["state_ok"] or "state" in found else {**found, "state": ""}
+    except (ControlError, AttributeError, KeyError, TypeError):
+        return None  # what that means is said where the daemon is
+
+
+def _failing(found: Finding, reason: str) -> Finding:
+    """Return what is to say about a database that the running daemon cannot write, whatever else was found."""
+    words = "the running daemon cannot write it" + (f": {reason}" if reason else "")
+    if found.state is State.FAIL:
+        return msgspec.structs.replace(found, found=f"{found.found}; {words}")
+    fix = "the log of the daemon says more; it tries again by itself, and holds everything in memory until then"
+    return Finding("disk", found.subject, State.FAIL, words, fix)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file()
     except OSError:
-        there = True  # opening it says why it cannot be looked at
-    if not there:
+        return True  # opening it says why it cannot be looked at
+
+
+def _missing(name: str, path: Path, *, running: bool) -> Finding:
+    if not running:
         return Finding("disk", name, State.OK, "not there yet; the daemon makes it")
+    fix = "see that its directory can be written; the daemon makes it anew by itself once it can"
+    return Finding("disk", name, State.FAIL, f"{path} is not there although a daemon is running", fix)
+
+
+def _database(name: str, path: Path, schema: Schema, *, running: bool) -> Finding:
     try:
+        check_place(path)
+        if not _is_there(path):
+            return _missing(name, path, running=running)
         with Reader(path, schema) as reader:
             [(verdict,), *_] = reader.rows("check", "PRAGMA quick_check(1)") if name == STATE_DB else [("ok",)]
             check_sound(path, verdict)

@@ -84,7 +84,15 @@ def check_readable(path: Path, schema: Schema, connection: sqlite3.Connection) -
     Raises:
         StoreError: it is too new, too old, empty, or something else.
     """
-    if outstanding(path, schema, Header(*connection.execute(HEADER_SQL).fetchone())):
+    header = Header(*connection.execute(HEADER_SQL).fetchone())
+    if not any(header):
+        raise StoreError(
+            str(path),
+            "open",
+            "it is empty: no daemon has been able to write it yet",
+            "Is the disk full, or the size of files limited (`ulimit -f`)? The log of the daemon says why",
+        )
+    if outstanding(path, schema, header):
         raise StoreError(
             str(path),
             "open",

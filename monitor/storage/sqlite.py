@@ -19,6 +19,7 @@ import aiosqlite
 from monitor.errors import DamagedError, StoreError
 from monitor.storage import aside
 from monitor.storage.failures import DAMAGED_HINT, translated
+from monitor.storage.place import check_place
 from monitor.storage.schema import HEADER_SQL, Header, Schema, check_readable, outstanding
 
 BUSY_S: Final = 2.0
@@ -34,6 +35,7 @@ def make_private(path: Path) -> None:
     Raises:
         StoreError: the operating system refused.
     """
+    check_place(path)
     with translated(path, "open"):
         path.parent.mkdir(mode=_PRIVATE_DIR, parents=True, exist_ok=True)
         # SQLite gives the -wal and -shm files the mode of the database file.
@@ -274,6 +276,7 @@ class Reader:
     """
 
     def __init__(self, path: Path, schema: Schema) -> None:
+        check_place(path, made=False)
         if not path.is_file():
             raise StoreError(str(path), "open", "there is no such file", "`position-monitor run` makes it")
         self.path = path

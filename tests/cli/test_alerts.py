@@ -21,6 +21,7 @@ from monitor.storage.outbox import OutboxRow, OutboxState
 from monitor.storage.paths import STATE_DB
 from monitor.storage.state import SqliteState
 from monitor.system_clock import SystemClock
+from tests.cli.answering import answering
 from tests.cli.ledgers import notice, subject, write
 
 CONFIG = """
@@ -195,7 +196,19 @@ def test_an_empty_ledger(tmp_path: Path) -> None:
     asyncio.run(make())
     assert run(tmp_path).stdout == "Nothing was told.\n"
     assert run(tmp_path, "--open").stdout == "No alert is open.\n"
-    assert json.loads(run(tmp_path, "--json").stdout) == {"holds": [], "alerts": []}
+    assert json.loads(run(tmp_path, "--json").stdout) == {"holds": [], "alerts": [], "incomplete": None}
+    held = {"state_ok": False, "unwritable": {"state": "database is locked"}}
+    with answering(tmp_path, {"status": held}):
+        # Messages go out unrecorded meanwhile: that nothing was told, or is open, is not known.
+        for words in ((), ("--open",)):
+            said = " ".join(run(tmp_path, *words).stdout.split())
+            assert said.startswith("state.db takes no writes at the moment (database is locked): the newest are")
+            assert "Nothing was told" not in said
+            assert "No alert is open" not in said
+        assert "database is locked" in json.loads(run(tmp_path, "--json").stdout)["incomplete"]
+        assert "takes no writes" in run(tmp_path, "--number", "5").stderr
+    with answering(tmp_path, {"status": {"state_ok": True}}):
+        assert run(tmp_path).stdout == "Nothing was told.\n"
 
 
 def test_days_are_shown_where_they_differ(tmp_path: Path) -> None:

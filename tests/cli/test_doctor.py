@@ -24,8 +24,10 @@ from monitor.emulator.settings import EmulatorSettings
 from monitor.errors import Problem
 from monitor.storage.history_schema import HISTORY_SCHEMA
 from monitor.storage.paths import STATE_DB
+from monitor.storage.schema import steps_to
 from monitor.storage.state import SqliteState
 from monitor.system_clock import SystemClock
+from tests.cli.answering import answering
 from tests.emulator.conftest import small_scenario
 
 CLOCK = SystemClock()
@@ -228,6 +230,43 @@ def test_databases_of_other_programs_and_of_newer_versions_fail(tmp_path: Path) 
     assert "not a state database" in found["state.db"].found
     assert "999" in found["history.db"].found
     assert "newer version" in found["history.db"].fix
+
+
+def test_what_is_no_file_and_what_is_empty_is_called_so(tmp_path: Path) -> None:
+    """A directory is not "not there yet", and an empty file is not one of an older version."""
+    (tmp_path / "state.db").mkdir()
+    (tmp_path / "history.db").touch()
+    found = looked(tmp_path, tmp_path / "history.db")
+    assert found["state.db"].state is found["history.db"].state is State.FAIL
+    assert "it is a directory" in found["state.db"].found
+    assert "Move it away" in found["state.db"].fix
+    assert "it is empty: no daemon has been able to write it yet" in found["history.db"].found
+
+
+def test_what_the_running_daemon_cannot_write_fails_whatever_the_files_look_like(tmp_path: Path) -> None:
+    """It knows better than a look from outside; the reason comes along."""
+    status = {"version": "1", "pid": 2, "state_ok": False, "unwritable": {"state": "disk I/O error"}}
+    path, history = tmp_path / STATE_DB, tmp_path / "history.db"
+    path.touch()
+    with closing(sqlite3.connect(history)) as one:
+        one.executescript("; ".join(steps_to(HISTORY_SCHEMA, HISTORY_SCHEMA.version)))
+    with answering(tmp_path, {"status": status}):
+        found = looked(tmp_path, history)
+        assert "it is empty" in found["state.db"].found
+        assert "the running daemon cannot write it: disk I/O error" in found["state.db"].found
+        assert found["history.db"].state is State.OK
+    with answering(tmp_path, {"status": status | {"unwritable": {"history": "disk is full"}}}):
+        found = looked(tmp_path, history)
+        assert found["state.db"].state is found["history.db"].state is State.FAIL
+        assert found["history.db"].found == "the running daemon cannot write it: disk is full"
+
+
+def test_a_file_that_a_running_daemon_does_not_have_is_missing(tmp_path: Path) -> None:
+    """It makes one as soon as it can, so none is there because it cannot."""
+    with answering(tmp_path, {"status": {"state_ok": True}}):
+        found = looked(tmp_path, tmp_path / "history.db")
+    assert found["state.db"].state is State.FAIL
+    assert "is not there although a daemon is running" in found["state.db"].found
 
 
 def test_a_daemon_that_runs_and_one_that_does_not_answer(tmp_path: Path) -> None:

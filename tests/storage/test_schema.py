@@ -44,10 +44,15 @@ def test_a_database_of_something_else_is_refused(header: Header) -> None:
 
 
 def test_a_reader_does_not_migrate() -> None:
-    """It says who does."""
+    """It says who does; of an empty one that nobody has been able to."""
     with closing(sqlite3.connect(":memory:")) as connection:
-        with pytest.raises(StoreError, match="Start the daemon once"):
+        with pytest.raises(
+            StoreError, match=r"it is empty: no daemon has been able to write it yet.*Is the disk full"
+        ):
             check_readable(PATH, SCHEMA, connection)
         connection.execute("PRAGMA application_id = 7")
+        connection.execute("PRAGMA user_version = 1")
+        with pytest.raises(StoreError, match="Start the daemon once"):
+            check_readable(PATH, SCHEMA, connection)
         connection.execute("PRAGMA user_version = 2")
         check_readable(PATH, SCHEMA, connection)

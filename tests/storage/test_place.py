@@ -1,0 +1,77 @@
+"""What stands where a database belongs is called what it is, by all who meet it."""
+
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from monitor.errors import StoreError
+from monitor.storage.history_reader import HistoryReader
+from monitor.storage.paths import STATE_DB
+from monitor.storage.place import check_place
+from monitor.storage.state import SqliteState
+from monitor.storage.state_reader import StateReader
+from tests.conftest import ManualClock
+
+
+def directory(path: Path) -> None:
+    path.mkdir()
+
+
+def pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def bound(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(str(path))
+
+
+def astray(path: Path) -> None:
+    path.symlink_to(path.parent / "unmounted" / "state.db")
+
+
+@pytest.mark.parametrize(
+    ("make", "cause", "hint"),
+    [
+        (directory, "it is a directory", "Move it away"),
+        (pipe, "it is a pipe", "Move it away"),
+        (bound, "it is a socket", "Move it away"),
+        (astray, r"it is a link to .*unmounted/state.db, which is not there", "Is its disk mounted"),
+    ],
+)
+async def test_what_is_no_file_is_called_what_it_is(
+    tmp_path: Path, clock: ManualClock, make: Callable[[Path], None], cause: str, hint: str
+) -> None:
+    """Not "there is no such file", and no advice about a directory that is in order. Nothing hangs on a pipe."""
+    path = tmp_path / STATE_DB
+    make(path)
+    with pytest.raises(StoreError, match=f"{cause}.*{hint}"):
+        await SqliteState(path, clock).open()
+    with pytest.raises(StoreError, match=f"{cause}.*{hint}"):
+        StateReader(path)
+    with pytest.raises(StoreError, match=f"{cause}.*{hint}"):
+        HistoryReader(path)
+
+
+async def test_once_it_is_moved_away_the_file_is_made(tmp_path: Path, clock: ManualClock) -> None:
+    """The daemon tries again by itself."""
+    path = tmp_path / STATE_DB
+    directory(path)
+    store = SqliteState(path, clock)
+    with pytest.raises(StoreError):
+        await store.open()
+    path.rename(tmp_path / "elsewhere")
+    await store.open()
+    await store.close()
+
+
+def test_a_link_to_where_a_file_can_be_made_is_in_order(tmp_path: Path) -> None:
+    """Before the first start its file is not there; who only reads finds none."""
+    path = tmp_path / STATE_DB
+    path.symlink_to(tmp_path / "real.db")
+    check_place(path)
+    with pytest.raises(StoreError, match=r"it is a link to .*real\.db, which is not there"):
+        StateReader(path)
