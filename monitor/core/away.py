@@ -34,6 +34,7 @@ LONG_MS: Final = 600_000
 UNKNOWN_LEVEL: Final = Level.NOTICE
 RESTARTED: Final = "restarted"  # nothing ran
 NO_MARKS: Final = "no marks"  # it ran, and saw nothing
+STOOD_STILL: Final = "stood still"  # it was there, and was not run
 CUT: Final = "it was longer; this is what could be looked at of it"
 RETURN_MS: Final = 10_000  # in which the first mark after a time is judged, and by which clocks differ
 _LISTED: Final = 8  # wallets with their figures
@@ -225,12 +226,12 @@ class Review:
         return found, level
 
 
-def announce(incidents: Incidents, event: Away, environment: str, now: Now, *, held: bool) -> None:
+def announce(incidents: Incidents, event: Away, environment: str, now: Now, *, held: bool, still: bool) -> None:
     """Tell what a time was like: at the level of its worst wallet, to whoever asks for that.
 
     Nothing is told where all stayed ok, nor of a wallet whose level was as high already while this run watched the
     time with marks of REST: that was told then. What could not be looked up is told, if it was long and positions
-    are ``held``.
+    are ``held``. ``still``: for most of it the program itself was not run.
     """
     bad = [one for one in event.worst if one.level > Level.OK and _is_news(incidents, one, event)]
     level = max((one.level for one in bad), default=Level.OK)
@@ -243,7 +244,7 @@ def announce(incidents: Incidents, event: Away, environment: str, now: Now, *, h
         symbols=event.unknown,
         from_ms=event.from_ms,
         until_ms=event.until_ms,
-        reason=RESTARTED if event.restarted else NO_MARKS,
+        reason=RESTARTED if event.restarted else STOOD_STILL if still else NO_MARKS,
         detail=CUT if event.cut else "",
     )
     if bad:

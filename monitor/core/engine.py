@@ -59,6 +59,7 @@ from monitor.core.sampling import Sampler
 from monitor.core.settings import EngineSettings
 from monitor.core.troubles import closing
 from monitor.core.view import EngineView, OpenAlert, engine_view
+from monitor.core.waking import Waking
 
 # A hundred numbers a day: more than were given before, for whoever does not know which.
 NUMBERS_SINCE_MS = 1_767_225_600_000  # 2026-01-01
@@ -83,8 +84,9 @@ class Engine:
         self._sampler = Sampler(0)
         self.evaluations = 0
         self._incidents = Incidents()
+        self._waking = Waking()
         self._outages = Outages(self._incidents)
-        self._accounts = Accounts(self._incidents)
+        self._accounts = Accounts(self._incidents, self._waking)
         self._departures = Departures(self._incidents, self._accounts)
         self._deaf = DeafChannels(self._incidents)
         self._daily = Daily(self._incidents)
@@ -194,7 +196,8 @@ class Engine:
                 self._accounts.job_died(event, now)
             case Away():
                 held = bool(self._book.exposed.any())
-                away.announce(self._incidents, event, self._settings.environment, now, held=held)
+                still = self._waking.stood_still(event.from_ms, event.until_ms)
+                away.announce(self._incidents, event, self._settings.environment, now, held=held, still=still)
 
     def _account_event(
         self,
@@ -278,7 +281,8 @@ class Engine:
         return all(self._data(name, now) is DataState.FRESH for name in self._book.watched)
 
     def _data(self, symbol: str, now: Now) -> DataState:
-        state = self._board.state(symbol, now.mono_s, self._settings.freshness)
+        grace = self._waking.grace(now.mono_s)
+        state = self._board.state(symbol, now.mono_s, self._settings.freshness, grace)
         # A symbol that has yet to deliver is in order, but nothing about it is fresh.
         never = state is DataState.FRESH and not self._board.is_heard(symbol)
         return DataState.SUSPECT if never else state
@@ -401,6 +405,7 @@ class Engine:
     # Time
 
     def _heartbeat(self, now: Now) -> None:
+        self._waking.beat(now)
         self._daily.beat(now)
         self._incidents.holds.expire(now.wall_ms)
         moved = self._moves.refresh(self._book, self._readings, now.mono_s)
@@ -422,6 +427,7 @@ class Engine:
             now,
             lambda symbols: report.holders(self._book, self._readings, self._track.level.tolist(), symbols),
             complete=self._accounts.usable.keys() >= set(self._settings.accounts),
+            grace=self._waking.grace(now.mono_s),
         )
         self._outages.watch_stores(self._settings, now)
         self._accounts.remind(now)

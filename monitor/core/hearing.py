@@ -7,21 +7,23 @@ that, because it stands still or is not there.
 from collections.abc import Iterable
 from typing import Final
 
+from monitor.core.waking import Waking
+
 # Three of the intervals in which an account is fetched at rest: one may fail and one may be slow.
 SILENT_AFTER_S: Final = 90.0
-# A process that was not run for a while has heard nothing for as long, and will within moments.
-AWAKE_S: Final = 10.0
-_BEAT_S: Final = 5.0  # heartbeats come each second; so long without one, nothing ran
 
 
 class Hearing:
-    """Monotonic times by account. Positions that are typed in have no freshness."""
+    """Monotonic times by account. Positions that are typed in have no freshness.
 
-    def __init__(self) -> None:
+    Args:
+        waking: what a time in which nothing ran is forgiven by.
+    """
+
+    def __init__(self, waking: Waking) -> None:
+        self._waking = waking
         self._heard_s: dict[str, float] = {}
         self._given: set[str] = set()
-        self._beat_s: float | None = None
-        self._awake_s = 0.0  # since when heartbeats have come without a gap
 
     def configure(self, accounts: Iterable[str], now_s: float) -> None:
         """Expect to hear of these accounts and no others; a new one has as long as any."""
@@ -35,12 +37,6 @@ class Hearing:
             self._given.add(account)
         else:
             self._given.discard(account)
-
-    def beat(self, now_s: float) -> None:
-        """Note a heartbeat."""
-        if self._beat_s is None or now_s - self._beat_s > _BEAT_S:
-            self._awake_s = now_s
-        self._beat_s = now_s
 
     def age_s(self, account: str, now_s: float) -> float:
         """Return for how long nothing was heard, in seconds."""
@@ -56,4 +52,7 @@ class Hearing:
 
     def told(self, now_s: float) -> frozenset[str]:
         """Return those of which people should hear."""
-        return self.silent(now_s) if now_s - self._awake_s >= AWAKE_S else frozenset()
+        grace = self._waking.grace(now_s)
+        return frozenset(
+            name for name in self.silent(now_s) if grace.silence_s(self._heard_s[name], now_s) >= SILENT_AFTER_S
+        )

@@ -6,7 +6,7 @@ The title says when it was and how near it came, the body where, and what is not
 from collections.abc import Iterator
 from datetime import tzinfo
 
-from monitor.core.away import RESTARTED
+from monitor.core.away import RESTARTED, STOOD_STILL
 from monitor.core.notices import Facts, Notice, WorstAway
 from monitor.notify.numbers import day_time, grouped, moment, percent, span, time_of_day
 from monitor.notify.words import TITLE_SYMBOLS, Line, clean, symbols_of
@@ -14,6 +14,10 @@ from monitor.notify.words import TITLE_SYMBOLS, Line, clean, symbols_of
 _BODY_SYMBOLS = 20
 _BODY_WALLETS = 5
 _DAY_MS = 86_400_000
+_WHY = {
+    RESTARTED: "nothing ran",
+    STOOD_STILL: "the service itself stood still, stopped or suspended with its machine",
+}
 
 
 def away_title(notice: Notice) -> str:
@@ -27,7 +31,7 @@ def away_title(notice: Notice) -> str:
 
 def away_lines(facts: Facts, tz: tzinfo) -> Iterator[Line]:
     """Yield when it was, the worst wallets, what is not known, and what the figures are made of."""
-    why = "nothing ran" if facts.reason == RESTARTED else "the stream told nothing, or nothing true"
+    why = _WHY.get(facts.reason, "the stream told nothing, or nothing true")
     lasted = span((facts.until_ms - facts.from_ms) / 1000)
     yield Line("Away", f"{lasted}, {why}: {moment(facts.from_ms, tz)} to {moment(facts.until_ms, tz)}")
     for one in facts.away:

@@ -3,9 +3,10 @@
 import pytest
 
 from monitor.core.events import AccountState, Event, Heartbeat, OrderForced, Reconciled, Snapshot
-from monitor.core.hearing import AWAKE_S, SILENT_AFTER_S
+from monitor.core.hearing import SILENT_AFTER_S
 from monitor.core.model import ExchangeFigures, ForcedOrder, Level, Side, Source
 from monitor.core.notices import NoticeKind
+from monitor.core.waking import AWAKE_S
 from tests.core.builders import BTC, Desk, followed, isolated
 
 SILENT_S = round(SILENT_AFTER_S)
