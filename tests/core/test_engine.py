@@ -1073,6 +1073,9 @@ def play(steps: list[tuple[float, object]]) -> list[tuple[Event, Now]]:
     return played
 
 
+BEGINNINGS = (ALERT, NoticeKind.BLIND, NoticeKind.STORAGE, NoticeKind.CHANNEL, NoticeKind.ACCOUNT)
+
+
 @settings(max_examples=150, deadline=None)
 @given(RUNS)
 def test_the_same_events_give_the_same_effects(steps: list[tuple[float, object]]) -> None:
@@ -1094,7 +1097,7 @@ def test_the_same_events_give_the_same_effects(steps: list[tuple[float, object]]
         for notice in effects.notices:
             assert (notice.key, notice.channel) not in keys
             keys.add((notice.key, notice.channel))
-            if notice.kind in (ALERT, NoticeKind.BLIND, NoticeKind.STORAGE, NoticeKind.CHANNEL):
+            if notice.kind in BEGINNINGS:
                 alerted.add((notice.subject, notice.channel))
             else:
                 assert (notice.subject, notice.channel) in alerted

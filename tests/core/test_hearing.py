@@ -119,6 +119,17 @@ def test_a_process_that_was_not_run_for_a_while_does_not_blame_the_account() -> 
     assert about_accounts(desk) == [(NoticeKind.ACCOUNT, "no answer")]
 
 
+def test_stalls_that_follow_each_other_do_not_put_it_off() -> None:
+    """Each silence has one, as long as its first time of standing still."""
+    desk = following()
+    for _ in range(2):
+        desk.stay(5, 0.9)
+        desk.wait(60.0)
+    assert about_accounts(desk) == []
+    desk.stay(5, 0.9)
+    assert about_accounts(desk) == [(NoticeKind.ACCOUNT, "no answer")]
+
+
 def test_an_account_that_is_taken_out_is_not_missed() -> None:
     """Its trouble ends, and none begins again."""
     desk = following()

@@ -798,8 +798,7 @@ def test_a_feed_that_comes_and_goes_is_told_ever_less(others: tuple[str, ...]) -
     desk.subscribe(BTC, *others)
     for _ in range(60):
         calm(desk, 5.0, BTC)
-        desk.wait(15.0)
-        desk.step(Heartbeat())
+        desk.beat(15)
     assert len(desk.notices) <= 10  # with a reminder
     calm(desk, 1800.0, BTC, *others)
     assert desk.notices[-1].kind is NoticeKind.SIGHT
