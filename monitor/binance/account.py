@@ -187,6 +187,7 @@ class AccountFollower:
             await self._clock.sleep(self._timings.check_every_s)
             self._stream.check(self._clock.mono_s())
             self._watch_stream()
+            self._complain()  # also while an answer is waited for
             self._wake.set()
 
     async def _run(self) -> None:
@@ -194,11 +195,12 @@ class AccountFollower:
         while True:
             self._wake.clear()
             self._rest_beat.back(self._clock.mono_s())
-            if self._clock.mono_s() >= self._embargo_s:
+            begun_s = self._clock.mono_s()
+            if begun_s >= self._embargo_s:
                 try:
                     await self._work()
                 except AccountUnavailableError as error:
-                    self._failed(error)
+                    self._failed(error, begun_s)
                 else:
                     self._worked()
                 if self._error is None or not self._error.fatal:
@@ -393,7 +395,7 @@ class AccountFollower:
 
     # Trouble: each reason is said once.
 
-    def _failed(self, error: AccountUnavailableError) -> None:
+    def _failed(self, error: AccountUnavailableError, begun_s: float) -> None:
         now_s, timings = self._clock.mono_s(), self._timings
         if self._error is None or self._error.reason != error.reason:
             log.warning("account.rest_failed", account=self._account, reason=error.reason, hint=error.hint)
@@ -401,8 +403,8 @@ class AccountFollower:
         self._failures += 1
         self._contracts.due = self._contracts.due or error.reason == UNKNOWN_CONTRACT
         if self._failing_s is None:
-            self._failing_s = now_s
-        pause = pause_s(0.0, self._failures, self._rng.random(), timings.pauses)
+            self._failing_s = begun_s
+        pause = pause_s(0.0, self._failures, self._rng.random(), timings.rest_pauses)
         self._embargo_s = now_s + max(pause, timings.fatal_again_s if error.fatal else error.wait_s)
         self._due_s = min(self._due_s, self._embargo_s)  # what failed may have been the reconcile
 
@@ -436,16 +438,22 @@ class AccountFollower:
         error, since_s = self._error, self._failing_s
         if error is None or since_s is None:
             return
-        patience_s = self._timings.complain_after_s
+        now_s, timings = self._clock.mono_s(), self._timings
+        patience_s = timings.complain_after_s
+        undescribed_s = 0.0 if self._reconciled_s is None else now_s - self._reconciled_s
         # A ban that will last longer than that is told at once.
-        if not error.fatal and max(self._clock.mono_s() - since_s, error.wait_s) < patience_s:
+        if (
+            not error.fatal
+            and max(now_s - since_s, error.wait_s) < patience_s
+            and undescribed_s < timings.complain_undescribed_s
+        ):
             return
         if self._told == (error.reason, error.fatal):
             return
         self._told = (error.reason, error.fatal)
         log.warning("account.unfollowed", account=self._account, reason=error.reason, fatal=error.fatal)
         hint = error.hint
-        if self._stream.missing_s(self._clock.mono_s()) and not error.fatal:
+        if self._stream.missing_s(now_s) and not error.fatal:
             hint = "; ".join(part for part in (hint, _NO_STREAM_HINT) if part)
         self._inbox.post(AccountState(self._account, False, error.reason, hint, fatal=error.fatal))
 

@@ -13,7 +13,7 @@ from monitor.binance.rest import RestClient
 from monitor.binance.rest_errors import RESTRICTED, todo
 from monitor.binance.snapshot import contracts_of
 from monitor.binance.user_wire import ForcedUpdate, forced_kind, forced_name, side_of
-from monitor.binance.weights import WeightBudget
+from monitor.binance.weights import BLOCKED, WeightBudget
 from monitor.core.model import BracketTable
 from monitor.errors import (
     KeyRefusedError,
@@ -121,7 +121,9 @@ class AccountClient:
             yield
         except RateLimitedError as error:
             wait_s = max(0.0, error.until_s - self._clock.mono_s())
-            raise AccountUnavailableError(error.reason, todo(error, wait_s), wait_s=wait_s) from None
+            reason = self._budget.why if error.reason == BLOCKED and self._budget.why else error.reason
+            hint = todo(error, wait_s, self._clock.wall_ms())
+            raise AccountUnavailableError(reason, hint, wait_s=wait_s) from None
         except RestError as error:
             fatal = isinstance(error, KeyRefusedError | PortfolioMarginError) or error.reason == RESTRICTED
             raise AccountUnavailableError(error.reason, todo(error), fatal=fatal) from None

@@ -122,6 +122,7 @@ class AccountTimings(ConnectSettings, frozen=True):
     attempt_gap_s: float = 0.3
     late_event_s: float = 5.0  # so long after REST an event may still come
     complain_after_s: float = 60.0  # of failing
+    complain_undescribed_s: float = 75.0  # since REST last answered; silence is told after 90 s
     fatal_again_s: float = 300.0
     permissions_every_s: float = 3600.0
     permissions_again_s: float = 60.0  # where the question was not answered
@@ -135,6 +136,7 @@ class AccountTimings(ConnectSettings, frozen=True):
     rotate_again_s: float = 300.0  # after a rotation that failed
     check_every_s: float = 0.5
     pauses: PauseBounds = DEFAULT_BOUNDS
+    rest_pauses: PauseBounds = PauseBounds(longest_s=15.0)  # so soon it is followed once the trouble is over
 
 
 DEFAULT_ACCOUNT_TIMINGS = AccountTimings()

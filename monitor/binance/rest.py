@@ -16,7 +16,7 @@ from monitor.binance.endpoints import Environment, endpoints
 from monitor.binance.keys import Credentials, KeyKind
 from monitor.binance.rest_call import Api, Call, Caller, Params
 from monitor.binance.rest_errors import HTML, NOT_FOUND, PORTFOLIO_HINT, PORTFOLIO_MARGIN
-from monitor.binance.weights import WeightBudget
+from monitor.binance.weights import LONGEST_WAIT_S, WeightBudget
 from monitor.binance.wire import decode_premium_index
 from monitor.core.model import Market, MarkTick
 from monitor.errors import KeyRefusedError, PortfolioMarginError, RestError, WireError
@@ -68,6 +68,7 @@ class RestClient:
         clock: time, and what pauses are made on.
         rng: chance for the jitter of pauses.
         budget: of the address: the same for all clients.
+        longest_block_s: how long a request waits where the exchange takes none from this address, seconds.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class RestClient:
         clock: Clock,
         rng: Random,
         budget: WeightBudget,
+        longest_block_s: float = LONGEST_WAIT_S,
     ) -> None:
         self.market = market
         self._clock = clock
@@ -101,6 +103,7 @@ class RestClient:
             rng=rng,
             budget=budget,
             other_bases=others,
+            longest_block_s=longest_block_s,
         )
 
     @property

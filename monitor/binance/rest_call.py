@@ -83,6 +83,8 @@ class Caller:
         rng: chance for the jitter of pauses.
         budget: of the address, shared with everybody behind it.
         other_bases: where ``sapi`` and ``papi`` are asked; what it lacks is asked at the candidate in use.
+        longest_block_s: how long a request waits where the exchange takes none from this address, seconds; who
+            would have to wait longer is told at once, so that it can say why nothing comes.
     """
 
     def __init__(
@@ -96,6 +98,7 @@ class Caller:
         rng: Random,
         budget: WeightBudget,
         other_bases: Mapping[str, str],
+        longest_block_s: float = LONGEST_WAIT_S,
     ) -> None:
         self._time = Call(api, "time", 1)
         self._environment = environment
@@ -106,6 +109,7 @@ class Caller:
         self._rng = rng
         self._budget = budget
         self._other_bases = other_bases
+        self._longest_block_s = longest_block_s
         self._clients: dict[int, FuturesClient] = {}
         self._at = 0
         self._offset_ms: int | None = None
@@ -211,7 +215,7 @@ class Caller:
     def _passes(self, error: TransientRestError) -> bool:
         """Whether it may be over before anybody loses patience; nobody waits here for the end of a ban."""
         if isinstance(error, RateLimitedError):
-            return error.until_s - self._clock.mono_s() <= LONGEST_WAIT_S
+            return error.until_s - self._clock.mono_s() <= self._longest_block_s
         return error.reason not in _LATER
 
     async def _keep_time(self) -> None:
@@ -253,7 +257,7 @@ class Caller:
             environment=self._environment,
         )
         if isinstance(error, RateLimitedError) and futures:
-            self._budget.block(error.until_s)
+            self._budget.block(error.until_s, error.reason)
         elif isinstance(error, RateLimitedError):
             self._budget.block_apart(call.api, error.until_s)
         if error is not None:
@@ -265,7 +269,7 @@ class Caller:
     async def _ticket(self, call: Call) -> int:
         if call.urgent:
             return self._budget.take_at_once(call.weight, call.where)
-        return await self._budget.take(call.weight, call.where)
+        return await self._budget.take(call.weight, call.where, self._longest_block_s)
 
     async def _request(self, call: Call, data: dict[str, str | int | None]) -> "RawReply":
         # Not one of these is chained: their texts may hold the whole address, signature included.

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final
 
@@ -218,17 +219,22 @@ _TODO = {
 _MINUTE_S = 60.0
 
 
-def todo(error: RestError, wait_s: float = 0.0) -> str:
+def todo(error: RestError, wait_s: float = 0.0, now_ms: int | None = None) -> str:
     """Return what to do about a refusal, or that waiting is all there is to do.
 
     Args:
         error: as the exchange, or the way to it, gave it.
         wait_s: how long the exchange asks to stay away, seconds; 0 if it does not.
+        now_ms: our wall clock, to say until when that is; None where what is said is not kept.
     """
     if isinstance(error, RateLimitedError):
         minutes = max(1, math.ceil(wait_s / _MINUTE_S))
+        length = f"for about {minutes} min more"
+        if now_ms is not None:
+            at = datetime.fromtimestamp(now_ms / 1000 + wait_s, UTC)
+            length = f"until {at:%H:%M:%S} UTC or later (for about {minutes} min)"
         return (
-            f"The exchange takes no requests from this address for about {minutes} min more; they go on by "
+            f"The exchange takes no requests from this address {length}; they go on by "
             "themselves. Something behind this address asks it too often"
         )
     return error.hint or _TODO.get(error.reason, str(error))

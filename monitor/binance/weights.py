@@ -123,6 +123,7 @@ class WeightBudget:
         self._turn = asyncio.Lock()  # wakes in the order of arrival
         self._apart: dict[str, float] = {}  # until when other interfaces may not be asked, monotonic
         self.offset_ms = 0  # exchange's clock minus ours
+        self.why = ""  # nobody may ask, or last might not, a short constant; empty if that never was
 
     @property
     def limit(self) -> int:
@@ -144,9 +145,10 @@ class WeightBudget:
         """Take what exchangeInfo says is allowed in a minute."""
         self._ledger.limit = limit
 
-    def block(self, until_s: float) -> None:
-        """Let nobody ask before a time on the monotonic clock."""
+    def block(self, until_s: float, why: str = "") -> None:
+        """Let nobody ask before a time on the monotonic clock; ``why`` is a short constant."""
         self._ledger.block(until_s)
+        self.why = why or self.why
 
     def block_apart(self, api: str, until_s: float) -> None:
         """Let nobody ask an interface with limits of its own, such as ``sapi``, before a time."""
@@ -158,13 +160,21 @@ class WeightBudget:
         if until_s > self._clock.mono_s():
             raise RateLimitedError(where, BLOCKED, until_s=until_s)
 
-    async def take(self, weight: int, where: str = "") -> int:
+    async def take(self, weight: int, where: str = "", longest_block_s: float | None = None) -> int:
         """Wait until a request of this weight may go, count it, and return its ticket for ``done``.
+
+        Args:
+            weight: what the request costs.
+            where: its endpoint, for the error.
+            longest_block_s: how long it may wait where the exchange takes no requests; None: as long as any.
 
         Raises:
             RateLimitedError: asking is forbidden for longer than anybody should wait.
         """
         async with self._turn:
+            blocked_s = self._ledger.blocked_until_s - self._clock.mono_s()
+            if longest_block_s is not None and blocked_s > longest_block_s:
+                raise RateLimitedError(where, BLOCKED, until_s=self._ledger.blocked_until_s)
             while (pause_s := self._ledger.pause_s(weight, self._exchange_ms(), self._clock.mono_s())) > 0.0:
                 if pause_s > self._longest_wait_s:
                     raise RateLimitedError(where, BLOCKED, until_s=self._ledger.blocked_until_s)

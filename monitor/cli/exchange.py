@@ -11,6 +11,9 @@ from monitor.core.model import Market
 from monitor.doctor.figures import ClientOf, Impatient, RestProbe
 from monitor.ports import Clock
 
+# What takes longer is said to whoever asks for an account, instead of waited for without a word.
+TELL_BLOCK_S = 10.0
+
 
 def rest_client(  # noqa: PLR0917 - what a client is made of
     settings: Settings, keyed: KeyedAccount, key: AccountKey, clock: Clock, rng: Random, budget: WeightBudget
@@ -38,6 +41,7 @@ def rest_client(  # noqa: PLR0917 - what a client is made of
         clock=clock,
         rng=rng,
         budget=budget,
+        longest_block_s=TELL_BLOCK_S,
     )
 
 

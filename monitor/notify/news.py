@@ -58,6 +58,12 @@ def call_words(facts: Facts) -> str:
     return ", ".join(words) or "its figures are about another quantity than is known here"
 
 
+_REASONS = {
+    "rate_limit": "the exchange takes no more requests from this address for now (HTTP 429)",
+    "ip_banned": "the exchange has banned this address for a while (HTTP 418)",
+    "blocked": "the exchange takes no requests from this address for now",
+}
+
 # Titles
 
 
@@ -203,7 +209,9 @@ def _account(notice: Notice) -> str:
 
 def _reason(facts: Facts) -> str:
     lasting = "" if facts.mark_age_s is None else f" for {span(facts.mark_age_s)}"
-    return clean(facts.reason) + lasting if facts.reason else "the reason is unknown"
+    if not facts.reason:
+        return "the reason is unknown"
+    return _REASONS.get(facts.reason, clean(facts.reason).replace("_", " ")) + lasting
 
 
 def _over(notice: Notice) -> str:

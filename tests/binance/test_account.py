@@ -1,3 +1,4 @@
+import asyncio
 import threading
 from collections.abc import AsyncIterator
 
@@ -18,6 +19,7 @@ from monitor.core.events import (
     StreamState,
     TablesChanged,
 )
+from monitor.core.hearing import SILENT_AFTER_S
 from monitor.core.model import ForcedOrder, Side, Source
 from monitor.ports import AccountSource
 from tests.binance.account_fakes import Bench, table
@@ -444,7 +446,7 @@ async def test_rest_that_fails_is_told_after_a_minute(bench: Bench) -> None:
         async with bench.running():
             session = await bench.started()
             bench.rest.errors["account"] = AccountUnavailableError("unreachable", "check the network")
-            await bench.pass_time(85.0)
+            await bench.pass_time(70.0)
             assert bench.of(AccountState) == []
             assert bench.follower.stats().state == "failing"
             await session.send(bench.change(buy))
@@ -488,6 +490,50 @@ async def test_a_short_burst_of_refusals_is_nobodys_business(bench: Bench) -> No
         await bench.pass_time(20.0)
         assert bench.of(AccountState) == []
         assert bench.follower.stats().state == "following"
+
+
+async def test_a_limit_that_lasts_is_told_before_the_account_counts_as_silent(bench: Bench) -> None:
+    """Ninety seconds without a word are told without a reason, which is known here, and told first."""
+    async with bench.running():
+        await bench.started()
+        last_s = bench.clock.mono_s()
+        bench.rest.errors["account"] = AccountUnavailableError("rate_limit", "until noon", wait_s=30.0)
+        await bench.reach(lambda: bench.of(AccountState) != [])
+        assert bench.clock.mono_s() - last_s < SILENT_AFTER_S - 10.0
+        assert bench.of(AccountState) == [AccountState("main", ok=False, reason="rate_limit", hint="until noon")]
+
+
+async def test_a_reason_is_told_while_the_next_answer_is_waited_for(bench: Bench) -> None:
+    """A request that hangs keeps nobody from saying why the one before it failed."""
+    async with bench.running():
+        await bench.started()
+        last_s = bench.clock.mono_s()
+        bench.rest.errors["account"] = AccountUnavailableError("timeout")
+        await bench.reach(lambda: bench.follower.stats().state == "failing")
+        bench.rest.errors.clear()
+        bench.rest.asked = asyncio.Event().wait  # type: ignore[assignment]  # what it returns is never seen
+        await bench.reach(lambda: bench.of(AccountState) != [])
+        assert bench.clock.mono_s() - last_s < SILENT_AFTER_S - 10.0
+        assert bench.of(AccountState)[0].reason == "timeout"
+
+
+@pytest.mark.parametrize(
+    ("reason", "wait_s", "within_s"), [("rate_limit", 30.0, 32.0), ("unavailable", 0.0, 17.0)]
+)
+async def test_an_account_is_followed_soon_after_a_trouble_that_was_there_first(
+    bench: Bench, reason: str, wait_s: float, within_s: float
+) -> None:
+    """Why it cannot be asked is in the log at once; however long it lasted, pauses do not grow beyond that."""
+    bench.rest.errors["*"] = AccountUnavailableError(reason, "wait", wait_s=wait_s)
+    with capture_logs() as logs:
+        async with bench.running():
+            await until(lambda: bench.follower.stats().state == "failing")
+            assert ("account.rest_failed", reason) in [(row["event"], row.get("reason")) for row in logs]
+            await bench.pass_time(400.0)
+            bench.rest.errors.clear()
+            await bench.pass_time(within_s)
+            assert bench.reconciles() > 0
+            assert [state.ok for state in bench.of(AccountState)] == [False, True]
 
 
 async def test_a_refused_key_is_told_at_once(bench: Bench) -> None:

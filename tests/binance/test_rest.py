@@ -17,6 +17,8 @@ from structlog.testing import capture_logs
 
 from monitor.binance import rest_call
 from monitor.binance.account_fetch import fetch_account
+from monitor.binance.account_rest import AccountClient
+from monitor.binance.account_values import AccountUnavailableError
 from monitor.binance.endpoints import Environment, endpoints
 from monitor.binance.keys import Credentials
 from monitor.binance.rest import RestClient
@@ -237,6 +239,31 @@ async def test_a_burst_of_429_is_waited_out_to_the_second(
     assert await run(clock, make().account_config())
     assert clock.mono_s() - begun_s == pytest.approx(18.0)
     assert exchange.count("/fapi/v1/accountConfig") == 3
+
+
+async def test_who_has_to_say_why_nothing_comes_is_told_of_a_long_limit_at_once(
+    clock: ManualClock, exchange: Exchange
+) -> None:
+    """By its own refusal and by another's; what passes in seconds is waited out."""
+    budget = WeightBudget(clock)
+    one = RestClient(
+        Market.USDM, Environment.LIVE, (exchange.base,), credentials=Credentials(KEY, SECRET), clock=clock,
+        rng=Random(1), budget=budget, longest_block_s=10.0,  # noqa: S311 - jitter
+    )  # fmt: skip
+    account = AccountClient("main", one, budget, clock)
+    try:
+        exchange.queued = [refusal(429, -1003)]
+        for _ in range(2):
+            with pytest.raises(AccountUnavailableError) as caught:
+                await account.contracts()
+            assert (caught.value.reason, caught.value.wait_s) == ("rate_limit", 30.0)
+            assert "UTC" in caught.value.hint
+        assert exchange.count("/fapi/v1/exchangeInfo") == 1
+        await clock.advance(30.0)
+        exchange.queued = [refusal(429, -1003, **{"Retry-After": "7"})]
+        assert await run(clock, one.account_config())
+    finally:
+        await one.close()
 
 
 async def test_a_ban_silences_every_client_until_it_ends(
