@@ -17,7 +17,15 @@ from monitor.binance.endpoints import Environment
 from monitor.binance.keys import Credentials
 from monitor.binance.rest import RestClient
 from monitor.binance.weights import WeightBudget
-from monitor.core.events import AccountState, MarginCall, OrderForced, Reconciled, Snapshot, TablesChanged
+from monitor.core.events import (
+    AccountState,
+    MarginCall,
+    OrderForced,
+    Reconciled,
+    Snapshot,
+    StreamState,
+    TablesChanged,
+)
 from monitor.core.model import AccountSnapshot, ForcedOrder, Market
 from monitor.emulator.day import SECRET, day, day_scenario
 from monitor.emulator.live import LiveAccount
@@ -362,7 +370,9 @@ async def test_a_stream_that_stays_dead_is_said_once(emulator: Emulator, make: M
                 await one.reach(lambda number=number: one.follower.stats().stream.reconnects == number + 1)  # type: ignore[misc]
                 await one.pass_time(15.0)
             assert one.states == []
-    assert [entry["reason"] for entry in logs if "reason" in entry] == ["silent"]
+    assert [(entry["event"], entry["reason"]) for entry in logs if "reason" in entry] == [
+        ("account.stream_lost", "silent"), ("account.stream_missing", "silent")
+    ]  # fmt: skip
 
 
 async def test_one_lost_event_is_made_good(emulator: Emulator, make: Make) -> None:
@@ -418,7 +428,9 @@ async def test_an_exchange_that_cannot_be_reached_comes_back(emulator: Emulator,
         await one.pass_time(600.0)
         assert len(one.states) == 1
         assert not one.states[0].ok
-        assert len(one.inbox.events) == events + 1
+        told = [type(event) for event in one.inbox.events[events:]]
+        assert told.count(AccountState) == 1
+        assert 0 < told.count(StreamState) == len(told) - 1 < 3  # lost a moment ago, and then missing
         emulator.faults.refuse_connections = False
         await one.reach(lambda: len(one.states) == 2 and one.follower.stats().stream.state == "open")
 
