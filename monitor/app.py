@@ -35,6 +35,7 @@ from monitor.core.events import (
 from monitor.core.incidents import Effects
 from monitor.core.model import AccountSnapshot, Compared, Level, Market, Source
 from monitor.core.notices import SubjectState
+from monitor.core.waking import STILL_S
 from monitor.drain import cancel, finish
 from monitor.errors import MonitorError, StoreError
 from monitor.health import Vitals, health
@@ -338,7 +339,10 @@ class Daemon:
 
     async def _beat(self) -> None:
         while True:
+            before_s = self._clock.mono_s()
             await self._clock.sleep(HEARTBEAT_S)
+            if (still_s := self._clock.mono_s() - before_s) > STILL_S:
+                log.warning("daemon.stood_still", seconds=round(still_s, 1))
             self._inbox.post(Heartbeat())
             self._committer.nudge()
             if self._journal is not None:
