@@ -17,6 +17,7 @@ from monitor.core.incidents import Effects
 from monitor.core.model import Level
 from monitor.core.notices import Hold, HoldKind
 from monitor.errors import ControlError
+from monitor.notify.subjects import subject_name
 
 ACK_S: Final = 12 * 3600.0  # a night
 # Nothing is silent for ever. A day is longer than anybody who acknowledged is still looking; a mute holds back
@@ -154,7 +155,9 @@ def _check(kind: HoldKind, target: str, alerts: Sequence[OpenAlert], symbols: Co
 
 def listed(alerts: Sequence[OpenAlert]) -> str:
     """Return the open alerts on one line, the worst first."""
-    named = [f"{alert.number} ({alert.subject}, {alert.level.label})" for alert in _worst_first(alerts)]
+    named = [
+        f"{alert.number} ({subject_name(alert.subject)}, {alert.level.label})" for alert in _worst_first(alerts)
+    ]
     return f"open: {_few(named)}" if named else "no alert is open"
 
 

@@ -260,10 +260,22 @@ def ask(state_dir: Path, request: Mapping[str, object], timeout_s: float = ANSWE
                 line = file.readline()
         answer = msgspec.json.decode(line, type=dict[str, Any])
     except (OSError, *_UNREADABLE) as error:
-        raise ControlError(f"the daemon on {state_dir} does not answer: {type(error).__name__}") from error
+        raise ControlError(f"the daemon on {state_dir} does not answer: {_words(error, timeout_s)}") from error
     if "error" in answer:
         raise ControlError(str(answer["error"]))
     return answer["ok"]
+
+
+def _words(error: Exception, timeout_s: float) -> str:
+    match error:
+        case TimeoutError():
+            return f"nothing came within {timeout_s:.0f} s"
+        case ConnectionRefusedError() | FileNotFoundError():
+            return "nobody listens on its socket"
+        case OSError():
+            return os.strerror(error.errno) if error.errno else "the connection broke"
+        case _:
+            return "what came cannot be read"
 
 
 def _user(connection: socket.socket) -> int:

@@ -119,7 +119,7 @@ async def test_one_unknown_number_changes_nothing_and_the_error_lists_what_is_op
     with pytest.raises(ControlError) as caught:
         await engine.commands().hold(asking("ack", "alert:17", "alert:71"))
     assert str(caught.value) == (
-        "alert 71 is not open; open: 17 (main/isolated:BTCUSDT:LONG, critical), 18 (main/cross:USDT, warning)"
+        "alert 71 is not open; open: 17 (main isolated BTCUSDT LONG, critical), 18 (main cross USDT, warning)"
     )
     assert engine.kept.active() == ()
 
@@ -127,7 +127,7 @@ async def test_one_unknown_number_changes_nothing_and_the_error_lists_what_is_op
 def test_a_long_list_is_cut() -> None:
     """A market-wide fall opens hundreds."""
     many = [Alert(number, f"a/{number}", Level.WARNING) for number in range(1, 12)]
-    assert listed(many).endswith("8 (a/8, warning) and 3 more")
+    assert listed(many).endswith("8 (a 8, warning) and 3 more")
     assert listed(()) == "no alert is open"
 
 

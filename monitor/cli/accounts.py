@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from monitor.status import Status
 
 TROUBLE = frozenset({"failing", "refused"})
+LATE_S = 60.0  # twice as long as it takes from one description by REST to the next
 
 
 class AccountRow(NamedTuple):
@@ -42,7 +43,8 @@ def account_rows(found: "Status") -> tuple[AccountRow, ...]:
         count = sum(not row.agrees for row in one.compared)
         figures = f"{count} of {len(one.compared)} drift" if count else f"{len(one.compared)} agree"
         why = why_not(follows.get(one.account, {}), seen=one.source != "stored")
-        followed = one.reason if not one.ok else why or ("typed in" if one.source == "given" else "yes")
+        fine = "typed in" if one.source == "given" else "yes"
+        followed = (why or fine) if one.ok else one.reason.replace("_", " ")
         rows.append(
             AccountRow(
                 one.account, one.market, one.positions, one.as_of_ms, followed, bool(why) or not one.ok,
@@ -68,6 +70,9 @@ def why_not(follow: Mapping[str, Any], *, seen: bool) -> str:
     state, reason = str(follow.get("state", "")), str(follow.get("reason", ""))
     if state in TROUBLE:
         return f"{state}: {reason.replace('_', ' ')}"
+    age_s = follow.get("reconcile_age_s")
+    if seen and age_s is not None and age_s >= LATE_S:
+        return f"no answer for {age_s:.0f} s"
     if not seen:
         return f"not yet: {state}" if state else "not yet"
     return ""

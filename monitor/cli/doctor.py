@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
@@ -64,6 +64,7 @@ def doctor(
         clock=clock,
         client_of=client_factory(settings, clock, Random()),  # noqa: S311 - spreads retries, guards nothing
         send=_sender(settings) if send else None,
+        unwell=_unwell,
     )
     with _progress(plain=plain) as progress:
         found = asyncio.run(examine(checks, progress))
@@ -73,6 +74,13 @@ def doctor(
     else:
         _print(ordered)
     return 0 if healthy(ordered) else FAILED
+
+
+def _unwell(document: object) -> "Iterable[Finding]":
+    from monitor.cli.status import decoded
+    from monitor.cli.unwell import unwell
+
+    return unwell(decoded(document))
 
 
 def _sender(settings: "Settings") -> "Send":

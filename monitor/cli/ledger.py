@@ -11,12 +11,12 @@ from rich.text import Text
 from monitor.cli.brief import short, span_of
 from monitor.cli.chart import days_differ, local_time
 from monitor.cli.quiet import in_full, in_short
-from monitor.cli.tables import STYLES, Column, FittedTable, level_text, wallet_name
-from monitor.core.incidents import TOLD_PREFIX
+from monitor.cli.tables import STYLES, Column, FittedTable, level_text
 from monitor.core.model import Level
 from monitor.core.notices import Facts, Hold, NoticeKind
 from monitor.notify.numbers import span
 from monitor.notify.reasons import in_words
+from monitor.notify.subjects import subject_name
 from monitor.notify.titles import ending
 from monitor.notify.words import clean
 from monitor.storage.outbox import AttemptRow, OutboxRow, OutboxState, Outcome
@@ -80,17 +80,6 @@ class Story(NamedTuple):
     level: Level | None  # now; None once it is over
 
 
-def whose(subject: str, facts: Facts) -> str:
-    """Return whose it is for people, such as ``main BTCUSDT LONG``, with 19 more ``main BTCUSDT LONG +19``."""
-    account, _, name = subject.partition("/")
-    if not account:
-        if subject.startswith(TOLD_PREFIX):
-            return clean(subject.removeprefix(TOLD_PREFIX).rpartition("#")[0])
-        return clean(" ".join(name.split(":")))
-    more = f" +{facts.positions - 1}" if facts.positions > 1 else ""
-    return clean(f"{account} {f'{facts.symbol} {facts.side}{more}' if facts.symbol else wallet_name(name)}")
-
-
 def what(row: OutboxRow) -> Text:
     """Return what a message was about, in the colour of its level."""
     words = {
@@ -137,7 +126,7 @@ def print_rows(rows: Sequence[OutboxRow], out: Console, zone: dt.tzinfo | None, 
     ]
     # Whose it is must be there however narrow it gets, if need be cut.
     least = sum(column.width + _GAP for column in columns if not column.rank)
-    names = [_cut(whose(row.subject, _facts(row)), out.width - least) for row in rows]
+    names = [_cut(subject_name(row.subject, _facts(row)), out.width - least) for row in rows]
     columns.insert(3, Column("whose", names))
     out.print(FittedTable(columns, empty="Nothing was told."))
     times.print(out, " After a + is how long it took from the crossing.")
@@ -159,7 +148,7 @@ def print_open(
                 Column("alert", [str(one.number) for one in shown], right=True),
                 Column("level", [level_text(one.level) for one in shown]),
                 Column("since", [times.at(one.since_ms) for one in shown]),
-                Column("whose", [whose(one.subject, Facts()) for one in shown]),
+                Column("whose", [subject_name(one.subject, Facts()) for one in shown]),
                 Column("symbols", [_few(one.symbols) for one in shown], 3),
                 *(more if any(one.peak for one in shown) else ()),
                 Column("quiet", [in_short(one.held, zone, now_ms) if one.held else "-" for one in shown], 1),
@@ -178,7 +167,9 @@ def print_story(story: Story, out: Console, zone: dt.tzinfo | None, now_ms: int)
     worst = max(rows, key=lambda row: row.level)
     first, newest = rows[0], rows[-1]
     wallet = "" if first.subject.startswith("/") else f", wallet {clean(first.subject)}"
-    out.print(Text.assemble((f"Alert {story.number}", "bold"), f"  {whose(first.subject, _facts(worst))}{wallet}"))
+    out.print(
+        Text.assemble((f"Alert {story.number}", "bold"), f"  {subject_name(first.subject, _facts(worst))}{wallet}")
+    )
     out.print(_course(story, zone, now_ms), soft_wrap=not out.is_terminal)
     for hold in story.holds:
         out.print(in_full(hold, zone, now_ms), style="yellow", markup=False, soft_wrap=not out.is_terminal)

@@ -11,6 +11,7 @@ from monitor.commands import WHY_CHARS, Answer, Covered, Granted, in_words
 from monitor.core.model import Level
 from monitor.core.notices import Hold, HoldKind
 from monitor.notify.numbers import span
+from monitor.notify.subjects import subject_name
 from monitor.notify.words import clean
 
 _SHOWN = 10
@@ -111,7 +112,7 @@ def _print_made(group: Sequence[Granted], out: Console, zone: dt.tzinfo | None, 
             (
                 Column("alert", [str(one.number) for one in shown], right=True),
                 Column("level", [level_text(one.level) for one in shown]),
-                Column("whose", [clean(one.subject) for one in shown]),
+                Column("whose", [subject_name(one.subject) for one in shown]),
                 Column("symbols", [_symbols(one) for one in shown], 1),
                 Column("since", [local_time(one.since_ms, zone) for one in shown], 2),
             )

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from monitor.core.report import PositionView, WalletView
 from monitor.notify.numbers import UNKNOWN, money, percent, price
+from monitor.notify.subjects import wallet_name as wallet_name  # noqa: PLC0414 - what tables show is had from here
 
 BAR_CELLS = 10
 _MANY = 100
@@ -103,12 +104,6 @@ def ratio_of(wallet: WalletView | None) -> str:
     if wallet is None:
         return UNKNOWN
     return "used up" if wallet.liquidatable is True else percent(wallet.margin_ratio)
-
-
-def wallet_name(wallet: str, symbol: str = "") -> str:
-    """Return a wallet's name for people; beside its own symbol an isolated one is just ``isolated``."""
-    mode, _, rest = wallet.partition(":")
-    return mode if symbol and rest.startswith(f"{symbol}:") else f"{mode} {rest.replace(':', ' ')}".strip()
 
 
 def position_table(positions: Sequence[PositionView], wallets: Sequence[WalletView]) -> FittedTable:

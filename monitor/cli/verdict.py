@@ -34,8 +34,8 @@ def verdict(found: "Status") -> tuple[int, str]:
         default=None,
     )
     unseen = [one for one in engine.symbols if one.data == DataState.BLIND.value or one.mark is None]
-    bridged = [one.symbol for one in unseen if _is_bridged(one)]
-    blind = [one.symbol for one in unseen if not _is_bridged(one)]
+    bridged = [one.symbol for one in unseen if is_bridged(one)]
+    blind = [one.symbol for one in unseen if not is_bridged(one)]
     failing = [one["channel"] for one in found.channels if one["failing"]]
     said = []
     if worst is not None and top is not Level.OK:
@@ -68,7 +68,7 @@ def verdict(found: "Status") -> tuple[int, str]:
     return code, f"{text} | {_performance(found)}"
 
 
-def _is_bridged(symbol: "SymbolView") -> bool:
+def is_bridged(symbol: "SymbolView") -> bool:
     """Return whether REST tells the marks of a symbol that is blind."""
     from monitor.core.model import Source
     from monitor.core.outages import BRIDGED_S

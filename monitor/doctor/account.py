@@ -14,8 +14,17 @@ from monitor.binance.transport import ConnectSettings, open_stream, receive
 from monitor.config import AccountKey, KeyedAccount, Settings, shipped_tables
 from monitor.doctor.figures import Client, ClientOf, Comparison, compare
 from monitor.doctor.finding import Finding, Report, State
+from monitor.doctor.hosts import wait_until
 from monitor.doctor.judge import judge_figures, judge_mode, judge_permissions, judge_tables
-from monitor.errors import FeedError, KeyRefusedError, PortfolioMarginError, RestError, UnreachableError, WireError
+from monitor.errors import (
+    FeedError,
+    KeyRefusedError,
+    PortfolioMarginError,
+    RateLimitedError,
+    RestError,
+    UnreachableError,
+    WireError,
+)
 from monitor.notify.connections import WORDS
 from monitor.ports import Clock
 
@@ -53,22 +62,22 @@ async def check_account(
     try:
         client = client_of(keyed, key)
     except KeyRefusedError as error:
-        report(Finding("key", keyed.name, State.FAIL, _said(error), _fix(error)))
+        report(Finding("key", keyed.name, State.FAIL, _said(error), _fix(error, clock)))
         _not_looked_at(keyed.name, AREAS[1:], report)
         return
     try:
-        reply = await _first_call(client, keyed, report)
+        reply = await _first_call(client, keyed, clock, report)
         if reply is not None:
             await asyncio.gather(
                 _permissions(client, settings, keyed, report),
-                _tables_and_figures(client, settings, keyed, reply, report),
+                _tables_and_figures(client, settings, keyed, reply, clock, report),
                 _stream(client, keyed, private_bases, clock, report),
             )
     finally:
         await client.close()
 
 
-async def _first_call(client: Client, keyed: KeyedAccount, report: Report) -> AccountReply | None:
+async def _first_call(client: Client, keyed: KeyedAccount, clock: Clock, report: Report) -> AccountReply | None:
     """Fetch the account; None if that failed, which was reported with all that depends on it."""
     try:
         reply = await client.account()
@@ -79,7 +88,7 @@ async def _first_call(client: Client, keyed: KeyedAccount, report: Report) -> Ac
         elif isinstance(error, PortfolioMarginError):
             report(Finding("key", keyed.name, State.OK, "signed calls work"))
             area = "mode"
-        report(Finding(area, keyed.name, state, _said(error), _fix(error)))
+        report(Finding(area, keyed.name, state, _said(error), _fix(error, clock)))
         _not_looked_at(keyed.name, [one for one in AREAS if one not in {"key", area}], report)
         return None
     report(Finding("key", keyed.name, State.OK, "signed calls work"))
@@ -101,14 +110,14 @@ async def _permissions(client: Client, settings: Settings, keyed: KeyedAccount, 
     report(judge_permissions(keyed.name, environment, may, allowed=keyed.allow_trading_key))
 
 
-async def _tables_and_figures(
-    client: Client, settings: Settings, keyed: KeyedAccount, reply: AccountReply, report: Report
+async def _tables_and_figures(  # noqa: PLR0917 - what is compared, and where it is said
+    client: Client, settings: Settings, keyed: KeyedAccount, reply: AccountReply, clock: Clock, report: Report
 ) -> None:
     own = {table.symbol: table for table in settings.own_tables}
     try:
         found = await compare(client, reply, own, settings.engine.audit)
     except (RestError, WireError) as error:
-        report(Finding("brackets", keyed.name, State.FAIL, _said(error), _fix(error)))
+        report(Finding("brackets", keyed.name, State.FAIL, _said(error), _fix(error, clock)))
         report(Finding("figures", keyed.name, State.UNKNOWN, "not compared: there are no tiers"))
         return
     for finding in judge_tables(reply.snapshot, found.tables, own, shipped_tables()):
@@ -126,7 +135,7 @@ async def _stream(client: Client, keyed: KeyedAccount, bases: Sequence[str], clo
     try:
         listen_key = await client.create_listen_key()
     except (RestError, WireError) as error:
-        report(Finding("streams", keyed.name, State.FAIL, f"no listen key: {_said(error)}", _fix(error)))
+        report(Finding("streams", keyed.name, State.FAIL, f"no listen key: {_said(error)}", _fix(error, clock)))
         return
     # Of the two forms of an address the first is enough: what is wrong with a key, neither form shows.
     urls = [private_urls((base,), listen_key)[0] for base in bases]
@@ -163,15 +172,29 @@ async def _stays_open(url: str, clock: Clock) -> str:
     return ""
 
 
+_REASONS = {
+    "connect": "nothing listens there, or the way is blocked",
+    "connection": "the connection broke",
+    "timeout": "no answer in time",
+    "dns": "the name of the host cannot be found",
+    "tls": "the certificate or the encryption is not accepted",
+    "rate_limit": "no more requests are taken from this address for now (HTTP 429)",
+    "ip_banned": "this address is banned for a while (HTTP 418)",
+    "blocked": "no requests are taken from this address for now",
+}
+
+
 def _said(error: RestError | WireError) -> str:
     """Return what went wrong; the hint stands apart."""
     if isinstance(error, WireError):
         return f"an answer cannot be believed: {error}"
     number = f" ({error.code})" if error.code is not None else ""
-    return f"{error.where}: {error.reason.replace('_', ' ')}{number}"
+    return f"{error.where}: {_REASONS.get(error.reason, error.reason.replace('_', ' '))}{number}"
 
 
-def _fix(error: RestError | WireError) -> str:
+def _fix(error: RestError | WireError, clock: Clock) -> str:
+    if isinstance(error, RateLimitedError):
+        return wait_until(clock.wall_ms(), max(0.0, error.until_s - clock.mono_s()))
     hint = getattr(error, "hint", "")
     if hint:
         return str(hint)

@@ -8,7 +8,7 @@ from monitor.binance.endpoints import Endpoints, endpoints
 from monitor.config import Secrets, Settings
 from monitor.core.model import Market
 from monitor.doctor.account import AREAS, check_account
-from monitor.doctor.disk import daemon_finding, disk_findings
+from monitor.doctor.disk import Unwell, daemon_findings, disk_findings
 from monitor.doctor.figures import ClientOf
 from monitor.doctor.finding import Check, Finding, Report, State
 from monitor.doctor.hosts import check_hosts
@@ -42,6 +42,7 @@ def checks_of(
     clock: Clock,
     client_of: ClientOf,
     send: Send | None,
+    unwell: Unwell = lambda _: (),
 ) -> list[Check]:
     """Return the checks, each independent of the others.
 
@@ -54,6 +55,7 @@ def checks_of(
         clock: for latencies and the offset to the exchange.
         client_of: makes a REST client of an account and its key.
         send: sends test messages; None to leave it out.
+        unwell: says what is not well of a running daemon, by its answer to ``status``.
     """
     markets = sorted({one.market for one in settings.keyed} | {one.market for one in settings.accounts})
     return [
@@ -77,7 +79,7 @@ def checks_of(
             for account in settings.keyed
         ),
         Check("channels", partial(_channels, settings, secrets, send), SEND_S),
-        Check("disk", partial(_disk, settings, environ, tuple(unusable)), LOCAL_S, (_HANGING,)),
+        Check("disk", partial(_disk, settings, environ, tuple(unusable), unwell), LOCAL_S, (_HANGING,)),
     ]
 
 
@@ -126,12 +128,12 @@ async def _channels(settings: Settings, secrets: Secrets, send: Send | None, rep
 
 
 async def _disk(
-    settings: Settings, environ: Mapping[str, str], unusable: tuple[Problem, ...], report: Report
+    settings: Settings, environ: Mapping[str, str], unusable: tuple[Problem, ...], unwell: Unwell, report: Report
 ) -> None:
     directory, history = settings.state_directory(environ), settings.history_path(environ)
 
     def look() -> list[Finding]:
-        return [*disk_findings(directory, history, unusable), daemon_finding(directory)]
+        return [*disk_findings(directory, history, unusable), *daemon_findings(directory, unwell)]
 
     for finding in await asyncio.to_thread(look):
         report(finding)

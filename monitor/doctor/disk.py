@@ -3,7 +3,7 @@
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -24,6 +24,9 @@ SCARCE_BYTES = 100 * 2**20  # a year of minutes of one wallet is some 60 MB
 EMPTY_BYTES = 5 * 2**20
 LOCK_S = 0.5
 ANSWER_S = 1.0
+
+# What is not well of a daemon, by its answer to ``status``; raises ControlError where that is of another version.
+Unwell = Callable[[object], Iterable[Finding]]
 
 
 def disk_findings(directory: Path, history: Path, problems: Iterable[Problem]) -> Iterator[Finding]:
@@ -158,14 +161,26 @@ def _set_aside(path: Path) -> Iterator[Finding]:
         yield Finding("disk", path.name, State.WARN, words, "look at the disk; remove them once nothing is missed")
 
 
-def daemon_finding(directory: Path) -> Finding:
-    """Return whether a daemon watches."""
+def daemon_findings(directory: Path, unwell: Unwell) -> Iterator[Finding]:
+    """Yield whether a daemon watches, and what it says is not well.
+
+    Args:
+        directory: the state directory.
+        unwell: judges its answer.
+    """
     try:
         if not is_running(directory / LOCK_FILE):
-            return Finding("daemon", "", State.WARN, "none is running: nobody watches", "`position-monitor run`")
+            yield Finding("daemon", "", State.WARN, "none is running: nobody watches", "`position-monitor run`")
+            return
         status = ask(directory, {"command": "status"})
         version, pid = status["version"], status["pid"]
     except (ControlError, KeyError, TypeError) as error:
         fix = "look into its log; start it again if it hangs"
-        return Finding("daemon", "", State.FAIL, f"one holds the lock and does not answer: {error}", fix)
-    return Finding("daemon", "", State.OK, f"process {pid}, version {version}")
+        yield Finding("daemon", "", State.FAIL, f"one holds the lock and cannot be asked: {error}", fix)
+        return
+    yield Finding("daemon", "", State.OK, f"process {pid}, version {version}")
+    try:
+        yield from unwell(status)
+    except ControlError as error:
+        fix = "start the daemon again, so that it is of the version that is installed"
+        yield Finding("daemon", "", State.WARN, f"its answer cannot be judged: {error}", fix)

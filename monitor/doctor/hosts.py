@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import aiohttp
 
+from monitor.binance.backoff import BANNED, RATE_LIMITED, penalty_s
 from monitor.binance.belief import believable_time
 from monitor.binance.endpoints import host_of
 from monitor.binance.wire import decode_server_time
@@ -35,6 +37,7 @@ class Answer(NamedTuple):
     latency_s: float = 0.0  # there and back, on an open connection
     offset_ms: float | None = None  # its clock less ours; None where it told no time
     trouble: str = ""
+    fix: str = ""  # where it is not the way there
 
 
 async def check_hosts(market: Market, bases: Sequence[str], clock: Clock, report: Report) -> None:
@@ -57,13 +60,18 @@ async def ask_time(session: aiohttp.ClientSession, market: Market, base: str, cl
             async with session.get(url, allow_redirects=False) as response:
                 body = await response.content.read(_LARGEST_REPLY)
                 status, kind = response.status, response.content_type
+                stay_away_s = penalty_s(status, response.headers.get("Retry-After"), clock.wall_ms())
         except TimeoutError:
             return Answer(base, trouble=f"no answer within {WITHIN_S:.0f} s")
         except aiohttp.ClientError as error:
             return Answer(base, trouble=_words(error))
         took_s = clock.mono_s() - sent_s
         if status != 200:  # noqa: PLR2004 - the one that means fine
-            return Answer(base, took_s, trouble=_STATUS_WORDS.get(status, f"answers with HTTP {status}"))
+            words = _STATUS_WORDS.get(status, f"answers with HTTP {status}")
+            limited = status in {RATE_LIMITED, BANNED}
+            return Answer(
+                base, took_s, trouble=words, fix=wait_until(clock.wall_ms(), stay_away_s) if limited else ""
+            )
         try:
             server_ms = believable_time(decode_server_time(body), None, "server time")
         except WireError as error:
@@ -74,12 +82,21 @@ async def ask_time(session: aiohttp.ClientSession, market: Market, base: str, cl
     return answer
 
 
+def wait_until(now_ms: int, wait_s: float) -> str:
+    """Return what to do where the exchange takes no requests from this address for ``wait_s`` seconds."""
+    at = datetime.fromtimestamp(now_ms / 1000 + wait_s, UTC)
+    return (
+        f"wait until {at:%H:%M:%S} UTC at least, nothing here is wrong; then find what else uses the weight of "
+        "this address: bots, other programs or machines behind it, a second monitor"
+    )
+
+
 def judge_host(market: Market, one: Answer, *, working: bool) -> Finding:
     """Return the finding about one host; ``working``: a host of the same market answers."""
     where = f"{market.value} {host_of(one.base)}"
     if one.offset_ms is None:
         state = State.WARN if working else State.FAIL
-        fix = "another host serves instead" if working else _NETWORK
+        fix = one.fix or ("another host serves instead" if working else _NETWORK)
         return Finding("hosts", where, state, one.trouble, fix)
     words = f"answers in {one.latency_s * 1000:.0f} ms"
     if one.latency_s > SLOW_S:

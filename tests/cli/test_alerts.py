@@ -11,11 +11,12 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from monitor.cli.brief import short
-from monitor.cli.ledger import state_of, whose
+from monitor.cli.ledger import state_of
 from monitor.cli.quiet import print_in_force
 from monitor.cli.root import app
 from monitor.core.model import Level
 from monitor.core.notices import Facts, Hold, HoldKind, NoticeKind
+from monitor.notify.subjects import subject_name
 from monitor.ports import Attempt, Rows
 from monitor.storage.outbox import OutboxRow, OutboxState
 from monitor.storage.paths import STATE_DB
@@ -238,11 +239,12 @@ def test_days_are_shown_where_they_differ(tmp_path: Path) -> None:
         ("main/cross:USDT", Facts(symbol="BTCUSDT", side="SHORT", positions=3), "main BTCUSDT SHORT +2"),
         ("/feed:usdm", Facts(), "feed usdm"),
         ("/told:main#1780000000000.1", Facts(), "main"),
+        ("/told:/storage:state#1780000000000.2", Facts(), "storage state"),
     ],
 )
 def test_whose_it_is(name: str, facts: Facts, words: str) -> None:
     """The worst position with how many more, else the wallet; what is no wallet by its name."""
-    assert whose(name, facts) == words
+    assert subject_name(name, facts) == words
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from monitor.cli.root import app
 from monitor.control import Lock
 from monitor.core.model import Market
 from monitor.doctor import checks, hosts, routes
-from monitor.doctor.disk import daemon_finding, disk_findings
+from monitor.doctor.disk import daemon_findings, disk_findings
 from monitor.doctor.finding import Check, Finding, Report, State, examine
 from monitor.emulator.brackets import Brackets
 from monitor.emulator.clock import Clock
@@ -28,6 +28,7 @@ from monitor.storage.schema import steps_to
 from monitor.storage.state import SqliteState
 from monitor.system_clock import SystemClock
 from tests.cli.answering import answering
+from tests.conftest import ManualClock
 from tests.emulator.conftest import small_scenario
 
 CLOCK = SystemClock()
@@ -167,6 +168,19 @@ async def test_refusals_are_told_in_words(exchange: Emulator, status: int, words
     assert words in host.found
 
 
+@pytest.mark.parametrize("status", [429, 418])
+async def test_a_limit_is_to_be_waited_for(exchange: Emulator, status: int) -> None:
+    """Nothing is wrong with the network or an address: until when, and what to look for."""
+    exchange.faults.rest_status["*"] = status
+    exchange.faults.retry_after_s = 240
+    found: list[Finding] = []
+    await hosts.check_hosts(Market.USDM, (exchange.base_http,), ManualClock(), found.append)
+    assert found[0].state is State.FAIL
+    assert "wait until 20:30:40 UTC" in found[0].fix
+    assert "weight of this address" in found[0].fix
+    assert "rest_url" not in found[0].fix
+
+
 # Routes
 
 
@@ -271,9 +285,12 @@ def test_a_file_that_a_running_daemon_does_not_have_is_missing(tmp_path: Path) -
 
 def test_a_daemon_that_runs_and_one_that_does_not_answer(tmp_path: Path) -> None:
     """None is a warning; one that holds the lock and has no socket fails."""
-    assert daemon_finding(tmp_path).state is State.WARN
+    (none,) = daemon_findings(tmp_path, lambda _: ())
+    assert none.state is State.WARN
     with Lock(tmp_path / "lock"):
-        assert daemon_finding(tmp_path).state is State.FAIL
+        (mute,) = daemon_findings(tmp_path, lambda _: ())
+    assert mute.state is State.FAIL
+    assert mute.found.endswith("nobody listens on its socket")
 
 
 # The command

@@ -24,7 +24,13 @@ from monitor.doctor import account
 from monitor.doctor.finding import Finding, State
 from monitor.doctor.judge import judge_permissions, judge_tables
 from monitor.emulator.server import Emulator
-from monitor.errors import KeyRefusedError, MonitorError, PortfolioMarginError, UnreachableError
+from monitor.errors import (
+    KeyRefusedError,
+    MonitorError,
+    PortfolioMarginError,
+    RateLimitedError,
+    UnreachableError,
+)
 from monitor.system_clock import SystemClock
 from tests.emulator.conftest import small_scenario
 
@@ -141,6 +147,17 @@ async def test_a_host_that_does_not_answer_says_nothing_about_the_key(private: s
     """The hosts fail for it; the key is unknown."""
     found = await found_of(FakeClient(account=UnreachableError("/fapi/v3/account", "refused")), private)
     assert {one.state for rows in found.values() for one in rows} == {State.UNKNOWN}
+
+
+async def test_a_limit_on_the_account_is_to_be_waited_for(private: str) -> None:
+    """Until when, and not "see the hosts", which may well answer; in words."""
+    limited = RateLimitedError("/fapi/v3/account", "rate_limit", until_s=CLOCK.mono_s() + 30.0, status=429)
+    found = await found_of(FakeClient(account=limited), private)
+    assert found["key"][0].state is State.FAIL
+    assert "HTTP 429" in found["key"][0].found
+    assert found["key"][0].fix.startswith("wait until ")
+    lost = await found_of(FakeClient(account=UnreachableError("/fapi/v3/account", "connect")), private)
+    assert lost["key"][0].found == "/fapi/v3/account: nothing listens there, or the way is blocked"
 
 
 async def test_portfolio_margin_is_refused_as_a_mode(private: str) -> None:

@@ -79,7 +79,8 @@ def test_the_daemon_is_asked_and_its_answer_shown(state: Path) -> None:
     assert result.stdout.startswith("Acknowledged until ")
     assert "alert 17" in result.stdout
     assert "critical" in result.stdout
-    assert "main/isolated:BTCUSDT:LONG" in result.stdout
+    assert "main isolated BTCUSDT LONG" in result.stdout
+    assert "main/" not in result.stdout
     assert "Held back: reminders and escalation. Told all the same: whatever gets worse" in result.stdout
     [hold] = engine.kept.active()
     assert (hold.kind, hold.target, hold.why) == (HoldKind.ACK, "alert:17", "adding margin")
@@ -135,7 +136,7 @@ def test_an_unknown_number_is_an_error_that_lists_what_is_open(state: Path) -> N
     with daemon(state, FakeEngine()):
         result = run(state, "ack", "71", "--json")
     assert result.exit_code == 1
-    assert "alert 71 is not open; open: 17 (main/isolated:BTCUSDT:LONG, critical)" in result.stderr
+    assert "alert 71 is not open; open: 17 (main isolated BTCUSDT LONG, critical)" in result.stderr
     assert "alert 71" in json.loads(result.stdout)["error"]
 
 
@@ -227,7 +228,7 @@ def test_without_a_daemon_the_next_one_will_know(state: Path) -> None:
     result = run(state, "snooze", "ethusdt", "2h", "--why", "asleep")
     assert result.exit_code == 0, result.output
     assert "18" in result.stdout
-    assert "main/cross:USDT" in result.stdout
+    assert "main cross USDT" in result.stdout
     assert "No daemon is running; the next one will know." in result.stdout
     with StateReader(state / STATE_DB) as reader:
         [hold] = reader.holds()
