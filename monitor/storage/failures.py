@@ -16,6 +16,7 @@ DAMAGED_HINT: Final = (
 )
 MOVED: Final = "its name led to its file no more while the service ran"
 _DAMAGE: Final = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
+_NO_TEXT: Final = "Could not decode to UTF-8"  # said by Python, without a code: all that is written is text
 _FULL = "Free some space on its disk; writing goes on by itself after that"
 _HINTS: Final = {
     sqlite3.SQLITE_FULL: _FULL,
@@ -57,11 +58,19 @@ def translated(path: Path, operation: str) -> Iterator[None]:
         raise UnstorableError(str(path), operation, str(error)) from error
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
-        kind = DamagedError if code in _DAMAGE else StoreError
-        raise kind(str(path), operation, str(error), _HINTS.get(code, "")) from error
+        damaged = code in _DAMAGE or str(error).startswith(_NO_TEXT)
+        kind = DamagedError if damaged else StoreError
+        hint = DAMAGED_HINT if damaged else _HINTS.get(code, "")
+        raise kind(str(path), operation, _cause(error), hint) from error
     except OSError as error:
         hint = _OS_HINTS.get(error.errno or 0, _ACCESS)
         raise StoreError(str(path), operation, error.strerror or type(error).__name__, hint) from error
+
+
+def _cause(error: sqlite3.Error) -> str:
+    """Return what SQLite says; never the content of a row."""
+    text = str(error)
+    return "a row holds what is no text" if text.startswith(_NO_TEXT) else text
 
 
 def is_odd(error: StoreError) -> bool:

@@ -27,6 +27,7 @@ WAKE_S: Final = 5.0  # how soon one in doubt is looked at
 LONGEST_S: Final = 10.0  # that one look may take; a log that is being read cannot be emptied
 WHOLE_BYTES: Final = 128 * 2**20  # a larger file is looked at in part
 _PART_ROWS: Final = 500  # of each end of each table
+_CHUNK_ROWS: Final = 100
 _STEPS: Final = 20_000  # of SQLite, between two questions whether to go on
 _TABLES: Final = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
 
@@ -87,15 +88,24 @@ class Inspector:
             self._check_head(Header(*connection.execute(HEADER_SQL).fetchone()))
             if self._whole and self._path.stat().st_size <= WHOLE_BYTES:
                 check_sound(self._path, connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+                read = _read_all
             else:
-                for (table,) in connection.execute(_TABLES).fetchall():
-                    _read_ends(connection, table)
+                read = _read_ends
+            for (table,) in connection.execute(_TABLES).fetchall():
+                read(connection, table)
 
     def _check_head(self, header: Header) -> None:
         """Refuse a file that was cut off at its beginning: to SQLite it is a new one, and sound."""
         if header.application_id != self._schema.application_id or not header.tables:
             cause = "its head was written over, or the file was emptied"
             raise DamagedError(str(self._path), "check", cause, DAMAGED_HINT)
+
+
+def _read_all(connection: sqlite3.Connection, table: str) -> None:
+    """Read every row: whether what stands in them is text at all, only reading them tells."""
+    rows = connection.execute(f"SELECT * FROM {table}")  # noqa: S608 - its own name
+    while rows.fetchmany(_CHUNK_ROWS):
+        pass
 
 
 def _read_ends(connection: sqlite3.Connection, table: str) -> None:

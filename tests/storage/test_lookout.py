@@ -95,6 +95,28 @@ async def test_a_log_spoilt_in_place_is_found(tmp_path: Path, clock: ManualClock
         assert {f"wallet-{n}" for n in range(MANY)} <= {one.subject for one in stored.subjects}
 
 
+@pytest.mark.parametrize("text", [b'"subject":"wallet-7"', b"7#1"])
+async def test_rows_that_are_no_text_any_more_are_found_and_keep_nothing_from_being_opened(
+    tmp_path: Path, clock: ManualClock, text: bytes
+) -> None:
+    """The structure is sound then, and a start would fail on that row again and again."""
+    path = tmp_path / "state.db"
+    async with opened(path, clock) as store:
+        await fill(store)
+    content = content_of(path)
+    assert text in content
+    put(path, content.replace(text, b"\xa5" * len(text)))
+    assert isinstance(await Inspector(path, STATE_SCHEMA, whole=True).damage(), DamagedError)
+    store = SqliteState(path, clock)
+    stored = await store.open()
+    await store.close()
+    assert stored.replaced is not None
+    assert not stored.replaced.whole
+    assert "wallet" not in stored.replaced.cause
+    assert {f"wallet-{n}" for n in range(MANY) if n != 7} <= {one.subject for one in stored.subjects}
+    assert len(stored.pending) >= MANY - 35
+
+
 @pytest.mark.parametrize("kept", [0, 10])
 async def test_a_file_cut_off_or_without_its_head_is_found(tmp_path: Path, clock: ManualClock, kept: int) -> None:
     """An emptied file is a new and sound one to SQLite."""

@@ -188,7 +188,7 @@ def test_extended_codes_get_the_hint_of_their_kind() -> None:
 
 def test_a_directory_in_the_way_is_an_error(tmp_path: Path) -> None:
     """A path that names a directory is not a file."""
-    with pytest.raises(StoreError, match="Is a directory"):
+    with pytest.raises(StoreError, match="it is a directory"):
         make_private(tmp_path)
 
 
