@@ -1,6 +1,7 @@
 """The figures of a run, hour by hour, for a terminal and for ``docs/faults.md``."""
 
 from collections.abc import Sequence
+from textwrap import fill
 from typing import Final
 
 import msgspec
@@ -11,6 +12,7 @@ from tests.soak.measure import Reading, grown, ratio
 _COLUMNS: Final = ("time", "frames", "memory MiB", "tasks", "files", "sockets", "threads", "objects", "entries",
                    "waiting", "messages", "reconnects", "rotations")  # fmt: skip
 _MIB: Final = 2**20
+_WIDTH: Final = 118
 _MOST_ROWS: Final = 13  # of a table in the document
 _INTRODUCTION: Final = """
 ## Hours and days
@@ -28,7 +30,7 @@ _REAL: Final = (
     "The service as it is wired in a process of its own, the emulator in another, a frame a second for each "
     "symbol. Connections are cut every {cut}, rotation is made to come between two cuts, and once nothing "
     "answers for a minute and a half. Memory rises by two or three MiB in the first twenty minutes, as SQLite's "
-    "page caches fill, and then stands."
+    "page caches fill, and once as the outage is looked up afterwards."
 )
 
 
@@ -94,7 +96,7 @@ def _part(title: str, how: str, result: SoakResult) -> str:
     step = -(-len(result.readings) // _MOST_ROWS)
     shown = [*result.readings[:1], *result.readings[1:-1][step - 1 :: step], last]
     rows += [f"| {' | '.join(cells(one))} |" for one in shown]
-    return f"### {title}\n\n{how}\n\n{facts}\n\n" + "\n".join(rows)
+    return f"### {title}\n\n{fill(how, _WIDTH)}\n\n{fill(facts, _WIDTH)}\n\n" + "\n".join(rows)
 
 
 def _span(seconds: float) -> str:
