@@ -135,7 +135,7 @@ def test_the_section_shows_both_runs_hour_by_hour(tmp_path: Path, monkeypatch: p
     """And says what is wrong with one, if anything is."""
     good = SoakResult("accelerated", 200, 12.0, 7_200.0, 600.0, 3_600.0, tuple(some()), {}, {"storage": 0})
     bad = msgspec.structs.replace(good, kind="real", readings=tuple(some(threads=6)), deaths={"decide": 2})
-    text = section(good, bad)
+    text = " ".join(section(good, bad).split())
     assert "Nothing grew." in text
     assert "threads: 6 after the warm-up, 10 at the end; job decide died 2 times" in text
     assert "| 12:00 |" in text
