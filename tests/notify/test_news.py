@@ -151,6 +151,13 @@ def test_an_account_that_cannot_be_followed_says_what_to_do() -> None:
     assert first.splitlines()[-1] == "Meaning: nothing is known of its positions yet, so none of them is watched"
 
 
+def test_a_limit_of_the_exchange_is_said_in_words() -> None:
+    """A constant of ours tells nobody anything."""
+    title = told(NoticeKind.ACCOUNT, reason="rate_limit").title
+    assert "the exchange takes no more requests from this address for now (HTTP 429)" in title
+    assert "bad handshake" in told(NoticeKind.ACCOUNT, reason="bad_handshake").title
+
+
 def test_a_trouble_closed_late_knows_its_account_from_its_subject() -> None:
     """The account is always named."""
     message = told(NoticeKind.ACCOUNT_BACK, subject="/tiers:main", account="", detail="/tiers:main")
