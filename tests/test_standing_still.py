@@ -7,8 +7,13 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from monitor.core.events import Subscribed
+from monitor.core.model import Market, MarkTick
+from monitor.plan import Sources
+from monitor.ports import Inbox
 from tests.conftest import ManualClock
-from tests.test_giving_up import Life
+from tests.core.builders import BTC
+from tests.test_giving_up import DialFeed, Life
 
 
 class StoppableClock(ManualClock):
@@ -22,15 +27,40 @@ class StoppableClock(ManualClock):
         heapq.heapify(self._sleepers)
 
 
+class Stream(DialFeed):
+    """One that may have to be connected anew."""
+
+    open = True
+
+    async def _run(self) -> None:
+        self._inbox.post(Subscribed("feed", (BTC,), self._clock.mono_s()))
+        while True:
+            if self.open:
+                self._inbox.tick(MarkTick(BTC, self.mark, self._clock.wall_ms(), self._clock.mono_s()))
+            await self._clock.sleep(1.0)
+
+
+class StreamingLife(Life):
+    """A daemon with such a stream."""
+
+    def _sources(self, inbox: Inbox) -> Sources:
+        self.stream = Stream(inbox, self.clock)
+        return Sources({Market.USDM: self.stream})
+
+
 async def test_a_stopped_process_is_not_blind_on_waking(tmp_path: Path) -> None:
-    """Its stream delivers a moment later; whoever reads the log learns what it was."""
+    """Its stream delivers a few moments later; whoever reads the log learns what it was."""
     clock = StoppableClock()
     with capture_logs() as logs:
-        life = Life(tmp_path / "s", clock)
+        life = StreamingLife(tmp_path / "s", clock)
         async with asyncio.TaskGroup() as group:
             group.create_task(life.outcome())
             await life.until(lambda: life.daemon.ticks > 3)
             clock.stand_still(82.0)
+            life.stream.open = False
+            woken_s = clock.mono_s()
+            await life.until(lambda: clock.mono_s() > woken_s + 4.0)
+            life.stream.open = True
             ticks = life.daemon.ticks
             await life.until(lambda: life.daemon.ticks > ticks + 20)
             told = [*life.channels[0].titles, *life.channels[1].titles]

@@ -281,8 +281,8 @@ class Engine:
         return all(self._data(name, now) is DataState.FRESH for name in self._book.watched)
 
     def _data(self, symbol: str, now: Now) -> DataState:
-        grace = self._waking.grace(now.mono_s)
-        state = self._board.state(symbol, now.mono_s, self._settings.freshness, grace)
+        forgiven_s = self._waking.forgiven_s(now.mono_s)
+        state = self._board.state(symbol, now.mono_s, self._settings.freshness, forgiven_s)
         # A symbol that has yet to deliver is in order, but nothing about it is fresh.
         never = state is DataState.FRESH and not self._board.is_heard(symbol)
         return DataState.SUSPECT if never else state
@@ -427,7 +427,7 @@ class Engine:
             now,
             lambda symbols: report.holders(self._book, self._readings, self._track.level.tolist(), symbols),
             complete=self._accounts.usable.keys() >= set(self._settings.accounts),
-            grace=self._waking.grace(now.mono_s),
+            forgiven_s=self._waking.forgiven_s(now.mono_s),
         )
         self._outages.watch_stores(self._settings, now)
         self._accounts.remind(now)

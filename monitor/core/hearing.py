@@ -52,7 +52,7 @@ class Hearing:
 
     def told(self, now_s: float) -> frozenset[str]:
         """Return those of which people should hear."""
-        grace = self._waking.grace(now_s)
+        forgiven_s = self._waking.forgiven_s(now_s)
         return frozenset(
-            name for name in self.silent(now_s) if grace.silence_s(self._heard_s[name], now_s) >= SILENT_AFTER_S
+            name for name in self.silent(now_s) if self.age_s(name, now_s) - forgiven_s >= SILENT_AFTER_S
         )

@@ -13,7 +13,6 @@ from monitor.core.book import Bools, Floats
 from monitor.core.model import MarkRange, Source
 from monitor.core.notices import DataState
 from monitor.core.settings import FreshnessRules
-from monitor.core.waking import NO_GRACE, Grace
 
 _REST = Source.REST  # taken from the enum for each tick it would cost as much as half of the rest
 
@@ -163,13 +162,12 @@ class MarkBoard:
         at_s = self._rest_s.get(symbol)
         return at_s is not None and now_s - at_s <= within_s
 
-    def state(self, symbol: str, now_s: float, rules: FreshnessRules, grace: Grace = NO_GRACE) -> DataState:
+    def state(self, symbol: str, now_s: float, rules: FreshnessRules, forgiven_s: float = 0.0) -> DataState:
         """Judge a watched symbol by its silence; one whose stream is wrong is blind, however much comes.
 
         What is forgiven keeps it from being blind, and not from being suspect: what is known is old all the same.
         """
         silence = self.silence_s(symbol, now_s)
-        unforgiven = grace.silence_s(float(self.heard_s[self._index[symbol]]), now_s)
-        if unforgiven >= rules.blind_after_s or (self._wrong is not None and self.is_distrusted(symbol)):
+        if silence - forgiven_s >= rules.blind_after_s or (self._wrong is not None and self.is_distrusted(symbol)):
             return DataState.BLIND
         return DataState.SUSPECT if silence >= rules.suspect_after_s else DataState.FRESH

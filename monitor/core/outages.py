@@ -13,7 +13,6 @@ from monitor.core.model import Level, Now
 from monitor.core.notices import DataState, Facts, NoticeKind, SubjectState
 from monitor.core.settings import EngineSettings
 from monitor.core.steady import Returns, steady_s
-from monitor.core.waking import NO_GRACE, Grace
 
 # A severity decides which channels hear of it, the interval how often it is repeated.
 BLIND_LEVEL = Level.CRITICAL
@@ -93,12 +92,12 @@ class Outages:
         holders: Callable[[frozenset[str]], tuple[str, ...]],
         *,
         complete: bool = True,
-        grace: Grace = NO_GRACE,
+        forgiven_s: float = 0.0,
     ) -> None:
         """Tell blindness by symbol and its end; symbols that no feed asked for yet are judged as one.
 
         ``holders`` names the wallets that hold some of these symbols, for people. ``complete``: every account is
-        known, so that what is not watched is not needed. ``grace``: what a silence is forgiven.
+        known, so that what is not watched is not needed. ``forgiven_s``: see ``Waking``.
         """
         self._end_left(board, settings, now, complete=complete)
         feeds = dict(self._feeds)
@@ -112,7 +111,9 @@ class Outages:
             watched = tuple(symbol for symbol in board.symbols if symbol in symbols)
             subject = f"{FEED_PREFIX}{feed}"
             state = self._incidents.get(subject) or planner.begin(subject, now.wall_ms)
-            states = {symbol: board.state(symbol, now.mono_s, settings.freshness, grace) for symbol in watched}
+            states = {
+                symbol: board.state(symbol, now.mono_s, settings.freshness, forgiven_s) for symbol in watched
+            }
             blind = frozenset(symbol for symbol, data in states.items() if data is DataState.BLIND)
             if not blind and state.level is Level.OK:
                 continue

@@ -4,7 +4,7 @@ Whoever was not run has heard nothing for as long, and will within moments. Hear
 """
 
 from collections import deque
-from typing import Final, NamedTuple
+from typing import Final
 
 from monitor.core.model import Now
 
@@ -14,31 +14,12 @@ STILL_S: Final = 5.0  # heartbeats come each second; so long without one, nothin
 _MOST: Final = 16  # times that are remembered, for what is told of them afterwards
 
 
-class Grace(NamedTuple):
-    """What is forgiven shortly after waking.
-
-    Each silence is shortened once, by one time of standing still: those that follow each other can put off what is
-    told of it no longer than that.
-    """
-
-    since_s: float  # silences that began earlier had theirs, monotonic
-    still_s: float  # for how long nothing ran
-
-    def silence_s(self, heard_s: float, now_s: float) -> float:
-        """Return for how long something was silent while the program ran, in seconds."""
-        return now_s - heard_s - (self.still_s if heard_s >= self.since_s else 0.0)
-
-
-NO_GRACE: Final = Grace(0.0, 0.0)
-
-
 class Waking:
     """Compares the times of heartbeats."""
 
     def __init__(self) -> None:
         self._beat: Now | None = None
         self._awake_s = float("-inf")  # when it last woke
-        self._earlier_s = float("-inf")  # and the time before
         self._still_s = 0.0  # how long the last time of standing still was
         self._still_ms: deque[tuple[int, int]] = deque(maxlen=_MOST)
 
@@ -49,16 +30,17 @@ class Waking:
             return
         still_s = now.mono_s - before.mono_s
         if still_s > STILL_S:
-            self._earlier_s, self._awake_s, self._still_s = self._awake_s, now.mono_s, still_s
+            self._awake_s, self._still_s = now.mono_s, still_s
         # The clock that ages are counted by may stand still as well while a machine is suspended.
         if max(still_s, (now.wall_ms - before.wall_ms) / 1000) > STILL_S:
             self._still_ms.append((before.wall_ms, now.wall_ms))
 
-    def grace(self, now_s: float) -> Grace:
-        """Return what is forgiven now."""
-        if now_s - self._awake_s >= AWAKE_S:
-            return NO_GRACE
-        return Grace(self._earlier_s, self._still_s)
+    def forgiven_s(self, now_s: float) -> float:
+        """Return what to take off each silence before it counts, in seconds; 0 but for a while after waking.
+
+        It is the last time of standing still alone: a silence that spans several of them is told.
+        """
+        return self._still_s if now_s - self._awake_s < AWAKE_S else 0.0
 
     def stood_still(self, from_ms: int, until_ms: int) -> bool:
         """Return whether that explains most of a time, in Unix milliseconds."""
