@@ -9,6 +9,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -24,10 +25,11 @@ log = structlog.get_logger()
 
 EVERY_S: Final = 120.0  # between two looks
 WAKE_S: Final = 5.0  # how soon one in doubt is looked at
-LONGEST_S: Final = 10.0  # that one look may take; a log that is being read cannot be emptied
-WHOLE_BYTES: Final = 128 * 2**20  # a larger file is looked at in part
+LONGEST_S: Final = 30.0  # that one look may take; a log that is being read cannot be emptied
+WHOLE_BYTES: Final = 64 * 2**20  # a larger file is looked at in part
 _PART_ROWS: Final = 500  # of each end of each table
-_CHUNK_ROWS: Final = 100
+_CHUNK_ROWS: Final = 50
+_BREATH_S: Final = 0.002  # after each chunk
 _STEPS: Final = 20_000  # of SQLite, between two questions whether to go on
 _TABLES: Final = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
 
@@ -59,36 +61,36 @@ class Inspector:
         given_up = threading.Event()
         try:
             async with asyncio.timeout(LONGEST_S):
-                return await asyncio.to_thread(self._look, given_up.is_set)
+                return await asyncio.to_thread(self._look, given_up)
         except TimeoutError:
             log.warning("database.look_late", path=str(self._path), after_s=LONGEST_S)
             return None
         finally:
             given_up.set()
 
-    def _look(self, given_up: Callable[[], bool]) -> DamagedError | None:
+    def _look(self, given_up: threading.Event) -> DamagedError | None:
         with self._looking:
             try:
                 self._examine(given_up)
             except DamagedError as error:
                 return error.with_traceback(None)
             except StoreError:
-                if given_up():
+                if given_up.is_set():
                     return None
                 raise
         return None
 
-    def _examine(self, given_up: Callable[[], bool]) -> None:
+    def _examine(self, given_up: threading.Event) -> None:
         uri = f"{self._path.absolute().as_uri()}?mode=ro"
         with (
             translated(self._path, "check"),
             closing(sqlite3.connect(uri, uri=True, timeout=0, isolation_level=None)) as connection,
         ):
-            connection.set_progress_handler(given_up, _STEPS)
+            connection.set_progress_handler(given_up.is_set, _STEPS)
             self._check_head(Header(*connection.execute(HEADER_SQL).fetchone()))
             if self._whole and self._path.stat().st_size <= WHOLE_BYTES:
                 check_sound(self._path, connection.execute("PRAGMA quick_check(1)").fetchone()[0])
-                read = _read_all
+                read: Callable[[sqlite3.Connection, str], None] = partial(_read_all, given_up=given_up)
             else:
                 read = _read_ends
             for (table,) in connection.execute(_TABLES).fetchall():
@@ -101,10 +103,13 @@ class Inspector:
             raise DamagedError(str(self._path), "check", cause, DAMAGED_HINT)
 
 
-def _read_all(connection: sqlite3.Connection, table: str) -> None:
-    """Read every row: whether what stands in them is text at all, only reading them tells."""
+def _read_all(connection: sqlite3.Connection, table: str, given_up: threading.Event) -> None:
+    """Read every row: whether what stands in them is text at all, only reading them tells.
+
+    Rows become Python's, for which the event loop would have to wait: between a few of them it goes first.
+    """
     rows = connection.execute(f"SELECT * FROM {table}")  # noqa: S608 - its own name
-    while rows.fetchmany(_CHUNK_ROWS):
+    while rows.fetchmany(_CHUNK_ROWS) and not given_up.wait(_BREATH_S):
         pass
 
 
