@@ -118,7 +118,7 @@ def _missing(state: "Path") -> str | None:
     except (ControlError, AttributeError, KeyError, TypeError):
         return None  # nobody to ask
     why = f" ({reason})" if reason else ""
-    return f"state.db takes no writes at the moment{why}: the newest are missing here, but went out all the same."
+    return f"state.db takes no writes at the moment{why}: the newest are missing here, and are sent all the same."
 
 
 def _print_missing(missing: str | None, out: "Console") -> None:
