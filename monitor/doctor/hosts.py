@@ -27,6 +27,7 @@ MOST_MS = 30_000
 
 _LARGEST_REPLY = 65536
 _NTP = "let the machine keep time: timedatectl set-ntp true"
+_TROUBLE = "wait: the exchange has trouble, and its status page may say how long; or a proxy answers in its place"
 _NETWORK = "check the network, a firewall or a proxy; then [exchange] rest_url"
 
 
@@ -68,10 +69,10 @@ async def ask_time(session: aiohttp.ClientSession, market: Market, base: str, cl
         took_s = clock.mono_s() - sent_s
         if status != 200:  # noqa: PLR2004 - the one that means fine
             words = _STATUS_WORDS.get(status, f"answers with HTTP {status}")
-            limited = status in {RATE_LIMITED, BANNED}
-            return Answer(
-                base, took_s, trouble=words, fix=wait_until(clock.wall_ms(), stay_away_s) if limited else ""
-            )
+            fix = _TROUBLE if status >= 500 else ""  # noqa: PLR2004 - theirs, not ours
+            if status in {RATE_LIMITED, BANNED}:
+                fix = wait_until(clock.wall_ms(), stay_away_s)
+            return Answer(base, took_s, trouble=words, fix=fix)
         try:
             server_ms = believable_time(decode_server_time(body), None, "server time")
         except WireError as error:

@@ -166,6 +166,7 @@ async def test_refusals_are_told_in_words(exchange: Emulator, status: int, words
     exchange.faults.rest_status["*"] = status
     (host,) = [one for (area, _), one in (await hosts_of(exchange.base_http)).items() if area == "hosts"]
     assert words in host.found
+    assert ("wait" in host.fix) is (status != 403)
 
 
 @pytest.mark.parametrize("status", [429, 418])
