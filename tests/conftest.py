@@ -2,11 +2,19 @@
 
 import asyncio
 import heapq
+import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from monitor.core.model import Now
+
+# Tables are as wide as a test says and not as the terminal of whoever runs the tests.
+os.environ.pop("COLUMNS", None)
+# How long an example takes says more about the machine than about the code.
+hypothesis.settings.register_profile("tests", deadline=None)
+hypothesis.settings.load_profile("tests")
 
 SHARED = Path(__file__).parents[2] / "shared"
 

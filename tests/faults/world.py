@@ -556,6 +556,11 @@ class OutsideState:
         self._is_open = True
         return await self._memory.open()
 
+    in_doubt = False
+
+    async def look_through(self) -> None:
+        """Find it sound: what memory holds is not damaged in place."""
+
     def usable(self) -> bool:
         return self._is_open
 
@@ -612,6 +617,11 @@ class OutsideHistory:
         self.beat = Beat()
         self.dropped: dict[str, int] = {}
         self.written = 0
+
+    in_doubt = False
+
+    async def look_through(self) -> None:
+        """Find it sound: what memory holds is not damaged in place."""
 
     @property
     def queued(self) -> int:
