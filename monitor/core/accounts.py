@@ -1,7 +1,7 @@
 """What is known of the accounts: as the exchange describes them, its tiers, and whether our figures are its own.
 
 Positions of a symbol without a tier table cannot be judged. They are set aside and told, so that nothing else of
-their account is lost with them.
+their account is lost with them. Longer than other modules, because whatever is told of an account is decided here.
 """
 
 from collections.abc import Iterable, Mapping

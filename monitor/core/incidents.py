@@ -1,4 +1,7 @@
-"""States of all subjects, and the effects that collect while one event is handled."""
+"""States of all subjects, and the effects that collect while one event is handled.
+
+Longer than other modules: it is the only one that changes a state.
+"""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
