@@ -1,10 +1,11 @@
 """A row for every fault of the emulator's catalogue, with what is promised beside it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from monitor.core.notices import NoticeKind
 from monitor.emulator.fault_script import CATALOGUE
-from tests.faults.rows import Expected, Row, of_catalogue
+from tests.faults.rows import PROMISED_S, Expected, Row, of_catalogue
 
 STREAM = "The price stream; REST is well"
 ALL = "Stream and REST at once"
@@ -26,6 +27,8 @@ _BLIND = NoticeKind.BLIND
 
 _SILENT = Expected(_BLIND)
 _QUICK = Expected(_BLIND, quick=True)
+# The first of the marks that stand still is new, and comes up to a second after the fault began.
+_FROZEN = Expected(_BLIND, told_s=PROMISED_S + 1.0)
 _GONE = Expected(_BLIND, seen=False, late_s=_BACK_S)
 _DISTRUSTED = Expected(_BLIND, told_s=_CHECKED_S, late_s=_CHECKED_S, lasts_s=_LONG_S)
 _LIED_TO = Expected(late_s=15, lasts_s=_LONG_S, most=14)
@@ -59,8 +62,8 @@ _EXPECTED: Mapping[str, Expected] = {
     "symbol-missing": _QUICK,
     "price-stuck": Expected(_BLIND, told_s=_CHECKED_S, late_s=_CHECKED_S, lasts_s=_LONG_S, quick=True),
     "prices-stuck": _DISTRUSTED,
-    "time-frozen": _QUICK,
-    "times-frozen": _SILENT,
+    "time-frozen": replace(_FROZEN, quick=True),
+    "times-frozen": _FROZEN,
     "price-elsewhere": _DISTRUSTED,
     "duplicates": Expected(values={"more": 4}),
     "reordering": Expected(quick=True),
