@@ -470,7 +470,7 @@ class Daemon:
 
     def holdings(self) -> Holdings:
         """Return the accounts and tier tables as the engine has them now."""
-        return Holdings(*self._engine.holdings())
+        return Holdings(*self._engine.holdings(), self._engine.surroundings)
 
     def vitals(self) -> Vitals:
         """Return what tells whether the service is well."""

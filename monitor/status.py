@@ -6,6 +6,7 @@ import msgspec
 
 from monitor.core.model import AccountSnapshot, BracketTable
 from monitor.core.notices import WorstAway
+from monitor.core.surroundings import Surroundings
 from monitor.core.view import EngineView
 
 
@@ -60,6 +61,7 @@ class Holdings(msgspec.Struct, frozen=True):
 
     accounts: tuple[AccountSnapshot, ...]
     tables: dict[str, BracketTable]  # as for compile_book
+    surroundings: Surroundings = Surroundings()
 
 
 class Status(msgspec.Struct, frozen=True):

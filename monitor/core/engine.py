@@ -14,6 +14,7 @@ from monitor.core import away, report
 from monitor.core.accounts import Accounts
 from monitor.core.book import Book, Bools, Floats, Ints
 from monitor.core.compile import compile_book, correct, patch, set_rates
+from monitor.core.counsel import Counsel
 from monitor.core.daily import Daily, Watched
 from monitor.core.deaf import DeafChannels
 from monitor.core.departures import Departures
@@ -31,6 +32,7 @@ from monitor.core.events import (
     Heartbeat,
     Held,
     JobDied,
+    Learnt,
     Lifted,
     MarginCall,
     OrderForced,
@@ -57,6 +59,7 @@ from monitor.core.risk import Readings, adverse_prices, evaluate, evaluate_rows
 from monitor.core.rules import Thresholds, Track, advance, compile_thresholds, conditions, reached, relapsed
 from monitor.core.sampling import Sampler
 from monitor.core.settings import EngineSettings
+from monitor.core.surroundings import Surroundings
 from monitor.core.troubles import closing
 from monitor.core.view import EngineView, OpenAlert, engine_view
 from monitor.core.waking import Waking
@@ -90,6 +93,7 @@ class Engine:
         self._departures = Departures(self._incidents, self._accounts)
         self._deaf = DeafChannels(self._incidents)
         self._daily = Daily(self._incidents)
+        self._counsel = Counsel(self._incidents)
         self._incidents.symbols_of = self._symbols_of
         self._unread = False  # what an earlier run knew is not known
         self._watched: dict[Market, tuple[str, ...]] = dict.fromkeys(Market, ())
@@ -105,6 +109,11 @@ class Engine:
     def holdings(self) -> tuple[tuple[AccountSnapshot, ...], dict[str, BracketTable]]:
         """Return the accounts that are watched, at the rates of their newest snapshots, and the tables in use."""
         return tuple(self._accounts.usable.values()), dict(self._accounts.tables)
+
+    @property
+    def surroundings(self) -> Surroundings:
+        """What is known around positions."""
+        return self._counsel.surroundings
 
     def present(self) -> away.Present:
         """Return what another time can be judged with as the present one is."""
@@ -148,7 +157,7 @@ class Engine:
             case Closes():
                 # Levels follow with the next heartbeat: a start brings hundreds of these.
                 self._moves.seed(event, now.mono_s)
-            case Distrusted() | AtRest() | StreamState() | Away() | JobDied():
+            case Distrusted() | AtRest() | StreamState() | Away() | JobDied() | Learnt():
                 self._reported(event, now)
             case FeedState():
                 self._outages.connection(event)
@@ -180,7 +189,7 @@ class Engine:
             case DayKept():
                 self._daily.kept(event, now)
 
-    def _reported(self, event: Distrusted | AtRest | StreamState | Away | JobDied, now: Now) -> None:
+    def _reported(self, event: Distrusted | AtRest | StreamState | Away | JobDied | Learnt, now: Now) -> None:
         """Take what parts of the service found out about themselves and about each other."""
         match event:
             case Distrusted():
@@ -194,6 +203,8 @@ class Engine:
                     self._accounts.stream(event, now)
             case JobDied():
                 self._accounts.job_died(event, now)
+            case Learnt():
+                self._counsel.learn(event.fact)
             case Away():
                 held = bool(self._book.exposed.any())
                 still = self._waking.stood_still(event.from_ms, event.until_ms)

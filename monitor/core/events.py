@@ -14,6 +14,7 @@ from monitor.core.model import (
 )
 from monitor.core.notices import DayReport, Fate, Hold, Notice, SubjectState, WorstAway
 from monitor.core.settings import EngineSettings
+from monitor.core.surroundings import Fact
 
 
 class SettingsChanged(msgspec.Struct, frozen=True, tag=True):
@@ -238,6 +239,12 @@ class JobDied(msgspec.Struct, frozen=True, tag=True):
     fatal: bool = False
 
 
+class Learnt(msgspec.Struct, frozen=True, tag=True):
+    """Something around positions became known, or changed; no reading depends on it."""
+
+    fact: Fact
+
+
 class Heartbeat(msgspec.Struct, frozen=True, tag=True):
     """One second passed: silence, dwell and reminders are judged."""
 
@@ -267,5 +274,6 @@ Event = (
     | StreamState
     | Away
     | JobDied
+    | Learnt
     | Heartbeat
 )

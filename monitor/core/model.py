@@ -256,6 +256,28 @@ class Compared(msgspec.Struct, frozen=True):
     agrees: bool
 
 
+class Lot(msgspec.Struct, frozen=True):
+    """What quantities an order at market may have; in the unit of ``Position.quantity``."""
+
+    step: float  # multiples of this, > 0
+    least: float = 0.0
+
+
+class WaitingOrder(msgspec.Struct, frozen=True):
+    """An order that would reduce or close a position once its price is reached."""
+
+    symbol: str
+    side: Side  # of the position it works against
+    kind: str  # the exchange's: LIMIT, STOP_MARKET, STOP, TAKE_PROFIT, TRAILING_STOP_MARKET and others
+    price: float  # that triggers a conditional one; the limit of a plain one; 0 where it has none yet
+    quantity: float  # 0 where it closes whatever there is
+    closes: bool = False  # the whole position
+    reduces: bool = False  # can only reduce: reduce-only, or of hedge mode
+    conditional: bool = False  # waits for a trigger
+    on_mark: bool = False  # triggered by the mark price; else by the last price
+    limit: float | None = None  # of a conditional one: becomes an order with this limit instead of one at market
+
+
 class MarkTick(msgspec.Struct, frozen=True, gc=False):
     """One mark price as received."""
 

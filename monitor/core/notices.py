@@ -43,6 +43,8 @@ class NoticeKind(StrEnum):
     STREAM_BACK = "stream_back"
     JOB = "job"  # a part of the service failed and was started anew, or the service ends
     JOB_BACK = "job_back"
+    AHEAD = "ahead"  # something that is due would alone bring a wallet to a higher level
+    CHECKUP = "checkup"  # a habit that leads to liquidations was found
     AWAY = "away"  # what it was like while nobody watched
     SUMMARY = "summary"  # once a day: the service is alive, and what the day was like
 
@@ -94,6 +96,117 @@ class WorstAway(msgspec.Struct, frozen=True):
     liquidatable: bool = False
 
 
+class After(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a wallet would be like once something was done; figures of its worst position."""
+
+    margin_ratio: float | None = None
+    liquidation_price: float | None = None
+    distance: float | None = None
+    room: float | None = None
+
+
+class Cut(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A part of a position to close at market; amounts in the wallet's asset."""
+
+    symbol: str
+    side: str
+    quantity: float  # a multiple of the symbol's step
+    share: float  # of the position; 1 closes it
+    notional: float  # at the mark
+    cost: float  # assumed fee and slippage
+    put_back: float = 0.0  # of an isolated wallet: what the cut releases, counted on to be added again
+
+
+class Remedy(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What brings a wallet below a level, such that the level ends: add this, or make these cuts.
+
+    Either alone is enough. The cuts are in order; each but the last closes its position.
+    """
+
+    below: Level
+    add: float | None = None  # margin, in the wallet's asset, rounded up; None: no amount does it
+    lacking: float | None = None  # of it, what has to come from outside the account; None where not known
+    added: After | None = None
+    cuts: tuple[Cut, ...] = ()  # none: no cut does it
+    cut: After | None = None
+
+
+class Prescription(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What to do about a wallet in danger, at the marks of the same notice."""
+
+    asset: str
+    isolated: bool
+    remedies: tuple[Remedy, ...]  # below warning first, then below notice
+    taker_fee: float = 0.0  # assumed
+    slippage: float = 0.0
+    spare: float | None = None  # the most that can be added from what lies in the account; None where not known
+    limited_by: str = ""  # which bound that is, a short constant
+    alone: After | None = None  # of an isolated wallet: the first remedy's cut, with nothing put back
+    assumed_step: bool = False  # the symbol's step is not known
+
+
+class CauseKind(StrEnum):
+    """What is ahead of a wallet, whatever its prices do."""
+
+    FUNDING = "funding"
+    BRACKET = "bracket"
+    COLLATERAL = "collateral"
+    ADL = "adl"
+
+
+class Cause(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Something due, and what it alone would do; amounts in the wallet's asset."""
+
+    kind: CauseKind
+    symbol: str = ""
+    side: str = ""
+    asset: str = ""
+    at_ms: int = 0  # when it is due, exchange time; 0 where no time is set
+    amount: float | None = None  # of money; negative is paid
+    price: float | None = None  # mark at which it happens
+    move: float | None = None  # share of the mark, or of the collateral's value, until then
+    rate_before: float | None = None  # maintenance margin rate, or what collateral counts
+    rate_after: float | None = None
+    quantile: int | None = None  # for auto-deleveraging, 0 to 4
+    before: After | None = None
+    after: After | None = None
+    level: Level = Level.OK  # that the wallet would have
+
+
+class FindingCode(StrEnum):
+    """What a checkup finds."""
+
+    LEVERAGE = "leverage"  # above what a beginner should use
+    CROSS = "cross"  # where isolated would cap the loss
+    NO_STOP = "no_stop"
+    STOP_BEYOND = "stop_beyond"  # the liquidation price comes first
+    STOP_SIDE = "stop_side"  # on the wrong side of the mark
+    STOP_LAST = "stop_last"  # triggered by the last price, while the mark liquidates
+    STOP_PARTIAL = "stop_partial"
+    STOP_LIMIT = "stop_limit"  # becomes a limit order that may stay unfilled
+    CONCENTRATION = "concentration"  # margin of one position
+    EXPOSURE = "exposure"  # all positions together
+    NEAR = "near"  # liquidation within one typical day's move
+    AUTO_ADD = "auto_add"  # the exchange tops the isolated wallet up
+    TRADING_KEY = "trading_key"
+    UNKNOWN_ORDERS = "unknown_orders"  # nothing is known of stops
+
+
+class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One habit that leads to liquidations. ``key`` is the same as long as it is about the same thing."""
+
+    key: str
+    code: FindingCode
+    account: str
+    wallet: str = ""
+    symbol: str = ""
+    side: str = ""
+    value: float | None = None  # what was found, in the unit of the code
+    limit: float | None = None  # what it was held against
+    price: float | None = None  # of an order, or of liquidation
+    asset: str = ""
+
+
 class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
     """Everything a message may say; raw numbers, rounded only when rendered."""
 
@@ -133,6 +246,9 @@ class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str = ""  # a short constant: how an incident ended, why a feed is blind
     detail: str = ""
     advice: tuple[str, ...] = ()  # what to do, a sentence each, the best first
+    prescription: Prescription | None = None  # of a wallet at warning or worse
+    ahead: tuple[Cause, ...] = ()  # the most telling first
+    findings: tuple[Finding, ...] = ()  # of a checkup
     via: str = ""  # why this channel is told: "escalation", or "fallback:" and the channel it stands in for
     day: DayReport | None = None  # of a summary
     bridged: bool = False  # of a blind feed: marks of all its symbols come from REST meanwhile

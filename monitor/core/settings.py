@@ -2,7 +2,7 @@
 
 import msgspec
 
-from monitor.core.model import Level
+from monitor.core.model import Level, Lot
 
 
 class LevelRule(msgspec.Struct, frozen=True):
@@ -90,6 +90,24 @@ class FreshnessRules(msgspec.Struct, frozen=True):
     blind_after_s: float = 13.5
 
 
+class AdviceRules(msgspec.Struct, frozen=True):
+    """What reducing is assumed to cost, fractions of the notional that is closed."""
+
+    taker_fee: float = 0.0005
+    slippage: float = 0.0005  # how much worse than the mark the fill is
+
+
+class CheckupRules(msgspec.Struct, frozen=True):
+    """What a habit has to be to become a finding. Fractions, unless said otherwise."""
+
+    enabled: bool = True  # a quiet notice when a finding appears
+    experience: str = "experienced"  # or "beginner"
+    beginner_leverage: float = 5.0  # above it a beginner's position is a finding; a multiple
+    largest_share: float = 0.20  # margin of one position, of the account
+    most_exposure: float = 3.0  # all notionals together, as a multiple of the account's margin balance
+    stop_share: float = 1.0  # of a position that a stop has to cover
+
+
 class EngineSettings(msgspec.Struct, frozen=True):
     """Everything the engine is configured with."""
 
@@ -100,4 +118,7 @@ class EngineSettings(msgspec.Struct, frozen=True):
     accounts: tuple[str, ...] = ()  # names that deliver snapshots; what was theirs is gone only once they did
     freshness: FreshnessRules = FreshnessRules()
     audit: AuditRules = AuditRules()
+    advice: AdviceRules = AdviceRules()
+    checkup: CheckupRules = CheckupRules()
+    lots: dict[str, Lot] = {}  # typed in, by symbol; what the exchange tells wins
     escalate_after_s: float = 600.0  # how long a critical incident may stay unacknowledged

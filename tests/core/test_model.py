@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from monitor.core import events, model, notices, settings
+from monitor.core import events, model, notices, settings, surroundings
 from monitor.core.events import (
     AccountState,
     AtRest,
@@ -22,6 +22,7 @@ from monitor.core.events import (
     Heartbeat,
     Held,
     JobDied,
+    Learnt,
     Lifted,
     MarginCall,
     OrderForced,
@@ -48,8 +49,10 @@ from monitor.core.model import (
     Figure,
     ForcedOrder,
     Level,
+    Lot,
     MarginCallLeg,
     MarginMode,
+    Market,
     MarkRange,
     Position,
     PositionFigures,
@@ -57,6 +60,7 @@ from monitor.core.model import (
     Side,
     Source,
     SubjectKey,
+    WaitingOrder,
     WalletFigures,
 )
 from monitor.core.notices import (
@@ -74,6 +78,15 @@ from monitor.core.notices import (
     WorstAway,
 )
 from monitor.core.settings import AlertRules, ChannelRule, EngineSettings, RulesOverride
+from monitor.core.surroundings import (
+    AdlKnown,
+    Funding,
+    FundingKnown,
+    FundsKnown,
+    KeyKnown,
+    LotsKnown,
+    OrdersKnown,
+)
 from tests.core.builders import ETH, account, cross, isolated, table
 
 
@@ -85,7 +98,9 @@ def structs_of(module: ModuleType) -> list[type[msgspec.Struct]]:
     ]
 
 
-@pytest.mark.parametrize("module", [model, notices, events, settings], ids=lambda module: str(module.__name__))
+@pytest.mark.parametrize(
+    "module", [model, notices, events, settings, surroundings], ids=lambda module: str(module.__name__)
+)
 def test_every_value_is_frozen(module: ModuleType) -> None:
     """Nobody can change what another part already took."""
     found = structs_of(module)
@@ -164,6 +179,12 @@ EVENTS: list[Any] = [
         restarted=True,
     ),
     JobDied("feed-usdm-a", "TypeError", 6, fatal=True),
+    Learnt(LotsKnown(Market.USDM, {"BTCUSDT": Lot(0.001, 0.001)})),
+    Learnt(FundsKnown("main", 5, {"USDT": 12.5}, {"USDT": 3.0})),
+    Learnt(OrdersKnown("main", 5, (ETH,), (WaitingOrder(ETH, Side.LONG, "STOP_MARKET", 1.5, 2.0),))),
+    Learnt(AdlKnown("main", 5, {ETH: {Side.LONG: 4}})),
+    Learnt(FundingKnown(5, {ETH: Funding(0.0001, 9)})),
+    Learnt(KeyKnown("main", True, False)),
 ]
 
 
