@@ -165,9 +165,12 @@ class Cause(msgspec.Struct, frozen=True, omit_defaults=True):
     amount: float | None = None  # of money; negative is paid
     price: float | None = None  # mark at which it happens
     move: float | None = None  # share of the mark, or of the collateral's value, until then
-    rate_before: float | None = None  # maintenance margin rate, or what collateral counts
+    rate_before: float | None = None  # maintenance margin rate, what collateral counts, or the rate of funding
     rate_after: float | None = None
+    required: float | None = None  # maintenance margin of the position at the bound of the bracket
+    beyond: float | None = None  # and 5 % beyond it
     quantile: int | None = None  # for auto-deleveraging, 0 to 4
+    hedge: bool = False  # the other side of the symbol is held as well
     before: After | None = None
     after: After | None = None
     level: Level = Level.OK  # that the wallet would have

@@ -48,6 +48,7 @@ class Funding(msgspec.Struct, frozen=True):
     rate: float  # fraction of the notional, as estimated now
     next_ms: int  # exchange time, Unix milliseconds
     interval_h: float = 8.0
+    told_ms: int = 0  # exchange time at which it was known; filled in with the fact that tells it
 
 
 class FundingKnown(msgspec.Struct, frozen=True, tag=True):
@@ -89,7 +90,8 @@ class Surroundings(msgspec.Struct, frozen=True):
                 return msgspec.structs.replace(self, orders=self.orders | {account: fact})
             case AdlKnown(account=account):
                 return msgspec.structs.replace(self, adl=self.adl | {account: fact})
-            case FundingKnown(funding=funding):
-                return msgspec.structs.replace(self, funding=self.funding | funding)
+            case FundingKnown(funding=funding, at_ms=at_ms):
+                told = {name: msgspec.structs.replace(one, told_ms=at_ms) for name, one in funding.items()}
+                return msgspec.structs.replace(self, funding=self.funding | told)
             case KeyKnown(account=account):
                 return msgspec.structs.replace(self, keys=self.keys | {account: fact})
