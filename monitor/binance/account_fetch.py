@@ -137,7 +137,10 @@ def bracket_tables(account_name: str, reply: Iterable[LeverageBracket], as_of: s
         found = table_faults(row.symbol, _settled(tiers))
         faults += found
         if not found:
-            brackets = tuple(Bracket(one.floor, one.cap, one.maint_margin_ratio, one.cum) for one in tiers)
+            brackets = tuple(
+                Bracket(one.floor, one.cap, one.maint_margin_ratio, one.cum, one.initial_leverage or None)
+                for one in tiers
+            )
             coefficient = row.notional_coef
             adjusted = coefficient is not None and coefficient != 1.0
             origin = f"{ORIGIN}, adjusted by {coefficient:g}," if adjusted else ORIGIN

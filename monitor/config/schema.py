@@ -36,6 +36,7 @@ class DocumentSection(Section):
     alerts: Table = Field({}, description="a table: [alerts]")
     channels: list[Any] = Field([], description="a list of tables: [[channels]]")
     audit: Table = Field({}, description="a table: [audit]")
+    advice: Table = Field({}, description="a table: [advice]")
     history: Table = Field({}, description="a table: [history]")
     log: Table = Field({}, description="a table: [log]")
     heartbeat: Table = Field({}, description="a table: [heartbeat]")
@@ -89,15 +90,18 @@ class PositionSection(Section):
 class BracketsSection(Section):
     """A tier table of one's own; what the rows say is checked by the core."""
 
-    rows: list[Annotated[list[float], Field(min_length=4, max_length=4)]] = Field(
-        min_length=1, description="rows of four numbers: [floor, cap, mmr, cum]"
+    rows: list[Annotated[list[float], Field(min_length=4, max_length=5)]] = Field(
+        min_length=1,
+        description="rows of four numbers: [floor, cap, mmr, cum], perhaps a fifth, the most leverage",
     )
 
 
 class ContractsSection(Section):
-    """What one coin-margined contract is worth."""
+    """What one coin-margined contract is worth, and what quantities an order at market may have."""
 
-    size: Positive = Field(description="US dollars, above 0, such as 100")
+    size: Positive | None = Field(None, description="US dollars, above 0, such as 100")
+    step: Positive | None = Field(None, description="a quantity above 0, such as 0.001")
+    least_quantity: Positive | None = Field(None, description="a quantity above 0, such as 0.001")
 
 
 class CollateralSection(Section):
@@ -181,6 +185,17 @@ class AuditSection(Section):
     tolerance: Fraction = Field(0.001, description="a fraction of the value, above 0 and up to 1")
     liquidation_mark: Fraction = Field(0.0005, description="a fraction of the mark price, above 0 and up to 1")
     liquidation_distance: Fraction = Field(0.05, description="a fraction of the distance, above 0 and up to 1")
+
+
+class AdviceSection(Section):
+    """What reducing a position is assumed to cost."""
+
+    taker_fee: Annotated[float, PlainValidator(values.cost)] = Field(
+        0.0005, description="a fraction of the notional, from 0 to 0.1"
+    )
+    slippage: Annotated[float, PlainValidator(values.cost)] = Field(
+        0.0005, description="a fraction of the price, from 0 to 0.1"
+    )
 
 
 class HistorySection(Section):

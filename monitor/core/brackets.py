@@ -1,7 +1,8 @@
 """Maintenance tier tables: the rules they keep, and which table a symbol gets.
 
-A table is a list of rows ``[floor, cap, mmr, cum]``. The requirement ``notional * mmr - cum`` has to be one
-unbroken line over the notional, which fixes every ``cum`` but the first:
+A table is a list of rows ``[floor, cap, mmr, cum]``; a fifth figure may be the most leverage allowed there, which
+enters no formula. The requirement ``notional * mmr - cum`` has to be one unbroken line over the notional,
+which fixes every ``cum`` but the first:
 ``cum_n = floor_n * (mmr_n - mmr_(n-1)) + cum_(n-1)``. A table that breaks this gives a wrong liquidation price
 without any other sign, so it is refused rather than repaired.
 """
@@ -16,7 +17,10 @@ from monitor.errors import BracketError
 CUM_RELATIVE = 1e-9
 CUM_ABSOLUTE = 1e-6
 
-_COLUMNS = 4
+_COLUMNS = (4, 5)
+
+
+_ROW = "a row is four finite numbers: floor, cap, mmr, cum; a fifth is the most leverage"
 
 
 def expected_cum(floor: float, mmr: float, mmr_below: float, cum_below: float) -> float:
@@ -29,15 +33,16 @@ def table_faults(symbol: str, rows: Sequence[Sequence[float]]) -> tuple[BracketE
 
     Args:
         symbol: whose table it is; only for the errors.
-        rows: ``[floor, cap, mmr, cum]`` each; notional in the quote asset, mmr as a fraction.
+        rows: ``[floor, cap, mmr, cum]`` each, or ``[floor, cap, mmr, cum, leverage]``; notional in the quote
+            asset, mmr as a fraction, leverage as a multiple.
     """
     if not rows:
         return (BracketError(symbol, 0, "a table needs at least one row"),)
     faults: list[BracketError] = []
     below: Bracket | None = None
     for index, row in enumerate(rows):
-        if len(row) != _COLUMNS or not all(math.isfinite(value) for value in row):
-            faults.append(BracketError(symbol, index, "a row is four finite numbers: floor, cap, mmr, cum"))
+        if len(row) not in _COLUMNS or not all(math.isfinite(value) for value in row):
+            faults.append(BracketError(symbol, index, _ROW))
             below = None
             continue
         bracket = Bracket(*(float(value) for value in row))
@@ -57,7 +62,7 @@ def table_faults(symbol: str, rows: Sequence[Sequence[float]]) -> tuple[BracketE
             else:
                 reasons.append(f"cum is {bracket.cum:.10g}, expected {expected:.10g}")
                 # Judged by the right amount, or one typing error would be told again in every later row.
-                below = Bracket(bracket.floor, bracket.cap, bracket.mmr, expected)
+                below = Bracket(bracket.floor, bracket.cap, bracket.mmr, expected, bracket.leverage)
         faults += [BracketError(symbol, index, reason) for reason in reasons]
     return tuple(faults)
 
@@ -97,6 +102,8 @@ def _shape_faults(bracket: Bracket) -> list[str]:
         reasons.append(f"cap {bracket.cap:.10g} is not above floor {bracket.floor:.10g}")
     if not 0.0 < bracket.mmr < 1.0:
         reasons.append(f"mmr {bracket.mmr:.10g} is not between 0 and 1 (a fraction: 0.004 is 0.4 %)")
+    if bracket.leverage is not None and bracket.leverage < 1.0:
+        reasons.append(f"leverage {bracket.leverage:.10g} is below 1")
     return reasons
 
 
@@ -109,4 +116,6 @@ def _order_faults(bracket: Bracket, below: Bracket | None, *, first: bool) -> li
             reasons.append(f"floor is {bracket.floor:.10g}, expected {below.cap:.10g}, the cap of the row before")
         if bracket.mmr <= below.mmr:
             reasons.append(f"mmr {bracket.mmr:.10g} is not above {below.mmr:.10g}, the rate of the row before")
+    if below is not None and (bracket.leverage or 0.0) > (below.leverage or math.inf):
+        reasons.append(f"leverage {bracket.leverage:.10g} is above {below.leverage:.10g}, that of the row before")
     return reasons

@@ -64,6 +64,7 @@ class Bracket(msgspec.Struct, frozen=True, array_like=True):
     cap: float
     mmr: float  # maintenance margin rate, a fraction of notional
     cum: float  # maintenance amount, same unit as the notional
+    leverage: float | None = None  # the most the exchange allows of such a notional; None where not known
 
 
 class BracketTable(msgspec.Struct, frozen=True):

@@ -296,8 +296,8 @@ def test_contract_sizes_are_of_coin_margined_contracts_only() -> None:
     assert contracts_of(info, Market.USDM)["X"] == Contract("BTC")
 
 
-def tier(floor: float, cap: float, rate: float, cum: float) -> TierRow:
-    return TierRow(rate, cum, notional_floor=floor, notional_cap=cap)
+def tier(floor: float, cap: float, rate: float, cum: float, leverage: float = 0.0) -> TierRow:
+    return TierRow(rate, cum, notional_floor=floor, notional_cap=cap, initial_leverage=leverage)
 
 
 GOOD = (tier(0, 50_000, 0.004, 0), tier(50_000, 250_000, 0.005, 50), tier(250_000, 1e6, 0.01, 1_300))
@@ -309,6 +309,13 @@ def test_tiers_become_a_table() -> None:
     (table,) = tiers.tables
     assert [row.cum for row in table.brackets] == [0.0, 50.0, 1_300.0]
     assert (table.label, table.account, tiers.faults) == ("exchange 2026-11-24", "mine", ())
+
+
+def test_tiers_say_which_leverage_they_allow() -> None:
+    """As the exchange told it; a reply without it leaves it unknown."""
+    rows = (tier(0, 50_000, 0.004, 0, 125), tier(50_000, 250_000, 0.005, 50))
+    (table,) = bracket_tables("mine", [LeverageBracket("BTCUSDT", rows)], "").tables
+    assert [row.leverage for row in table.brackets] == [125, None]
 
 
 def test_a_rounded_amount_is_taken_as_published() -> None:

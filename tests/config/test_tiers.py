@@ -32,7 +32,7 @@ def test_the_shipped_table_stands_in() -> None:
     settings = loaded("BTCUSDT", '[exchange]\nenvironment = "live"\n')
     (table,) = settings.tables
     assert table.label == "shipped 2026-09-29"
-    assert table.brackets[0] == Bracket(0, 300000, 0.004, 0)
+    assert table.brackets[0] == Bracket(0, 300000, 0.004, 0, 150)
     assert bracket_warnings(settings) == []
 
 

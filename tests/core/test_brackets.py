@@ -34,6 +34,12 @@ def test_a_sound_table_becomes_brackets() -> None:
     )
 
 
+def test_a_fifth_figure_is_the_most_leverage() -> None:
+    """A table may say it in every row, in some, or not at all."""
+    rows = [[*ROWS[0], 150], [*ROWS[1], 100], ROWS[2]]
+    assert [bracket.leverage for bracket in validate_table("BTCUSDT", rows)] == [150, 100, None]
+
+
 def test_the_published_example_of_the_maintenance_amount() -> None:
     """A second row at 250,000 from 0.5 % to 1 %, on 50, has 1,300."""
     assert expected_cum(250_000, 0.01, 0.005, 50) == pytest.approx(1300)
@@ -57,6 +63,9 @@ def test_the_published_example_of_the_maintenance_amount() -> None:
         (changed(2, 1, 800000), 2, "cap 800000 is not above floor 800000"),
         (changed(2, 2, 0.005), 2, "mmr 0.005 is not above 0.005"),
         (changed(1, 3, 301), 1, "cum is 301, expected 300"),
+        ([[0, 1, 0.1, 0, 50, 1]], 0, "four finite numbers"),
+        ([[0, 1, 0.1, 0, 0.5]], 0, "leverage 0.5 is below 1"),
+        ([[0, 100, 0.01, 0, 50], [100, 200, 0.02, 1, 75]], 1, "leverage 75 is above 50, that of the row before"),
     ],
 )
 def test_each_way_of_being_wrong_is_refused(rows: list[list[float]], row: int, phrase: str) -> None:
