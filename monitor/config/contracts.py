@@ -1,13 +1,14 @@
-"""Coin-margined contracts: what their symbols tell, and [contracts.SYMBOL], what one contract is worth."""
+"""Coin-margined contracts and what their symbols tell; [contracts.SYMBOL]: contract sizes and order quantities."""
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from monitor.config.problems import Loc, Problems, fix_of, key_path, shown_text
+from monitor.config.problems import Loc, Problems, fix_of, key_path, shown, shown_text
 from monitor.config.schema import ContractsSection
 from monitor.config.shipped import shipped_contract_size
 from monitor.config.values import symbol_name
+from monitor.core.model import Lot
 
 COINM_SHAPE = 'a coin-margined contract, such as "BTCUSD_PERP" or "ETHUSD_261225"'
 
@@ -20,18 +21,54 @@ def coin_of(symbol: str) -> str | None:
     return match[1] if match else None
 
 
-def build_sizes(raw_contracts: Mapping[str, Any], problems: Problems) -> dict[str, float]:
-    """Return the contract sizes of one's own by symbol, in US dollars, those without mistakes."""
-    sizes: dict[str, float] = {}
+class Contracts(NamedTuple):
+    """What [contracts.SYMBOL] says, by symbol, without mistakes."""
+
+    sizes: dict[str, float]  # US dollars of one coin-margined contract
+    lots: dict[str, Lot]  # what quantities an order at market may have
+
+
+def build_contracts(raw_contracts: Mapping[str, Any], problems: Problems) -> Contracts:
+    """Return the contract sizes and order quantities of one's own; mistakes are recorded."""
+    found = Contracts({}, {})
     for name, raw in raw_contracts.items():
         loc: Loc = ("contracts", name)
         fix = fix_of(symbol_name, name)
-        if fix is not None or coin_of(name) is None:
-            hint = fix or "contracts of other markets have no size"
-            problems.add(loc, shown_text(name), COINM_SHAPE, hint)
-        if (section := problems.check(ContractsSection, raw, loc)) is not None:
-            sizes[name] = section.size
-    return sizes
+        if fix is not None:
+            problems.add(loc, shown_text(name), 'a symbol, such as "BTCUSDT" or "BTCUSD_PERP"', fix)
+        section = problems.check(ContractsSection, raw, loc)
+        if section is None:
+            continue
+        if section.size is None and section.step is None and section.least_quantity is None:
+            problems.add(loc, "nothing", "at least one of size and step")
+        if section.size is not None and coin_of(name) is None and fix is None:
+            problems.add(
+                (*loc, "size"), shown(section.size), COINM_SHAPE, "contracts of other markets have no size"
+            )
+        elif section.size is not None:
+            found.sizes[name] = section.size
+        if (lot := _lot(name, section, loc, problems)) is not None:
+            found.lots[name] = lot
+    return found
+
+
+def _lot(name: str, section: ContractsSection, loc: Loc, problems: Problems) -> Lot | None:
+    whole = coin_of(name) is not None
+    step = section.step
+    if step is None and section.least_quantity is not None:
+        if not whole:
+            problems.add(
+                (*loc, "step"), "nothing", "the step of quantities", "least_quantity alone does not tell it"
+            )
+            return None
+        step = 1.0
+    if step is None:
+        return None
+    if whole and not step.is_integer():
+        hint = "coin-margined positions are counted in contracts, not in coins"
+        problems.add((*loc, "step"), shown(step), "a whole number of contracts", hint)
+        return None
+    return Lot(step, step if section.least_quantity is None else section.least_quantity)
 
 
 def contract_size(symbol: str, own: Mapping[str, float]) -> float:
@@ -39,10 +76,17 @@ def contract_size(symbol: str, own: Mapping[str, float]) -> float:
     return own.get(symbol) or shipped_contract_size(symbol)
 
 
-def size_warnings(held: tuple[str, ...], own: Mapping[str, float]) -> list[str]:
-    """Return which sizes of one's own nothing uses."""
+def contract_warnings(held: tuple[str, ...], own: Contracts, *, any_symbol: bool) -> list[str]:
+    """Return which figures of one's own nothing uses.
+
+    Args:
+        held: symbols of typed-in positions.
+        own: what the file says.
+        any_symbol: an account is followed by its key, so a lot of any symbol may be used.
+    """
+    useful = set(held) | (own.lots.keys() if any_symbol else set())
     return [
         f"contracts.{key_path((name,))} is not used: no typed-in position holds {name}"
-        for name in own
-        if name not in held
+        for name in dict.fromkeys((*own.sizes, *own.lots))
+        if name not in useful
     ]

@@ -10,12 +10,13 @@ from monitor.config.accounts import AccountBuilder, account_warnings, has_keys
 from monitor.config.alerts import build_rules, escalate_after, rule_warnings
 from monitor.config.channels import build_channels
 from monitor.config.collateral import Rates
-from monitor.config.contracts import build_sizes, size_warnings
+from monitor.config.contracts import build_contracts, contract_warnings
 from monitor.config.locate import find_config, read_config
 from monitor.config.positions import PositionBuilder
 from monitor.config.problems import Problems, shown
 from monitor.config.pulse import build_heartbeat, build_summary, with_summary
 from monitor.config.schema import (
+    AdviceSection,
     AuditSection,
     DisplaySection,
     DocumentSection,
@@ -36,7 +37,7 @@ from monitor.config.settings import (
 from monitor.config.shipped import shipped_tables
 from monitor.config.tiers import SymbolCheck, build_tables, table_warnings
 from monitor.core.brackets import tables_for
-from monitor.core.settings import AuditRules, EngineSettings
+from monitor.core.settings import AdviceRules, AuditRules, EngineSettings
 from monitor.errors import ConfigError, Problem
 
 _AT = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
@@ -76,9 +77,9 @@ def load_document(document: dict[str, Any], source: str) -> Settings:
     own_tables = build_tables(raw_brackets, problems)
     raw_accounts = _list(document, "accounts")
     any_symbol = any(has_keys(raw) for raw in raw_accounts)
-    sizes = build_sizes(_table(document, "contracts"), problems)
+    contracts = build_contracts(_table(document, "contracts"), problems)
     rates = Rates(_table(document, "collateral"), problems)
-    positions = PositionBuilder(problems, SymbolCheck(raw_brackets, problems), sizes)
+    positions = PositionBuilder(problems, SymbolCheck(raw_brackets, problems), contracts.sizes)
     accounts = AccountBuilder(problems, positions, rates).build(raw_accounts)
     if document.get("accounts", []) == []:
         problems.add(
@@ -89,6 +90,7 @@ def load_document(document: dict[str, Any], source: str) -> Settings:
         _table(document, "alerts"), problems, names, _raw_symbols(raw_accounts), any_symbol=any_symbol
     )
     audit = _section(AuditSection, document, problems)
+    advice = _section(AdviceSection, document, problems)
     channels = build_channels(_list(document, "channels"), problems)
     history = _section(HistorySection, document, problems)
     if history.keep_minutes < history.keep_raw:
@@ -108,7 +110,7 @@ def load_document(document: dict[str, Any], source: str) -> Settings:
     warnings = [
         *account_warnings(accounts, exchange.environment),
         *table_warnings(held, own_tables, tables, exchange.environment, any_symbol=any_symbol),
-        *size_warnings(held, sizes),
+        *contract_warnings(held, contracts, any_symbol=any_symbol),
         *rates.warnings(),
         *rule_warnings(rules, overrides),
     ]
@@ -129,6 +131,8 @@ def load_document(document: dict[str, Any], source: str) -> Settings:
             accounts=names,
             escalate_after_s=escalate_after(_table(document, "alerts")),
             audit=AuditRules(audit.tolerance, audit.liquidation_mark, audit.liquidation_distance),
+            advice=AdviceRules(advice.taker_fee, advice.slippage),
+            lots=contracts.lots,
         ),
         channels=channels,
         history=HistorySettings(history.path, history.keep_raw, history.keep_minutes),

@@ -108,6 +108,13 @@ def below_one(value: object) -> float:
     return number
 
 
+def cost(value: object) -> float:
+    """Return a fraction from 0 to a tenth: nobody takes more of a trade."""
+    if not 0.0 <= (number := _number(value)) <= 0.1:  # noqa: PLR2004 - as the docstring says
+        raise mistake("fractions: 0.0005 is 0.05 %" if number > 0.0 else "")
+    return number
+
+
 def absolute_path(value: object) -> str:
     """Return a path that does not depend on where the program is started."""
     text = _text(value)

@@ -4,6 +4,8 @@ import pytest
 
 from monitor.config import Settings, load_text, shipped_contract_size
 from monitor.config.contracts import coin_of
+from monitor.core.model import Lot
+from monitor.core.settings import AdviceRules
 
 TEXT = """
 [[accounts]]
@@ -69,3 +71,38 @@ def test_a_size_nobody_uses_is_warned_about() -> None:
     """A misspelled symbol would otherwise leave the shipped rule in force, unnoticed."""
     settings = loaded("ETHUSD_PERP", "[contracts.ETHUSD_261225]\nsize = 50\n")
     assert "contracts.ETHUSD_261225 is not used: no typed-in position holds ETHUSD_261225" in settings.warnings
+
+
+KEYED = """
+[[accounts]]
+name = "main"
+api_key = { env = "KEY" }
+api_secret = { env = "SECRET" }
+"""
+
+
+def test_quantities_of_orders_are_typed_in_for_any_market() -> None:
+    """A step alone is the least quantity too; contracts are counted whole where only the least is said."""
+    steps = "[contracts.BTCUSD_PERP]\nleast_quantity = 5\n[contracts.BTCUSDT]\nstep = 0.001\n"
+    steps += "[contracts.ETHUSDT]\nstep = 0.01\nleast_quantity = 0.02\n"
+    settings = loaded("BTCUSD_PERP", steps)
+    assert settings.engine.lots == {
+        "BTCUSD_PERP": Lot(1.0, 5.0), "BTCUSDT": Lot(0.001, 0.001), "ETHUSDT": Lot(0.01, 0.02)
+    }  # fmt: skip
+    assert size_of(settings) == 100.0
+
+
+def test_quantities_nobody_uses_are_warned_about() -> None:
+    """Unless an account is followed by its key: that may hold any symbol."""
+    typed = "[contracts.BTCUSDT]\nstep = 0.001\n"
+    unused = "contracts.BTCUSDT is not used: no typed-in position holds BTCUSDT"
+    assert unused in loaded("BTCUSD_PERP", typed).warnings
+    assert unused not in loaded("BTCUSD_PERP", typed + KEYED).warnings
+
+
+def test_what_reducing_costs() -> None:
+    """By default a taker's fee and as much slippage; both can be said, and be nothing."""
+    assert loaded("BTCUSD_PERP").engine.advice == AdviceRules(0.0005, 0.0005)
+    assert loaded("BTCUSD_PERP", "[advice]\ntaker_fee = 0.0004\nslippage = 0\n").engine.advice == AdviceRules(
+        0.0004, 0.0
+    )

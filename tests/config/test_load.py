@@ -280,6 +280,7 @@ keys = st.one_of(
             *("keep_raw", "keep_minutes", "level", "format", "time_zone", "state", "directory", "path"),
             *("contracts", "size", "collateral", "index", "bid_buffer", "ask_buffer", "allow_trading_key"),
             *("audit", "tolerance", "changes", "BTCUSD_PERP", "BTC"),
+            *("advice", "taker_fee", "slippage", "step", "least_quantity"),
         ]
     ),
 )
