@@ -184,6 +184,7 @@ class FindingCode(StrEnum):
     NO_STOP = "no_stop"
     STOP_BEYOND = "stop_beyond"  # the liquidation price comes first
     STOP_SIDE = "stop_side"  # on the wrong side of the mark
+    STOP_IDLE = "stop_idle"  # a trailing stop that waits for a better price before it begins
     STOP_LAST = "stop_last"  # triggered by the last price, while the mark liquidates
     STOP_PARTIAL = "stop_partial"
     STOP_LIMIT = "stop_limit"  # becomes a limit order that may stay unfilled
@@ -192,11 +193,13 @@ class FindingCode(StrEnum):
     NEAR = "near"  # liquidation within one typical day's move
     AUTO_ADD = "auto_add"  # the exchange tops the isolated wallet up
     TRADING_KEY = "trading_key"
-    UNKNOWN_ORDERS = "unknown_orders"  # nothing is known of stops
 
 
 class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One habit that leads to liquidations. ``key`` is the same as long as it is about the same thing."""
+    """One habit that leads to liquidations. ``key`` is the same as long as it is about the same thing.
+
+    What ``value``, ``limit`` and ``remedy`` are depends on the code, see ``monitor.core.checkup``.
+    """
 
     key: str
     code: FindingCode
@@ -204,10 +207,33 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
     wallet: str = ""
     symbol: str = ""
     side: str = ""
+    isolated: bool = False
     value: float | None = None  # what was found, in the unit of the code
     limit: float | None = None  # what it was held against
-    price: float | None = None  # of an order, or of liquidation
+    price: float | None = None  # that triggers the order it is about
+    mark: float | None = None
+    liquidation_price: float | None = None
+    remedy: float | None = None  # the figure of what to do about it
     asset: str = ""
+
+
+class GapKind(StrEnum):
+    """What a checkup needs and is not known."""
+
+    ORDERS = "orders"
+    MARKS = "marks"
+    MOVES = "moves"  # how far prices typically move
+    KEY = "key"  # what the key may do
+    LEVERAGE = "leverage"  # of cross positions; what their share of the margin is
+
+
+class Gap(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What could not be checked of an account; never the same as nothing found."""
+
+    account: str
+    kind: GapKind
+    symbols: tuple[str, ...] = ()
+    typed: bool = False  # the account is typed in
 
 
 class Facts(msgspec.Struct, frozen=True, omit_defaults=True):

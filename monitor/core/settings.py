@@ -3,6 +3,7 @@
 import msgspec
 
 from monitor.core.model import Level, Lot
+from monitor.core.surroundings import OrdersKnown
 
 
 class LevelRule(msgspec.Struct, frozen=True):
@@ -106,6 +107,8 @@ class CheckupRules(msgspec.Struct, frozen=True):
     largest_share: float = 0.20  # margin of one position, of the account
     most_exposure: float = 3.0  # all notionals together, as a multiple of the account's margin balance
     stop_share: float = 1.0  # of a position that a stop has to cover
+    ignore: tuple[str, ...] = ()  # codes that are not looked for
+    typed_orders: tuple[OrdersKnown, ...] = ()  # what typed-in accounts say of their stops
 
 
 class EngineSettings(msgspec.Struct, frozen=True):
