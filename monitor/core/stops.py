@@ -1,0 +1,153 @@
+"""What waiting orders would do for a position before it is liquidated. Pure.
+
+A stop of a LONG is a conditional order that sells, of the kinds STOP, STOP_MARKET and TRAILING_STOP_MARKET; a
+take-profit and a plain limit are none. It protects only where its trigger lies between the mark and the
+liquidation price: beyond that the exchange comes first, and on the other side of the mark a fall never meets it.
+
+A trailing stop has no fixed trigger: the exchange moves it along. One that has begun counts as far as its quantity
+goes, wherever it stands. One that has yet to begin names the price at which it does, a better one than the mark,
+and protects against nothing until then.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from monitor.core.model import Position, Side, WaitingOrder
+
+TRAILING = "TRAILING_STOP_MARKET"
+_STOPS = frozenset({"STOP", "STOP_MARKET", TRAILING})
+# Without a liquidation price: the share of the mark that a stop is placed away from it.
+FAR = 0.10
+_FIGURES = range(4, 16)  # significant ones of a price that is proposed
+_WHOLE = 1.0 - 1e-9  # quantities are sums of decimals
+
+
+class Place(NamedTuple):
+    """Where a position stands; prices."""
+
+    side: Side
+    mark: float
+    liquidation: float | None  # None: there is none
+
+    @property
+    def ahead(self) -> float | None:
+        """The liquidation price, where the position's own losses lead to it; a hedge may end on the other side."""
+        if self.liquidation is None or not self.loses(self.liquidation):
+            return None
+        return self.liquidation
+
+    def loses(self, price: float) -> bool:
+        """Return whether the position is worth less at a price than at the mark."""
+        return price < self.mark if self.side is Side.LONG else price > self.mark
+
+    def reaches(self, price: float) -> bool:
+        """Return whether a price is met before the liquidation price."""
+        if self.ahead is None:
+            return True
+        return price > self.ahead if self.side is Side.LONG else price < self.ahead
+
+
+class Cover(NamedTuple):
+    """What the stops of a position cover of it, as shares from 0 to 1, and which of them are of no use."""
+
+    stops: tuple[WaitingOrder, ...]
+    all: float  # were every one of them in its place
+    effective: float  # triggered before the liquidation price
+    on_mark: float  # of those, triggered by the mark price
+    at_market: float  # of those, sure to be filled before the liquidation price
+    beyond: WaitingOrder | None = None
+    wrong_side: WaitingOrder | None = None
+    idle: WaitingOrder | None = None
+
+
+def stops_of(position: Position, orders: Iterable[WaitingOrder]) -> tuple[WaitingOrder, ...]:
+    """Return the orders that limit the loss of a position, or are meant to."""
+    return tuple(
+        order
+        for order in orders
+        if order.symbol == position.symbol and order.side is position.side and order.kind in _STOPS
+    )
+
+
+def cover(position: Position, place: Place, stops: tuple[WaitingOrder, ...]) -> Cover:
+    """Return what stops do for a position.
+
+    Args:
+        position: its quantity is above 0.
+        place: where it stands.
+        stops: its own, of ``stops_of``.
+    """
+    effective, useless = [], {}
+    for order in stops:
+        fault = _fault(place, order)
+        if fault:
+            useless.setdefault(fault, order)
+        else:
+            effective.append(order)
+    return Cover(
+        stops,
+        _share(position, stops),
+        _share(position, effective),
+        _share(position, [order for order in effective if order.on_mark]),
+        _share(position, [order for order in effective if _fills(place, order)]),
+        **useless,
+    )
+
+
+def enough(share: float, wanted: float) -> bool:
+    """Return whether a share covers what is wanted, rounding aside."""
+    return share >= wanted * _WHOLE
+
+
+def stop_price(place: Place) -> float:
+    """Return a sensible trigger: half way between liquidation price and mark, rounded towards the mark.
+
+    Nearer to the mark, ordinary moves would trigger it; nearer to liquidation, a fast fall would leave it no time
+    to be filled. Where there is no liquidation price, FAR of the mark away from it.
+    """
+    sign = -1.0 if place.side is Side.LONG else 1.0
+    raw = place.mark * (1.0 + sign * FAR) if place.ahead is None else (place.mark + place.ahead) / 2.0
+    for figures in _FIGURES:
+        rounded = _towards(place.mark, raw, figures)
+        if place.loses(rounded) and place.reaches(rounded):
+            return rounded
+    return raw
+
+
+def _fault(place: Place, order: WaitingOrder) -> str:
+    """Return why a stop is of no use, as a field of ``Cover``; empty if it is of some."""
+    if order.kind == TRAILING and not order.price:
+        return ""
+    if not place.loses(order.price):
+        return "idle" if order.kind == TRAILING else "wrong_side"
+    return "" if place.reaches(order.price) else "beyond"
+
+
+def _fills(place: Place, order: WaitingOrder) -> bool:
+    """Return whether a triggered stop is surely filled before liquidation.
+
+    One whose limit is at or beyond the liquidation price takes every price on the way there.
+    """
+    if order.limit is None:
+        return True
+    if place.ahead is None:
+        return False
+    return order.limit <= place.ahead if place.side is Side.LONG else order.limit >= place.ahead
+
+
+def _share(position: Position, orders: Iterable[WaitingOrder]) -> float:
+    covered = 0.0
+    for order in orders:
+        if order.closes:
+            return 1.0
+        covered += order.quantity
+    return min(1.0, covered / position.quantity)
+
+
+def _towards(mark: float, price: float, figures: int) -> float:
+    """Return a price with so many significant figures, between itself and the mark."""
+    rounded = float(f"{price:.{figures}g}")
+    if (rounded - price) * (mark - price) >= 0.0:
+        return rounded
+    step = 10.0 ** (int(f"{price:e}".partition("e")[2]) - figures + 1)
+    return float(f"{rounded + (step if mark > price else -step):.{figures}g}")
