@@ -5,6 +5,7 @@ changed row.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from itertools import pairwise
 
 import numpy as np
@@ -44,7 +45,7 @@ def compile_book(accounts: Sequence[AccountSnapshot], tables: Mapping[str, Brack
     row_wallet = slot_wallet[row_slot] if layout.positions else np.zeros(0, dtype=np.intp)
     wallets = tuple(layout.wallets)
     keys = [
-        _table_of(wallets[wallet].key.account, position.symbol, tables)
+        table_of(wallets[wallet].key.account, position.symbol, tables)
         for wallet, position in zip(row_wallet.tolist(), layout.positions, strict=True)
     ]
     tiers, tier_of = _tier_matrix(keys, tables)
@@ -174,6 +175,37 @@ def set_rates(book: Book, marks: Floats) -> None:
     _fill_wallets(book)
 
 
+def with_funds(
+    book: Book, *, balance: Floats | None = None, bid: Floats | None = None, ask: Floats | None = None
+) -> Book:
+    """Return the book as it would be with other funds; the original stays as it is.
+
+    All other columns are shared with it: what is returned is for evaluating, not for changing.
+
+    Args:
+        book: as it is.
+        balance: wallet balance by slot, shape (k,), in its asset; None: as it is.
+        bid: rate by slot of what is owned, shape (k,); None: as it is.
+        ask: rate by slot of what is owed or required, shape (k,); None: as it is.
+    """
+    changed = replace(
+        book,
+        slot_balance=book.slot_balance if balance is None else balance,
+        slot_bid=book.slot_bid if bid is None else bid,
+        slot_ask=book.slot_ask if ask is None else ask,
+    )
+    _fill_wallets(changed)
+    return changed
+
+
+def copied(book: Book) -> Book:
+    """Return a book that may be patched without changing the original."""
+    columns = {field.name: getattr(book, field.name) for field in fields(book)}
+    own = {name: column.copy() for name, column in columns.items() if isinstance(column, np.ndarray)}
+    pairs = replace(book.pairs, rising=book.pairs.rising.copy(), falling=book.pairs.falling.copy())
+    return replace(book, **own, pairs=pairs, positions=list(book.positions), parts=list(book.parts))
+
+
 def correct(book: Book, corrections: Mapping[SubjectKey, tuple[float, float]]) -> None:
     """Take these amounts off the margin balance and add them to the maintenance margin, by wallet; >= 0 each.
 
@@ -193,7 +225,12 @@ def table_key(account: str, symbol: str) -> str:
     return f"{account}/{symbol}"
 
 
-def _table_of(account: str, symbol: str, tables: Mapping[str, BracketTable]) -> str:
+def table_of(account: str, symbol: str, tables: Mapping[str, BracketTable]) -> str:
+    """Return the key of the table that a symbol of an account has: its own, else the common one.
+
+    Raises:
+        BracketError: there is none.
+    """
     for key in (table_key(account, symbol), symbol):
         if key in tables and tables[key].brackets:
             return key
