@@ -19,7 +19,8 @@ TOLD_PREFIX = "/told:"
 # Why a channel is told that did not ask for it.
 FALLBACK = "fallback:"
 ESCALATION = "escalation"
-_MUTED = (NoticeKind.CHANGED, NoticeKind.SUMMARY, NoticeKind.AHEAD)  # what a person who wants quiet is not told at all
+# What a person who wants quiet is not told at all.
+_MUTED = (NoticeKind.CHANGED, NoticeKind.SUMMARY, NoticeKind.AHEAD)
 
 
 class Effects(NamedTuple):
