@@ -77,7 +77,8 @@ def cover(position: Position, place: Place, stops: tuple[WaitingOrder, ...]) -> 
         place: where it stands.
         stops: its own, of ``stops_of``.
     """
-    effective, useless = [], {}
+    effective: list[WaitingOrder] = []
+    useless: dict[str, WaitingOrder] = {}
     for order in stops:
         fault = _fault(place, order)
         if fault:

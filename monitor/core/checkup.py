@@ -1,0 +1,168 @@
+"""Habits that lead to liquidations: what is found at one moment, and what could not be looked at. Pure.
+
+Figures are those of one evaluation of the book, and what is proposed is such that doing it removes the finding. By
+code, ``value`` was found and held against ``limit``, and ``remedy`` is the figure of what to do:
+
+============= ================================== ========================= ===================================
+code          value                              limit                     remedy
+============= ================================== ========================= ===================================
+leverage      multiple                           multiple                  margin to add; None where chosen
+cross         what a loss can take               margin were it isolated   the leverage of that margin
+no_stop       None                               share to cover            trigger of a stop to place
+stop_*        share of the position covered      share to cover            trigger of a stop to place
+concentration share of the account's margin      share                     quantity to close
+exposure      multiple of the account's margin   multiple                  notional to close
+near          distance of liquidation            a typical day's move      margin to add; None where not known
+auto_add      None                               None                      None
+trading_key   1 where it can withdraw, else 0    None                      None
+============= ================================== ========================= ===================================
+
+Amounts are in the finding's asset, distances and moves fractions of the mark.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from monitor.core.habits import SLACK, habits, margin_known, stops_seen
+from monitor.core.looked_at import HOURS, AccountSeen, DayEnds, Leg, Seen, legs_of
+from monitor.core.model import MarginMode, Side
+from monitor.core.notices import Finding, FindingCode, Gap, GapKind
+from monitor.core.report import number
+
+_OF_STOPS = frozenset(
+    {
+        FindingCode.NO_STOP, FindingCode.STOP_BEYOND, FindingCode.STOP_SIDE, FindingCode.STOP_IDLE,
+        FindingCode.STOP_LAST, FindingCode.STOP_PARTIAL, FindingCode.STOP_LIMIT,
+    }
+)  # fmt: skip
+_WITHOUT_MARKS = frozenset({FindingCode.NO_STOP, FindingCode.AUTO_ADD, FindingCode.TRADING_KEY})
+# What a gap leaves unchecked.
+_UNCHECKED = {
+    GapKind.ORDERS: _OF_STOPS,
+    GapKind.MARKS: frozenset(FindingCode) - _WITHOUT_MARKS,
+    GapKind.MOVES: frozenset({FindingCode.NEAR}),
+    GapKind.KEY: frozenset({FindingCode.TRADING_KEY}),
+    GapKind.LEVERAGE: frozenset({FindingCode.CONCENTRATION}),
+}
+
+
+class Checkup(NamedTuple):
+    """What was found, by account, and what could not be looked at."""
+
+    findings: tuple[Finding, ...]
+    gaps: tuple[Gap, ...]
+
+
+def check(seen: Seen) -> Checkup:
+    """Return what is found of all accounts."""
+    findings: list[Finding] = []
+    gaps: list[Gap] = []
+    ends = DayEnds(seen)
+    legs = legs_of(seen)
+    for account in seen.accounts:
+        one = AccountSeen(seen, account, legs.get(account.account, ()), ends)
+        findings += [found for found in _findings(one) if found.code.value not in seen.rules.ignore]
+        gaps += _gaps(one)
+    return Checkup(tuple(findings), tuple(gaps))
+
+
+def is_unchecked(key: str, gaps: Sequence[Gap]) -> bool:
+    """Return whether it is not known if a finding still holds.
+
+    Args:
+        key: the finding's.
+        gaps: of the same checkup in which it is missing.
+    """
+    code, account, about, *_ = key.split("/")
+    return any(
+        gap.account == account
+        and code in _UNCHECKED[gap.kind]
+        and (about in gap.symbols or not _of_symbol(key, gap))
+        for gap in gaps
+    )
+
+
+def account_of(key: str) -> str:
+    """Return the account that a finding's key is about."""
+    return key.split("/")[1]
+
+
+def _of_symbol(key: str, gap: Gap) -> bool:
+    """Return whether both are about symbols; what is about a wallet or an account needs all of them."""
+    return key.count("/") == len(("account", "symbol", "side")) and bool(gap.symbols)
+
+
+def _findings(one: AccountSeen) -> Iterator[Finding]:
+    """Yield what concerns the account as a whole, then each position, then what only several of them do."""
+    yield from _key(one)
+    yield from _exposure(one)
+    near: set[str] = set()
+    for leg in one.legs:
+        for found in habits(one, leg):
+            if found.code is FindingCode.NEAR:
+                near.add(found.wallet)
+            yield found
+    yield from _near_together(one, near)
+
+
+def _gaps(one: AccountSeen) -> Iterator[Gap]:
+    known = one.seen.typical
+    unmoved = (leg for leg in one.legs if leg.position.symbol not in known)
+    for kind, legs in (
+        (GapKind.MARKS, [leg for leg in one.legs if leg.place is None]),
+        (GapKind.ORDERS, [leg for leg in one.legs if stops_seen(one, leg) is None]),
+        # Where nothing liquidates, no move does.
+        (GapKind.MOVES, [leg for leg in unmoved if leg.place is None or leg.place.liquidation is not None]),
+        (GapKind.LEVERAGE, [leg for leg in one.legs if not margin_known(leg)]),
+    ):
+        if legs:
+            yield Gap(one.account.account, kind, _symbols(legs), typed=one.typed)
+    if not one.typed and one.account.account not in one.seen.around.keys:
+        yield Gap(one.account.account, GapKind.KEY)
+
+
+def _symbols(legs: Sequence[Leg]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(leg.position.symbol for leg in legs))
+
+
+def _key(one: AccountSeen) -> Iterator[Finding]:
+    name = one.account.account
+    known = one.seen.around.keys.get(name)
+    if known is not None and (known.can_trade or known.can_withdraw):
+        code = FindingCode.TRADING_KEY
+        yield Finding(f"{code.value}/{name}/", code, name, value=float(known.can_withdraw))
+
+
+def _exposure(one: AccountSeen) -> Iterator[Finding]:
+    """Compare all notionals with the margin; of a hedge only what is left of it can lose by a move."""
+    net: dict[tuple[str, str], float] = {}
+    for leg in one.legs:
+        sign = 1.0 if leg.position.side is Side.LONG else -1.0
+        about = one.unit(leg), leg.position.symbol
+        net[about] = net.get(about, 0.0) + sign * one.notional(leg)
+    name, code, limit = one.account.account, FindingCode.EXPOSURE, one.seen.rules.most_exposure
+    for unit, margin in one.margins.items():
+        total = sum(abs(value) for (counted_in, _), value in net.items() if counted_in == unit)
+        if total > limit * margin * SLACK:
+            yield Finding(
+                f"{code.value}/{name}/{unit}", code, name, value=total / margin, limit=limit, asset=unit,
+                remedy=total - limit * margin,
+            )  # fmt: skip
+
+
+def _near_together(one: AccountSeen, told: set[str]) -> Iterator[Finding]:
+    """Find wallets that all their prices together bring down within a day, though none of them alone does."""
+    code, book = FindingCode.NEAR, one.seen.book
+    for wallet in dict.fromkeys(leg.wallet for leg in one.legs):
+        info = book.wallets[wallet]
+        left = one.seen.moves_left.get(info.key)
+        symbols = {leg.position.symbol for leg in one.legs if leg.wallet == wallet}
+        if info.key.wallet in told or len(symbols) < 2 or left is None or not left < math.sqrt(HOURS):  # noqa: PLR2004
+            continue
+        distance = number(one.seen.readings.joint_distance[wallet])
+        yield Finding(
+            f"{code.value}/{one.account.account}/{info.key.wallet}", code, one.account.account, info.key.wallet,
+            isolated=info.mode is MarginMode.ISOLATED, value=distance, asset=info.asset,
+            limit=None if distance is None or not left else distance * math.sqrt(HOURS) / left,
+        )  # fmt: skip

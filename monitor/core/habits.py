@@ -1,0 +1,162 @@
+"""What is found of one position: how it is margined, and what its stops are good for. Pure.
+
+What the figures of a finding are stands in ``monitor.core.checkup``.
+"""
+
+import math
+from collections.abc import Iterator
+
+from monitor.core.leverage import leverage_of
+from monitor.core.looked_at import AccountSeen, Leg, day_move
+from monitor.core.model import MULTI_WALLET, Side
+from monitor.core.notices import Finding, FindingCode
+from monitor.core.stops import Cover, cover, enough, stop_price, stops_of
+from monitor.core.whatif import value_of
+
+BEGINNER = "beginner"
+SLACK = 1.0 + 1e-9  # what binary fractions leave behind is no finding
+# Isolated margin of more than this share of what cross margin risks would cap nothing worth the trouble.
+_WORTH = 0.5
+
+
+def habits(one: AccountSeen, leg: Leg) -> Iterator[Finding]:
+    """Yield what is found of a position."""
+    yield from _leverage(one, leg)
+    yield from _cross(one, leg)
+    yield from _concentration(one, leg)
+    yield from _near(one, leg)
+    yield from _stops(one, leg)
+    if leg.isolated and leg.position.auto_add_margin:
+        yield one.found(FindingCode.AUTO_ADD, leg)
+
+
+def margin_known(leg: Leg) -> bool:
+    """Return whether it is known what share of its account's margin a position takes."""
+    return leg.isolated or bool(leg.position.leverage)
+
+
+def stops_seen(one: AccountSeen, leg: Leg) -> Cover | None:
+    """Return what stops do for a position; None where its orders are not known."""
+    if one.orders is None:
+        return None
+    stops = stops_of(leg.position, one.orders.orders)
+    if leg.position.symbol not in one.orders.symbols and not stops:
+        return None
+    if leg.place is None:
+        # Where they stand is not known; that there is none is.
+        return Cover(stops, 0.0, 0.0, 0.0, 0.0)
+    return cover(leg.position, leg.place, stops)
+
+
+def _leverage(one: AccountSeen, leg: Leg) -> Iterator[Finding]:
+    rules, position = one.seen.rules, leg.position
+    if rules.experience != BEGINNER:
+        return
+    used = leverage_of(position)
+    if leg.isolated and used is not None and position.leverage is not None:
+        # What was added to the wallet counts; that fees were taken from it is nobody's choice.
+        used = min(used, position.leverage)
+    balance = float(one.seen.readings.margin_balance[leg.wallet])
+    chosen = used is not None
+    if used is None and leg.place is not None and balance > 0.0:
+        used = one.notional(leg) / balance
+    limit = rules.beginner_leverage
+    if used is None or not used > limit * SLACK:
+        return
+    remedy = None
+    if leg.isolated:
+        remedy = value_of(position, position.quantity, position.entry_price) / limit - position.margin
+    elif not chosen:
+        remedy = (used / limit - 1.0) * balance
+    yield one.found(FindingCode.LEVERAGE, leg, value=used, limit=limit, remedy=remedy)
+
+
+def _cross(one: AccountSeen, leg: Leg) -> Iterator[Finding]:
+    """Find a cross position whose own loss can take all of a wallet that is much more than its margin.
+
+    Hedges need the common wallet, and in multi-assets mode the exchange has no other. Where no price liquidates
+    it, isolated margin would be the more dangerous of the two.
+    """
+    position = leg.position
+    if leg.isolated or one.account.multi_assets or one.is_hedged(leg):
+        return
+    if leg.place is None or leg.place.ahead is None:
+        return
+    balance = float(one.seen.readings.margin_balance[leg.wallet])
+    leverage = position.leverage or one.seen.rules.beginner_leverage
+    margin = value_of(position, position.quantity, position.entry_price) / leverage
+    if 0.0 < margin <= _WORTH * balance:
+        yield one.found(FindingCode.CROSS, leg, value=balance, limit=margin, remedy=leverage)
+
+
+def _concentration(one: AccountSeen, leg: Leg) -> Iterator[Finding]:
+    own, margin, limit = _margin(one, leg), one.margin_of(leg), one.seen.rules.largest_share
+    if own is None or margin is None or not own > limit * margin * SLACK:
+        return
+    # Closing a part f takes its share of the margin, and costs the account fee and slippage:
+    # (1 - f) * own = limit * (margin - f * cost).
+    advice = one.seen.advice
+    cost = one.notional(leg) * (advice.taker_fee + advice.slippage) / (1.0 - advice.slippage)
+    gained = own - limit * cost
+    part = min(1.0, (own - limit * margin) / gained) if gained > 0.0 else 1.0
+    close = part * leg.position.quantity
+    lot = one.seen.around.lots.get(leg.position.symbol)
+    if lot is not None:
+        close = max(lot.least, math.ceil(close / lot.step - SLACK + 1.0) * lot.step)
+    close = min(leg.position.quantity, close)
+    yield one.found(FindingCode.CONCENTRATION, leg, value=own / margin, limit=limit, remedy=close)
+
+
+def _margin(one: AccountSeen, leg: Leg) -> float | None:
+    """Return the margin of one position, in what its wallet is counted in; None where not known."""
+    if leg.isolated:
+        return one.worth(leg, leg.position.margin)
+    if not leg.position.leverage or leg.place is None:
+        return None
+    return one.notional(leg) / leg.position.leverage
+
+
+def _near(one: AccountSeen, leg: Leg) -> Iterator[Finding]:
+    """Find a liquidation price within a day's move; of a hedge, for the leg that loses on the way there."""
+    hourly = one.seen.typical.get(leg.position.symbol)
+    if hourly is None or leg.place is None or leg.place.liquidation is None:
+        return
+    upward = leg.place.liquidation > leg.place.mark
+    if one.is_hedged(leg) and upward is (leg.position.side is Side.LONG):
+        return
+    distance, limit = float(one.seen.readings.distance[leg.row]), day_move(hourly, upward=upward)
+    if distance * SLACK < limit:
+        multi = one.seen.book.wallets[leg.wallet].key.wallet == MULTI_WALLET
+        remedy = None if multi else max(0.0, -one.ends.cushion(leg, upward=upward))
+        yield one.found(FindingCode.NEAR, leg, value=distance, limit=limit, remedy=remedy)
+
+
+def _stops(one: AccountSeen, leg: Leg) -> Iterator[Finding]:
+    found = stops_seen(one, leg)
+    if found is None:
+        return
+    wanted = one.seen.rules.stop_share
+    trigger = None if leg.place is None else stop_price(leg.place)
+    if not found.stops:
+        yield one.found(FindingCode.NO_STOP, leg, limit=wanted, remedy=trigger)
+    elif leg.place is not None:
+        if not enough(found.effective, wanted):
+            yield from _useless(one, leg, found, trigger)
+        needed = min(wanted, found.effective)
+        for code, share in ((FindingCode.STOP_LAST, found.on_mark), (FindingCode.STOP_LIMIT, found.at_market)):
+            if not enough(share, needed):
+                yield one.found(code, leg, value=share, limit=needed, remedy=trigger)
+
+
+def _useless(one: AccountSeen, leg: Leg, found: Cover, trigger: float | None) -> Iterator[Finding]:
+    """Yield why what there is does not cover enough: stops out of place, and too few of them."""
+    wanted = one.seen.rules.stop_share
+    for code, order in (
+        (FindingCode.STOP_BEYOND, found.beyond),
+        (FindingCode.STOP_SIDE, found.wrong_side),
+        (FindingCode.STOP_IDLE, found.idle),
+    ):
+        if order is not None:
+            yield one.found(code, leg, value=found.effective, limit=wanted, price=order.price, remedy=trigger)
+    if not enough(found.all, wanted):
+        yield one.found(FindingCode.STOP_PARTIAL, leg, value=found.all, limit=wanted, remedy=trigger)

@@ -1,0 +1,174 @@
+"""What a checkup looks at, and one account of it from all sides. Pure."""
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from monitor.core.book import Book
+from monitor.core.layout import QUOTE_ASSETS
+from monitor.core.model import AccountSnapshot, MarginMode, Position, Side, Source, SubjectKey
+from monitor.core.notices import Finding, FindingCode
+from monitor.core.report import number
+from monitor.core.risk import Readings, evaluate_rows
+from monitor.core.settings import AdviceRules, CheckupRules
+from monitor.core.stops import Place
+from monitor.core.surroundings import OrdersKnown, Surroundings
+
+DOLLARS = "USD"  # what amounts of an account are in that holds several quote assets, each worth one
+HOURS = 24.0  # of a day
+
+
+class Seen(NamedTuple):
+    """All that a checkup looks at."""
+
+    accounts: tuple[AccountSnapshot, ...]
+    book: Book  # compiled of them
+    readings: Readings  # at the newest marks
+    typical: Mapping[str, float]  # standard deviation of the log return of one hour, by symbol; absent: not known
+    moves_left: Mapping[SubjectKey, float]  # of wallets; absent: not known
+    around: Surroundings
+    rules: CheckupRules
+    advice: AdviceRules = AdviceRules()
+
+
+class Leg(NamedTuple):
+    """One position with its row."""
+
+    account: AccountSnapshot
+    position: Position
+    row: int
+    wallet: int
+    place: Place | None  # None: its mark, or one that its wallet needs, is not known
+
+    @property
+    def isolated(self) -> bool:
+        """Whether it has a wallet of its own."""
+        return self.position.margin_mode is MarginMode.ISOLATED
+
+    @property
+    def hedged_with(self) -> tuple[str, str]:
+        """What the other leg of a hedge has in common with it."""
+        return self.account.wallet_of(self.position), self.position.symbol
+
+
+class AccountSeen:
+    """One account: its legs, what all of its margin is, and what is known of its orders."""
+
+    def __init__(self, seen: Seen, account: AccountSnapshot, legs: tuple[Leg, ...], ends: "DayEnds") -> None:
+        self.seen = seen
+        self.account = account
+        self.legs = legs
+        self.ends = ends
+        typed = (one for one in seen.rules.typed_orders if one.account == account.account)
+        self.orders: OrdersKnown | None = seen.around.orders.get(account.account, next(typed, None))
+        self.margins = self._margins()
+        self._sides: dict[tuple[str, str], set[Side]] = {}
+        for leg in legs:
+            self._sides.setdefault(leg.hedged_with, set()).add(leg.position.side)
+
+    @property
+    def typed(self) -> bool:
+        """Whether it is typed in."""
+        return self.account.source is Source.GIVEN
+
+    def is_hedged(self, leg: Leg) -> bool:
+        """Return whether the same wallet holds the other direction of the symbol too."""
+        return len(self._sides[leg.hedged_with]) > 1
+
+    def notional(self, leg: Leg) -> float:
+        """Return a leg's notional in what its wallet is counted in."""
+        return self.worth(leg, float(self.seen.readings.notional[leg.row]))
+
+    def worth(self, leg: Leg, amount: float) -> float:
+        """Return an amount of a leg's margin asset in what its wallet is counted in."""
+        return amount * float(self.seen.book.slot_ask[self.seen.book.row_slot[leg.row]])
+
+    def margin_of(self, leg: Leg) -> float | None:
+        """Return the margin balance of all the account that is counted like a leg; None where not known."""
+        return self.margins.get(self.unit(leg))
+
+    def unit(self, leg: Leg) -> str:
+        """Return what a leg's share of the account is counted in."""
+        return _unit(self.seen.book.wallets[leg.wallet].asset)
+
+    def _margins(self) -> dict[str, float]:
+        """Return the margin balance of the account by what it is counted in; absent where not known or used up."""
+        sums: dict[str, float] = {}
+        for i, info in enumerate(self.seen.book.wallets):
+            if info.key.account == self.account.account:
+                unit = _unit(info.asset)
+                sums[unit] = sums.get(unit, 0.0) + float(self.seen.readings.margin_balance[i])
+        return {unit: total for unit, total in sums.items() if total > 0.0}
+
+    def found(
+        self, code: FindingCode, leg: Leg, *, value: float | None = None, limit: float | None = None,
+        price: float | None = None, remedy: float | None = None,
+    ) -> Finding:  # fmt: skip
+        """Return a finding about a position."""
+        position, info, place = leg.position, self.seen.book.wallets[leg.wallet], leg.place
+        return Finding(
+            f"{code.value}/{self.account.account}/{position.symbol}/{position.side.value}", code,
+            self.account.account, info.key.wallet, position.symbol, position.side.value, isolated=leg.isolated,
+            value=value, limit=limit, price=price, mark=None if place is None else place.mark,
+            liquidation_price=None if place is None else place.liquidation, remedy=remedy, asset=info.asset,
+        )  # fmt: skip
+
+
+class DayEnds:
+    """What a typical day's move would make of each position; evaluated once, and only where it is asked for."""
+
+    def __init__(self, seen: Seen) -> None:
+        self._seen = seen
+        self._moved: dict[bool, Readings] = {}
+
+    def cushion(self, leg: Leg, *, upward: bool) -> float:
+        """Return the cushion of a leg's wallet after such a move of its symbol alone, in the wallet's asset."""
+        book, now = self._seen.book, self._seen.readings
+        if upward not in self._moved:
+            root = math.sqrt(HOURS)
+            hourly = [self._seen.typical.get(position.symbol, math.nan) for position in book.positions]
+            move = np.array(hourly) * (root if upward else -root)
+            self._moved[upward] = evaluate_rows(book, now.marks * np.exp(move))
+        then = self._moved[upward]
+        rows = [row for row in book.rows_of(leg.wallet) if book.positions[row].symbol == leg.position.symbol]
+        change = sum(
+            float(end.unrealized_pnl[row] - end.position_maintenance[row]) * sign
+            for row in rows
+            for end, sign in ((then, 1.0), (now, -1.0))
+        )
+        return float(now.cushion[leg.wallet]) + change
+
+
+def day_move(hourly: float, *, upward: bool) -> float:
+    """Return a typical day's move as a fraction of the mark; moves of an hour add up by the root of time.
+
+    Args:
+        hourly: standard deviation of the log return of one hour, >= 0.
+        upward: the price rises; a fall of the same log return is the smaller fraction.
+    """
+    move = hourly * math.sqrt(HOURS)
+    return math.expm1(move) if upward else -math.expm1(-move)
+
+
+def legs_of(seen: Seen) -> dict[str, tuple[Leg, ...]]:
+    """Return the positions that are held, by account."""
+    book, readings = seen.book, seen.readings
+    accounts = {account.account: account for account in seen.accounts}
+    legs: dict[str, list[Leg]] = {}
+    for row, position in enumerate(book.positions):
+        wallet = int(book.row_wallet[row])
+        name = book.wallets[wallet].key.account
+        if not position.quantity > 0.0 or name not in accounts:
+            continue
+        place = None
+        if not math.isnan(readings.cushion[wallet]):
+            place = Place(position.side, float(readings.marks[row]), number(readings.liquidation_price[row]))
+        legs.setdefault(name, []).append(Leg(accounts[name], position, row, wallet, place))
+    return {name: tuple(found) for name, found in legs.items()}
+
+
+def _unit(asset: str) -> str:
+    """Return in what the share of an asset in an account is counted: quote assets are worth a dollar each."""
+    return DOLLARS if asset in QUOTE_ASSETS or asset == DOLLARS else asset
