@@ -22,6 +22,7 @@ from monitor.cli import (
     explain,
     history,
     holds,
+    leverage,
     replay,
     service,
     status,
@@ -43,6 +44,7 @@ app.command("demo")(demo.demo)
 app.command("check-config")(check.check_config)
 app.command("assess")(assess.assess)
 app.command("explain")(explain.explain)
+app.command("leverage")(leverage.leverage)
 app.command("status")(status.status)
 app.command("audit")(audit.audit)
 app.command("history")(history.history)
