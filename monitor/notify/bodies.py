@@ -1,12 +1,14 @@
 """Bodies: labelled lines, the most telling first. Pure; escaping is left to whoever joins them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import tzinfo
+from itertools import chain, islice
 
 from monitor.core.notices import Facts, Notice, NoticeKind
 from monitor.notify import news, service
 from monitor.notify.connections import in_words
 from monitor.notify.numbers import UNKNOWN, grouped, moment, money, moves, percent, span
+from monitor.notify.remedies import MOST_LINES, pointer_lines, remedy_lines
 from monitor.notify.words import (
     DETAIL_CHARS,
     FIRST_SEEN,
@@ -21,7 +23,6 @@ from monitor.notify.words import (
 
 _BODY_SYMBOLS = 20
 _BODY_WALLETS = 5
-_MOST_ADVICE = 4
 _ADVICE_CHARS = 160
 _STORAGE_CHARS = 300  # a path may be long
 _BRIDGED = "marks come from REST every few seconds, and levels are judged on them"
@@ -37,12 +38,18 @@ def lines_of(notice: Notice, tz: tzinfo) -> Iterator[Line]:
         return service.BODIES[notice.kind](notice.facts, tz)
     if notice.kind in news.BODIES:
         return news.BODIES[notice.kind](notice)
-    return _BODIES.get(notice.kind, wallet_lines)(notice.facts, tz)
+    if notice.kind in _BODIES:
+        return _BODIES[notice.kind](notice.facts, tz)
+    return wallet_lines(notice.facts, tz, pointer_lines(notice))
 
 
-def wallet_lines(facts: Facts, tz: tzinfo) -> Iterator[Line]:
-    """Yield everything known about a wallet: whose, how bad, how long, what to do, then the details."""
+def wallet_lines(facts: Facts, tz: tzinfo, pointer: Iterable[Line] = ()) -> Iterator[Line]:
+    """Yield everything known about a wallet: whose, how bad, how long, what to do, then the details.
+
+    ``pointer`` says where to look for what to do, if the facts do not.
+    """
     yield from short_lines(facts)
+    yield from pointer
     amounts = (("balance", facts.margin_balance), ("maintenance", facts.maintenance_margin))
     asset = clean(facts.asset)
     words = [
@@ -54,8 +61,8 @@ def wallet_lines(facts: Facts, tz: tzinfo) -> Iterator[Line]:
     yield Line("Tick", _tick(facts, tz) + _assumption(facts))
 
 
-def short_lines(facts: Facts) -> Iterator[Line]:
-    """Yield what cannot be left out of a wallet's danger."""
+def short_lines(facts: Facts, *, brief: bool = False) -> Iterator[Line]:
+    """Yield what cannot be left out of a wallet's danger; ``brief``: of what to do, no more than the amounts."""
     yield Line("Account", account_of(facts) + _nearest(facts))
     if facts.reason == FIRST_SEEN:
         yield Line("Reminders", "none until it worsens: it was like this when first seen")
@@ -72,13 +79,13 @@ def short_lines(facts: Facts) -> Iterator[Line]:
     yield Line("Distance", _distances(facts))
     yield Line("Liquidation price", _liquidation(facts))
     yield Line("How long", moves(facts.moves_left))
-    yield from advice_lines(facts)
+    yield from advice_lines(facts, brief=brief)
 
 
-def advice_lines(facts: Facts) -> Iterator[Line]:
-    """Yield what to do, as ``Facts.advice`` has it, the best first."""
-    for sentence in facts.advice[:_MOST_ADVICE]:
-        yield Line("To do", clean(sentence, _ADVICE_CHARS))
+def advice_lines(facts: Facts, *, brief: bool = False) -> Iterator[Line]:
+    """Yield what to do: amounts, then the sentences of ``Facts.advice``, the best first; four lines at most."""
+    sentences = (Line("To do", clean(sentence, _ADVICE_CHARS)) for sentence in facts.advice)
+    return islice(chain(remedy_lines(facts, brief=brief), sentences), MOST_LINES)
 
 
 def _closed_lines(facts: Facts, tz: tzinfo) -> Iterator[Line]:
@@ -176,7 +183,8 @@ def _ratio(facts: Facts) -> str:
 def _call_lines(notice: Notice, tz: tzinfo) -> Iterator[Line]:
     """Yield the exchange's figures, then ours; of the tables there is no room to speak."""
     yield Line("Exchange", news.call_words(notice.facts))
-    yield from (line for line in wallet_lines(notice.facts, tz) if line.label != "Brackets")
+    lines = wallet_lines(notice.facts, tz, pointer_lines(notice))
+    yield from (line for line in lines if line.label != "Brackets")
 
 
 _BODIES: dict[NoticeKind, Callable[[Facts, tzinfo], Iterator[Line]]] = {

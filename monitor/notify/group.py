@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import tzinfo
-from itertools import islice
+from itertools import chain, islice
 
 from monitor.core.notices import Facts, Notice, NoticeKind
 from monitor.notify.answers import group_answer_lines
@@ -13,7 +13,8 @@ from monitor.notify.late import is_late, late_words, present_words
 from monitor.notify.layout import Form
 from monitor.notify.levels import message_level
 from monitor.notify.news import forced_word
-from monitor.notify.titles import TITLE_CHARS, ending, headline, how_far, shortened, title
+from monitor.notify.remedies import pointer_lines
+from monitor.notify.titles import TITLE_CHARS, ending, headline, how_far, title
 from monitor.notify.words import Line, is_drill, used_up
 
 MOST_LINES = 20
@@ -42,7 +43,7 @@ def group_title(ordered: Sequence[Notice], now_ms: int, newest: Newest) -> str:
     """Return the worst one's title and how many more there are: ``, and 23 more (4 critical, 19 warning)``."""
     worst, others = ordered[0], ordered[1:]
     more = f", and {len(others)} more ({tally(others, drill=is_drill(worst.facts))})"
-    story = shortened(headline(worst), TITLE_CHARS - len(more)) + more
+    story = headline(worst, TITLE_CHARS - len(more)) + more
     return title(worst.facts, story, late_words(worst, now_ms, newest(worst.subject)))
 
 
@@ -126,7 +127,7 @@ def _place(notice: Notice) -> tuple[bool, int, bool, float]:
 
 def _worst_lines(worst: Notice, tz: tzinfo) -> Iterator[Line]:
     if worst.kind in _DANGER:
-        return short_lines(worst.facts)
+        return chain(short_lines(worst.facts, brief=True), pointer_lines(worst))
     return islice(lines_of(worst, tz), _WORST_LINES)
 
 

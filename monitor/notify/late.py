@@ -48,7 +48,8 @@ def late_lines(notice: Notice, now_ms: int, now: Facts | None) -> Iterator[Line]
     """Yield what the body says of a late notice; nothing for one that is not late."""
     if not is_late(notice, now_ms):
         return
-    yield Line("Delivery", f"{span(_late_s(notice, now_ms))} late: decided {_when(notice, now_ms)}")
+    amounts = "" if notice.facts.prescription is None else "; amounts to add or reduce are of then"
+    yield Line("Delivery", f"{span(_late_s(notice, now_ms))} late: decided {_when(notice, now_ms)}{amounts}")
     present = present_words(notice.facts, now)
     if present and now is not None:
         mark = "" if now.mark is None else f", mark {grouped(now.mark)}"
@@ -61,7 +62,8 @@ def group_late_lines(notices: Sequence[Notice], now_ms: int) -> Iterator[Line]:
     oldest = min(notices, key=lambda notice: notice.decided_ms)
     if is_late(oldest, now_ms):
         late = span(_late_s(oldest, now_ms))
-        yield Line("Delivery", f"up to {late} late: the first was decided {_when(oldest, now_ms)}")
+        amounts = "; amounts are of then" if any(one.facts.prescription for one in notices) else ""
+        yield Line("Delivery", f"up to {late} late: the first was decided {_when(oldest, now_ms)}{amounts}")
 
 
 def _late_s(notice: Notice, now_ms: int) -> float:

@@ -2,11 +2,16 @@
 
 import math
 from datetime import UTC, datetime, tzinfo
+from decimal import Decimal
 
 UNKNOWN = "unknown"
 
 _PRICE_FIGURES = 7  # BTC to the cent, and micro-priced tokens to seven figures
 _COIN_FIGURES = 5
+_COIN_DECIMALS = 6  # of an amount of coins that somebody has to pay
+_FINEST_DECIMALS = 8  # that the exchange keeps of any asset
+_NOISE = 2**-50  # relative; what a few operations on floats leave behind
+_ALL_WHOLE = 1e15  # floats from here on have no decimals worth writing
 
 
 def percent(fraction: float | None) -> str:
@@ -57,6 +62,48 @@ def money(value: float | None, asset: str, *, commas: bool = False) -> str:
         decimals = max(2, _decimals(value, _COIN_FIGURES))
     text = _trimmed(value, decimals, keep=2)
     return f"{_with_commas(text) if commas else text} {asset}".rstrip()
+
+
+def enough(value: float | None, asset: str) -> str:
+    """Return an amount that somebody has to pay, such as ``1,412.51 USDT``: never less than it is.
+
+    Rounded up: to cents of what is like a dollar, to millionths of a coin, below a thousandth of it to the
+    exchange's eight decimals. Only what binary fractions leave behind is dropped.
+    """
+    return _bounded(value, asset, upward=True)
+
+
+def at_most(value: float | None, asset: str) -> str:
+    """Return an amount that somebody can count on, written as by ``enough``: never more than it is."""
+    return _bounded(value, asset, upward=False)
+
+
+def exact(value: float | None) -> str:
+    """Return a multiple of a step with all its digits, such as ``0.118`` or ``12,000``; ``unknown`` for None."""
+    if value is None or not math.isfinite(value):
+        return UNKNOWN
+    text = f"{value:.12g}"
+    if not math.isclose(float(text), value, rel_tol=_NOISE):
+        text = repr(value)
+    whole, point, part = f"{Decimal(text):f}".partition(".")
+    part = part.rstrip("0")
+    return _with_commas(f"{whole}{point}{part}" if part else whole)
+
+
+def _bounded(value: float | None, asset: str, *, upward: bool) -> str:
+    if value is None or not math.isfinite(value):
+        return UNKNOWN
+    coins = _FINEST_DECIMALS if abs(value) < 0.001 else _COIN_DECIMALS  # noqa: PLR2004 - as the docstrings say
+    decimals = 2 if "USD" in asset else coins
+    if abs(value) >= _ALL_WHOLE:
+        return f"{_with_commas(f'{value:.0f}')} {asset}".rstrip()
+    nearest = Decimal(f"{value:.{decimals}f}")
+    off = Decimal(value) - nearest
+    if (off > 0) is upward and abs(off) > abs(value) * _NOISE:
+        nearest += Decimal(1 if upward else -1).scaleb(-decimals)
+    whole, _, part = f"{nearest:f}".partition(".")
+    digits = part.rstrip("0").ljust(2, "0")
+    return f"{_with_commas(f'{whole}.{digits}')} {asset}".rstrip()
 
 
 def moves(left: float | None) -> str:

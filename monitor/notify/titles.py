@@ -10,6 +10,7 @@ from monitor.core.notices import Facts, Notice, NoticeKind
 from monitor.core.outages import NO_MARKS
 from monitor.notify import news, service
 from monitor.notify.numbers import percent, span
+from monitor.notify.remedies import in_brief
 from monitor.notify.words import TITLE_SYMBOLS, clean, environment, is_drill, symbols_of, used_up, whose
 
 TITLE_CHARS = 240  # without lateness and environment
@@ -50,8 +51,11 @@ def ending(facts: Facts) -> Ending:
     return _ENDINGS.get(facts.reason, _GONE)
 
 
-def headline(notice: Notice) -> str:
-    """Return what a lock screen shows, without the environment; at most 240 characters."""
+def headline(notice: Notice, most: int = TITLE_CHARS) -> str:
+    """Return what a lock screen shows, without the environment; at most ``most`` characters.
+
+    What to do is part of it where it fits whole: an amount that was cut would be another amount.
+    """
     facts = notice.facts
     match notice.kind:
         case NoticeKind.CLOSED:
@@ -70,14 +74,20 @@ def headline(notice: Notice) -> str:
         case NoticeKind.TEST:
             text = "TEST - alerts reach you here"
         case NoticeKind.REMINDER:
-            text = f"Still {_danger(notice)}"
+            text = _with_remedy(f"Still {_danger(notice)}", facts, most)
         case _ if notice.kind in service.TITLES:
             text = service.TITLES[notice.kind](facts)
         case _ if notice.kind in news.TITLES:
             text = news.TITLES[notice.kind](notice)
         case _:
-            text = _danger(notice)
-    return shortened(text, TITLE_CHARS)
+            text = _with_remedy(_danger(notice), facts, most)
+    return shortened(text, most)
+
+
+def _with_remedy(danger: str, facts: Facts, most: int) -> str:
+    remedy = in_brief(facts)
+    whole = f"{danger} - {remedy}"
+    return whole if remedy and len(whole) <= most else danger
 
 
 def _storage(facts: Facts) -> str:

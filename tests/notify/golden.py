@@ -14,6 +14,7 @@ from monitor.core.model import Change, ChangeKind, Compared, Figure, Level
 from monitor.core.notices import DayReport, Facts, Notice, NoticeKind, WorstAway
 from monitor.notify.message import render, render_group
 from monitor.ports import Message
+from tests.notify import prescribed
 from tests.notify.fakes import a_notice, some_facts
 
 FORMATS = ("text", "html", "markdown")
@@ -123,6 +124,20 @@ _SINGLE: dict[str, Notice] = {
     "alert of a cross wallet": notice(facts=CROSS, number=18),
     "alert in rounded numbers": notice(level=Level.NOTICE, facts=ROUNDED, number=19),
     "alert with advice": notice(level=Level.EMERGENCY, facts=ADVISED, number=20),
+    **{
+        f"amounts {name}": notice(
+            level=Level.EMERGENCY if facts.liquidatable else Level.WARNING, facts=facts, number=41
+        )
+        for name, facts in prescribed.EVERY.items()
+    },
+    "emergency of an isolated position with amounts": notice(
+        level=Level.EMERGENCY, facts=_of(prescribed.WARNED, margin_ratio=0.93, distance=0.0008, room=0.013),
+        number=42,
+    ),
+    "reminder with amounts": notice(NoticeKind.REMINDER, facts=prescribed.SEVERAL, number=43),
+    "alert that leaves the amounts out": notice(facts=prescribed.cross(3), number=44),
+    "margin call with amounts": notice(NoticeKind.MARGIN_CALL, Level.WARNING, prescribed.ONE_CROSS),
+    "drill with amounts": notice(facts=_of(prescribed.WARNED, environment="drill"), number=45),
     "alert of which nothing is known": notice(facts=Facts(), number=21),
     "alert on a used-up margin": notice(facts=some_facts(margin_ratio=None, liquidatable=True), number=22),
     "alert first seen": notice(facts=some_facts(reason="first seen", assumed=("ETHUSDT",)), number=23),
@@ -263,6 +278,20 @@ def messages(fmt: str) -> Mapping[str, Message]:
     by_name["late and lower"] = render(
         notice(number=17), fmt=fmt, now_ms=late_ms, now=some_facts(margin_ratio=0.41, distance=0.12)
     )
+    by_name["late with amounts"] = render(
+        notice(level=Level.WARNING, facts=prescribed.WARNED, number=41), fmt=fmt, now_ms=late_ms,
+        now=_of(prescribed.LOW, margin_ratio=0.52),
+    )  # fmt: skip
+    by_name["group with amounts"] = render_group(
+        [
+            notice(level=level, facts=_of(facts, account=name), number=50 + i, subject=f"{name}/{i}")
+            for i, (level, name, facts) in enumerate((
+                (Level.CRITICAL, "main", prescribed.WARNED), (Level.WARNING, "side", prescribed.SEVERAL),
+                (Level.WARNING, "coins", prescribed.COINS), (Level.WARNING, "many", prescribed.MANY),
+            ))
+        ],
+        fmt=fmt, now_ms=late_ms,
+    )  # fmt: skip
     by_name["late and not known since"] = render(notice(number=17), fmt=fmt, now_ms=AT_MS + 86_400_000)
     fall = _fall(24)
     by_name["group of a market-wide fall"] = render_group(fall, fmt=fmt, now_ms=AT_MS)

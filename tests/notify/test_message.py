@@ -6,10 +6,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.core.model import Change, ChangeKind, Compared, Figure, Level
-from monitor.core.notices import DayReport, Facts, Notice, NoticeKind, WorstAway
+from monitor.core.notices import (
+    After,
+    Cause,
+    CauseKind,
+    Cut,
+    DayReport,
+    Facts,
+    Finding,
+    FindingCode,
+    Notice,
+    NoticeKind,
+    Prescription,
+    Remedy,
+    WorstAway,
+)
 from monitor.notify.message import escape, notify_type, render, render_group
 from monitor.notify.words import is_drill
 from monitor.ports import Message
+from tests.notify import prescribed
 from tests.notify.fakes import a_notice, some_facts
 from tests.notify.markup import assert_fit, seen_in
 
@@ -39,9 +54,10 @@ def test_the_title_tells_the_story_to_a_lock_screen() -> None:
 
 def test_an_ordinary_message_is_short() -> None:
     """Nothing is said about lateness, recording or the exchange's own brackets when all is as it should be."""
-    body = shown().body
+    body = shown(prescription=prescribed.ONE_CROSS.prescription).body
     assert [line.partition(":")[0] for line in body.splitlines()] == [
-        "Account", "Margin ratio", "Distance", "Liquidation price", "How long", "Wallet", "Tick",
+        "Account", "Margin ratio", "Distance", "Liquidation price", "How long", "To do", "To be safe", "Adding",
+        "Reducing", "Wallet", "Tick",
     ]  # fmt: skip
 
 
@@ -287,6 +303,24 @@ AWAYS = st.builds(
     WorstAway, ODD, st.sampled_from(Level), TIME, ODD, ODD, NUMBER, NUMBER, NUMBER, NUMBER, NUMBER, NUMBER,
     st.booleans(),
 )  # fmt: skip
+AFTERS = st.none() | st.builds(After, NUMBER, NUMBER, NUMBER, NUMBER)
+CUTS = st.builds(Cut, ODD, ODD, st.floats(), st.floats(), st.floats(), st.floats(), st.floats())
+REMEDIES = st.builds(
+    Remedy, st.sampled_from(Level), NUMBER, NUMBER, AFTERS, st.lists(CUTS, max_size=6).map(tuple), AFTERS
+)
+PRESCRIPTIONS = st.builds(
+    Prescription, ODD, st.booleans(), st.lists(REMEDIES, max_size=3).map(tuple), st.floats(), st.floats(), NUMBER,
+    st.sampled_from(["", "balance", "available", "warning"]) | ODD, AFTERS, st.booleans(),
+)  # fmt: skip
+CAUSES = st.builds(
+    Cause, st.sampled_from(CauseKind), symbol=ODD, side=ODD, asset=ODD, at_ms=TIME, amount=NUMBER, price=NUMBER,
+    move=NUMBER, rate_before=NUMBER, rate_after=NUMBER, quantile=st.none() | COUNT, before=AFTERS, after=AFTERS,
+    level=st.sampled_from(Level),
+)  # fmt: skip
+FINDINGS = st.builds(
+    Finding, ODD, st.sampled_from(FindingCode), ODD, wallet=ODD, symbol=ODD, side=ODD, value=NUMBER, limit=NUMBER,
+    price=NUMBER, asset=ODD,
+)  # fmt: skip
 DRAWN: dict[str, st.SearchStrategy[Any]] = {
     **dict.fromkeys(("account", "wallet", "asset", "margin_mode", "symbol", "brackets", "detail"), ODD | LONG),
     "environment": st.sampled_from(["testnet", "live", "drill", "", " Drill\n"]) | ODD,
@@ -311,6 +345,9 @@ DRAWN: dict[str, st.SearchStrategy[Any]] = {
     "reason": st.sampled_from(["recovered", "passed", "liquidated", "first seen", "http-401", "overdue"]) | ODD,
     "via": st.sampled_from(["", "escalation", "fallback:mail"]) | ODD.map("fallback:{}".format),
     "day": st.none() | DAYS,
+    "prescription": st.none() | PRESCRIPTIONS,
+    "ahead": st.lists(CAUSES, max_size=4).map(tuple),
+    "findings": st.lists(FINDINGS, max_size=4).map(tuple),
 }  # fmt: skip
 FACTS = st.fixed_dictionaries({}, optional=DRAWN).map(lambda drawn: Facts(**drawn))
 NOTICES = st.builds(

@@ -1,0 +1,274 @@
+"""What to do about a wallet in danger, in words: what to add, what to reduce, and what each of them takes. Pure.
+
+A sentence names both ways, for either alone is enough. Amounts are never written smaller than they are, and no
+sentence is cut: it is taken whole or not at all.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from enum import Enum
+from itertools import islice
+
+from monitor.core.layout import QUOTE_ASSETS
+from monitor.core.model import MULTI_WALLET, Level
+from monitor.core.notices import Cut, Facts, Notice, NoticeKind, Prescription, Remedy
+from monitor.core.spare import AVAILABLE, BALANCE, WARNING
+from monitor.notify.numbers import at_most, enough, exact, grouped, percent
+from monitor.notify.words import Line, clean, is_drill, used_up
+
+MOST_LINES = 4
+_BRIEF_LINES = 2  # in a message that tells of others as well
+_CUTS_NAMED = 3
+_CLOSED_WITH_AMOUNTS = 2
+_TITLE_CUTS = 2
+_DELIVERY = re.compile(r"_[0-9]{6}$")
+_QUOTES = sorted(QUOTE_ASSETS, key=len, reverse=True)
+
+_LOOK_FIRST = "look at the exchange first: the margin is used up, and it may have liquidated already"
+_NO_AMOUNT = "close what this wallet holds: no margin added and no smaller cut is enough"
+_NOTHING = "nothing more is needed"
+_OTHER_ASSETS = "another asset does as well, for what it counts as collateral"
+_POINTED = (NoticeKind.ALERT, NoticeKind.REMINDER, NoticeKind.MARGIN_CALL)
+
+
+class _Style(Enum):
+    """How much a sentence says of a cut."""
+
+    FULL = 0  # position, amount, share of it
+    AGAIN = 1  # the same without what the sentence before has said
+    TITLE = 2  # the amount, and the position where the title is about another one
+
+
+# Why no more can be moved into a wallet from what lies in the account.
+_BOUNDS = {
+    BALANCE: "the cross wallet needs the rest",
+    AVAILABLE: "the exchange lets no more be moved",
+    WARNING: "more would bring the cross wallet to warning",
+}
+
+
+def remedy_lines(facts: Facts, *, brief: bool = False) -> Iterator[Line]:
+    """Yield what to do about a wallet, at most four lines, the first of them enough to act on.
+
+    Args:
+        facts: of a wallet; those without a prescription say nothing, unless the margin is used up.
+        brief: no more than the amounts, in two lines.
+    """
+    return islice(_lines(facts, brief=brief), _BRIEF_LINES if brief else MOST_LINES)
+
+
+def pointer_lines(notice: Notice) -> Iterator[Line]:
+    """Yield where the amounts are, of a wallet in danger whose notice was made without them."""
+    facts = notice.facts
+    told = facts.prescription is not None and facts.prescription.remedies
+    if told or facts.advice or notice.kind not in _POINTED or notice.level < Level.WARNING:
+        return
+    symbol = clean(facts.symbol)
+    if symbol and not is_drill(facts):
+        yield Line("To do", f"position-monitor explain {symbol}, with this service's --config, says how much")
+
+
+def in_brief(facts: Facts) -> str:
+    """Return the amounts for a title, such as ``add 412.50 USDT or reduce by 0.118 BTC``; empty without any.
+
+    The position is that of the title, unless another is named. What cannot be said in a few words is left to the
+    body.
+    """
+    plan = facts.prescription
+    if plan is None or not plan.remedies or used_up(facts):
+        return ""
+    first = plan.remedies[0]
+    if first.add is not None and first.add <= 0:
+        return ""
+    cuts = first.cuts if len(first.cuts) <= _TITLE_CUTS else ()
+    return _joined(_add_words(first, plan), _cutting(cuts, plan, facts, _Style.TITLE))
+
+
+def quantity_words(quantity: float, symbol: str, asset: str) -> str:
+    """Return a quantity with what it counts, such as ``0.118 BTC`` or ``12 contracts``; bare where not known.
+
+    Args:
+        quantity: a multiple of the symbol's step.
+        symbol: such as ``BTCUSDT``, ``BTCUSDT_261225`` or ``BTCUSD_PERP``.
+        asset: that the position's wallet is in, ``USD`` in multi-assets mode.
+    """
+    digits = exact(quantity)
+    if is_inverse(symbol, asset):
+        return f"{digits} contract" if quantity == 1 else f"{digits} contracts"
+    return f"{digits} {base_of(symbol, asset)}".rstrip()
+
+
+def is_inverse(symbol: str, asset: str) -> bool:
+    """Return whether a symbol is coin-margined, so that its quantity counts contracts."""
+    return symbol.endswith("USD_PERP") or symbol.startswith(f"{asset}USD_")
+
+
+def base_of(symbol: str, asset: str) -> str:
+    """Return what one unit of a linear contract is, such as ``BTC``; empty where the symbol does not say."""
+    name = _DELIVERY.sub("", clean(symbol))
+    quote = next((quote for quote in (asset, *_QUOTES) if _quoted_in(symbol, quote)), "")
+    return name.removesuffix(quote) if quote else ""
+
+
+def _quoted_in(symbol: str, asset: str) -> bool:
+    return bool(asset) and _DELIVERY.sub("", clean(symbol)).endswith(asset)
+
+
+def source_words(plan: Prescription, remedy: Remedy) -> str:
+    """Return where the margin of a remedy can come from."""
+    if not plan.isolated:
+        return "it has to come from outside: what the account holds counts already"
+    if plan.spare is None or remedy.lacking is None:
+        return "what lies elsewhere in the account does not help until it is moved here"
+    there = at_most(plan.spare, clean(plan.asset))
+    if remedy.lacking <= 0:
+        return f"the account has it: up to {there} can be moved here"
+    outside = f"{enough(remedy.lacking, clean(plan.asset))} has to come from outside"
+    why = f" ({words})" if (words := bound_words(plan.limited_by)) else ""
+    return f"{there if plan.spare > 0 else 'nothing'} in the account can be moved here{why}, {outside}"
+
+
+def bound_words(limited_by: str) -> str:
+    """Return why no more can be moved, in words."""
+    return _BOUNDS.get(limited_by, clean(limited_by).replace("_", " "))
+
+
+def cost_words(plan: Prescription, cuts: Sequence[Cut]) -> str:
+    """Return what cuts are assumed to cost; only at which rates, where that is in several assets."""
+    rates = f"{percent(plan.taker_fee)} fee and {percent(plan.slippage)} slippage assumed"
+    asset = clean(plan.asset)
+    if any(not is_inverse(cut.symbol, asset) and not _quoted_in(cut.symbol, asset) for cut in cuts):
+        return rates
+    return f"costs {enough(sum(cut.cost for cut in cuts), asset)} ({rates})"
+
+
+def _lines(facts: Facts, *, brief: bool) -> Iterator[Line]:
+    label = "To do"
+    if used_up(facts):
+        yield Line(label, _LOOK_FIRST)
+        label = "If it is still open"
+    plan = facts.prescription
+    if plan is None or not plan.remedies:
+        return
+    first, *others = plan.remedies
+    ways = _ways(first, plan, facts, _Style.FULL)
+    yield Line(label, f"{ways or _NO_AMOUNT}{_aim_after(ways, first)}")
+    for remedy in others:
+        if ways := _ways(remedy, plan, facts, _Style.AGAIN):
+            yield Line(_aim(remedy).capitalize(), ways)
+    if brief:
+        return
+    for name, words in (("Adding", _adding(plan, facts)), ("Reducing", _reducing(plan, facts))):
+        if words:
+            yield Line(name, words)
+
+
+def _aim(remedy: Remedy) -> str:
+    return "to be safe" if remedy.below <= Level.NOTICE else f"to get below {remedy.below.label}"
+
+
+def _aim_after(ways: str, remedy: Remedy) -> str:
+    """Return what the ways are for, set off where the last of them has parts."""
+    if not ways:
+        return ""
+    return f"{',' if ', ' in ways or ' and ' in ways else ''} {_aim(remedy)}"
+
+
+def _ways(remedy: Remedy, plan: Prescription, facts: Facts, style: _Style) -> str:
+    """Return both ways of one remedy, or the one there is; empty where there is none."""
+    if _needs_nothing(remedy):
+        return _NOTHING
+    return _joined(_add_words(remedy, plan), _cutting(remedy.cuts, plan, facts, style))
+
+
+def _needs_nothing(remedy: Remedy) -> bool:
+    return remedy.add is not None and remedy.add <= 0
+
+
+def _joined(adding: str, cutting: str) -> str:
+    # A comma, where "and" would else leave open what belongs to which way.
+    comma = "," if adding and " and " in cutting else ""
+    return f"{comma} or ".join(part for part in (adding, cutting) if part)
+
+
+def _add_words(remedy: Remedy, plan: Prescription) -> str:
+    return "" if remedy.add is None else f"add {enough(remedy.add, clean(plan.asset))}"
+
+
+def _cutting(cuts: Sequence[Cut], plan: Prescription, facts: Facts, style: _Style) -> str:
+    """Return what to close, what to reduce and what to put back; of many to close, how many there are."""
+    asset = clean(plan.asset)
+    whole = [cut for cut in cuts if cut.share >= 1]
+    words = _closing(whole, asset, facts, style)
+    for cut in cuts:
+        if cut.share < 1:
+            name = _name(cut, facts, style)
+            part = "" if style is _Style.TITLE else f" ({percent(cut.share)})"
+            amount = quantity_words(cut.quantity, cut.symbol, asset)
+            words.append(f"reduce {name}{' ' if name else ''}by {amount}{part}")
+    if (back := sum(cut.put_back for cut in cuts)) > 0:
+        words.append(f"put {'the freed ' if style is _Style.FULL else ''}{enough(back, asset)} back")
+    return _listed(words)
+
+
+def _closing(whole: Sequence[Cut], asset: str, facts: Facts, style: _Style) -> list[str]:
+    if len(whole) > _CLOSED_WITH_AMOUNTS and len(whole) == facts.positions:
+        return [f"close all {len(whole)} positions"]
+    if len(whole) <= _CLOSED_WITH_AMOUNTS:
+        return [
+            f"close {_name(cut, facts, style) or 'it'} ({quantity_words(cut.quantity, cut.symbol, asset)})"
+            for cut in whole
+        ]
+    names = [_name(cut, facts, _Style.FULL) for cut in whole[:_CUTS_NAMED]]
+    more = len(whole) - len(names)
+    rest = [f"{more} more (position-monitor explain names them)"] if more else []
+    return [f"close {_listed([*names, *rest])}"]
+
+
+def _name(cut: Cut, facts: Facts, style: _Style) -> str:
+    """Return the position of a cut; empty where a sentence can be about no other."""
+    known = facts.positions <= 1 and (cut.symbol, cut.side) == (facts.symbol, facts.side)
+    if known and style is not _Style.FULL:
+        return ""
+    return f"{clean(cut.symbol)} {clean(cut.side)}".strip()
+
+
+def _listed(words: Sequence[str]) -> str:
+    return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words)
+
+
+def _adding(plan: Prescription, facts: Facts) -> str:
+    """Return what to know of adding: that it is useless, or where the margin can come from."""
+    first, last = plan.remedies[0], plan.remedies[-1]
+    if first.add is None:
+        return "no amount of margin is enough" if first.cuts else ""
+    if _needs_nothing(first):
+        return ""
+    text = source_words(plan, first)
+    if plan.isolated and plan.spare is not None and last is not first and (last.lacking or 0.0) > 0:
+        lacking = f"{_aim(last)} {enough(last.lacking, clean(plan.asset))}"
+        return f"{text} ({lacking})" if (first.lacking or 0.0) > 0 else f"{text}; {lacking} more is lacking"
+    return f"{text}; {_OTHER_ASSETS}" if facts.wallet == MULTI_WALLET else text
+
+
+def _reducing(plan: Prescription, facts: Facts) -> str:
+    """Return what to know of a cut: what it does by itself, which position it is of and why, what it costs."""
+    first = plan.remedies[0]
+    if not first.cuts:
+        return "no cut is enough" if first.add is not None and not _needs_nothing(first) else ""
+    parts = [_released(first, plan, facts)]
+    if facts.positions > 1:
+        parts.append(f"{_name(first.cuts[0], facts, _Style.FULL)} helps most for its size")
+    parts.append(cost_words(plan, first.cuts))
+    if plan.assumed_step:
+        parts.append("round up to what the exchange takes, its step is not known")
+    return "; ".join(part for part in parts if part)
+
+
+def _released(first: Remedy, plan: Prescription, facts: Facts) -> str:
+    """Return why the margin that a cut of an isolated position releases has to go back."""
+    if plan.alone is None or not any(cut.put_back > 0 for cut in first.cuts):
+        return ""
+    before, alone = grouped(facts.liquidation_price, "none"), grouped(plan.alone.liquidation_price, "none")
+    back = "" if first.cut is None else f"; put back: {grouped(first.cut.liquidation_price, 'none')}"
+    return f"alone it frees margin and hardly moves liquidation ({before} -> {alone}{back})"
