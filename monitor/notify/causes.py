@@ -15,6 +15,7 @@ _MOST = 3
 _RATE_DECIMALS = 4  # as the exchange shows rates of funding
 _FINEST = 3  # decimals of percent beyond which a change is none
 _ALL = 1.0
+_ABSURD = 1e6
 _FIRST = 4  # in the queue for auto-deleveraging
 
 
@@ -63,7 +64,7 @@ def shift(before: float | None, after: float | None) -> str:
 
     What is below 100 % never reads as 100 %. One text where there is next to no change.
     """
-    if before is None or after is None or not (math.isfinite(before) and math.isfinite(after)):
+    if before is None or after is None or not abs(before) + abs(after) < _ABSURD:
         return f"{percent(before)} -> {percent(after)}"
     texts = percent(before), percent(after)
     for decimals in range(1, _FINEST + 1):

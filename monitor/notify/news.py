@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from monitor.core.model import Change, ChangeKind, Compared, Figure, ForcedOrder, Level
 from monitor.core.notices import Facts, Notice, NoticeKind
 from monitor.notify.away import away_title
+from monitor.notify.causes import ahead_lines, ahead_title
 from monitor.notify.numbers import UNKNOWN, grouped, moment, percent, span
 from monitor.notify.words import DETAIL_CHARS, TITLE_SYMBOLS, Line, clean, symbols_of, who
 
@@ -183,6 +184,7 @@ TITLES: dict[NoticeKind, Callable[[Notice], str]] = {
     NoticeKind.FORCED: _forced_title,
     NoticeKind.CHANGED: _changed_title,
     NoticeKind.BRACKETS: _brackets_title,
+    NoticeKind.AHEAD: ahead_title,
     NoticeKind.AWAY: away_title,  # dated by when it is told
 }
 BODIES: dict[NoticeKind, Callable[[Notice], Iterator[Line]]] = {
@@ -193,6 +195,7 @@ BODIES: dict[NoticeKind, Callable[[Notice], Iterator[Line]]] = {
     NoticeKind.FORCED: _forced_lines,
     NoticeKind.CHANGED: _changed_lines,
     NoticeKind.BRACKETS: _brackets_lines,
+    NoticeKind.AHEAD: ahead_lines,
 }
 
 
