@@ -21,7 +21,7 @@ Amounts are in the finding's asset, distances and moves fractions of the mark.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from monitor.core.habits import SLACK, habits, margin_known, stops_seen
@@ -37,6 +37,12 @@ _OF_STOPS = frozenset(
     }
 )  # fmt: skip
 _WITHOUT_MARKS = frozenset({FindingCode.NO_STOP, FindingCode.AUTO_ADD, FindingCode.TRADING_KEY})
+_WEIGHT = (
+    FindingCode.NEAR, FindingCode.NO_STOP, FindingCode.STOP_BEYOND, FindingCode.STOP_SIDE, FindingCode.STOP_IDLE,
+    FindingCode.STOP_PARTIAL, FindingCode.EXPOSURE, FindingCode.LEVERAGE, FindingCode.CONCENTRATION,
+    FindingCode.CROSS, FindingCode.AUTO_ADD, FindingCode.STOP_LAST, FindingCode.STOP_LIMIT,
+    FindingCode.TRADING_KEY,
+)  # fmt: skip
 # What a gap leaves unchecked.
 _UNCHECKED = {
     GapKind.ORDERS: _OF_STOPS,
@@ -86,6 +92,11 @@ def is_unchecked(key: str, gaps: Sequence[Gap]) -> bool:
 def account_of(key: str) -> str:
     """Return the account that a finding's key is about."""
     return key.split("/")[1]
+
+
+def by_weight(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return findings, those first that bring liquidation soonest; else in their order."""
+    return tuple(sorted(findings, key=lambda finding: _WEIGHT.index(finding.code)))
 
 
 def _of_symbol(key: str, gap: Gap) -> bool:

@@ -20,7 +20,7 @@ TOLD_PREFIX = "/told:"
 FALLBACK = "fallback:"
 ESCALATION = "escalation"
 # What a person who wants quiet is not told at all.
-_MUTED = (NoticeKind.CHANGED, NoticeKind.SUMMARY, NoticeKind.AHEAD)
+_MUTED = (NoticeKind.CHANGED, NoticeKind.SUMMARY, NoticeKind.AHEAD, NoticeKind.CHECKUP)
 
 
 class Effects(NamedTuple):
