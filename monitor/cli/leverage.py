@@ -130,7 +130,8 @@ class _Desk:
         from monitor.core.whatif import value_of
 
         tables = {} if self._held is None else self._held.tables
-        table = tables.get(table_key(account.account, position.symbol)) or self._table(position.symbol)
+        keys = (table_key(account.account, position.symbol), position.symbol)
+        table = next((tables[key] for key in keys if key in tables), None) or self._table(position.symbol)
         contract = Contract(position.symbol, position.margin_asset, position.entry_price, position.inverse)
         notional = value_of(position, position.quantity, position.entry_price)
         return self._view(contract, table, notional, price_from="entry", holder=(account.account, position))

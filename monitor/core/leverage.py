@@ -78,13 +78,6 @@ def bracket_at(table: BracketTable, notional: float) -> Bracket:
     return next((row for row in table.brackets if notional < row.cap), table.brackets[-1])
 
 
-def most_notional(table: BracketTable, leverage: float) -> float | None:
-    """Return up to which notional a leverage is allowed; 0 if to none, None where a row does not say."""
-    if any(row.leverage is None for row in table.brackets):
-        return None
-    return max((row.cap for row in table.brackets if (row.leverage or 0.0) >= leverage), default=0.0)
-
-
 def leverage_of(position: Position) -> float | None:
     """Return the leverage a position really has: of an isolated one entry notional / margin, else as chosen."""
     if position.margin_mode is MarginMode.CROSS:
