@@ -4,14 +4,17 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from monitor.core.book import Book
 from monitor.core.layout import QUOTE_ASSETS
 from monitor.core.model import AccountSnapshot, MarginMode, Position, Side, Source, SubjectKey
+from monitor.core.moves import moves_left
 from monitor.core.notices import Finding, FindingCode
 from monitor.core.report import number
 from monitor.core.risk import Readings, evaluate_rows
+from monitor.core.scene import Scene
 from monitor.core.settings import AdviceRules, CheckupRules
 from monitor.core.stops import Place
 from monitor.core.surroundings import OrdersKnown, Surroundings
@@ -31,6 +34,25 @@ class Seen(NamedTuple):
     around: Surroundings
     rules: CheckupRules
     advice: AdviceRules = AdviceRules()
+    assumed: frozenset[str] = frozenset()  # symbols without a mark, whose entry prices stand in
+
+
+def seen_of(scene: Scene, around: Surroundings) -> Seen:
+    """Return what a checkup of the running engine looks at."""
+    book, settings = scene.book, scene.settings
+    typical = zip(scene.moves.names, scene.moves.typical.tolist(), strict=True)
+    left = zip(book.wallets, moves_left(scene.readings.cushion, scene.deviation).tolist(), strict=True)
+    return Seen(
+        accounts=tuple(scene.accounts.values()),
+        book=book,
+        readings=scene.readings,
+        typical={name: move for name, move in typical if not math.isnan(move)},
+        moves_left={info.key: moves for info, moves in left if not math.isnan(moves)},
+        around=msgspec.structs.replace(around, lots=settings.lots | around.lots),
+        rules=settings.checkup,
+        advice=settings.advice,
+        assumed=frozenset(book.symbols) - scene.marks.keys(),
+    )
 
 
 class Leg(NamedTuple):
@@ -157,13 +179,14 @@ def legs_of(seen: Seen) -> dict[str, tuple[Leg, ...]]:
     book, readings = seen.book, seen.readings
     accounts = {account.account: account for account in seen.accounts}
     legs: dict[str, list[Leg]] = {}
+    assumed = {int(book.row_wallet[i]) for i, p in enumerate(book.positions) if p.symbol in seen.assumed}
     for row, position in enumerate(book.positions):
         wallet = int(book.row_wallet[row])
         name = book.wallets[wallet].key.account
         if not position.quantity > 0.0 or name not in accounts:
             continue
         place = None
-        if not math.isnan(readings.cushion[wallet]):
+        if not math.isnan(readings.cushion[wallet]) and wallet not in assumed:
             place = Place(position.side, float(readings.marks[row]), number(readings.liquidation_price[row]))
         legs.setdefault(name, []).append(Leg(accounts[name], position, row, wallet, place))
     return {name: tuple(found) for name, found in legs.items()}

@@ -10,6 +10,7 @@ from monitor.core.model import Change, ChangeKind, Compared, Figure, ForcedOrder
 from monitor.core.notices import Facts, Notice, NoticeKind
 from monitor.notify.away import away_title
 from monitor.notify.causes import ahead_lines, ahead_title
+from monitor.notify.findings import checkup_title
 from monitor.notify.numbers import UNKNOWN, grouped, moment, percent, span
 from monitor.notify.words import DETAIL_CHARS, TITLE_SYMBOLS, Line, clean, symbols_of, who
 
@@ -183,6 +184,7 @@ TITLES: dict[NoticeKind, Callable[[Notice], str]] = {
     NoticeKind.MARGIN_CALL: _call_title,
     NoticeKind.FORCED: _forced_title,
     NoticeKind.CHANGED: _changed_title,
+    NoticeKind.CHECKUP: checkup_title,
     NoticeKind.BRACKETS: _brackets_title,
     NoticeKind.AHEAD: ahead_title,
     NoticeKind.AWAY: away_title,  # dated by when it is told

@@ -7,6 +7,7 @@ from monitor.core.model import Level
 from monitor.core.notices import DayReport, Facts, NoticeKind
 from monitor.notify import parts
 from monitor.notify.away import away_lines
+from monitor.notify.findings import checkup_lines
 from monitor.notify.numbers import moment, moves, percent, span
 from monitor.notify.reasons import in_words
 from monitor.notify.words import Line, clean
@@ -84,6 +85,7 @@ BODIES: dict[NoticeKind, Callable[[Facts, tzinfo], Iterator[Line]]] = {
     NoticeKind.CHANNEL_BACK: _channel_back_lines,
     NoticeKind.SUMMARY: _summary_lines,
     NoticeKind.AWAY: away_lines,
+    NoticeKind.CHECKUP: checkup_lines,
     **parts.BODIES,
 }
 
