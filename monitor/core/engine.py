@@ -5,6 +5,7 @@ effects, which is what a journal replays. Longer than other modules, because the
 an event is decided here and nowhere else.
 """
 
+import math
 from collections.abc import Sequence
 
 import msgspec
@@ -14,7 +15,8 @@ from monitor.core import away, report
 from monitor.core.accounts import Accounts
 from monitor.core.book import Book, Bools, Floats, Ints
 from monitor.core.compile import compile_book, correct, patch, set_rates
-from monitor.core.counsel import Counsel
+from monitor.core.counsel import Allowance, Counsel
+from monitor.core.counsel import worst as worst_of
 from monitor.core.daily import Daily, Watched
 from monitor.core.deaf import DeafChannels
 from monitor.core.departures import Departures
@@ -58,6 +60,7 @@ from monitor.core.pricing import row_prices, unsure_wallets
 from monitor.core.risk import Readings, adverse_prices, evaluate, evaluate_rows
 from monitor.core.rules import Thresholds, Track, advance, compile_thresholds, conditions, reached, relapsed
 from monitor.core.sampling import Sampler
+from monitor.core.scene import Scene
 from monitor.core.settings import EngineSettings
 from monitor.core.surroundings import Surroundings
 from monitor.core.troubles import closing
@@ -140,6 +143,7 @@ class Engine:
         Raises:
             BracketError: an account holds a symbol without a tier table; nothing of the event was taken.
         """
+        self._counsel.begin()
         match event:
             case Ticks():
                 self._ticks(event, now)
@@ -341,9 +345,7 @@ class Engine:
         """Let levels follow conditions; return the wallets whose level changed."""
         unknown = np.isnan(worst.cushion)
         exposed = self._book.exposed
-        silent = self._board.silent(now.mono_s, self._settings.freshness.suspect_after_s)
-        stale = unsure_wallets(self._book, silent, self._accounts.unfollowed())
-        unsure = unknown | ~exposed | stale
+        unsure = unknown | ~exposed | self._stale(now)
         before = self._track.level
         again = relapsed(self._track, self._limits, hit, now.mono_s)
         self._track = advance(self._track, self._limits, hit, unsure, now.mono_s, unknown=unknown)
@@ -354,25 +356,32 @@ class Engine:
             # A level that only the extreme reached is told with the figures of the extreme.
             calm = reached(self._hit)
             extreme = level > np.maximum(calm, before)
+            risen = worst_of(np.flatnonzero(level > before).tolist(), level.tolist(), worst)
             for wallet in np.union1d(changed, fresh).tolist():
                 readings = worst if extreme[wallet] else self._readings
-                self._follow(wallet, readings, now)
+                self._follow(wallet, readings, now, advised=wallet in risen)
             self._known[fresh] = True
         for wallet in np.flatnonzero(again & (level == before)).tolist():
             state = self._incidents.get(str(self._book.wallets[wallet].key))
             if state is not None and state.level == level[wallet]:
                 readings = self._readings if reached(self._hit)[wallet] >= level[wallet] else worst
-                self._incidents.rise(state, state.level, now.wall_ms, self._facts(wallet, now, readings))
+                facts = self._advised(wallet, now, readings, self._counsel.allowance)
+                self._incidents.rise(state, state.level, now.wall_ms, facts)
         if (used_up := worst.margin_ratio >= 1).any():
             for wallet in np.flatnonzero(used_up & (level > Level.OK) & ~self._assumed).tolist():
                 state = self._incidents.get(str(self._book.wallets[wallet].key))
                 if state is not None and not state.breached:
                     # The level cannot get worse, but the meaning does: by now the exchange has liquidated.
-                    facts = self._facts(wallet, now, worst)
+                    facts = self._advised(wallet, now, worst, self._counsel.allowance)
                     self._incidents.rise(state, state.level, now.wall_ms, facts)
         return changed
 
-    def _follow(self, wallet: int, readings: Readings, now: Now) -> None:
+    def _stale(self, now: Now) -> Bools:
+        """Return the wallets of which something is not known as it is now, shape (w,)."""
+        silent = self._board.silent(now.mono_s, self._settings.freshness.suspect_after_s)
+        return unsure_wallets(self._book, silent, self._accounts.unfollowed())
+
+    def _follow(self, wallet: int, readings: Readings, now: Now, *, advised: bool) -> None:
         subject = str(self._book.wallets[wallet].key)
         level = Level(int(self._track.level[wallet]))
         # Opened inside its level; after a crash beside a broken database that would silence what goes on.
@@ -380,7 +389,10 @@ class Engine:
         state = self._incidents.begin(subject, now.wall_ms)
         if level is state.level:
             return
-        facts = self._facts(wallet, now, readings)
+        if level > state.level and advised:
+            facts = self._advised(wallet, now, readings, self._counsel.allowance)
+        else:
+            facts = self._facts(wallet, now, readings)
         if level > state.level:
             if state.level is Level.OK:
                 self._accounts.begun(subject, now)
@@ -424,14 +436,7 @@ class Engine:
             self._hit = self._conditions(self._readings)
         changed = self._judge(self._hit, self._readings, now) if moved or self._track.level.any() else _NONE
         self._record(changed, now)
-        for wallet in np.flatnonzero(self._track.level).tolist():
-            state = self._incidents.begin(str(self._book.wallets[wallet].key), now.wall_ms)
-            rule = self._limits.rules[wallet].levels[state.level - 1]
-            due = self._incidents.due(state, rule.reminder_s, self._settings.channels, now.wall_ms)
-            if due and not np.isnan(self._readings.cushion[wallet]):
-                facts = self._facts(wallet, now, self._readings)
-                facts = msgspec.structs.replace(facts, eased=not np.isnan(self._track.eased_s[wallet]))
-                self._incidents.remind(state, due, now.wall_ms, facts)
+        self._remind(now)
         self._outages.watch_feeds(
             self._board,
             self._settings,
@@ -444,13 +449,33 @@ class Engine:
         self._accounts.remind(now)
         self._deaf.judge(now)
         self._incidents.help_out(
-            now.wall_ms, self._settings.escalate_after_s, lambda state: self.newest(state.subject, now)
+            now.wall_ms,
+            self._settings.escalate_after_s,
+            lambda state: self._newest(state.subject, now, self._counsel.allowance),
         )
+        self._counsel.beat(self._scene(now), now)
         if self._departures.waiting:
             self._forget_absent(now)
         for subject in self._incidents.owed():
             facts, kind = self._closing(subject, now)
             self._incidents.close_again(subject, now.wall_ms, facts, kind)
+
+    def _remind(self, now: Now) -> None:
+        """Tell again of wallets that are still in danger, where that is due."""
+        due: dict[int, tuple[SubjectState, tuple[str, ...]]] = {}
+        for wallet in np.flatnonzero(self._track.level).tolist():
+            state = self._incidents.begin(str(self._book.wallets[wallet].key), now.wall_ms)
+            rule = self._limits.rules[wallet].levels[state.level - 1]
+            channels = self._incidents.due(state, rule.reminder_s, self._settings.channels, now.wall_ms)
+            if channels and not np.isnan(self._readings.cushion[wallet]):
+                due[wallet] = (state, channels)
+        advised = worst_of(due, self._track.level.tolist(), self._readings) if due else frozenset()
+        for wallet, (state, channels) in due.items():
+            facts = self._facts(wallet, now, self._readings)
+            if wallet in advised:
+                facts = self._advised(wallet, now, self._readings, self._counsel.allowance)
+            facts = msgspec.structs.replace(facts, eased=not np.isnan(self._track.eased_s[wallet]))
+            self._incidents.remind(state, channels, now.wall_ms, facts)
 
     # Accounts and settings
 
@@ -487,7 +512,7 @@ class Engine:
             wallet = self._accounts.wallet_of(event.account, leg.symbol, leg.side) or ""
             index = self._book.wallet_index.get(SubjectKey(event.account, wallet))
             if index is not None and self._book.exposed[index]:
-                facts[wallet] = self._facts(index, now, self._readings)
+                facts[wallet] = self._advised(index, now, self._readings, self._counsel.allowance)
             elif wallet not in facts:
                 # Not known yet, or without tiers: then the call is all there is.
                 facts[wallet] = Facts(
@@ -575,11 +600,14 @@ class Engine:
 
     def newest(self, subject: str, now: Now) -> Facts | None:
         """Return what is known of a wallet now; None for any other subject, and for one that is held no more."""
+        return self._newest(subject, now, self._counsel.late(now))
+
+    def _newest(self, subject: str, now: Now, allowance: Allowance) -> Facts | None:
         account, _, name = subject.partition("/")
         wallet = self._book.wallet_index.get(SubjectKey(account, name)) if account else None
         if wallet is None or not self._book.exposed[wallet] or np.isnan(self._readings.cushion[wallet]):
             return None
-        return self._facts(wallet, now, self._readings)
+        return self._advised(wallet, now, self._readings, allowance)
 
     def open_alerts(self) -> tuple[OpenAlert, ...]:
         """Return the incidents under way by number, each with the wish for quiet that holds it back."""
@@ -631,6 +659,33 @@ class Engine:
             self._book, readings, self._board, wallet, now_s=now.mono_s, environment=self._settings.environment,
             moves_left=float(self._moves.left(readings)[wallet]),
         )  # fmt: skip
+
+    def _advised(self, wallet: int, now: Now, readings: Readings, allowance: Allowance) -> Facts:
+        """Return the facts of a wallet; in danger, with what to do about it, at the marks of the same readings."""
+        facts = self._facts(wallet, now, readings)
+        if self._track.level[wallet] < Level.WARNING or not allowance.take():
+            return facts
+        prescription = self._counsel.prescription(self._scene(now), wallet, readings)
+        return msgspec.structs.replace(facts, prescription=prescription)
+
+    def _scene(self, now: Now) -> Scene:
+        """Return everything as it is, for what is said beside levels."""
+        book = self._book
+        marks = zip(book.watched, self._board.price.tolist(), strict=True)
+        return Scene(
+            book=book,
+            readings=self._readings,
+            limits=self._limits,
+            levels=self._track.level,
+            deviation=self._moves.deviation,
+            unsure=np.isnan(self._readings.cushion) | self._stale(now),
+            settings=self._settings,
+            moves=self._moves.recent(),
+            accounts=self._accounts.usable,
+            tables=self._accounts.tables,
+            corrections=self._accounts.corrections(),
+            marks={name: mark for name, mark in marks if not math.isnan(mark)},
+        )
 
     def _how_it_ended(self, state: SubjectState) -> str:
         """Return why a level fell; after a liquidation, or with the margin used up, it is no recovery."""

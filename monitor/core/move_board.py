@@ -11,6 +11,7 @@ from monitor.core.minutes import Known, Minutes
 from monitor.core.model import ASK, BID, Level, MarkRange
 from monitor.core.moves import changing, floored, hourly_deviation, moves_left
 from monitor.core.risk import Readings
+from monitor.core.scene import KnownMoves
 from monitor.core.wallet_moves import cushion_deltas, cushion_deviations
 
 # Without a new minute for so long, what a price used to do says nothing about now.
@@ -110,6 +111,11 @@ class MoveBoard:
             name: Typical(None if np.isnan(move := moves.get(name, np.nan)) else move, known)
             for name, known in self.minutes.known(now_s).items()
         }
+
+    def recent(self) -> KnownMoves:
+        """Return how names moved, as the deviations were made with."""
+        count = self._returns.shape[1]
+        return KnownMoves(tuple(self.minutes.names[:count]), self._returns, self.typical)
 
     def _deviate(self, book: Book, readings: Readings) -> None:
         deltas = cushion_deltas(book, readings)

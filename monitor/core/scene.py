@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from monitor.core.book import Book, Floats
+from monitor.core.book import Book, Bools, Floats
 from monitor.core.model import AccountSnapshot, BracketTable, SubjectKey
 from monitor.core.risk import Readings
-from monitor.core.rules import Levels
+from monitor.core.rules import Levels, Thresholds
 from monitor.core.settings import EngineSettings
 
 
@@ -40,7 +40,10 @@ class Scene(NamedTuple):
 
     book: Book
     readings: Readings  # of the book at ``marks``
+    limits: Thresholds  # conditions of the same book
     levels: Levels  # by wallet of the book
+    deviation: Floats  # of each wallet's one-hour change of cushion, NaN where not known
+    unsure: Bools  # by wallet: something of it is not known as it is now
     settings: EngineSettings
     moves: KnownMoves
     accounts: Mapping[str, AccountSnapshot]  # by name, without positions that have no tiers
