@@ -36,6 +36,9 @@ class Recorder:
     def delivered(self, alert: Delivered) -> None:
         """Nothing: the frames show it."""
 
+    def did(self, deed: Delivered) -> None:
+        """Nothing: the frames show it."""
+
     def picture(self, frame: Frame) -> None:
         """Keep the worst moment."""
         danger = sum(_RANKS.get(wallet.level, 0) for wallet in frame.status.engine.wallets)

@@ -23,7 +23,7 @@ _TERSE = 70  # columns below which the header leaves out what is nice to know
 
 
 class Delivered(NamedTuple):
-    """A message as a channel took it."""
+    """A message as a channel took it, or, with who in place of the channel, what was done about one."""
 
     at_ms: int
     channel: str
@@ -51,6 +51,10 @@ class Watcher(Protocol):
 
     def delivered(self, alert: Delivered) -> None:
         """A message went out."""
+        ...
+
+    def did(self, deed: Delivered) -> None:
+        """Somebody did something about it; the channel is who."""
         ...
 
     def picture(self, frame: Frame) -> None:
@@ -85,6 +89,10 @@ class PlainLines:
         """Print what went to which channel."""
         self._line(alert.at_ms, f"sent to {alert.channel}: {alert.title}")
 
+    def did(self, deed: Delivered) -> None:
+        """Print what was done."""
+        self._line(deed.at_ms, f"{deed.channel}: {deed.title}", STYLES[deed.level.label])
+
     def picture(self, frame: Frame) -> None:
         """Print progress when it is due."""
         if frame.elapsed_s < self._due_s:
@@ -118,6 +126,9 @@ class LiveView:
         """Nothing: the next picture shows it."""
 
     def delivered(self, alert: Delivered) -> None:
+        """Nothing: the next picture shows it."""
+
+    def did(self, deed: Delivered) -> None:
         """Nothing: the next picture shows it."""
 
     def picture(self, frame: Frame) -> None:
@@ -170,7 +181,7 @@ def _header(frame: Frame, width: int) -> list[Text]:
 
 
 def _alerts(frame: Frame, space: int, width: int) -> list[RenderableType]:
-    title = Text("Messages as they went out", style="dim")
+    title = Text("Messages as they went out, and what was done", style="dim")
     if not frame.alerts:
         return [title, Text("none yet")]
     rows = _joined(frame.alerts)[-space:]

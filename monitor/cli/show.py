@@ -1,4 +1,4 @@
-"""The demonstration itself: a local exchange and the daemon side by side in one loop."""
+"""The demonstration itself: a local exchange, the daemon and who owns the accounts side by side in one loop."""
 
 import asyncio
 import contextlib
@@ -14,16 +14,23 @@ import structlog
 
 from monitor import logs
 from monitor.app import Daemon
+from monitor.binance.account import FOLLOWING
+from monitor.binance.user_stream import OPEN
 from monitor.cli.common import console, counted
+from monitor.cli.deeds import Deed, said
 from monitor.cli.live import ALERTS_SHOWN, Delivered, Frame, LiveView, PlainLines, Watcher
+from monitor.cli.owner import Owner
 from monitor.cli.stage import (
     CHANNELS,
     DWELL_S,
+    FOLLOWED,
     LOG_NAME,
     PACE_MINUTE_S,
+    REACTION_S,
     TICK_S,
     compressed,
     scale_of,
+    with_keys,
     write_config,
 )
 from monitor.cli.summary import Files, Summary, Worst, summarise
@@ -42,8 +49,9 @@ from monitor.storage.paths import STATE_DB
 from monitor.storage.state import StateReader
 from monitor.system_clock import SystemClock
 
-_SUBSCRIBED_WITHIN_S = 5.0
+_READY_WITHIN_S = 5.0
 _LOOK_S = 0.02
+_OWNER = "owner"
 
 
 class Show:
@@ -57,6 +65,7 @@ class Show:
         self._tick_s = min(TICK_S, TICK_S * scale)
         self._dwell_s = round(DWELL_S * scale, 3)
         self._minute_s = round(PACE_MINUTE_S * scale, 3)
+        self._reaction_s = REACTION_S * scale
         self._clock: Clock = SystemClock()
         self._alerts: list[Delivered] = []
         self._complete = False
@@ -94,7 +103,7 @@ class Show:
             _raise_first(group)
 
     async def _play(self, *, live: bool, stderr: bool) -> Summary:
-        scenario = demo_scenario()
+        scenario = with_keys(demo_scenario())
         if self._seconds is not None:
             scenario = compressed(scenario, self._seconds)
         self._left = left_behind(self._folder / STATE_DB)
@@ -108,10 +117,12 @@ class Show:
             daemon = build_daemon(
                 settings, channels, clock=self._clock, environ=self._environ(), pace_minute_s=self._minute_s
             )
+            owner = self._owner(emulator, watcher)
             daemon.listen(lambda effects: _show(effects, watcher))
+            daemon.listen(owner.hear)
             worst = Worst()
             try:
-                await self._perform(emulator, daemon, watcher, worst)
+                await self._perform(emulator, daemon, owner, watcher, worst)
             finally:
                 watcher.close()
         finally:
@@ -121,10 +132,12 @@ class Show:
             rows = reader.alerts(limit=100_000)
         return summarise(
             daemon.status(), rows, worst=worst, elapsed_s=self._elapsed_s(), complete=self._complete,
-            note=self.note, files=files,
+            note=self.note, files=files, followed=owner.followed(settings.engine.rules),
         )  # fmt: skip
 
-    async def _perform(self, emulator: Emulator, daemon: Daemon, watcher: Watcher, worst: Worst) -> None:
+    async def _perform(
+        self, emulator: Emulator, daemon: Daemon, owner: Owner, watcher: Watcher, worst: Worst
+    ) -> None:
         """Run both until the script ends or somebody stops it, then let the daemon drain."""
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
@@ -134,12 +147,15 @@ class Show:
         try:
             async with asyncio.TaskGroup() as group:
                 watching = group.create_task(daemon.run(), name="daemon")
-                script = group.create_task(self._script(emulator), name="script")
+                script = group.create_task(self._script(emulator, daemon), name="script")
                 stopped = group.create_task(stop.wait(), name="stop")
                 drawing = group.create_task(self._draw(daemon, watcher, worst), name="draw")
+                owning = [group.create_task(owner.act(), name="owner")]
+                if self._forever:
+                    owning.append(group.create_task(self._rounds(emulator, owner), name="rounds"))
                 await asyncio.wait({watching, script, stopped}, return_when=asyncio.FIRST_COMPLETED)
                 self._complete = script.done()
-                for task in (script, stopped):
+                for task in (script, stopped, *owning):
                     task.cancel()
                 daemon.stop()
                 await asyncio.wait({watching})
@@ -148,12 +164,21 @@ class Show:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.remove_signal_handler(number)
 
-    async def _script(self, emulator: Emulator) -> None:
-        """Begin when the daemon listens: the first seconds of the story are part of it."""
-        give_up_s = self._clock.mono_s() + _SUBSCRIBED_WITHIN_S
-        while not emulator.streams.connections and self._clock.mono_s() < give_up_s:
+    async def _script(self, emulator: Emulator, daemon: Daemon) -> None:
+        """Begin when the daemon listens and knows every account: the first seconds of the story are part of it."""
+        give_up_s = self._clock.mono_s() + _READY_WITHIN_S
+        while not _ready(emulator, daemon) and self._clock.mono_s() < give_up_s:
             await self._clock.sleep(_LOOK_S)
         await emulator.run()
+
+    async def _rounds(self, emulator: Emulator, owner: Owner) -> None:
+        """Let each round begin as the first: what was done in it is undone where the next one begins."""
+        duration_s, played = emulator.scenario.duration_s, 0
+        while True:
+            await self._clock.sleep(self._tick_s)
+            if (rounds := int(emulator.elapsed_s / duration_s)) > played:
+                played = rounds
+                await owner.begin_anew()
 
     async def _draw(self, daemon: Daemon, watcher: Watcher, worst: Worst) -> None:
         duration_s = None if self._forever else self._seconds or DURATION_S
@@ -168,7 +193,7 @@ class Show:
         """Write the configuration and load it the way any user's is."""
         path = write_config(
             self._folder, emulator.scenario, market_ws=emulator.base_market_ws, rest=emulator.base_http,
-            dwell_s=self._dwell_s,
+            private_ws=emulator.base_private_ws, dwell_s=self._dwell_s,
         )  # fmt: skip
         return load(path, self._environ())
 
@@ -185,12 +210,22 @@ class Show:
 
     def _channel(self, name: str, watcher: Watcher) -> LocalChannel:
         def sink(message: Message) -> None:
-            alert = Delivered(self._clock.wall_ms(), name, message.title, message.level)
-            self._alerts.append(alert)
-            del self._alerts[: -ALERTS_SHOWN * len(CHANNELS)]
-            watcher.delivered(alert)
+            watcher.delivered(self._noted(Delivered(self._clock.wall_ms(), name, message.title, message.level)))
 
         return LocalChannel(name, sink)
+
+    def _owner(self, emulator: Emulator, watcher: Watcher) -> Owner:
+        def did(deed: Deed) -> None:
+            watcher.did(self._noted(Delivered(deed.at_ms, _OWNER, said(deed), Level.OK)))
+
+        accounts = {name: emulator.accounts[name] for name in FOLLOWED}
+        reader, _ = CHANNELS[0]
+        return Owner(accounts, reader, emulator.market, self._clock, reaction_s=self._reaction_s, did=did)
+
+    def _noted(self, line: Delivered) -> Delivered:
+        self._alerts.append(line)
+        del self._alerts[: -ALERTS_SHOWN * len(CHANNELS)]
+        return line
 
     def _environ(self) -> dict[str, str]:
         return {**os.environ, "STATE_DIRECTORY": str(self._folder)}
@@ -221,6 +256,13 @@ def left_behind(state: Path) -> str:
         waiting = reader.pending().rows
     wallets, messages = counted(above, "wallet"), counted(waiting, "message")
     return f"going on with an earlier demo: {wallets} above ok, {messages} not delivered yet"
+
+
+def _ready(emulator: Emulator, daemon: Daemon) -> bool:
+    """Whether the daemon hears marks and follows each account, so that nothing of the story is lost."""
+    accounts = daemon.vitals().accounts
+    followed = [one for one in accounts if one.state == FOLLOWING and one.stream.state == OPEN]
+    return len(followed) == len(accounts) and emulator.streams.connections > len(followed)
 
 
 def _show(effects: Effects, watcher: Watcher) -> None:

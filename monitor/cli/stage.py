@@ -3,11 +3,13 @@
 import dataclasses
 import json
 import os
+import secrets
 import tempfile
 from pathlib import Path
 
 from monitor.cli.common import misuse
 from monitor.control import PATH_LIMIT
+from monitor.emulator.credentials import Credentials
 from monitor.emulator.ledger import Account, Position
 from monitor.emulator.scenario import BRACKET_ROWS, DURATION_S, Scenario
 from monitor.storage.paths import CONTROL_SOCKET
@@ -16,6 +18,9 @@ CHANNELS = (("phone", "warning"), ("log", "notice"))
 DWELL_S = 3.0
 PACE_MINUTE_S = 6.0
 TICK_S = 0.25
+REACTION_S = 3.0  # from a message until its reader has done what it says
+# Followed by key, as whoever has one does; what their owners do arrives by the private stream.
+FOLLOWED = ("isolated", "cross")
 CONFIG_NAME = "config.toml"
 LOG_NAME = "demo.log"
 
@@ -23,6 +28,7 @@ _MARK = "# Written by `position-monitor demo`, and written anew by each demo in 
 _PREFIX = "position-monitor-demo-"
 # Port 9 discards. In the demo itself messages stay in the process; the address is for `run` on these files.
 _NOBODY = "json://127.0.0.1:9/"
+_SECRET_BYTES = 32
 
 
 def prepare(folder: Path | None) -> Path:
@@ -53,14 +59,30 @@ def prepare(folder: Path | None) -> Path:
     return chosen
 
 
-def write_config(folder: Path, scenario: Scenario, *, market_ws: str, rest: str, dwell_s: float) -> Path:
-    """Write the configuration of a user who holds what the scenario says; return its path."""
+def with_keys(scenario: Scenario) -> Scenario:
+    """Return the scenario with keys for the accounts that are followed: new ones each time."""
+    accounts = tuple(
+        dataclasses.replace(one, credentials=Credentials(_random(), _random())) if one.name in FOLLOWED else one
+        for one in scenario.accounts
+    )
+    return dataclasses.replace(scenario, accounts=accounts)
+
+
+def write_config(
+    folder: Path, scenario: Scenario, *, market_ws: str, rest: str, dwell_s: float, private_ws: str = ""
+) -> Path:
+    """Write the configuration of a user who holds what the scenario says; return its path.
+
+    An account with credentials is followed by them, which go into files only their owner can read; any other is
+    typed in. ``private_ws`` is the base of the private streams, needed for the former.
+    """
     lines = [
         _MARK,
         "[exchange]",
         'environment = "testnet"',
         f"rest_url = {json.dumps(rest)}",
         f"market_stream_url = {json.dumps(market_ws)}",
+        *([f"private_stream_url = {json.dumps(private_ws)}"] if private_ws else []),
         "",
         "[state]",
         f"directory = {json.dumps(str(folder), ensure_ascii=False)}",
@@ -72,12 +94,15 @@ def write_config(folder: Path, scenario: Scenario, *, market_ws: str, rest: str,
         lines += ["", f"[alerts.{level}]", f'dwell = "{dwell_s:g}s"  # shortened for the demonstration']
         lines += ["moves_left = false  # what takes hours passes in seconds here: no such hour is typical"]
     for name, least in CHANNELS:
-        secret = folder / f"{name}.url"
-        _write(secret, f"{_NOBODY}{name}\n")
         lines += ["", "[[channels]]", f'name = "{name}"', f'min_level = "{least}"']
-        lines += [f"url = {{ file = {json.dumps(str(secret), ensure_ascii=False)} }}"]
+        lines += [f"url = {_kept(folder / f'{name}.url', f'{_NOBODY}{name}')}"]
     for account in scenario.accounts:
-        lines += _account(account)
+        lines += ["", "[[accounts]]", f"name = {json.dumps(account.name)}"]
+        lines += (
+            _typed_in(account)
+            if account.credentials is None
+            else _followed(folder, account.credentials, account.name)
+        )
     for symbol in dict.fromkeys(position.symbol for position in scenario.positions):
         rows = ", ".join(f"[{floor}, {cap}, {mmr}, {cum}]" for floor, cap, mmr, cum, _ in BRACKET_ROWS[symbol])
         lines += ["", f"[brackets.{symbol}]", f"rows = [{rows}]"]
@@ -106,8 +131,15 @@ def scale_of(seconds: float | None) -> float:
     return 1.0 if seconds is None else seconds / DURATION_S
 
 
-def _account(account: Account) -> list[str]:
-    lines = ["", "[[accounts]]", f"name = {json.dumps(account.name)}"]
+def _followed(folder: Path, keys: Credentials, name: str) -> list[str]:
+    return [
+        f"api_key = {_kept(folder / f'{name}.key', keys.api_key)}",
+        f"api_secret = {_kept(folder / f'{name}.secret', keys.secret)}",
+    ]
+
+
+def _typed_in(account: Account) -> list[str]:
+    lines = []
     if account.balances:
         amounts = ", ".join(f"{asset} = {amount}" for asset, amount in account.balances.items())
         lines.append(f"balances = {{ {amounts} }}")
@@ -126,6 +158,16 @@ def _position(position: Position) -> list[str]:
         f'margin_mode = "{position.margin_mode}"',
     ]
     return [*lines, f"margin = {position.margin}"] if position.margin_mode == "isolated" else lines
+
+
+def _kept(path: Path, secret: str) -> str:
+    """Put a secret into a file of its own; return how a configuration refers to it."""
+    _write(path, f"{secret}\n")
+    return f"{{ file = {json.dumps(str(path), ensure_ascii=False)} }}"
+
+
+def _random() -> str:
+    return secrets.token_hex(_SECRET_BYTES)
 
 
 def _write(path: Path, text: str) -> None:

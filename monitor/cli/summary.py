@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from monitor.cli.chart import local_time
+from monitor.cli.deeds import Deed, Followed, told
 from monitor.cli.tables import level_text, wallet_name
 from monitor.core.model import Level
 from monitor.core.notices import NoticeKind
@@ -79,7 +80,13 @@ class Files(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """The demonstration as ``demo --json`` prints it. ``_ms`` are Unix times, UTC."""
+    """The demonstration as ``demo --json`` prints it. ``_ms`` are Unix times, UTC.
+
+    ``deeds`` are in the order in which they were done: for each the wallet, the amounts that the delivered notice
+    advised (they are what was done: margin in the asset ``of``, or a quantity of the position ``of`` names), the
+    level that was to end, after how many seconds it did, and the room that the wallet would have had then if
+    nothing had been done. A demonstration without an end keeps the newest twenty.
+    """
 
     complete: bool  # it was played to its end
     missing: tuple[str, ...]  # what it should have shown and did not
@@ -88,6 +95,7 @@ class Summary(msgspec.Struct, frozen=True):
     evaluations: int
     delivered: dict[str, int]  # alerts that a channel accepted, by level
     recovered: int  # all-clears that a channel accepted
+    deeds: tuple[Deed, ...]  # what was advised, done and came of it
     channels: tuple[ChannelSummary, ...]
     worst: Worst
     history_rows: int
@@ -106,6 +114,7 @@ def summarise(
     complete: bool,
     note: str,
     files: Files,
+    followed: Followed,
 ) -> Summary:
     """Return what came of it.
 
@@ -117,6 +126,7 @@ def summarise(
         complete: it was played to its end.
         note: how it differs from real use.
         files: where everything is.
+        followed: what was done as advised.
     """
     accepted = [
         row
@@ -131,14 +141,16 @@ def summarise(
     missing = [f"no {level} alert was delivered" for level in _LEVELS if not by_level[level]]
     if not recovered:
         missing.append("no all-clear was delivered")
+    ended = followed.ended(accepted)
     return Summary(
         complete=complete,
-        missing=tuple(missing),
+        missing=(*missing, *ended.shortcomings()),
         elapsed_s=round(elapsed_s, 3),
         ticks=status.ticks,
         evaluations=status.engine.evaluations,
         delivered={level: by_level[level] for level in _LEVELS},
         recovered=recovered,
+        deeds=ended.deeds,
         channels=tuple(
             ChannelSummary(one["channel"], one["sent"], one["failed"], one["refused"], one["pending"])
             for one in status.channels
@@ -157,8 +169,8 @@ def next_steps(files: Files) -> tuple[str, ...]:
     config, folder = quote(files.config), quote(str(Path(files.config).parent))
     return (
         f"position-monitor history --config {config}",
-        f"position-monitor explain BTCUSDT --mark 59300 --config {config}",
-        f"position-monitor demo --state {folder}",
+        f"position-monitor demo --forever --state {folder}",
+        f"position-monitor explain BTCUSDT --config {config}  # meanwhile, in another terminal",
     )
 
 
@@ -169,6 +181,10 @@ def print_summary(summary: Summary, out: Console, zone: dt.tzinfo | None) -> Non
     out.print(Text(f"{word} after {span(summary.elapsed_s)}.", style="bold"))
     _print(out, (*_figures(summary), ("alerts delivered", _levels(summary))))
     out.print()
+    if summary.deeds:
+        newest = {deed.subject: deed for deed in summary.deeds}
+        _print(out, [(deed.who, told(deed)) for deed in newest.values()])
+        out.print()
     out.print(_channels(summary.channels))
     out.print()
     _print(out, _moments(summary.worst, zone))

@@ -1,5 +1,6 @@
 """The scripted market of the demonstration: a fall into danger and back, and who holds what in it.
 
+Prices stay low long enough for two owners to do what they are advised; the third wallet is saved by the market.
 Pure data. Prices were chosen backwards from the room each wallet should have left at each break point; a test
 walks the path with the ledger and holds them to it.
 """
@@ -39,6 +40,7 @@ class Scenario:
 
 
 DURATION_S = 45.0
+HELD_UNTIL_S = 27.5  # so long prices stay low, where without their owner two wallets would be in danger
 CALM_FROM_S = 33.0  # every wallet is safe from here to the end
 
 # Floor, cap, maintenance rate, maintenance amount, highest leverage: the tiers such positions can reach.
@@ -78,19 +80,20 @@ BRACKET_ROWS: dict[str, tuple[tuple[int, int, str, int, int], ...]] = {
 _NOISE = 0.00003  # of the price: enough to look alive, too little to cross a threshold twice
 
 _PATHS: dict[str, tuple[tuple[float, str], ...]] = {
-    # The isolated long: room 0.4, 0.15, 0.085, 0.05, 0.045, and back.
+    # The isolated long: room 0.4, 0.15, 0.09, 0.048, and then at most 0.09 for as long as the owner needs: what
+    # ends the danger is the margin that was advised, and not the market.
     "BTCUSDT": (
-        (0, "62000"), (3, "61990"), (8, "60282"), (12, "59566"), (15, "59380"), (18, "59279.7"), (22, "59265.4"),
-        (31, "61700"), (33, "61900"), (45, "61950"),
+        (0, "62000"), (3, "61990"), (7, "60282"), (10, "59566"), (12, "59400"), (15, "59275"), (16, "59360"),
+        (HELD_UNTIL_S, "59385"), (31.5, "61700"), (33, "61900"), (45, "61950"),
     ),
-    # These two fall together: one wallet pays for both.
+    # These two fall together: one wallet pays for both. Room 0.4, 0.15, 0.085, 0.05, and then at most 0.09.
     "ETHUSDT": (
-        (0, "3000"), (4, "2998"), (10, "2930"), (14, "2890"), (17.5, "2880"), (21, "2870"), (24, "2870"),
-        (31, "2985"), (33, "2995"), (45, "2998"),
+        (0, "3000"), (4, "2998"), (9, "2930"), (13, "2890"), (15.5, "2880"), (18.5, "2870"), (19.5, "2878"),
+        (HELD_UNTIL_S, "2880"), (31.5, "2985"), (33, "2995"), (45, "2998"),
     ),
     "SOLUSDT": (
-        (0, "150"), (4, "149.9"), (10, "143.34"), (14, "140.836"), (17.5, "140.175"), (21, "139.934"),
-        (24, "139.864"), (31, "149.2"), (33, "149.8"), (45, "149.9"),
+        (0, "150"), (4, "149.9"), (9, "143.34"), (13, "140.836"), (15.5, "140.175"), (18.5, "139.934"),
+        (19.5, "140.13"), (HELD_UNTIL_S, "140.21"), (31.5, "149.2"), (33, "149.8"), (45, "149.9"),
     ),
     # The lopsided hedge: as far as critical.
     "0GUSDT": (
@@ -104,11 +107,11 @@ _PATHS: dict[str, tuple[tuple[float, str], ...]] = {
 
 
 def demo_accounts() -> tuple[Account, ...]:
-    """Return who holds what: two isolated positions, a cross wallet of two symbols, and a hedge."""
+    """Return who holds what: two isolated positions and funds beside them, a cross wallet of two, and a hedge."""
     return (
         Account(
             "isolated",
-            {},
+            {"USDT": Decimal(1_000)},
             (
                 DemoPosition(
                     "isolated", "BTCUSDT", "LONG", Decimal("0.5"), Decimal(62_000), "isolated", Decimal(1_550)

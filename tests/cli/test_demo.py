@@ -6,7 +6,9 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,15 +16,19 @@ import structlog
 from typer.testing import CliRunner, Result
 
 from monitor.cli import show as show_module
-from monitor.cli.live import Frame, LiveView, PlainLines
+from monitor.cli.live import Delivered, Frame, LiveView, PlainLines
 from monitor.cli.show import Show, _raise_first, left_behind
 from monitor.cli.stage import prepare, write_config
 from monitor.cli.summary import Summary
 from monitor.control import Lock
 from monitor.core.model import Level
+from monitor.emulator.live import LiveAccount
 from monitor.emulator.scenario import demo_scenario
 from monitor.emulator.server import Emulator
 from monitor.errors import AlreadyRunningError, StoreError
+from monitor.notify.local import LocalChannel
+from monitor.notify.numbers import grouped, money
+from monitor.ports import Message
 from monitor.storage.history_reader import HistoryReader
 from monitor.storage.state import StateReader
 from tests.cli.made import commands
@@ -47,15 +53,21 @@ def test_the_whole_story_in_six_seconds(tmp_path: Path) -> None:
         "dwell shortened to 0.4 s, and the minute of at most five messages to 0.8 s, so that all levels and ",
         "ok -> notice  isolated: isolated BTCUSDT LONG",
         "critical -> emergency",
+        "owner: margin added: ",
+        "USDT, as advised (isolated BTCUSDT LONG)",
+        "owner: reduced: SOLUSDT LONG by ",
+        "emergency -> notice  isolated: ",
+        "isolated BTCUSDT LONG  advised to add ",
         "sent to phone: EMERGENCY",
         "sent to log: NOTICE",
-        "sent to phone: RECOVERED",
+        "sent to phone: RECOVERED to NOTICE - isolated BTCUSDT LONG",
         " s of 6 s: ",
         "Played to the end after 6",
         f"config   {folder}/config.toml\n",
     ):
         assert said in text
     assert "sent to phone: NOTICE" not in text
+    assert text.index("owner: margin added") < text.index("sent to phone: RECOVERED to NOTICE - isolated BTCUSDT")
     events = [json.loads(line)["event"] for line in (folder / "demo.log").read_text().splitlines()]
     assert events[0] == "daemon.started"
     assert events[-1] == "daemon.stopped"
@@ -160,16 +172,91 @@ def test_an_incomplete_story_is_a_failure(tmp_path: Path) -> None:
     def without_an_all_clear(self: Show, *, live: bool, stderr: bool) -> Summary:
         found = real(self, live=live, stderr=stderr)
         assert found.complete
-        assert len(found.missing) == 5
+        assert len(found.missing) == 7
         return msgspec.structs.replace(found, missing=("no all-clear was delivered",))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(show_module, "_SUBSCRIBED_WITHIN_S", 0.0)
+        patch.setattr(show_module, "_READY_WITHIN_S", 0.0)
         patch.setattr(Emulator, "run", ends_at_once)
         patch.setattr(Show, "run", without_an_all_clear)
         found = run("--json", "--state", str(tmp_path))
     assert found.exit_code == 1
     assert "incomplete: no all-clear was delivered" in found.stderr
+
+
+def test_the_amounts_are_those_of_the_messages(tmp_path: Path) -> None:
+    """What is done is what the phone was told, it ends the danger within moments, and the market does not."""
+    bodies: list[str] = []
+    real = LocalChannel.send
+
+    async def kept(self: LocalChannel, message: Message) -> None:
+        if self.name == "phone":
+            bodies.append(f"{message.title}\n{message.body}")
+        await real(self, message)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LocalChannel, "send", kept)
+        found = run("--json", "--seconds", "6", "--state", str(tmp_path))
+    assert found.exit_code == 0, found.output
+    margin, cut = json.loads(found.stdout)["deeds"]
+    assert (margin["what"], margin["account"], cut["what"], cut["account"]) == (
+        "margin added", "isolated", "reduced", "cross",
+    )  # fmt: skip
+    (added,) = margin["advised"]
+    (reduced,) = cut["advised"]
+    emergencies = [body for body in bodies if body.startswith("EMERGENCY")]
+    assert any(money(added["value"], "USDT") in body and "BTCUSDT" in body for body in emergencies)
+    assert any(grouped(reduced["value"]) in body and "SOLUSDT" in body for body in emergencies)
+    for deed in (margin, cut):
+        assert deed["below"] == "warning"
+        assert deed["all_clear"] is True
+        assert 0 < deed["cleared_s"] < 2
+        assert 0 < deed["room_without"] < 0.10
+
+
+def test_half_of_what_was_advised_is_a_failure(tmp_path: Path) -> None:
+    """Where following the advice does not clear the alert, the demonstration says so and fails."""
+
+    def halved(operation: Callable[..., Awaitable[object]]) -> Callable[..., Awaitable[object]]:
+        async def half(self: LiveAccount, *arguments: Any, **options: object) -> object:
+            *before, amount = arguments
+            return await operation(self, *before, amount / 2, **options)
+
+        return half
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("add_margin", "fill"):
+            patch.setattr(LiveAccount, name, halved(getattr(LiveAccount, name)))
+        found = run("--json", "--seconds", "5", "--state", str(tmp_path))
+    assert found.exit_code == 1
+    missing = json.loads(found.stdout)["missing"]
+    assert [one.partition(" as advised, ")[0] for one in missing] == [
+        "isolated BTCUSDT LONG: margin added", "cross SOLUSDT LONG: reduced",
+    ]  # fmt: skip
+    assert all(one.endswith(", and that did not clear the alert") for one in missing)
+    assert f"the demonstration is incomplete: {missing[0]}" in found.stderr
+
+
+def test_each_round_begins_as_the_first(tmp_path: Path) -> None:
+    """Without an end the accounts are as at first where a round begins, so that each of them has its danger."""
+    deeds: list[Delivered] = []
+
+    class Stopper(PlainLines):
+        def did(self, deed: Delivered) -> None:
+            deeds.append(deed)
+            if len(deeds) == 4:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(show_module, "PlainLines", Stopper)
+        found = run("--json", "--forever", "--seconds", "5", "--state", str(tmp_path))
+    assert found.exit_code == 0
+    kept = json.loads(found.stdout)["deeds"]
+    assert [one["what"] for one in kept] == ["margin added", "reduced"] * 2
+    for first, second in (kept[::2], kept[1::2]):
+        assert first["advised"][0]["of"] == second["advised"][0]["of"]
+        assert second["advised"][0]["value"] == pytest.approx(first["advised"][0]["value"], rel=0.3)
+        assert first["cleared_s"] is not None
 
 
 def test_the_error_a_person_can_act_on_is_found() -> None:

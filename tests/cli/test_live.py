@@ -71,7 +71,7 @@ def test_one_message_to_two_channels_is_one_line() -> None:
         alert(4, "log", "A"),
     ]
     lines = shown(Picture(frame(both)), 100)
-    at = lines.index("Messages as they went out")
+    at = lines.index("Messages as they went out, and what was done")
     assert [line.split(maxsplit=1)[1] for line in lines[at + 1 :]] == [
         "phone, log  A", "log         B", "log         A", "log         A",
     ]  # fmt: skip
@@ -103,6 +103,18 @@ def test_plain_lines_tell_changes_and_messages() -> None:
     ]
 
 
+def test_what_was_done_stands_among_the_messages() -> None:
+    """A line of its own that says who did what."""
+    deed = Delivered(NOW_MS, "owner", "margin added: 412.50 USDT, as advised", Level.OK)
+    out = Console(file=io.StringIO(), width=60)
+    lines = PlainLines(out, dt.UTC)
+    lines.did(deed)
+    assert plain(out) == ["20:26:40+00:00  owner: margin added: 412.50 USDT, as advised"]
+    picture = shown(Picture(frame([alert(0), deed])), 120, 40)
+    assert "Messages as they went out, and what was done" in picture
+    assert picture[-1] == "20:26:40  owner  margin added: 412.50 USDT, as advised"
+
+
 def test_progress_is_told_every_five_seconds() -> None:
     """Between two lines of progress there are five seconds; after a pause one line is enough."""
     out = Console(file=io.StringIO(), width=200)
@@ -131,6 +143,7 @@ def test_the_live_view_gives_the_terminal_back() -> None:
     facts = Facts()
     view.transition(Transition("a/b", Level.OK, Level.OK, NOW_MS, 1, facts))
     view.delivered(alert(1))
+    view.did(alert(2))
     view.picture(frame([alert(1)]))
     view.close()
     assert isinstance(out.file, io.StringIO)

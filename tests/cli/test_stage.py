@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from monitor.cli import stage
-from monitor.cli.stage import compressed, prepare, scale_of, write_config
+from monitor.cli.stage import compressed, prepare, scale_of, with_keys, write_config
 from monitor.cli.wiring import build_channels
-from monitor.config import load
+from monitor.config import load, resolve_secrets
 from monitor.emulator.scenario import demo_scenario
 from monitor.errors import ConfigError
 
@@ -48,6 +48,42 @@ def test_its_channels_can_be_built_by_the_daemon(tmp_path: Path) -> None:
         channel.close()
     for name in ("config.toml", "phone.url", "log.url"):
         assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
+
+
+def test_accounts_with_keys_are_followed_by_them(tmp_path: Path) -> None:
+    """As a user would have it: keys in files of the owner's, nothing typed in, none in the configuration."""
+    scenario = with_keys(demo_scenario())
+    path = write_config(
+        tmp_path, scenario, market_ws="ws://127.0.0.1:9/market", private_ws="ws://127.0.0.1:9/private",
+        rest="http://127.0.0.1:9", dwell_s=0.4,
+    )  # fmt: skip
+    settings = load(path, {})
+    assert [one.name for one in settings.keyed] == ["isolated", "cross"]
+    assert [one.account for one in settings.accounts] == ["hedge"]
+    assert settings.exchange.private_stream_url == "ws://127.0.0.1:9/private"
+    keys = resolve_secrets(settings, {}).account_keys
+    text = path.read_text()
+    for account in scenario.accounts[:2]:
+        assert account.credentials is not None
+        assert keys[account.name].key.reveal() == account.credentials.api_key
+        assert keys[account.name].secret.reveal() == account.credentials.secret
+        assert account.credentials.api_key not in text
+        assert account.credentials.secret not in text
+        for kind in ("key", "secret"):
+            assert stat.S_IMODE((tmp_path / f"{account.name}.{kind}").stat().st_mode) == 0o600
+
+
+def test_keys_are_new_each_time() -> None:
+    """No key stands in the program, and no two are the same."""
+    found = [
+        text
+        for scenario in (with_keys(demo_scenario()), with_keys(demo_scenario()))
+        for account in scenario.accounts
+        if account.credentials is not None
+        for text in (account.credentials.api_key, account.credentials.secret)
+    ]
+    assert len(set(found)) == len(found) == 8
+    assert all(one.credentials is None for one in demo_scenario().accounts)
 
 
 def test_a_fresh_directory_is_made_and_kept() -> None:

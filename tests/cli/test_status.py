@@ -286,7 +286,7 @@ async def test_a_running_daemon_answers(tmp_path: Path) -> None:
     assert (text.exit_code, document.exit_code, check.exit_code) == (0, 0, 0)
     assert "SOLUSDT" in text.stdout
     assert json.loads(document.stdout)["engine"]["environment"] == "testnet"
-    assert check.stdout.startswith("POSITIONS OK - 4 wallets | margin_ratio=")
+    assert check.stdout.startswith("POSITIONS OK - 5 wallets | margin_ratio=")
     gone = await asyncio.to_thread(run, config)
     assert gone.exit_code == 1
     assert "no daemon is running" in gone.stderr

@@ -2,10 +2,12 @@
 
 import datetime as dt
 import io
+import json
 
 import msgspec
 from rich.console import Console
 
+from monitor.cli.deeds import ADDED, Amount, Deed, Followed
 from monitor.cli.summary import Files, Summary, Worst, next_steps, print_summary, summarise
 from monitor.core.model import Level
 from monitor.core.notices import Facts, Notice, NoticeKind
@@ -14,6 +16,7 @@ from monitor.storage.outbox import OutboxRow, OutboxState
 from tests.cli.made import NOW_MS, channel, engine, position, state, wallet
 
 FILES = Files("/srv/a b/config.toml", "/srv/a b/state.db", "/srv/a b/history.db", "/srv/a b/demo.log")
+NOTHING_DONE = Followed()
 STARTED_MS = NOW_MS - 65_000
 
 
@@ -28,12 +31,15 @@ def row(
 ALL = [*(row(level) for level in Level if level > Level.OK), row(Level.OK, NoticeKind.CLOSED, reason="recovered")]
 
 
-def summary(rows: list[OutboxRow], *, complete: bool = True, **status: object) -> Summary:
+def summary(
+    rows: list[OutboxRow], *, complete: bool = True, followed: Followed = NOTHING_DONE, **status: object
+) -> Summary:
     worst = Worst()
     worst.see(engine(), NOW_MS)
     return summarise(
-        state(**status), rows, worst=worst, elapsed_s=45.0, complete=complete, note="dwell shortened", files=FILES
-    )
+        state(**status), rows, worst=worst, elapsed_s=45.0, complete=complete, note="dwell shortened", files=FILES,
+        followed=followed,
+    )  # fmt: skip
 
 
 def test_a_full_demonstration_misses_nothing() -> None:
@@ -92,9 +98,50 @@ def test_people_read_what_happened_and_what_to_do_next() -> None:
     assert "66 %  main: isolated BTCUSDT LONG  20:26:40+00:00" in text
     assert "1.5 %  main: isolated BTCUSDT  20:26:40+00:00" in text
     assert "position-monitor history --config '/srv/a b/config.toml'\n" in text
-    assert "position-monitor demo --state '/srv/a b'\n" in text
+    assert "position-monitor demo --forever --state '/srv/a b'\n" in text
     assert "Not shown" not in text
     assert "[phone]" not in text
+
+
+def done(**changes: object) -> Deed:
+    made = Deed(
+        "a", "b", "BTCUSDT", "LONG", ADDED, (Amount(412.5, "USDT"),), "warning", "k", NOW_MS - 1,
+        cleared_s=3.2, room_without=0.08,
+    )  # fmt: skip
+    return msgspec.structs.replace(made, **changes)
+
+
+def test_what_was_advised_and_done_is_told() -> None:
+    """The summary has the amounts and what came of them, for people and for programs."""
+    found = summary(ALL, followed=Followed((done(),), ("a",), (), "phone"))
+    assert found.missing == ()
+    assert found.deeds == (done(all_clear=True),)
+    document = json.loads(msgspec.json.encode(found))
+    assert document["deeds"][0]["advised"] == [{"value": 412.5, "of": "USDT"}]
+    out = Console(file=io.StringIO(), width=60)
+    print_summary(found, out, dt.UTC)
+    assert isinstance(out.file, io.StringIO)
+    assert "a BTCUSDT LONG  advised to add 412.50 USDT to be below warning: done, cleared" in out.file.getvalue()
+
+
+def test_advice_that_did_not_clear_the_alert_is_missing() -> None:
+    """The demonstration fails with it, whatever else it showed."""
+    found = summary(ALL, followed=Followed((done(cleared_s=None),), ("a",), (), "phone"))
+    assert found.missing == (
+        "a BTCUSDT LONG: margin added as advised, 412.50 USDT, and that did not clear the alert",
+    )
+
+
+def test_of_many_rounds_people_read_the_newest() -> None:
+    """A line for each wallet; programs get all that is kept."""
+    rounds = tuple(done(at_ms=NOW_MS - 5 + number, cleared_s=float(number)) for number in range(3))
+    found = summary(ALL, followed=Followed(rounds, ("a",), (), "phone"))
+    assert len(found.deeds) == 3
+    out = Console(file=io.StringIO(), width=60)
+    print_summary(found, out, dt.UTC)
+    assert isinstance(out.file, io.StringIO)
+    assert out.file.getvalue().count("advised to add") == 1
+    assert "cleared after 2 s" in out.file.getvalue()
 
 
 def test_trouble_is_said() -> None:

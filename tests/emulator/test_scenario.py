@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from monitor.emulator.brackets import Brackets
 from monitor.emulator.ledger import WalletFigures, figures
-from monitor.emulator.scenario import BRACKET_ROWS, CALM_FROM_S, DURATION_S, demo_scenario
+from monitor.emulator.scenario import BRACKET_ROWS, CALM_FROM_S, DURATION_S, HELD_UNTIL_S, demo_scenario
 
 OK, NOTICE, WARNING, CRITICAL, EMERGENCY = range(5)
 STEP_S = 0.25
@@ -48,9 +48,10 @@ def test_the_fall_and_the_way_back() -> None:
             assert wallet.margin_ratio < Decimal("0.95")
             if time_s >= CALM_FROM_S:
                 # Far enough to leave every level, its dead band included.
-                assert wallet.room > Decimal("0.80")
+                assert wallet.room > Decimal("0.80") or not wallet.positions
     reached = {name: max(levels) for name, levels in first.items()}
     assert reached == {
+        "isolated/cross:USDT": OK,
         "isolated/isolated:BTCUSDT:LONG": EMERGENCY,
         "isolated/isolated:ETHUSDT:SHORT": OK,
         "cross/cross:USDT": EMERGENCY,
@@ -59,6 +60,31 @@ def test_the_fall_and_the_way_back() -> None:
     for name in ("isolated/isolated:BTCUSDT:LONG", "cross/cross:USDT"):
         times = [first[name][one] for one in (NOTICE, WARNING, CRITICAL, EMERGENCY)]
         assert all(later - earlier >= 1.5 for earlier, later in pairwise(times))
+
+
+def test_prices_stay_low_for_as_long_as_their_owners_need() -> None:
+    """Untouched, two wallets are critical until long after it was read what to do: no market ends that danger.
+
+    From the emergency on, a reaction of three seconds and a dwell time of three find prices no lower than that at
+    which the amounts were computed.
+    """
+    seen = walk()
+    for name in ("isolated/isolated:BTCUSDT:LONG", "cross/cross:USDT"):
+        ticks = [(time_s, wallet) for time_s, wallet in seen[name] if time_s <= HELD_UNTIL_S]
+        began_s, at_first = next((time_s, wallet) for time_s, wallet in ticks if level(wallet) == EMERGENCY)
+        assert began_s + 3 + 3 + 2 < HELD_UNTIL_S
+        for time_s, wallet in ticks:
+            if time_s >= began_s:
+                assert level(wallet) >= CRITICAL, f"{name} at {time_s} s"
+            if time_s >= began_s + 3:
+                assert wallet.cushion > at_first.cushion, f"{name} at {time_s} s"
+
+
+def test_an_owner_has_something_to_add() -> None:
+    """Beside the isolated positions lie funds that nothing is held with."""
+    alone = next(one for one in demo_scenario().accounts if one.name == "isolated")
+    assert alone.balances["USDT"] > 0
+    assert {one.margin_mode for one in alone.positions} == {"isolated"}
 
 
 def test_the_calm_end_is_long_enough() -> None:
