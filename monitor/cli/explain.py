@@ -10,7 +10,9 @@ from monitor.cli.common import ConfigOption, JsonOption, console, globals_of, gu
 from monitor.cli.held import find_held, find_inputs, sharing
 
 if TYPE_CHECKING:
-    from monitor.cli.steps import Explanation
+    from collections.abc import Iterator
+
+    from monitor.cli.steps import Explanation, Step
     from monitor.core.model import AccountSnapshot
 
 
@@ -27,6 +29,11 @@ def explain(
     Marks come from --mark; those not given are asked of the running daemon, and so is what accounts followed by
     their key hold.
     """
+    import msgspec
+
+    from monitor.cli.cases import case_of
+    from monitor.cli.move_steps import Moves
+    from monitor.cli.remedy_steps import Remedies, as_json
     from monitor.cli.steps import Explainer
 
     settings = load(context, config)
@@ -42,12 +49,23 @@ def explain(
     marks.update((other, 1.0) for other in held.symbols if other not in inputs and other not in needed)
     book, readings = evaluated(held.accounts, held.tables, marks, held.corrections)
     sources = {one.account: _origin(one) for one in held.accounts}
-    more = None
-    if held.status is not None:
-        from monitor.cli.move_steps import Moves
+    known = {name: one.price for name, one in inputs.items()}
+    accounts = {one.account: one for one in held.accounts}
+    remedies = Remedies(
+        book, readings, settings.engine,
+        lambda key: case_of(held, accounts[key.account], key.wallet, known, settings.engine),
+    )  # fmt: skip
+    moves = None if held.status is None else Moves(book, readings, held.status)
 
-        more = Moves(book, readings, held.status).steps
-    explanations = Explainer(book, readings, inputs, sources, more).explain(symbol)
+    def more(row: int) -> "Iterator[Step]":
+        if moves is not None:
+            yield from moves.steps(row)
+        yield from remedies.steps(row)
+
+    explanations = [
+        msgspec.structs.replace(one, prescription=as_json(remedies.prescription(one.account, one.wallet)))
+        for one in Explainer(book, readings, inputs, sources, more).explain(symbol)
+    ]
     if json or globals_of(context).json:
         print_json(explanations)
     else:
@@ -70,6 +88,8 @@ def _print(explanations: "list[Explanation]") -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from monitor.cli.remedy_steps import WORDS_ALONE
+
     out = console()
     for one in explanations:
         title = f"{one.symbol} {one.side}, wallet {one.wallet} of {one.account}"
@@ -79,7 +99,7 @@ def _print(explanations: "list[Explanation]") -> None:
         table.add_column(overflow="fold")
         for step in one.steps:
             value = "none" if step.value is None else f"{step.value or 0.0:.12g} {step.unit}".strip()
-            if step.name == "formula":
+            if step.name in WORDS_ALONE or step.name == "formula":
                 value = ""
             words = "; ".join(part for part in (step.arithmetic, step.source) if part)
             table.add_row(Text(step.name), Text(value), Text(words, style="dim"))

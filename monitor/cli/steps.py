@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -54,6 +54,7 @@ class Explanation(msgspec.Struct, frozen=True):
     symbol: str
     side: str
     steps: tuple[Step, ...]
+    prescription: dict[str, Any] | None = None  # of its wallet, for programs; None where it is not known
 
 
 class Explainer:

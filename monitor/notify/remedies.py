@@ -270,5 +270,7 @@ def _released(first: Remedy, plan: Prescription, facts: Facts) -> str:
     if plan.alone is None or not any(cut.put_back > 0 for cut in first.cuts):
         return ""
     before, alone = grouped(facts.liquidation_price, "none"), grouped(plan.alone.liquidation_price, "none")
-    back = "" if first.cut is None else f"; put back: {grouped(first.cut.liquidation_price, 'none')}"
-    return f"alone it frees margin and hardly moves liquidation ({before} -> {alone}{back})"
+    back = "" if first.cut is None else f"put back: {grouped(first.cut.liquidation_price, 'none')}"
+    if alone == before:
+        return f"alone it frees margin and leaves liquidation at {before}{back and f' ({back})'}"
+    return f"alone it frees margin and hardly moves liquidation ({before} -> {alone}{back and f'; {back}'})"

@@ -1,0 +1,264 @@
+"""What to do about a wallet as lines of arithmetic: the target, both ways to it, and what each of them leaves.
+
+Everything comes from one prescription, which is made by looking: amounts are tried until one does it and one step
+less does not. So there is no formula to show, only what was looked for and what was found.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from monitor.cli.steps import Step
+from monitor.core.advice import prescribe
+from monitor.core.book import Book
+from monitor.core.model import Level, SubjectKey
+from monitor.core.notices import After, Cut, Facts, Prescription, Remedy
+from monitor.core.report import number, worst_row
+from monitor.core.risk import Readings
+from monitor.core.rules import Thresholds, compile_thresholds
+from monitor.core.settings import EngineSettings
+from monitor.core.steps import step_of
+from monitor.core.trial import Case
+from monitor.notify.numbers import percent
+from monitor.notify.remedies import base_of, bound_words, is_inverse, remedy_lines, source_words
+
+HEADING = "what to do"
+# Names of steps that have words and no figure.
+WORDS_ALONE = frozenset(
+    {
+        HEADING,
+        "if it is still open",
+        "to be safe",
+        "adding",
+        "reducing",
+        "on moves left",
+        "  reached",
+        "    afterwards",
+    }
+    | {f"below {level.label}" for level in Level}
+)
+_LEVELS = len(Level) - 1
+_CALM = "nothing is needed: no condition of notice or worse holds, nor within the dead band"
+_UNKNOWN = "not known: a mark of this wallet is missing"
+_NOT_ALL_MOVES = (
+    "how its prices move together is the daemon's alone: where moves left decide, its alerts may ask for more"
+)
+_NO_MOVES = "without a daemon nothing is known of how prices move: conditions on moves left take no part"
+
+
+class Advised(NamedTuple):
+    """A wallet's prescription, and which position its steps are told with."""
+
+    prescription: Prescription | None
+    row: int
+
+
+class Remedies:
+    """Puts what to do about wallets into steps.
+
+    Args:
+        book: the columns, with rates and corrections set.
+        readings: the evaluation, made of them.
+        settings: whose conditions count.
+        case_of: what is known around a wallet of the book.
+    """
+
+    def __init__(
+        self, book: Book, readings: Readings, settings: EngineSettings, case_of: Callable[[SubjectKey], Case]
+    ) -> None:
+        self._book = book
+        self._readings = readings
+        self._limits = compile_thresholds(book, settings)
+        self._case_of = case_of
+        self._advised: dict[int, Advised] = {}
+
+    def prescription(self, account: str, wallet: str) -> Prescription | None:
+        """Return what to do about a wallet of the book; None where that is not known."""
+        rows = self._book.rows_of(self._book.wallet_index[SubjectKey(account, wallet)])
+        return self._of(rows.start).prescription
+
+    def steps(self, row: int) -> Iterator[Step]:
+        """Yield what to do about the wallet of a row; of several rows of a wallet, with the first that asks."""
+        plan, first = self._of(row)
+        if first != row:
+            position = self._book.positions[first]
+            yield Step(HEADING, f"as of {position.symbol} {position.side.value}: it is the same wallet", None)
+            return
+        if plan is None:
+            yield Step(HEADING, _UNKNOWN, None)
+            return
+        wallet = int(self._book.row_wallet[row])
+        case = self._case_of(self._book.wallets[wallet].key)
+        if all(_is_reached(remedy) for remedy in plan.remedies):
+            yield Step(HEADING, _CALM, None)
+        else:
+            for line in remedy_lines(self._facts(wallet, plan)):
+                yield Step(HEADING if line.label == "To do" else line.label.lower(), line.text, None)
+        if self._limits.uses_moves and (note := _moves_note(case)):
+            yield Step("on moves left", note, None)
+        for remedy in plan.remedies:
+            yield from self._remedy(wallet, plan, remedy, case)
+
+    def _of(self, row: int) -> Advised:
+        wallet = int(self._book.row_wallet[row])
+        if wallet not in self._advised:
+            plan = prescribe(self._case_of(self._book.wallets[wallet].key))
+            self._advised[wallet] = Advised(plan, row)
+        return self._advised[wallet]
+
+    def _now(self, wallet: int) -> After:
+        readings, row = self._readings, worst_row(self._book, self._readings, wallet)
+        return After(
+            margin_ratio=number(readings.margin_ratio[wallet]),
+            liquidation_price=None if row is None else number(readings.liquidation_price[row]),
+            distance=None if row is None else number(readings.distance[row]),
+            room=number(readings.room[wallet]),
+        )
+
+    def _facts(self, wallet: int, plan: Prescription) -> Facts:
+        """Return what the words of a message need to know."""
+        info, now = self._book.wallets[wallet], self._now(wallet)
+        row = worst_row(self._book, self._readings, wallet)
+        return Facts(
+            wallet=info.key.wallet,
+            symbol="" if row is None else self._book.positions[row].symbol,
+            side="" if row is None else self._book.positions[row].side.value,
+            positions=len(self._book.rows_of(wallet)),
+            liquidation_price=now.liquidation_price,
+            liquidatable=bool(self._readings.margin_ratio[wallet] >= 1),
+            prescription=plan,
+        )
+
+    def _remedy(self, wallet: int, plan: Prescription, remedy: Remedy, case: Case) -> Iterator[Step]:
+        now = self._now(wallet)
+        yield Step(f"below {remedy.below.label}", target_words(self._limits, wallet, remedy.below), None)
+        if _is_reached(remedy):
+            yield Step("  reached", "as it is", None)
+            return
+        yield from _adding(plan, remedy, now)
+        if not remedy.cuts:
+            yield Step("  quantity to reduce", "no cut is enough", None)
+            return
+        for cut in remedy.cuts:
+            yield from _cut_steps(cut, plan, case)
+        yield from _after(now, remedy.cut, "  ")
+        if remedy.below is plan.remedies[0].below and plan.alone is not None:
+            price = plan.alone.liquidation_price
+            words = f"liquidation price {_n(now.liquidation_price)} -> {_n(price)}: it limits the loss, no more"
+            yield Step("    without putting back", words, price)
+
+
+def as_json(plan: Prescription | None) -> dict[str, Any] | None:
+    """Return a prescription for programs: levels are words everywhere."""
+    if plan is None:
+        return None
+    document: dict[str, Any] = msgspec.to_builtins(plan)
+    for remedy, one in zip(plan.remedies, document["remedies"], strict=True):
+        one["below"] = remedy.below.label
+    return document
+
+
+def target_words(limits: Thresholds, wallet: int, below: Level) -> str:
+    """Return what ends a level and all that are worse, such as ``room > 0.25 and margin ratio < 0.4875``."""
+    rows = range(_LEVELS + below - 1, 2 * _LEVELS)
+
+    def column(values: Any) -> list[float]:  # noqa: ANN401 - one of the columns
+        return [float(values[row, wallet]) for row in rows]
+
+    parts = [
+        *_bound("room", column(limits.room)),
+        *_paired("margin ratio <", column(limits.ratio), column(limits.ratio_room), -1),
+        *_paired("moves left >", column(limits.moves), column(limits.moves_room), 1),
+        *_bound("distance", column(limits.distance)),
+        *_bound("joint distance", column(limits.joint)),
+    ]
+    band = limits.rules[wallet].dead_band
+    return f"{' and '.join(parts) or 'nothing'}; each condition missed by the dead band of {percent(band)}"
+
+
+def _bound(name: str, values: Sequence[float]) -> Iterator[str]:
+    known = [value for value in values if not math.isnan(value)]
+    if known:
+        yield f"{name} > {_n(max(known))}"
+
+
+def _paired(name: str, values: Sequence[float], rooms: Sequence[float], worse: int) -> Iterator[str]:
+    """Yield conditions that count only up to a room; what another one demands already is left out."""
+    kept: list[tuple[float, float]] = []
+    for value, room in sorted(
+        ((v, r) for v, r in zip(values, rooms, strict=True) if not math.isnan(v)),
+        key=lambda pair: (-pair[0] * worse, -pair[1]),
+    ):
+        if not any(room <= other for _, other in kept):
+            kept.append((value, room))
+    for value, room in kept:
+        yield f"{name} {_n(value)}" if room >= 1.0 else f"({name} {_n(value)} or room > {_n(room)})"
+
+
+def _moves_note(case: Case) -> str:
+    if case.moves is None:
+        return _NO_MOVES
+    symbols = {p.symbol for p in case.account.positions if case.account.wallet_of(p) == case.wallet}
+    return _NOT_ALL_MOVES if len(symbols) > 1 or case.account.multi_assets else ""
+
+
+def _adding(plan: Prescription, remedy: Remedy, now: After) -> Iterator[Step]:
+    if remedy.add is None:
+        yield Step("  margin to add", "no amount is enough", None)
+        return
+    words = f"rounded up to {step_of(plan.asset):f}; {source_words(plan, remedy)}"
+    yield Step("  margin to add", words, remedy.add, plan.asset)
+    if plan.isolated:
+        if plan.spare is not None:
+            yield Step("    can be moved here", bound_words(plan.limited_by), plan.spare, plan.asset)
+        if remedy.lacking is not None:
+            yield Step(
+                "    lacking", f"{_n(remedy.add)} - {_n(plan.spare)}, at least 0", remedy.lacking, plan.asset
+            )
+    yield from _after(now, remedy.added, "  ")
+
+
+def _cut_steps(cut: Cut, plan: Prescription, case: Case) -> Iterator[Step]:
+    position = next(
+        (p for p in case.account.positions if (p.symbol, p.side.value) == (cut.symbol, cut.side)), None
+    )
+    held = "" if position is None else f" of {_n(position.quantity)}"
+    unit = "contracts" if is_inverse(cut.symbol, plan.asset) else base_of(cut.symbol, plan.asset)
+    lot = case.lots.get(cut.symbol)
+    step = "its step is not known and assumed" if lot is None else f"in steps of {_n(lot.step)}"
+    least = f", at least {_n(lot.least)}" if lot is not None and lot.least > 0 else ""
+    words = f"{percent(cut.share)}{held}; {step}{least}"
+    doing = "close" if cut.share >= 1 else "reduce"
+    yield Step(f"  {doing} {cut.symbol} {cut.side}", words, cut.quantity, unit)
+    asset = plan.asset if position is None else position.margin_asset
+    yield Step("    notional", f"at {_n(case.marks[cut.symbol])}", cut.notional, asset)
+    rates = f"assumed: fee {_n(plan.taker_fee)} of the fill, slippage {_n(plan.slippage)} of the mark"
+    yield Step("    fee and slippage", rates, cut.cost, asset)
+    if cut.put_back > 0:
+        words = "its share of the margin and of the profit or loss, less the fee: put it into the wallet again"
+        yield Step("    put back", words, cut.put_back, asset)
+
+
+def _after(now: After, then: After | None, indent: str) -> Iterator[Step]:
+    """Yield what a wallet is like once something was done, beside what it is like now."""
+    if then is None:
+        return
+    if then == After():
+        yield Step(f"{indent}  afterwards", "no position is left in the wallet", None)
+        return
+    for name, before, value in (
+        ("margin ratio", now.margin_ratio, then.margin_ratio),
+        ("room", now.room, then.room),
+        ("liquidation price", now.liquidation_price, then.liquidation_price),
+    ):
+        yield Step(f"{indent}  {name}", f"{_n(before)} -> {_n(value)}", value)
+
+
+def _is_reached(remedy: Remedy) -> bool:
+    return remedy.add is not None and remedy.add <= 0.0
+
+
+def _n(value: float | None) -> str:
+    return "none" if value is None else f"{value or 0.0:.8g}"  # never -0
