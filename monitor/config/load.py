@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from monitor.config.accounts import AccountBuilder, account_warnings, has_keys
 from monitor.config.alerts import build_rules, escalate_after, rule_warnings
 from monitor.config.channels import build_channels
+from monitor.config.checkup import checkup_rules
 from monitor.config.collateral import Rates
 from monitor.config.contracts import build_contracts, contract_warnings
 from monitor.config.locate import find_config, read_config
@@ -18,6 +19,7 @@ from monitor.config.pulse import build_heartbeat, build_summary, with_summary
 from monitor.config.schema import (
     AdviceSection,
     AuditSection,
+    CheckupSection,
     DisplaySection,
     DocumentSection,
     ExchangeSection,
@@ -91,6 +93,7 @@ def load_document(document: dict[str, Any], source: str) -> Settings:
     )
     audit = _section(AuditSection, document, problems)
     advice = _section(AdviceSection, document, problems)
+    checkup = _section(CheckupSection, document, problems)
     channels = build_channels(_list(document, "channels"), problems)
     history = _section(HistorySection, document, problems)
     if history.keep_minutes < history.keep_raw:
@@ -132,6 +135,7 @@ def load_document(document: dict[str, Any], source: str) -> Settings:
             escalate_after_s=escalate_after(_table(document, "alerts")),
             audit=AuditRules(audit.tolerance, audit.liquidation_mark, audit.liquidation_distance),
             advice=AdviceRules(advice.taker_fee, advice.slippage),
+            checkup=checkup_rules(checkup, raw_accounts, accounts.typed),
             lots=contracts.lots,
         ),
         channels=channels,

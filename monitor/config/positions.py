@@ -131,6 +131,7 @@ class PositionBuilder:
             margin=section.margin or 0.0,
             contract_size=contract_size(section.symbol, self._sizes) if inverse else 1.0,
             inverse=inverse,
+            leverage=section.leverage,
         )
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator
 
 from monitor.config import durations, values
 from monitor.config.secret import SecretRef
+from monitor.core.notices import FindingCode
 
 REF_SHAPE = '{ env = "NAME" }, { file = "PATH" } or { credential = "NAME" }'
 SYMBOL_SHAPE = 'a symbol in capitals, such as "BTCUSDT"'
@@ -36,6 +37,7 @@ class DocumentSection(Section):
     alerts: Table = Field({}, description="a table: [alerts]")
     channels: list[Any] = Field([], description="a list of tables: [[channels]]")
     audit: Table = Field({}, description="a table: [audit]")
+    checkup: Table = Field({}, description="a table: [checkup]")
     advice: Table = Field({}, description="a table: [advice]")
     history: Table = Field({}, description="a table: [history]")
     log: Table = Field({}, description="a table: [log]")
@@ -84,6 +86,12 @@ class PositionSection(Section):
     margin: Positive | None = Field(None, description="an amount above 0, only with isolated")
     margin_asset: Annotated[str, PlainValidator(values.asset_name)] | None = Field(
         None, description='an asset in capitals, such as "USDT"'
+    )
+    leverage: Annotated[float, Field(ge=1)] | None = Field(
+        None, description="a multiple of 1 or more, as chosen at the exchange"
+    )
+    stop_loss: Annotated[float | None, PlainValidator(values.stop_loss)] = Field(
+        None, description='the price that triggers it, above 0, or "none" where there is none'
     )
 
 
@@ -195,6 +203,22 @@ class AdviceSection(Section):
     )
     slippage: Annotated[float, PlainValidator(values.cost)] = Field(
         0.0005, description="a fraction of the price, from 0 to 0.1"
+    )
+
+
+class CheckupSection(Section):
+    """What a habit has to be to become a finding."""
+
+    enabled: bool = Field(True, description="true or false")
+    experience: Literal["experienced", "beginner"] = Field(
+        "experienced", description='"experienced" or "beginner"'
+    )
+    beginner_leverage: Annotated[float, Field(ge=1)] = Field(5.0, description="a multiple of 1 or more")
+    largest_share: Fraction = Field(0.20, description="a fraction of the account's margin, above 0 and up to 1")
+    most_exposure: Positive = Field(3.0, description="a multiple of the account's margin, above 0")
+    stop_share: Fraction = Field(1.0, description="a fraction of the position, above 0 and up to 1")
+    ignore: list[Annotated[str, PlainValidator(values.finding_code)]] = Field(
+        [], description="a list of " + ", ".join(code.value for code in FindingCode)
     )
 
 

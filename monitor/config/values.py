@@ -1,6 +1,7 @@
 """Single values of the file: each function returns what it is given, converted, or refuses it with the fix."""
 
 import ipaddress
+import math
 import re
 import zoneinfo
 from typing import Literal
@@ -9,6 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 from monitor.config import durations
 from monitor.config.problems import mistake, nearest
 from monitor.config.secret import NAME_SHAPES, Keeper, SecretRef
+from monitor.core.notices import FindingCode
 
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 SYMBOL = re.compile(r"[^\W_]{1,40}(_[0-9A-Z]{1,10})?")
@@ -99,6 +101,26 @@ def multiple(value: object) -> float | Literal[False]:
     if not 0.0 < (number := _number(value)) <= 1000.0:  # noqa: PLR2004 - no price is a thousand hourly moves away
         raise mistake("")
     return number
+
+
+def stop_loss(value: object) -> float | None:
+    """Return the price that triggers a stop, None where there is said to be none."""
+    if value == "none":
+        return None
+    if isinstance(value, str):
+        raise mistake("a price without quotes, or none")
+    if not 0.0 < (price := _number(value)) < math.inf:
+        raise mistake("")
+    return price
+
+
+def finding_code(value: object) -> str:
+    """Return the name of a finding of the checkup."""
+    text = _text(value)
+    codes = [code.value for code in FindingCode]
+    if text not in codes:
+        raise mistake(nearest(text, codes))
+    return text
 
 
 def below_one(value: object) -> float:
