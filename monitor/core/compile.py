@@ -200,10 +200,12 @@ def with_funds(
 
 def copied(book: Book) -> Book:
     """Return a book that may be patched without changing the original."""
-    columns = {field.name: getattr(book, field.name) for field in fields(book)}
-    own = {name: column.copy() for name, column in columns.items() if isinstance(column, np.ndarray)}
     pairs = replace(book.pairs, rising=book.pairs.rising.copy(), falling=book.pairs.falling.copy())
-    return replace(book, **own, pairs=pairs, positions=list(book.positions), parts=list(book.parts))
+    copy = replace(book, pairs=pairs, positions=list(book.positions), parts=list(book.parts))
+    for field in fields(book):
+        if isinstance(column := getattr(book, field.name), np.ndarray):
+            setattr(copy, field.name, column.copy())
+    return copy
 
 
 def correct(book: Book, corrections: Mapping[SubjectKey, tuple[float, float]]) -> None:

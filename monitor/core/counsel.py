@@ -3,20 +3,24 @@
 The engine asks; what is around positions is kept here, and what was said of it once.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from monitor.core.advice import prescribe
+from monitor.core.ahead import Standing
 from monitor.core.appearing import Appearing
+from monitor.core.book import Book, Floats
 from monitor.core.checkup import check
+from monitor.core.foretold import Foretold
 from monitor.core.incidents import Incidents
 from monitor.core.looked_at import seen_of
-from monitor.core.model import Now
-from monitor.core.notices import Prescription
+from monitor.core.model import Now, SubjectKey
+from monitor.core.notices import Cause, Facts, Prescription
 from monitor.core.risk import Readings
 from monitor.core.scene import Scene
 from monitor.core.surroundings import Fact, Surroundings
 from monitor.core.trial import Case
+from monitor.core.wallet_moves import cushion_deltas, cushion_deviations
 
 # Made in one step: an alert must not wait for amounts. Who goes without finds them with `explain`, and in a
 # reminder.
@@ -43,6 +47,7 @@ class Counsel:
         self._incidents = incidents
         self.surroundings = Surroundings()
         self._appearing = Appearing(incidents)
+        self._foretold = Foretold(incidents)
         self.allowance = Allowance()
         self._late = Allowance()
         self._late_s = 0.0
@@ -61,9 +66,40 @@ class Counsel:
             self._late, self._late_s = Allowance(), now.mono_s
         return self._late
 
-    def beat(self, scene: Scene, now: Now) -> None:
-        """Look at what is ahead and at habits; once a second."""
+    def beat(self, scene: Scene, now: Now, facts_of: Callable[[int], Facts]) -> None:
+        """Look at what is ahead and at habits; once a second.
+
+        Args:
+            scene: the moment.
+            now: the same.
+            facts_of: what a message may say of a wallet of the scene's book.
+        """
+        self._look_ahead(scene, now, facts_of)
         self._look_at_habits(scene, now)
+
+    def ahead(self, facts: Facts, now: Now) -> tuple[Cause, ...]:
+        """Return what a message with these facts about a wallet says is ahead of it, the most telling first."""
+        return self._foretold.lines(SubjectKey(facts.account, facts.wallet), facts, now.wall_ms)
+
+    def _look_ahead(self, scene: Scene, now: Now, facts_of: Callable[[int], Facts]) -> None:
+        """Find what is ahead, once a minute: it costs an evaluation or a few."""
+        if not self._foretold.is_due(now):
+            return
+
+        def deviations(book: Book, readings: Readings) -> Floats:
+            moves = scene.moves.of(book.watched)
+            return cushion_deviations(book, cushion_deltas(book, readings), moves.returns, moves.typical)
+
+        self._foretold.look(
+            Standing(
+                scene.book, scene.readings, scene.limits, scene.levels, scene.deviation, ~scene.unsure, now.wall_ms
+            ),
+            self.surroundings,
+            now,
+            facts_of=facts_of,
+            silent=frozenset(scene.settings.accounts) - scene.accounts.keys(),
+            deviations=deviations,
+        )
 
     def _look_at_habits(self, scene: Scene, now: Now) -> None:
         """Tell findings of the checkup that appear, where that is wanted."""

@@ -453,7 +453,7 @@ class Engine:
             self._settings.escalate_after_s,
             lambda state: self._newest(state.subject, now, self._counsel.allowance),
         )
-        self._counsel.beat(self._scene(now), now)
+        self._counsel.beat(self._scene(now), now, lambda wallet: self._facts(wallet, now, self._readings))
         if self._departures.waiting:
             self._forget_absent(now)
         for subject in self._incidents.owed():
@@ -655,10 +655,11 @@ class Engine:
         return msgspec.structs.replace(facts, reason=reason), NoticeKind.CLOSED
 
     def _facts(self, wallet: int, now: Now, readings: Readings) -> Facts:
-        return report.wallet_facts(
+        facts = report.wallet_facts(
             self._book, readings, self._board, wallet, now_s=now.mono_s, environment=self._settings.environment,
             moves_left=float(self._moves.left(readings)[wallet]),
         )  # fmt: skip
+        return msgspec.structs.replace(facts, ahead=self._counsel.ahead(facts, now))
 
     def _advised(self, wallet: int, now: Now, readings: Readings, allowance: Allowance) -> Facts:
         """Return the facts of a wallet; in danger, with what to do about it, at the marks of the same readings."""
