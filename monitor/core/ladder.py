@@ -15,7 +15,7 @@ import numpy as np
 
 from monitor.core.book import Book, Bools, Floats
 from monitor.core.collateral import shared_roots
-from monitor.core.compile import compile_book, correct, patch
+from monitor.core.compile import compile_book, correct, with_funds
 from monitor.core.layout import QUOTE_ASSETS, underlying
 from monitor.core.model import (
     MULTI_WALLET,
@@ -68,10 +68,10 @@ class Lone(NamedTuple):
 
 
 class _Moving(NamedTuple):
-    """What moves: rows of the book, and assets that count as collateral, by position of their account."""
+    """What moves, each by the factor of its wallet."""
 
     rows: Bools
-    assets: dict[int, Collection[str]]
+    slots: Bools  # collateral
 
 
 class Grid:
@@ -100,21 +100,18 @@ class Grid:
         corrections: Mapping[SubjectKey, tuple[float, float]] = MappingProxyType({}),
         left: LeftOf | None = None,
     ) -> None:
-        self._accounts = tuple(accounts)
-        self.book = book = compile_book(self._accounts, tables)
+        self.book = book = compile_book(accounts, tables)
         correct(book, corrections)
         self._price = np.array([marks[symbol] for symbol in book.symbols]).take(book.row_symbol)
         self._limits = compile_thresholds(book, settings)
         self._left = left
-        # By position of the account: its wallet in multi-assets mode, and what in it has a price of its own.
-        self._collateral = {
-            i: (wallet, set(_assets(account)) - QUOTE_ASSETS)
-            for i, account in enumerate(self._accounts)
-            if (wallet := book.wallet_index.get(SubjectKey(account.account, MULTI_WALLET))) is not None
-        }
-        self._all = _Moving(
-            np.ones(len(book.positions), dtype=np.bool_),
-            {i: assets for i, (_, assets) in self._collateral.items()},
+        # In multi-assets mode, what in a wallet has a price of its own.
+        self._collateral = np.array(
+            [
+                book.wallets[wallet].key.wallet == MULTI_WALLET and asset not in QUOTE_ASSETS
+                for wallet, asset in zip(book.slot_wallet.tolist(), book.slot_assets, strict=True)
+            ],
+            dtype=np.bool_,
         )
 
     def at(self, move: float, symbol: str = "") -> Rung:
@@ -125,17 +122,15 @@ class Grid:
             symbol: whose mark moves, together with collateral in its underlying; empty: all marks, and all
                 collateral that is no quote asset.
         """
-        moving = self._all if not symbol else self._of({symbol})
-        readings = self._evaluate(moving, np.full(len(self.book.wallets), 1.0 + move))
+        readings = self._evaluate(self._moving(symbol), np.full(len(self.book.wallets), 1.0 + move))
         left = None if self._left is None else self._left(self.book, readings)
         levels = reached(conditions(self.book, self._limits, readings, left))
         return Rung(move, readings, levels, self._gone(readings), left)
 
     def edges(self, symbol: str = "") -> Edges:
         """Return by wallet the smallest moves, down and up, that liquidate it; ``symbol`` as for ``at``."""
-        moving = self._all if not symbol else self._of({symbol})
         nothing = np.full(len(self.book.wallets), np.nan)
-        down, up = self._edges(moving, nothing, nothing)
+        down, up = self._edges(self._moving(symbol), nothing, nothing)
         return Edges(down, up)
 
     def alone(self) -> list[Lone]:
@@ -160,34 +155,36 @@ class Grid:
         """Return what moves if each of these wallets moves this symbol, and where it may be liquidated."""
         book = self.book
         rows = np.zeros(len(book.positions), dtype=np.bool_)
+        slots = np.zeros(len(book.slot_assets), dtype=np.bool_)
         down, up = np.full((2, len(book.wallets)), np.nan)
-        assets: dict[int, Collection[str]] = {}
-        own = {wallet: account for account, (wallet, _) in self._collateral.items()}
         for wallet, name in mine.items():
             legs = [row for row in book.rows_of(wallet) if book.positions[row].symbol == name]
             rows[legs] = True
             down[wallet], up[wallet] = lower[legs[0]], upper[legs[0]]
-            if wallet in own:
-                assets[own[wallet]] = {underlying(book.positions[legs[0]])} & self._collateral[own[wallet]][1]
-        return _Moving(rows, assets), (down, up)
+            slots |= self._along({underlying(book.positions[legs[0]])}) & (book.slot_wallet == wallet)
+        return _Moving(rows, slots), (down, up)
 
-    def _of(self, symbols: Collection[str]) -> _Moving:
-        book = self.book
-        rows = np.array([position.symbol in symbols for position in book.positions], dtype=np.bool_)
-        bases = {underlying(position) for position in book.positions if position.symbol in symbols}
-        return _Moving(rows, {i: assets & bases for i, (_, assets) in self._collateral.items()})
+    def _moving(self, symbol: str) -> _Moving:
+        """Return what moves with one symbol, or all that can where it is empty."""
+        positions = self.book.positions
+        if not symbol:
+            return _Moving(np.ones(len(positions), dtype=np.bool_), self._collateral)
+        rows = np.array([position.symbol == symbol for position in positions], dtype=np.bool_)
+        return _Moving(rows, self._along({underlying(one) for one in positions if one.symbol == symbol}))
+
+    def _along(self, assets: Collection[str]) -> Bools:
+        """Return the slots with collateral in these assets."""
+        named = np.array([asset in assets for asset in self.book.slot_assets], dtype=np.bool_)
+        found: Bools = self._collateral & named
+        return found
 
     def _evaluate(self, moving: _Moving, factor: Floats) -> Readings:
         """Return the readings with what moves multiplied by its wallet's factor, shape (w,)."""
-        accounts = [
-            revalued(account, dict.fromkeys(assets, float(factor[self._collateral[i][0]])))
-            if (assets := moving.assets.get(i, ()))
-            else account
-            for i, account in enumerate(self._accounts)
-        ]
-        patch(self.book, accounts)
-        own = factor.take(self.book.row_wallet)
-        return evaluate_rows(self.book, self._price * np.where(moving.rows, own, 1.0))
+        book = self.book
+        if moving.slots.any():
+            own = np.where(moving.slots, factor.take(book.slot_wallet), 1.0)
+            book = with_funds(book, bid=book.slot_bid * own, ask=book.slot_ask * own)
+        return evaluate_rows(book, self._price * np.where(moving.rows, factor.take(book.row_wallet), 1.0))
 
     def _gone(self, readings: Readings) -> Bools:
         dead: Bools = self.book.exposed & (readings.margin_ratio >= 1.0)
@@ -230,7 +227,7 @@ class Grid:
     def _roots(self) -> tuple[Floats, Floats]:
         """Return by row the factors, lower and upper, on its symbol's price that may liquidate its wallet."""
         book = self.book
-        readings = self._evaluate(self._all, np.ones(len(book.wallets)))
+        readings = self._evaluate(self._moving(""), np.ones(len(book.wallets)))
         factor = readings.liquidation_price / readings.marks
         with np.errstate(invalid="ignore", divide="ignore"):
             lower, upper = np.where(factor < 1.0, factor, np.nan), np.where(factor > 1.0, factor, np.nan)

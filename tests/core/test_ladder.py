@@ -30,6 +30,7 @@ from monitor.core.settings import EngineSettings
 from monitor.core.whatif import add_margin, shocked
 from tests.core.checker import marks_of
 from tests.core.strategies import Case, Seeded, build_table, cases, coin, draw_case, merge, usdt
+from tests.core.test_collateral import Case as MultiCase
 from tests.core.test_collateral import draw_multi, multis
 
 SETTINGS = EngineSettings()
@@ -306,7 +307,7 @@ def test_moves_left_of_one_symbol_follow_from_its_typical_move() -> None:
 
 
 def test_moves_left_of_several_symbols_are_known_where_all_changed_alike() -> None:
-    """More margin, or all prices moved together: the measured deviation still tells. A part closed: it does not."""
+    """More margin, all prices moved together: the measured deviation still tells. A part closed: it does not."""
     legs = (usdt("AUSDT", Side.LONG, 10.0, 100.0), usdt("BUSDT", Side.SHORT, 5.0, 100.0))
     account = AccountSnapshot("m", {"USDT": 1000.0}, legs)
     measured = Measured({"AUSDT": 0.01, "BUSDT": 0.02}, {SubjectKey("m", "cross:USDT"): 20.0})
