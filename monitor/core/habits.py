@@ -3,13 +3,13 @@
 What the figures of a finding are stands in ``monitor.core.checkup``.
 """
 
-import math
 from collections.abc import Iterator
 
 from monitor.core.leverage import leverage_of
 from monitor.core.looked_at import AccountSeen, Leg, day_move
 from monitor.core.model import MULTI_WALLET, Side
 from monitor.core.notices import Finding, FindingCode
+from monitor.core.steps import cuts_of, steps_up
 from monitor.core.stops import Cover, cover, enough, stop_price, stops_of
 from monitor.core.whatif import value_of
 
@@ -99,11 +99,8 @@ def _concentration(one: AccountSeen, leg: Leg) -> Iterator[Finding]:
     cost = one.notional(leg) * (advice.taker_fee + advice.slippage) / (1.0 - advice.slippage)
     gained = own - limit * cost
     part = min(1.0, (own - limit * margin) / gained) if gained > 0.0 else 1.0
-    close = part * leg.position.quantity
-    lot = one.seen.around.lots.get(leg.position.symbol)
-    if lot is not None:
-        close = max(lot.least, math.ceil(close / lot.step - SLACK + 1.0) * lot.step)
-    close = min(leg.position.quantity, close)
+    cuts = cuts_of(leg.position, one.seen.around.lots.get(leg.position.symbol))
+    close = cuts.quantity(max(cuts.least, steps_up(part * leg.position.quantity, cuts.step)))
     yield one.found(FindingCode.CONCENTRATION, leg, value=own / margin, limit=limit, remedy=close)
 
 

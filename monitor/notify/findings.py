@@ -16,6 +16,7 @@ from monitor.notify.words import Line, clean
 _MOST = 4  # findings of a message that are told whole
 _GAP_SYMBOLS = 5
 _LONG = "LONG"
+_DOLLARS = ("", "USD")  # what nearly every account is counted in
 _STOPS_SELL = {_LONG: ("SELL", "or higher"), "SHORT": ("BUY", "or lower")}
 
 
@@ -134,9 +135,11 @@ def _concentration(finding: Finding) -> str:
 
 
 def _exposure(finding: Finding) -> str:
+    counted = clean(finding.asset)
+    which = "together" if counted in _DOLLARS else f"in {counted}"
     return (
-        f"all positions in {clean(finding.asset) or 'it'} are worth {_times(finding.value)} the account's margin, "
-        f"more than {_times(finding.limit)}"
+        f"all positions {which} are worth {_times(finding.value)} the account's margin, more than "
+        f"{_times(finding.limit)}"
     )
 
 
@@ -304,7 +307,7 @@ _GAPS: dict[GapKind, tuple[str, str, str]] = {
     GapKind.KEY: ("what the key may do", "there is none", "the exchange has not told; the testnet never does"),
     GapKind.LEVERAGE: (
         "the share of the margin",
-        "it is cross, and its leverage is not known",
-        "it is cross, and its leverage is not known",
+        "cross margin without a leverage; say `leverage = N` beside it",
+        "cross margin, and its leverage is not known",
     ),
 }

@@ -1,0 +1,277 @@
+"""``checkup``: habits that lead to liquidations, each with what to do about it."""
+
+import math
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+
+from monitor.cli.assess import MarkOption, evaluated, parse_marks
+from monitor.cli.common import (
+    ConfigOption,
+    JsonOption,
+    console,
+    counted,
+    globals_of,
+    guarded,
+    load,
+    misuse,
+    print_json,
+)
+from monitor.cli.held import find_held, find_inputs
+from monitor.cli.verdict import FINE, UNKNOWN, WARNING, WORDS
+from monitor.errors import ConfigError, MonitorError
+
+if TYPE_CHECKING:
+    from monitor.cli.held import Held
+    from monitor.config import Settings
+    from monitor.core.book import Book
+    from monitor.core.model import SubjectKey
+    from monitor.core.notices import Finding, Gap
+    from monitor.core.risk import Readings
+
+_NAMED = 3
+
+
+class Reported(msgspec.Struct, frozen=True):
+    """A finding with its figures and its words; figures as in ``monitor.core.checkup``."""
+
+    account: str
+    code: str
+    wallet: str
+    symbol: str
+    side: str
+    value: float | None
+    limit: float | None
+    price: float | None
+    remedy: float | None
+    asset: str
+    what: str
+    why: str
+    to_do: str
+
+
+class Unchecked(msgspec.Struct, frozen=True):
+    """What could not be looked at."""
+
+    account: str  # empty: accounts that are not known at all
+    kind: str  # orders, marks, moves, key, leverage or account
+    symbols: tuple[str, ...]
+    reason: str
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What ``checkup --json`` prints."""
+
+    accounts: dict[str, int]  # positions held, by account
+    priced: int  # positions whose figures are known
+    findings: tuple[Reported, ...]
+    unchecked: tuple[Unchecked, ...]
+
+    @property
+    def code(self) -> int:
+        """The exit code: 0 nothing found, 1 something, 3 nothing could be looked at."""
+        if self.findings:
+            return WARNING
+        return FINE if self.seen else UNKNOWN
+
+    @property
+    def seen(self) -> bool:
+        """Whether anything could be looked at: an account is known, and the figures of what it holds."""
+        return bool(self.accounts) and (bool(self.priced) or not sum(self.accounts.values()))
+
+
+@guarded
+def checkup(
+    context: typer.Context,
+    account: Annotated[
+        list[str] | None, typer.Option("--account", metavar="NAME", help="Only this one; may be repeated.")
+    ] = None,
+    config: ConfigOption = None,
+    mark: MarkOption = None,
+    *,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="One line for a monitoring system: exit code 0 ok, 1 findings, 3 unknown."),
+    ] = False,
+    json: JsonOption = False,
+) -> int:
+    """Look for habits that lead to liquidations: stops, leverage, margin and keys.
+
+    What accounts followed by their key hold is asked of the running daemon. Exit code 0: nothing was found,
+    1: something was, 2: misuse, 3: nothing could be looked at.
+    """
+    if check:
+        try:
+            report = _report(load(context, config), mark or (), account or ())
+        except MonitorError as error:
+            sys.stdout.write(f"CHECKUP {WORDS[UNKNOWN]} - {_one_line(error)}\n")
+            return UNKNOWN
+        sys.stdout.write(f"CHECKUP {WORDS[report.code]} - {_verdict(report)}\n")
+        return report.code
+    report = _report(load(context, config), mark or (), account or ())
+    if json or globals_of(context).json:
+        print_json(report)
+    else:
+        _print(report)
+    return report.code
+
+
+def _report(settings: "Settings", marks: Sequence[str], wanted: Sequence[str]) -> Report:
+    from monitor.core.checkup import by_weight
+    from monitor.core.checkup import check as look
+    from monitor.core.looked_at import Seen
+    from monitor.notify.findings import gap_words
+
+    names = (*(one.account for one in settings.accounts), *(one.name for one in settings.keyed))
+    for name in wanted:
+        if name not in names:
+            raise misuse("--account", repr(name[:40]), f"accounts: {', '.join(names)}")
+    held = find_held(settings, ask_daemon=True)
+    chosen = tuple(one for one in held.accounts if not wanted or one.account in wanted)
+    book, readings = _evaluated(held, parse_marks(marks))
+    found = look(
+        Seen(
+            accounts=chosen,
+            book=book,
+            readings=readings,
+            typical=_typical(held),
+            moves_left=_moves_left(held, book, readings),
+            around=held.surroundings,
+            rules=settings.engine.checkup,
+            advice=settings.engine.advice,
+        )
+    )
+    known = {one.account: len(one.positions) for one in chosen}
+    gaps = [
+        Unchecked(one.account, one.kind.value, one.symbols, gap_words(one)) for one in _worth_telling(found.gaps)
+    ]
+    if held.unknown and set(wanted or names) - known.keys():
+        gaps.append(Unchecked("", "account", (), held.unknown))
+    priced = sum(
+        not math.isnan(readings.cushion[wallet]) and book.wallets[wallet].key.account in known
+        for wallet in book.row_wallet.tolist()
+    )
+    findings = map(_reported, _by_account(by_weight(found.findings), known))
+    return Report(known, priced, tuple(findings), tuple(gaps))
+
+
+def _evaluated(held: "Held", given: dict[str, float]) -> "tuple[Book, Readings]":
+    """Return the book of all that is held; what has no mark is unknown, and no mistake."""
+    marks = {name: one.price for name, one in find_inputs(held, given).items()}
+    unknown = {symbol: math.nan for symbol in held.symbols if symbol not in marks}
+    return evaluated(held.accounts, held.tables, marks | unknown, held.corrections)
+
+
+def _typical(held: "Held") -> dict[str, float]:
+    if held.status is None:
+        return {}
+    views = held.status["engine"]["symbols"]
+    return {one["symbol"]: one["typical_move"] for one in views if one.get("typical_move") is not None}
+
+
+def _moves_left(held: "Held", book: "Book", readings: "Readings") -> "dict[SubjectKey, float]":
+    """Return how many typical hourly moves wallets have left; what such a move takes is the daemon's figure."""
+    import numpy as np
+
+    from monitor.core.model import SubjectKey
+    from monitor.core.moves import moves_left
+
+    if held.status is None:
+        return {}
+    deviation = np.full(len(book.wallets), np.nan)
+    for one in held.status["engine"]["wallets"]:
+        wallet = book.wallet_index.get(SubjectKey(one["account"], one["wallet"]))
+        if wallet is not None and one["moves_left"] and one["cushion"]:
+            deviation[wallet] = one["cushion"] / one["moves_left"]
+    left = moves_left(readings.cushion, deviation).tolist()
+    return {info.key: moves for info, moves in zip(book.wallets, left, strict=True) if not math.isnan(moves)}
+
+
+def _worth_telling(gaps: "Sequence[Gap]") -> "list[Gap]":
+    """Return the gaps without those that follow from another: where a price is missing, all figures are."""
+    from monitor.core.notices import GapKind
+
+    unpriced = {(one.account, symbol) for one in gaps if one.kind is GapKind.MARKS for symbol in one.symbols}
+    kept = []
+    for one in gaps:
+        symbols = one.symbols
+        if one.kind is GapKind.MOVES:
+            symbols = tuple(symbol for symbol in symbols if (one.account, symbol) not in unpriced)
+        if symbols or not one.symbols:
+            kept.append(msgspec.structs.replace(one, symbols=symbols))
+    return kept
+
+
+def _by_account(findings: "Sequence[Finding]", accounts: dict[str, int]) -> "list[Finding]":
+    order = list(accounts)
+    return sorted(findings, key=lambda one: order.index(one.account))
+
+
+def _reported(finding: "Finding") -> Reported:
+    from monitor.notify.findings import said
+
+    words = said(finding)
+    return Reported(
+        finding.account, finding.code.value, finding.wallet, finding.symbol, finding.side, finding.value,
+        finding.limit, finding.price, finding.remedy, finding.asset, words.what, words.why, words.do,
+    )  # fmt: skip
+
+
+def _print(report: Report) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    out = console()
+    for name in report.accounts:
+        mine = [one for one in report.findings if one.account == name]
+        if not mine:
+            continue
+        table = Table(
+            title=Text(name, "bold"), title_justify="left", box=None, show_header=False, padding=(0, 2, 0, 0)
+        )
+        table.add_column(no_wrap=True)
+        table.add_column(overflow="fold")
+        for one in mine:
+            table.add_row(Text(_about(one)), Text(one.what, "yellow"))
+            table.add_row("", Text(one.why, "dim"))
+            table.add_row("", Text(f"To do: {one.to_do}"))
+        out.print(table)
+        out.print()
+    for gap in report.unchecked:
+        where = f"{gap.account}: " if gap.account else ""
+        out.print(f"Not checked: {where}{gap.reason}.", markup=False, soft_wrap=True)
+    looked = f"{counted(sum(report.accounts.values()), 'position')} in {counted(len(report.accounts), 'account')}"
+    if report.findings:
+        out.print(f"{counted(len(report.findings), 'finding')}: {looked}.", markup=False)
+    else:
+        out.print(f"Nothing found: {looked}." if report.seen else "Nothing could be checked.", markup=False)
+
+
+def _about(one: Reported) -> str:
+    from monitor.notify.subjects import wallet_name
+
+    if one.symbol:
+        return f"{one.symbol} {one.side}"
+    return wallet_name(one.wallet) if one.wallet else "account"
+
+
+def _verdict(report: Report) -> str:
+    """Return the line of ``--check`` without its first words, performance data included."""
+    first = [f"{one.account} {_about(one)} {one.code.replace('_', ' ')}" for one in report.findings[:_NAMED]]
+    more = len(report.findings) - len(first)
+    text = ", ".join(first) + (f" +{more} more" if more else "")
+    text = text or ("nothing found" if report.seen else "nothing could be checked")
+    if report.unchecked:
+        text += f"; {counted(len(report.unchecked), 'check')} could not be made"
+    return f"{text} | findings={len(report.findings)} unchecked={len(report.unchecked)}"
+
+
+def _one_line(error: MonitorError) -> str:
+    text = str(error)
+    if isinstance(error, ConfigError):
+        text = f"{error.source}: {counted(len(error.problems), 'problem')}, see check-config"
+    # A bar would begin the performance data.
+    return " ".join(text.replace("|", "/").split())
