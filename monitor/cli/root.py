@@ -16,6 +16,7 @@ from monitor.cli import (
     audit,
     channels,
     check,
+    checkup,
     demo,
     doctor,
     drill,
@@ -25,9 +26,11 @@ from monitor.cli import (
     leverage,
     replay,
     service,
+    simulate,
     status,
 )
 from monitor.cli.common import Globals
+from monitor.cli.in_order import InOrder
 
 app = typer.Typer(
     name="position-monitor",
@@ -45,6 +48,8 @@ app.command("check-config")(check.check_config)
 app.command("assess")(assess.assess)
 app.command("explain")(explain.explain)
 app.command("leverage")(leverage.leverage)
+app.command("simulate", cls=InOrder)(simulate.simulate)
+app.command("checkup")(checkup.checkup)
 app.command("status")(status.status)
 app.command("audit")(audit.audit)
 app.command("history")(history.history)

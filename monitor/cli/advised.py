@@ -1,0 +1,69 @@
+"""What to do about wallets that are at warning or worse in a state that was only imagined."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from rich.console import Console
+from rich.text import Text
+
+from monitor.cli.operations import Stage
+from monitor.cli.remedy_steps import as_json
+from monitor.cli.tables import level_text, wallet_name
+from monitor.core.advice import prescribe
+from monitor.core.ladder import Grid, Rung
+from monitor.core.model import Level
+from monitor.core.notices import Facts, Prescription
+from monitor.core.report import number, worst_row
+from monitor.notify.remedies import remedy_lines
+
+
+class Advice(NamedTuple):
+    """What ends the level of a wallet."""
+
+    account: str
+    wallet: str
+    level: str
+    prescription: Prescription
+
+
+def advice_for(stage: Stage, grid: Grid, rung: Rung) -> Iterator[Advice]:
+    """Yield what to do about each wallet that is at warning or worse, in the book's order."""
+    for wallet, level in enumerate(rung.levels.tolist()):
+        key = grid.book.wallets[wallet].key
+        if level < Level.WARNING:
+            continue
+        prescription = prescribe(stage.case(*key))
+        if prescription is not None:
+            yield Advice(*key, Level(level).label, prescription)
+
+
+def told(advice: Advice) -> dict[str, Any]:
+    """Return advice for programs; levels are words."""
+    return advice._asdict() | {"prescription": as_json(advice.prescription)}
+
+
+def print_advice(out: Console, advice: Advice, grid: Grid, rung: Rung) -> None:
+    """Print it in the words of alerts."""
+    out.print()
+    name = f"{advice.account} {wallet_name(advice.wallet)} is then at "
+    out.print(Text.assemble(name, level_text(advice.level)))
+    for line in remedy_lines(_facts(advice, grid, rung)):
+        out.print(Text(f"  {line.label}: {line.text}"), soft_wrap=True)
+
+
+def _facts(advice: Advice, grid: Grid, rung: Rung) -> Facts:
+    book, readings = grid.book, rung.readings
+    wallet = next(i for i, info in enumerate(book.wallets) if info.key == (advice.account, advice.wallet))
+    row = worst_row(book, readings, wallet)
+    return Facts(
+        account=advice.account,
+        wallet=advice.wallet,
+        asset=book.wallets[wallet].asset,
+        symbol="" if row is None else book.positions[row].symbol,
+        side="" if row is None else book.positions[row].side.value,
+        positions=sum(book.positions[one].quantity > 0 for one in book.rows_of(wallet)),
+        liquidation_price=None if row is None else number(readings.liquidation_price[row]),
+        margin_ratio=number(readings.margin_ratio[wallet]),
+        liquidatable=bool(rung.liquidated[wallet]),
+        prescription=advice.prescription,
+    )

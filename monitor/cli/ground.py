@@ -1,0 +1,131 @@
+"""What commands that ask "what if" stand on: what is held, at which prices, and how these move."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from monitor.cli.assess import evaluated, parse_marks
+from monitor.cli.common import misuse
+from monitor.cli.held import find_held, find_inputs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from monitor.cli.held import Held
+    from monitor.config import Settings
+    from monitor.core.changed_moves import ChangedMoves, Measured
+    from monitor.core.ladder import Grid
+    from monitor.core.model import AccountSnapshot, BracketTable, SubjectKey
+    from monitor.core.scene import KnownMoves
+    from monitor.core.settings import EngineSettings
+    from monitor.core.surroundings import Surroundings
+
+
+class Ground(NamedTuple):
+    """Accounts and prices as they are, with the rates of collateral in the accounts."""
+
+    accounts: "tuple[AccountSnapshot, ...]"
+    tables: "Mapping[str, BracketTable]"
+    marks: "dict[str, float]"  # by symbol, each one held
+    settings: "EngineSettings"
+    corrections: "Mapping[SubjectKey, tuple[float, float]]"
+    surroundings: "Surroundings"
+    measured: "Measured"
+    moves: "ChangedMoves | None"  # None where nobody knows how prices move
+    unknown: str  # what is not shown and why; empty if nothing
+    shipped: tuple[str, ...]  # symbols whose tiers came with the program
+
+    @property
+    def known_moves(self) -> "KnownMoves | None":
+        """How prices move, for advice; of what they did together nothing is known here."""
+        import numpy as np
+
+        from monitor.core.scene import KnownMoves
+
+        typical = self.measured.typical
+        if not typical:
+            return None
+        return KnownMoves(tuple(typical), np.zeros((0, len(typical))), np.array(list(typical.values())))
+
+    def grid(self, accounts: "Sequence[AccountSnapshot]", marks: "Mapping[str, float]") -> "Grid":
+        """Return these accounts at these marks, judged by the same rules."""
+        from monitor.core.ladder import Grid
+
+        left = None if self.moves is None else self.moves.left
+        return Grid(accounts, self.tables, marks, self.settings, corrections=self.corrections, left=left)
+
+
+def find_ground(settings: "Settings", mark: Sequence[str], account: str = "") -> Ground:
+    """Return what is held; marks that are not given are asked of the running daemon, as ``explain`` does.
+
+    Args:
+        settings: the configuration.
+        mark: as typed.
+        account: the only one that is wanted; empty: all.
+
+    Raises:
+        ConfigError: a symbol held has no mark, a mark is of nothing held, or there is no such account.
+    """
+    from monitor.core.ladder import priced
+
+    given = parse_marks(mark)
+    held = find_held(settings, ask_daemon=any(symbol not in given for symbol in settings.symbols))
+    chosen = tuple(one for one in held.accounts if account in ("", one.account))
+    if not chosen:
+        words = ", ".join(one.account for one in held.accounts) or "none"
+        name = "--account" if account else "accounts"
+        found = repr(account[:60]) if account else "nothing that is known here"
+        raise misuse(name, found, f"accounts known: {words}", held.unknown)
+    inputs = find_inputs(held, given)
+    if strange := [name for name in given if name not in held.symbols and "@" not in name]:
+        words = ", ".join(sorted(held.symbols)) or "none"
+        raise misuse("--mark", f"a price of {strange[0]}", f"symbols held: {words}")
+    symbols = {position.symbol for one in chosen for position in one.positions}
+    prices = {name: one.price for name, one in inputs.items() if name in symbols or "@" in name}
+    _complete(held, chosen, prices)
+    accounts = tuple(priced(one, prices) for one in chosen)
+    marks = {name: prices[name] for name in symbols}
+    measured = _measured(held.status)
+    tables = {table.symbol: table for table in settings.tables}
+    return Ground(
+        accounts, held.tables, marks, settings.engine, held.corrections, held.surroundings, measured,
+        _moves(held, chosen, marks, measured), held.unknown,
+        tuple(sorted(name for name in symbols if name in tables and tables[name].origin == "shipped")),
+    )  # fmt: skip
+
+
+def _complete(held: "Held", chosen: "Sequence[AccountSnapshot]", prices: "Mapping[str, float]") -> None:
+    """Complain of symbols without a price, in the words of ``assess``."""
+    known = {name for account in chosen for name in (p.symbol for p in account.positions)}
+    evaluated(chosen, held.tables, {name: price for name, price in prices.items() if name in known})
+
+
+def _moves(
+    held: "Held", chosen: "Sequence[AccountSnapshot]", marks: "Mapping[str, float]", measured: "Measured"
+) -> "ChangedMoves | None":
+    """Return how wallets move; they were measured at the daemon's own marks, not at those that were typed in."""
+    from monitor.core.changed_moves import ChangedMoves
+    from monitor.core.ladder import priced
+
+    if not measured.typical:
+        return None
+    seen = {name: one.price for name, one in find_inputs(held, {}).items()}
+    accounts = [priced(account, seen) for account in chosen]
+    there = {name: seen.get(name, price) for name, price in marks.items()}
+    return ChangedMoves(*evaluated(accounts, held.tables, there, held.corrections), measured)
+
+
+def _measured(status: Any) -> "Measured":  # noqa: ANN401 - JSON
+    from monitor.core.changed_moves import Measured
+    from monitor.core.model import SubjectKey
+
+    engine = {} if status is None else status["engine"]  # another version's may lack what this one knows
+    typical = {
+        one["symbol"]: float(one["typical_move"]) for one in engine.get("symbols", ()) if one.get("typical_move")
+    }
+    # Cushion over moves left: what the joint returns of a wallet's prices came to, which only the daemon has.
+    deviation = {
+        SubjectKey(one["account"], one["wallet"]): one["cushion"] / one["moves_left"]
+        for one in engine.get("wallets", ())
+        if one.get("moves_left") and one.get("cushion")
+    }
+    return Measured(typical, deviation)

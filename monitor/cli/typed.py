@@ -1,0 +1,48 @@
+"""Moves and shares as people type them: percent with a sign, or plain fractions."""
+
+import math
+import re
+
+from monitor.cli.common import misuse
+
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
+
+
+def parse_move(option: str, text: str, whole: str) -> float:
+    """Return a move such as ``-5%`` or ``-0.05`` as a fraction above -1.
+
+    Args:
+        option: that it was given with.
+        text: the move.
+        whole: all that was given, for the error.
+
+    Raises:
+        ConfigError: it is none, is -100 % or less, or does not say whether it is percent.
+    """
+    number = number_of(text.removesuffix("%"))
+    allowed = "a move in percent or as a fraction"
+    if number is None:
+        raise misuse(option, repr(whole[:60]), allowed, "as in -5% or -0.05")
+    if not text.endswith("%"):
+        if abs(number) >= 1.0:
+            percent = f"{text}%, or {number / 100:+g} for the same as a fraction"
+            raise misuse(option, repr(whole[:60]), allowed, f"write {percent}")
+    else:
+        number /= 100.0
+    if number <= -1.0:
+        raise misuse(option, repr(whole[:60]), "a move above -100 %", "a price stays above 0")
+    return number
+
+
+def number_of(text: str) -> float | None:
+    """Return a plain finite number, None if it is none."""
+    if not _NUMBER.fullmatch(text):
+        return None
+    value = float(text)
+    return value if math.isfinite(value) else None
+
+
+def in_percent(move: float) -> str:
+    """Return a move with its sign, such as ``-5 %`` or ``+0.25 %``; no digit that counts is lost."""
+    size = round(move * 100.0, 2 if abs(move) >= 0.001 else 6)  # noqa: PLR2004 - a tenth of a percent
+    return f"{size or 0.0:+g} %" if size else "0 %"
