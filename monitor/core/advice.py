@@ -6,15 +6,16 @@ docs/decisions/0016 for what is assumed.
 """
 
 import math
+from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 
-from monitor.core.cuts import reduce_below
-from monitor.core.model import MULTI_WALLET, AccountSnapshot, Level, Position
+from monitor.core.cuts import Cutting
+from monitor.core.model import MULTI_WALLET, Level, Position
 from monitor.core.notices import After, Prescription, Remedy
-from monitor.core.search import first
 from monitor.core.spare import Spare, spare_of
 from monitor.core.steps import amount_of, step_of, steps_up
-from monitor.core.trial import Case, Change, Trial, copies_for, judge_of, leaving, left
+from monitor.core.trial import Case, Explored, Looked, Trial, as_it_is, copies_for, leaving, left, positions_in
 from monitor.core.whatif import add_margin, close, value_of
 
 _LOOKS = tuple(4.0**power for power in range(-5, 3))  # of what the wallet is about
@@ -39,22 +40,30 @@ def prescribe(case: Case) -> Prescription | None:
     Raises:
         BracketError: a symbol of the wallet has no tier table.
     """
-    held = [p for p in case.account.positions if p.quantity > 0 and case.account.wallet_of(p) == case.wallet]
+    held = positions_in(case.account, case.wallet)
     if not held:
         return None
     trial = Trial(case, case.account, copies_for(len(held)))
-    looked = trial.look([_as_it_is])
+    looked = trial.look([as_it_is])
     if math.isnan(looked.readings.cushion[looked.wallets[0]]):
         return None
     isolated = case.wallet.startswith("isolated:")
     asset = _asset_to_add(case, held)
     spare = spare_of(case, asset) if isolated else Spare(0.0)
-    first_aid = _remedy(case, trial, Level.WARNING, (asset, spare), 0.0)
-    remedies = (first_aid, _remedy(case, trial, Level.NOTICE, (asset, spare), first_aid.add))
+    adding, cutting = _Adding(case, trial, looked, asset), Cutting(case, trial, looked)
+    remedies: list[Remedy] = []
+    for below in (Level.WARNING, Level.NOTICE):
+        if left(looked, below):
+            now = trial.after(looked)
+            remedies.append(Remedy(below, add=0.0, lacking=0.0, added=now, cut=now))
+            continue
+        cuts, cut = cutting.reduce_below(below)
+        add, added = adding.raise_below(below)
+        remedies.append(Remedy(below, add, _lacking(add, spare), added, cuts, cut))
     return Prescription(
         asset=asset,
         isolated=isolated,
-        remedies=remedies,
+        remedies=tuple(remedies),
         taker_fee=case.settings.advice.taker_fee,
         slippage=case.settings.advice.slippage,
         spare=spare.most,
@@ -64,50 +73,39 @@ def prescribe(case: Case) -> Prescription | None:
     )
 
 
-def _remedy(case: Case, trial: Trial, below: Level, source: tuple[str, Spare], least: float | None) -> Remedy:
-    """Return what leaves one level; ``least`` is what the one before it needs added, None if nothing does."""
-    asset, spare = source
-    looked = trial.look([_as_it_is])
-    if left(looked, below):
-        return Remedy(below, add=0.0, lacking=0.0, added=trial.after(looked), cut=trial.after(looked))
-    reduced = reduce_below(case, below)
-    step = step_of(asset)
-    steps = None if least is None else _steps_to_add(case, trial, below, asset, steps_up(least, step))
-    if steps is None:
-        return Remedy(below, cuts=reduced.cuts, cut=reduced.after)
-    add = amount_of(steps, step)
-    return Remedy(
-        below,
-        add=add,
-        lacking=None
-        if spare.most is None
-        else float(max(Decimal(0), Decimal(repr(add)) - Decimal(repr(spare.most)))),
-        added=trial.after(trial.look([_adding(case, asset, add)])),
-        cuts=reduced.cuts,
-        cut=reduced.after,
-    )
+class _Adding:
+    """The search for the margin to add; levels are asked about from the worst on."""
+
+    def __init__(self, case: Case, trial: Trial, looked: Looked, asset: str) -> None:
+        self._step = step_of(asset)
+        readings, wallet = looked.readings, looked.wallets[0]
+        about = float(readings.maintenance_margin[wallet]) + abs(float(readings.cushion[wallet]))
+        self._unit = max(1, steps_up(about, self._step))
+        self._low = 0  # steps that are known not to be enough for any level still asked about
+        self._explored = Explored(
+            trial, lambda steps: partial(add_margin, wallet=case.wallet, amount=self._amount(steps), asset=asset)
+        )
+
+    def _amount(self, steps: int) -> float:
+        return amount_of(steps, self._step)
+
+    def raise_below(self, below: Level) -> tuple[float | None, After | None]:
+        """Return the least that has to be added to leave a level, and the wallet then; None if nothing does it."""
+        for shares in (_LOOKS, _FARTHER):
+            looks = [self._low + max(1, int(self._unit * share)) for share in shares]
+            steps = self._explored.first(leaving(below), (self._low, looks[-1]), looks)
+            if steps is not None:
+                self._low = steps - 1
+                return self._amount(steps), self._explored.after(steps)
+            self._low = looks[-1]
+        return None, None
 
 
-def _steps_to_add(case: Case, trial: Trial, below: Level, asset: str, least: int) -> int | None:
-    """Return the fewest steps to add that leave a level; ``least`` of them do for a worse one."""
-    step = step_of(asset)
-    looked = trial.look([_as_it_is])
-    wallet = looked.wallets[0]
-    about = float(looked.readings.maintenance_margin[wallet]) + abs(float(looked.readings.cushion[wallet]))
-    unit = max(1, steps_up(about, step))
-    judge = judge_of(trial, lambda steps: _adding(case, asset, amount_of(steps, step)), leaving(below))
-    low = max(0, least - 1)
-    for shares in (_LOOKS, _FARTHER):
-        numbers = [low + max(1, int(unit * share)) for share in shares]
-        found = first(judge, (low, numbers[-1]), numbers, trial.copies)
-        if found is not None:
-            return found
-        low = numbers[-1]
-    return None
-
-
-def _adding(case: Case, asset: str, amount: float) -> Change:
-    return lambda part: add_margin(part, case.wallet, amount, asset=asset)
+def _lacking(add: float | None, spare: Spare) -> float | None:
+    """Return how much of an amount is not spare, without what floats would leave of the difference."""
+    if add is None or spare.most is None:
+        return None
+    return float(max(Decimal(0), Decimal(repr(add)) - Decimal(repr(spare.most))))
 
 
 def _alone(case: Case, trial: Trial, position: Position, remedy: Remedy) -> After | None:
@@ -119,7 +117,7 @@ def _alone(case: Case, trial: Trial, position: Position, remedy: Remedy) -> Afte
     return trial.after(trial.look([lambda part: close(part, position, quantity, mark, rules).account]))
 
 
-def _asset_to_add(case: Case, held: list[Position]) -> str:
+def _asset_to_add(case: Case, held: Sequence[Position]) -> str:
     """Return the wallet's asset; of one that takes several, that of its largest positions."""
     if case.wallet != MULTI_WALLET:
         return held[0].margin_asset
@@ -128,7 +126,3 @@ def _asset_to_add(case: Case, held: list[Position]) -> str:
         notional = value_of(p, p.quantity, case.marks[p.symbol])
         worth[p.margin_asset] = worth.get(p.margin_asset, 0.0) + notional
     return max(sorted(worth), key=worth.__getitem__)
-
-
-def _as_it_is(part: AccountSnapshot) -> AccountSnapshot:
-    return part

@@ -159,6 +159,28 @@ def patch(book: Book, accounts: Sequence[AccountSnapshot]) -> bool:
     return True
 
 
+@np.errstate(divide="ignore", invalid="ignore", over="ignore")
+def amend(book: Book, positions: Mapping[int, Position], balances: Mapping[int, float]) -> None:
+    """Change some rows and slots in place; rates stay as they are.
+
+    Quicker than ``patch`` for whoever knows what changed, and unknown to it: a book is amended or patched.
+
+    Args:
+        book: to change.
+        positions: by row; they differ from the row's in quantity, entry price and margin at most.
+        balances: wallet balance by slot.
+    """
+    for slot, balance in balances.items():
+        book.slot_balance[slot] = balance
+    for row, position in positions.items():
+        book.positions[row] = position
+    if positions:
+        _fill_rows(book, np.array(list(positions), dtype=np.intp))
+        if book.joint.rows.size:
+            book.joint = _gather(book, book.joint)
+    _fill_wallets(book)
+
+
 def set_rates(book: Book, marks: Floats) -> None:
     """Value collateral at these rates; one that is not known keeps its last value.
 

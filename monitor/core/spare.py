@@ -4,9 +4,9 @@ import math
 from typing import NamedTuple
 
 from monitor.core.model import MULTI_WALLET, Level, Source
-from monitor.core.search import Look, first
+from monitor.core.search import Look
 from monitor.core.steps import amount_of, step_of, steps_down
-from monitor.core.trial import COPIES, Case, Change, Looked, Trial, judge_of
+from monitor.core.trial import COPIES, Case, Change, Explored, Looked, Trial, as_it_is, positions_in
 from monitor.core.whatif import add_margin
 
 BALANCE = "balance"  # of the cross wallet, less what open orders and its own positions require
@@ -38,10 +38,10 @@ def spare_of(case: Case, asset: str) -> Spare:
         return Spare(None)
     wallet = MULTI_WALLET if account.multi_assets else f"cross:{asset}"
     beside = case._replace(wallet=wallet)
-    trial = Trial(beside, account)
-    looked = trial.look([lambda part: part])
+    held = positions_in(account, wallet)
     required = 0.0
-    if trial.positions:
+    if held:
+        looked = Trial(beside, account).look([as_it_is])
         required = float(looked.readings.maintenance_margin[looked.wallets[0]])
         if math.isnan(required) or math.isnan(looked.readings.cushion[looked.wallets[0]]):
             return Spare(None)
@@ -52,7 +52,7 @@ def spare_of(case: Case, asset: str) -> Spare:
     most, limited_by = min(bounds)
     step = step_of(asset)
     steps = steps_down(most, step)
-    if trial.positions and steps:
+    if held and steps:
         safe = _without_warning(beside, asset, steps)
         if safe < steps:
             return Spare(amount_of(safe, step), WARNING)
@@ -61,19 +61,16 @@ def spare_of(case: Case, asset: str) -> Spare:
 
 def _without_warning(case: Case, asset: str, most: int) -> int:
     """Return how many steps, of ``most``, can leave a cross wallet without any condition of warning."""
-    trial = Trial(case, case.account, COPIES)
     step = step_of(asset)
 
     def taken(steps: int) -> Change:
         return lambda part: add_margin(part, case.wallet, -amount_of(steps, step), asset=asset)
 
-    judge = judge_of(trial, taken, _risen)
-    if judge([0])[0].holds:
-        return 0
-    worse = first(judge, (0, most), [most * (i + 1) // COPIES for i in range(COPIES)], COPIES)
-    return most if worse is None else worse - 1
+    explored = Explored(Trial(case, case.account, COPIES), taken)
+    worse = explored.first(_risen, (-1, most), [most * i // COPIES for i in range(COPIES)])
+    return most if worse is None else max(0, worse - 1)
 
 
-def _risen(looked: Looked, copy: int) -> Look:
+def _risen(looked: Looked) -> Look:
     """Return whether a wallet would be at warning or worse; its leeway is the other way round."""
-    return Look(bool(looked.hit[_RISEN, copy].any()), -float(looked.leeway[_RISEN, copy].min()))
+    return Look(bool(looked.hit[_RISEN, 0].any()), -float(looked.leeway[_RISEN, 0].min()))

@@ -5,23 +5,23 @@ many positions others hold. What is changed is an account (``monitor.core.whatif
 formulas and the conditions of every tick.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
-from monitor.core.book import Bools, Floats
-from monitor.core.compile import compile_book, correct, patch, set_rates, table_of
-from monitor.core.model import AccountSnapshot, BracketTable, Level, Lot, Position, SubjectKey
+from monitor.core.book import Book, Bools, Floats
+from monitor.core.compile import amend, compile_book, correct, set_rates, table_of
+from monitor.core.model import AccountSnapshot, BracketTable, Level, Lot, MarginMode, Position, SubjectKey
 from monitor.core.moves import moves_left
 from monitor.core.notices import After
 from monitor.core.report import number, worst_row
 from monitor.core.risk import Readings, evaluate
 from monitor.core.rules import Thresholds, compile_thresholds, conditions, leeway
 from monitor.core.scene import KnownMoves
-from monitor.core.search import Judge, Look
+from monitor.core.search import Look, first
 from monitor.core.settings import EngineSettings
 from monitor.core.surroundings import FundsKnown
 from monitor.core.wallet_moves import cushion_deltas, cushion_deviations
@@ -29,7 +29,7 @@ from monitor.core.wallet_moves import cushion_deltas, cushion_deviations
 _LEVELS = len(Level) - 1
 COPIES = 8  # looked at in one go; more take longer than the rounds they save
 _MOST_ROWS = 64  # of all copies together
-Change = Callable[[AccountSnapshot], AccountSnapshot]
+Change = Callable[[AccountSnapshot], AccountSnapshot]  # amounts of a wallet's part of an account
 
 
 class Case(NamedTuple):
@@ -55,6 +55,9 @@ class Looked(NamedTuple):
     leeway: Floats  # (8, copies), as ``rules.leeway``
 
 
+Verdict = Callable[[Looked], Look]  # on the first of the copies
+
+
 class Trial:
     """Copies of one wallet of an account, at fixed marks.
 
@@ -64,33 +67,25 @@ class Trial:
 
     def __init__(self, case: Case, account: AccountSnapshot, copies: int = 1) -> None:
         self.part = part_of(account, case.wallet)
-        name, self._wallet = account.account, case.wallet
+        self.copies = copies  # how many changes can be looked at in one go
+        name, wallet = account.account, case.wallet
         tables = {
             symbol: case.tables[table_of(name, symbol, case.tables)]
             for symbol in {p.symbol for p in self.part.positions}
         }
         # The first keeps its name, because settings may be made for it.
-        names = [name, *(f"{name}#{i}" for i in range(1, copies))]
-        self._base = [msgspec.structs.replace(self.part, account=one) for one in names]
-        self._book = compile_book(self._base, tables)
-        self._at = [self._book.wallet_index[SubjectKey(one, case.wallet)] for one in names]
-        if (correction := case.corrections.get(SubjectKey(name, case.wallet))) is not None:
-            correct(self._book, {SubjectKey(one, case.wallet): correction for one in names})
-        self._limits = _spread(compile_thresholds(self._book, case.settings), self._at[0], len(self._book.wallets))
-        watched = self._book.watched
-        self._marks = np.array([case.marks.get(watch, np.nan) for watch in watched])
+        keys = [SubjectKey(name if i == 0 else f"{name}#{i}", wallet) for i in range(copies)]
+        accounts = [msgspec.structs.replace(self.part, account=key.account) for key in keys]
+        self._book = book = compile_book(accounts, tables)
+        self._at = [book.wallet_index[key] for key in keys]
+        self._places = [_Places(book, at) for at in self._at]
+        self._marks = np.array([case.marks.get(name, np.nan) for name in book.watched])
+        set_rates(book, self._marks)
+        self._correction = case.corrections.get(keys[0])
+        self._before = part_of(case.account, wallet)  # what corrections were found with
+        self._limits = _spread(compile_thresholds(book, case.settings), self._at[0], len(book.wallets))
         moves = case.moves if self._limits.uses_moves else None
-        self._moves = None if moves is None else moves.of(watched)
-
-    @property
-    def copies(self) -> int:
-        """How many changes can be looked at in one go."""
-        return len(self._base)
-
-    @property
-    def positions(self) -> tuple[Position, ...]:
-        """The wallet's positions."""
-        return self.part.positions
+        self._moves = None if moves is None else moves.of(book.watched)
 
     def look(self, changes: Sequence[Change]) -> Looked:
         """Return what the wallet would be like after each of these changes, at most as many as there are copies.
@@ -98,27 +93,30 @@ class Trial:
         A change gets the wallet's part of the account and returns it with other amounts: no position or asset is
         added to it or taken from it.
         """
-        changed = [change(base) for change, base in zip(changes, self._base, strict=False)]
         book = self._book
-        if not patch(book, [*changed, *self._base[len(changed) :]]):
-            raise ValueError("a change of a trial adds or removes no position and no asset")
-        set_rates(book, self._marks)
+        changed = [change(self.part) for change in changes]
+        rows: dict[int, Position] = {}
+        balances: dict[int, float] = {}
+        for places, part in zip(self._places, changed, strict=False):
+            places.put(part, book, rows, balances)
+        amend(book, rows, balances)
+        at = self._at[: len(changed)]
+        if self._correction is not None:
+            less, extra = self._correction
+            shares = [_share(self._before, part) for part in changed]
+            keys = [book.wallets[wallet].key for wallet in at]
+            correct(book, {k: (less * share, extra * share) for k, share in zip(keys, shares, strict=True)})
         readings = evaluate(book, self._marks)
         left = None
         if self._moves is not None:
             deltas = cushion_deltas(book, readings)
             deviation = cushion_deviations(book, deltas, self._moves.returns, self._moves.typical)
             left = moves_left(readings.cushion, deviation)
-        at = self._at[: len(changed)]
-        return Looked(
-            readings,
-            at,
-            conditions(book, self._limits, readings, left)[:, at],
-            leeway(book, self._limits, readings, left)[:, at],
-        )
+        hit = conditions(book, self._limits, readings, left)
+        return Looked(readings, at, hit[:, at], leeway(book, self._limits, readings, left)[:, at])
 
     def after(self, looked: Looked, copy: int = 0) -> After:
-        """Return the figures of one copy that was just looked at."""
+        """Return the figures of one copy that was looked at."""
         readings, wallet = looked.readings, looked.wallets[copy]
         row = worst_row(self._book, readings, wallet)
         return After(
@@ -129,22 +127,64 @@ class Trial:
         )
 
 
-def judge_of(trial: Trial, change_of: Callable[[int], Change], verdict: Callable[[Looked, int], Look]) -> Judge:
-    """Return a judge of numbers: each is a change of the wallet, and the verdict is about what it becomes."""
+class _Places:
+    """Where the positions and balances of one copy stand in the columns."""
 
-    def judge(numbers: Sequence[int]) -> list[Look]:
-        found: list[Look] = []
-        for some in batched(numbers, trial.copies):
-            looked = trial.look([change_of(number) for number in some])
-            found += [verdict(looked, i) for i in range(len(some))]
-        return found
+    def __init__(self, book: Book, wallet: int) -> None:
+        self._rows = {(book.positions[row].symbol, book.positions[row].side): row for row in book.rows_of(wallet)}
+        first = int(book.wallet_slots[wallet])
+        slots = int(np.count_nonzero(book.slot_wallet == wallet))
+        self._isolated = book.wallets[wallet].mode is MarginMode.ISOLATED
+        self._slots = {book.slot_assets[slot]: slot for slot in range(first, first + slots)}
 
-    return judge
+    def put(
+        self, part: AccountSnapshot, book: Book, rows: dict[int, Position], balances: dict[int, float]
+    ) -> None:
+        """Add what differs from the book to these rows and balances."""
+        for position in part.positions:
+            row = self._rows[position.symbol, position.side]
+            if position is not book.positions[row]:
+                rows[row] = position
+            if self._isolated:
+                balances[self._slots[position.margin_asset]] = position.margin
+        if not self._isolated:
+            for asset, slot in self._slots.items():
+                balances[slot] = part.balances[asset]
 
 
-def leaving(below: Level) -> Callable[[Looked, int], Look]:
+class Explored:
+    """Changes by number, each looked at once, whichever level is asked about."""
+
+    def __init__(self, trial: Trial, change_of: Callable[[int], Change]) -> None:
+        self._trial = trial
+        self._change_of = change_of
+        self._found: dict[int, Looked] = {}
+
+    def first(self, verdict: Verdict, span: tuple[int, int], looks: Iterable[int]) -> int | None:
+        """Return the first number in a span that the verdict holds of, as ``search.first`` has it."""
+
+        def judge(numbers: Sequence[int]) -> list[Look]:
+            new = [one for one in numbers if one not in self._found]
+            for some in batched(new, self._trial.copies):
+                looked = self._trial.look([self._change_of(one) for one in some])
+                for i, one in enumerate(some):
+                    self._found[one] = looked._replace(
+                        wallets=looked.wallets[i : i + 1], hit=looked.hit[:, i : i + 1],
+                        leeway=looked.leeway[:, i : i + 1],
+                    )  # fmt: skip
+            return [verdict(self._found[one]) for one in numbers]
+
+        known = (one for one in self._found if span[0] < one < span[1])
+        return first(judge, span, [*looks, *known], self._trial.copies)
+
+    def after(self, number: int) -> After:
+        """Return the figures after a change that was looked at."""
+        return self._trial.after(self._found[number])
+
+
+def leaving(below: Level) -> Verdict:
     """Return the verdict of whether a level and all that are worse would be left."""
-    return lambda looked, copy: Look(left(looked, below, copy), to_leave(looked, below, copy))
+    return lambda looked: Look(left(looked, below), to_leave(looked, below))
 
 
 def left(looked: Looked, below: Level, copy: int = 0) -> bool:
@@ -155,6 +195,16 @@ def left(looked: Looked, below: Level, copy: int = 0) -> bool:
 def to_leave(looked: Looked, below: Level, copy: int = 0) -> float:
     """Return by how much a level and all that are worse would be left; below 0 where they are kept."""
     return float(looked.leeway[_LEVELS + below - 1 :, copy].min())
+
+
+def as_it_is(part: AccountSnapshot) -> AccountSnapshot:
+    """Return a wallet unchanged."""
+    return part
+
+
+def positions_in(account: AccountSnapshot, wallet: str) -> tuple[Position, ...]:
+    """Return the positions of a size above zero in a wallet of an account."""
+    return tuple(p for p in account.positions if p.quantity > 0 and account.wallet_of(p) == wallet)
 
 
 def copies_for(positions: int) -> int:
@@ -176,6 +226,13 @@ def part_of(account: AccountSnapshot, wallet: str) -> AccountSnapshot:
     for leg in legs:
         balances.setdefault(leg.margin_asset, 0.0)
     return msgspec.structs.replace(account, positions=legs, balances=balances)
+
+
+def _share(before: AccountSnapshot, after: AccountSnapshot) -> float:
+    """Return how much of its most lasting position a wallet keeps: so much of a correction stays with it."""
+    had = {(p.symbol, p.side): p.quantity for p in before.positions if p.quantity > 0}
+    shares = (p.quantity / had[p.symbol, p.side] for p in after.positions if (p.symbol, p.side) in had)
+    return max(shares, default=0.0)
 
 
 def batched(numbers: Sequence[int], size: int) -> Iterator[Sequence[int]]:
