@@ -27,6 +27,7 @@ from monitor.binance.account_values import (
     FullReply,
     TierCache,
 )
+from monitor.binance.around_account import AccountAround
 from monitor.binance.backoff import pause_s
 from monitor.binance.snapshot import UNKNOWN_CONTRACT
 from monitor.binance.stream_watch import StreamWatch
@@ -41,6 +42,7 @@ from monitor.binance.user_wire import (
     LeverageUpdate,
     Malformed,
     ModeUpdate,
+    OrderUpdate,
     UserDecoder,
 )
 from monitor.core.events import AccountState, MarginCall, OrderForced, Reconciled, Snapshot
@@ -108,6 +110,7 @@ class AccountFollower:
         self._tiers = Tiers(account, rest, cache, inbox, clock=clock, timings=timings)
         self._key = KeyGuard(rest, clock, refuse=refuse_trading_key, timings=timings)
         self._contracts = Contracts(account, rest, timings)
+        self._around = AccountAround(account, rest, inbox=inbox, clock=clock)
         self._tracked = TrackedAccount({})
         self._last = last
         self._decoder = UserDecoder()
@@ -138,11 +141,12 @@ class AccountFollower:
         self._told: tuple[str, bool] | None = None  # the reason last complained of, and whether it was final
 
     def jobs(self) -> Sequence[Job]:
-        """Return what must run for this account: its stream, its REST, and the watch that wakes both."""
+        """Return what must run for this account: stream, REST, the watch that wakes both, what is around."""
         return [
             Job(f"account-{self._account}-stream", self._stream.run),
             Job(f"account-{self._account}-rest", self._run, self._rest_beat),
             Job(f"account-{self._account}-watch", self._watch, self._watch_beat),
+            self._around.job(),
         ]
 
     def refresh_brackets(self, symbol: str) -> None:
@@ -172,6 +176,7 @@ class AccountFollower:
             tables_as_of=self._tiers.as_of,
             stream_missing_s=self._stream.missing_s(now_s),
             event_age_s=self._heard.event_age_s(now_s),
+            around=self._around.stats(),
         )
 
     def _state(self) -> str:
@@ -212,6 +217,7 @@ class AccountFollower:
         """Do what is due now."""
         now_s = self._clock.mono_s()
         excess = await self._key.excess()
+        self._around.key(self._key.known, self._key.told_s)
         if excess:
             self._stream.rest()
             raise AccountUnavailableError(excess, _KEY_HINT, fatal=True)
@@ -307,6 +313,8 @@ class AccountFollower:
             return
         self._tiers.need({position.symbol for position in snapshot.positions})
         self._inbox.post(Snapshot(snapshot, RECONCILE))
+        self._around.described(snapshot)
+        self._around.funds(reply.funds)
         # Between new tiers and their arrival here, a difference would be about the tiers.
         if not self._tiers.is_due(self._clock.mono_s()):
             self._audit(reply, held_back=merge.held_back)
@@ -365,8 +373,8 @@ class AccountFollower:
                 self._ask("mode")
             case CallUpdate(event_ms=at_ms, legs=legs, cross_balance=cross):
                 self._inbox.post(MarginCall(self._account, at_ms, legs, cross))
-            case ForcedUpdate():
-                self._inbox.post(_forced(self._account, event))
+            case ForcedUpdate() | OrderUpdate():
+                self._ordered(event)
             case KeyExpired():
                 self._stream.renew(KEY_EXPIRED)
             case Malformed():
@@ -381,12 +389,18 @@ class AccountFollower:
             self._heard.event(self._clock.mono_s())
             self._unproved = False
 
+    def _ordered(self, event: ForcedUpdate | OrderUpdate) -> None:
+        self._around.stir(event.symbol)
+        if isinstance(event, ForcedUpdate):
+            self._inbox.post(_forced(self._account, event))
+
     def _apply(self, event: AccountUpdate | LeverageUpdate, cause: str) -> None:
         if self._recorded is not None and len(self._recorded) < _MOST_RECORDED:
             self._recorded.append(event)
         applied, snapshot = self._tracked.apply(event), self._tracked.snapshot
         if applied.changed and snapshot is not None:
             self._inbox.post(Snapshot(snapshot, cause))
+            self._around.described(snapshot)
             if self._tiers.need({position.symbol for position in snapshot.positions}):
                 self._wake.set()
         if applied.ask:
@@ -406,6 +420,7 @@ class AccountFollower:
             self._failing_s = begun_s
         pause = pause_s(0.0, self._failures, self._rng.random(), timings.rest_pauses)
         self._embargo_s = now_s + max(pause, timings.fatal_again_s if error.fatal else error.wait_s)
+        self._around.wait(self._embargo_s)
         self._due_s = min(self._due_s, self._embargo_s)  # what failed may have been the reconcile
 
     def _watch_stream(self) -> None:

@@ -23,6 +23,7 @@ class KeyGuard:
 
     def __init__(self, rest: AccountRest, clock: Clock, *, refuse: bool, timings: AccountTimings) -> None:
         self.known: Permissions | None = None
+        self.told_s = 0.0  # when that was said
         self._rest = rest
         self._clock = clock
         self._refuse = refuse
@@ -44,7 +45,8 @@ class KeyGuard:
                 # last answer said stays true until another.
                 self._due_s = now_s + self._timings.permissions_again_s
             else:
-                self.known = self.known if found is None else found
+                if found is not None:
+                    self.known, self.told_s = found, self._clock.mono_s()
         return self._excess()
 
     def _excess(self) -> str:

@@ -1,6 +1,6 @@
 """REST as an account is followed by it: what the client returns, and its errors in one form."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -9,12 +9,14 @@ import structlog
 from monitor.binance.account_fetch import bracket_tables, fetch_account
 from monitor.binance.account_state import Contract
 from monitor.binance.account_values import AccountUnavailableError, FullReply, Permissions
+from monitor.binance.around_orders import OpenOrders
 from monitor.binance.rest import RestClient
-from monitor.binance.rest_errors import RESTRICTED, todo
+from monitor.binance.rest_errors import NOT_FOUND, RESTRICTED, todo
+from monitor.binance.rest_rows import AdlQuantile, ExchangeInfo
 from monitor.binance.snapshot import contracts_of
 from monitor.binance.user_wire import ForcedUpdate, forced_kind, forced_name, side_of
 from monitor.binance.weights import BLOCKED, WeightBudget
-from monitor.core.model import BracketTable
+from monitor.core.model import BracketTable, Market
 from monitor.errors import (
     KeyRefusedError,
     ListenKeyError,
@@ -36,13 +38,23 @@ class AccountClient:
         rest: the client of its market, with its key; whoever made it closes it.
         budget: the one its requests are counted in.
         clock: to say how long a limit holds.
+        on_rules: told the market's rules whenever they were asked for.
     """
 
-    def __init__(self, account: str, rest: RestClient, budget: WeightBudget, clock: Clock) -> None:
+    def __init__(
+        self,
+        account: str,
+        rest: RestClient,
+        budget: WeightBudget,
+        clock: Clock,
+        *,
+        on_rules: Callable[[ExchangeInfo], None] | None = None,
+    ) -> None:
         self._account = account
         self._rest = rest
         self._budget = budget
         self._clock = clock
+        self._on_rules = on_rules
         self._contracts: Mapping[str, Contract] = {}
         self._faulty: frozenset[str] = frozenset()  # symbols whose tiers were told to be unusable
 
@@ -63,7 +75,10 @@ class AccountClient:
     async def contracts(self) -> Mapping[str, Contract]:
         """Return the static facts of every symbol of the account's market; limits are learnt on the way."""
         with self._translated():
-            self._contracts = contracts_of(await self._rest.exchange_info(), self._rest.market)
+            rules = await self._rest.exchange_info()
+        self._contracts = contracts_of(rules, self._rest.market)
+        if self._on_rules is not None:
+            self._on_rules(rules)
         return self._contracts
 
     async def tables(self) -> Sequence[BracketTable]:
@@ -99,6 +114,26 @@ class AccountClient:
                 at_ms = row.update_time or row.time
                 found.append(ForcedUpdate(at_ms, order, symbol, side, kind, row.executed_qty, row.avg_price))
         return found
+
+    async def open_orders(self, symbol: str | None) -> OpenOrders:
+        """Return what waits of one symbol, or of all, asked for with weight that nobody else needs."""
+        with self._translated():
+            plain = await self._rest.open_orders(symbol, spare=True)
+            unread = self._rest.left_out("openOrders")
+            try:
+                conditional = await self._rest.open_algo_orders(symbol, spare=True)
+                unread |= self._rest.left_out("openAlgoOrders")
+            except RestError as error:
+                # Coin-margined stops were plain orders until the exchange moved them, market by market.
+                if self._rest.market is not Market.COINM or error.reason != NOT_FOUND:
+                    raise
+                conditional = ()
+        return OpenOrders(plain, conditional, unread)
+
+    async def adl(self) -> Sequence[AdlQuantile]:
+        """Return places in the queue for auto-deleveraging, asked for with weight that nobody else needs."""
+        with self._translated():
+            return await self._rest.adl_quantile(spare=True)
 
     async def permissions(self) -> Permissions | None:
         """Return what the key may do; None where that cannot be known."""

@@ -6,10 +6,12 @@ from typing import Final, Protocol
 import msgspec
 
 from monitor.binance.account_state import Contract, Reply
+from monitor.binance.around_values import AroundRest, PartStats
 from monitor.binance.backoff import DEFAULT_BOUNDS, PauseBounds
 from monitor.binance.transport import ConnectSettings
 from monitor.binance.user_wire import ForcedUpdate
 from monitor.core.model import BracketTable, ExchangeFigures
+from monitor.core.surroundings import FundsKnown
 from monitor.errors import MonitorError
 
 TRADING_KEY: Final = "key_can_trade"
@@ -47,6 +49,11 @@ class FullReply(Reply, Protocol):
         """Whether the parts of the reply describe the same moment."""
         ...
 
+    @property
+    def funds(self) -> FundsKnown | None:
+        """What could be moved; None where the reply does not say."""
+        ...
+
 
 class Keys(Protocol):
     """Listen keys. They are secrets."""
@@ -67,7 +74,7 @@ class Permissions(msgspec.Struct, frozen=True):
     can_withdraw: bool
 
 
-class AccountRest(Keys, Protocol):
+class AccountRest(Keys, AroundRest, Protocol):
     """What REST says of one account. Every coroutine raises AccountUnavailableError."""
 
     async def contracts(self) -> Mapping[str, Contract]:
@@ -176,3 +183,4 @@ class AccountStats(msgspec.Struct, frozen=True):
     tables_as_of: str  # ISO date, empty if there are none
     stream_missing_s: float = 0.0  # how long no private stream has been open though one is wanted
     event_age_s: float | None = None  # of the last event of the private stream, None before the first
+    around: dict[str, PartStats] = {}  # how old what is known around its positions is: funds, orders, adl, key

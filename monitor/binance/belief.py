@@ -104,3 +104,13 @@ def unreadable(raw: bytes, where: str, error: Exception) -> WireError:
     text = raw.strip()
     closing = {b"{": b"}", b"[": b"]"}.get(text[:1])
     return WireError(where, TRUNCATED if closing and not text.endswith(closing) else NOT_JSON)
+
+
+def amount_or_none(value: object) -> float | None:
+    """Return an amount told as text or number; None for anything else, of what no reading hangs on."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    try:
+        return float(believable_amount(value, ""))
+    except WireError:
+        return None

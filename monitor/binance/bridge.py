@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 import structlog
 
+from monitor.binance.around_market import MarketAround
 from monitor.binance.bridge_values import DEFAULT_BRIDGE_TIMINGS, BridgeStats, BridgeTimings
 from monitor.binance.crosscheck import CrossCheck, StreamFeed
 from monitor.binance.endpoints import is_rate
@@ -43,6 +44,7 @@ class Bridge:
         rng: chance for the jitter of pauses and the moment of comparisons.
         budget: of the address, shared with everybody behind it.
         timings: how soon and how often.
+        around: told what the replies hold beside marks.
     """
 
     def __init__(
@@ -56,15 +58,18 @@ class Bridge:
         rng: Random,
         budget: WeightBudget,
         timings: BridgeTimings = DEFAULT_BRIDGE_TIMINGS,
+        around: MarketAround | None = None,
     ) -> None:
         self._market = market
         self._feed = feed
         self._inbox = inbox
         self._clock = clock
         self._timings = timings
-        self._rest = RestMarks(market, rest, clock=clock, rng=rng, budget=budget)
+        self._around = around
+        answered, on_rules = (None, None) if around is None else (around.take_marks, around.take_rules)
+        self._rest = RestMarks(market, rest, clock=clock, rng=rng, budget=budget, answered=answered)
         self._check = CrossCheck(feed, self._rest, inbox=inbox, clock=clock, rng=rng, timings=timings)
-        self._sessions = Sessions(rest, clock)
+        self._sessions = Sessions(rest, clock, on_rules)
         self._still: dict[str, float] = {}  # marks of silent symbols at the beginning of their silence
         self._unmoved: set[str] = set()  # at the last poll
         self._at_rest: dict[str, float] = {}  # when that was last seen, by symbol
@@ -84,6 +89,7 @@ class Bridge:
             Job(f"bridge-{name}", self.run),
             Job(f"crosscheck-{name}", self._check.run),
             Job(f"sessions-{name}", self._learn),
+            *(self._around.jobs() if self._around is not None else ()),
         ]
 
     def set_symbols(self, names: Iterable[str]) -> None:
@@ -93,6 +99,8 @@ class Bridge:
             for gone in known.keys() - watched:
                 del known[gone]
         self._check.set_symbols(watched)
+        if self._around is not None:
+            self._around.set_symbols(watched)
 
     async def run(self) -> None:
         """Look for ever."""
@@ -204,4 +212,5 @@ class Bridge:
             worst_symbol=symbol,
             distrusted=dict(self._check.distrusted),
             hosts=self._rest.hosts(),
+            around=None if self._around is None else self._around.stats(),
         )

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from monitor.binance.around_market import MarketStats
 from monitor.binance.candidates import CandidateReport
 
 
@@ -38,3 +39,4 @@ class BridgeStats(msgspec.Struct, frozen=True):
     worst_symbol: str
     distrusted: dict[str, str]  # symbols whose stream is wrong, and why
     hosts: tuple[CandidateReport, ...] = ()  # of REST
+    around: MarketStats | None = None

@@ -4,6 +4,7 @@ Every method raises RestError (see ``rest_errors``) where the exchange refuses o
 where its answer cannot be believed. Long, because there is a method for each endpoint and little else.
 """
 
+from collections.abc import Mapping
 from random import Random
 from typing import Final, NamedTuple, TypeVar
 
@@ -17,7 +18,7 @@ from monitor.binance.keys import Credentials, KeyKind
 from monitor.binance.rest_call import Api, Call, Caller, Params
 from monitor.binance.rest_errors import HTML, NOT_FOUND, PORTFOLIO_HINT, PORTFOLIO_MARGIN
 from monitor.binance.weights import LONGEST_WAIT_S, WeightBudget
-from monitor.binance.wire import decode_premium_index
+from monitor.binance.wire import NextFunding, decode_premium_index
 from monitor.core.model import Market, MarkTick
 from monitor.errors import KeyRefusedError, PortfolioMarginError, RestError, WireError
 from monitor.ports import Clock
@@ -56,7 +57,8 @@ class Permissions(NamedTuple):
 class RestClient:
     """One market of one environment, for one account or for nobody in particular.
 
-    ``rows_left_out`` counts what replies were taken without.
+    ``rows_left_out`` counts what replies were taken without; ``funding`` is the next one by symbol, as the newest
+    reply about marks told beside them.
 
     Use it only within a running loop, and close it. Nothing is sent before the first method is called.
 
@@ -94,6 +96,7 @@ class RestClient:
         self._left_out: dict[str, tuple[wire.LeftOut, ...]] = {}  # by endpoint, of its latest reply
         self._told: set[tuple[str, str, str]] = set()  # endpoints, symbols and fields logged
         self.rows_left_out = 0
+        self.funding: Mapping[str, NextFunding] = {}
         self._caller = Caller(
             "fapi" if market is Market.USDM else "dapi",
             environment,
@@ -141,9 +144,12 @@ class RestClient:
         offset_ms = await self._caller.synchronise(urgent=urgent)
         return self._clock.wall_ms() + offset_ms
 
-    async def exchange_info(self) -> rows.ExchangeInfo:
-        """Return contracts and limits; the budget takes the weight limit from it."""
-        info = await self._get("exchangeInfo", 1, self._some(wire.exchange_info))
+    async def exchange_info(self, *, spare: bool = False) -> rows.ExchangeInfo:
+        """Return contracts and limits; the budget takes the weight limit from it.
+
+        What is ``spare``, here and below, is asked once, and only with weight that nobody else needs.
+        """
+        info = await self._get("exchangeInfo", 1, self._some(wire.exchange_info), spare=spare)
         if info.weight_per_minute is not None:
             self._budget.set_limit(info.weight_per_minute)
         return info
@@ -209,13 +215,17 @@ class RestClient:
         call = self._call("assetIndex", 1 if symbol else 10)._replace(urgent=urgent)
         return self._some(wire.asset_index)(await self._ask(call, {"symbol": symbol}), call.where)
 
-    async def open_orders(self, symbol: str | None = None) -> tuple[rows.OpenOrder, ...]:
+    async def open_orders(self, symbol: str | None = None, *, spare: bool = False) -> tuple[rows.OpenOrder, ...]:
         """Return the orders in the book; stops are not among them."""
-        return await self._signed("openOrders", 1 if symbol else 40, wire.open_orders, {"symbol": symbol})
+        decode, params = self._some(wire.open_orders), {"symbol": symbol}
+        return await self._signed("openOrders", 1 if symbol else 40, decode, params, spare=spare)
 
-    async def open_algo_orders(self, symbol: str | None = None) -> tuple[rows.AlgoOrder, ...]:
+    async def open_algo_orders(
+        self, symbol: str | None = None, *, spare: bool = False
+    ) -> tuple[rows.AlgoOrder, ...]:
         """Return the conditional orders: where stops are."""
-        return await self._signed("openAlgoOrders", 1 if symbol else 40, wire.open_algo_orders, {"symbol": symbol})
+        decode, params = self._some(wire.open_algo_orders), {"symbol": symbol}
+        return await self._signed("openAlgoOrders", 1 if symbol else 40, decode, params, spare=spare)
 
     async def force_orders(
         self, symbol: str | None = None, *, start_ms: int | None = None, end_ms: int | None = None, limit: int = 50
@@ -243,13 +253,15 @@ class RestClient:
         }
         return await self._signed("income", 30 if self.market is Market.USDM else 20, wire.income, params)
 
-    async def adl_quantile(self, symbol: str | None = None) -> tuple[rows.AdlQuantile, ...]:
+    async def adl_quantile(
+        self, symbol: str | None = None, *, spare: bool = False
+    ) -> tuple[rows.AdlQuantile, ...]:
         """Return places in the queue for auto-deleveraging."""
-        return await self._signed("adlQuantile", 5, wire.adl_quantile, {"symbol": symbol})
+        return await self._signed("adlQuantile", 5, self._some(wire.adl_quantile), {"symbol": symbol}, spare=spare)
 
-    async def funding_info(self) -> tuple[rows.FundingInfo, ...]:
+    async def funding_info(self, *, spare: bool = False) -> tuple[rows.FundingInfo, ...]:
         """Return symbols whose funding has other terms than every 8 hours and the usual caps."""
-        return await self._get("fundingInfo", 0, wire.funding_info)
+        return await self._get("fundingInfo", 0, self._some(wire.funding_info), spare=spare)
 
     async def mark_price_klines(
         self,
@@ -287,7 +299,10 @@ class RestClient:
         weight = 1 if symbol and self.market is Market.USDM else 10
         call = self._call("premiumIndex", weight)._replace(urgent=urgent)
         body = await self._ask(call, {"symbol": symbol})
-        return decode_premium_index(body, self._clock.mono_s(), wall_ms=self.exchange_ms())
+        funding: dict[str, NextFunding] = {}
+        found = decode_premium_index(body, self._clock.mono_s(), wall_ms=self.exchange_ms(), funding=funding)
+        self.funding = funding
+        return found
 
     async def trading_schedule(self) -> rows.TradingSchedule:
         """Return the sessions of the markets that stocks and commodities are traded on, of about a week."""
@@ -366,9 +381,10 @@ class RestClient:
         params: Params | None = None,
         *,
         on: Market | None = None,
+        spare: bool = False,
     ) -> T:
         self._check(path, on)
-        call = self._call(path, weight)
+        call = self._call(path, weight)._replace(spare=spare)
         return decode(await self._ask(call, params or {}), call.where)
 
     async def _signed(
@@ -380,14 +396,16 @@ class RestClient:
         *,
         version: int = 1,
         on: Market | None = None,
+        spare: bool = False,
     ) -> T:
         self._check(path, on)
-        call = self._call(path, weight, version=version, signed=True)
+        call = self._call(path, weight, version=version, signed=True)._replace(spare=spare)
         return decode(await self._ask(call, params or {}), call.where)
 
     async def _ask(self, call: Call, params: Params) -> bytes:
+        ask = self._caller.at_once if call.urgent else self._caller.once if call.spare else self._caller.ask
         try:
-            return (await (self._caller.at_once if call.urgent else self._caller.ask)(call, params)).body
+            return (await ask(call, params)).body
         except KeyRefusedError as error:
             if error.code != _UNPERMITTED or not await self.is_portfolio_margin():
                 raise

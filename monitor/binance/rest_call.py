@@ -56,6 +56,7 @@ class Call(NamedTuple):
     signed: bool = False
     method: Literal["get", "post", "put"] = "get"
     urgent: bool = False  # takes its weight before others, and more of it
+    spare: bool = False  # takes only weight that nobody else needs, and does not wait for it
 
     @property
     def where(self) -> str:
@@ -269,6 +270,8 @@ class Caller:
     async def _ticket(self, call: Call) -> int:
         if call.urgent:
             return self._budget.take_at_once(call.weight, call.where)
+        if call.spare:
+            return self._budget.take_spare(call.weight, call.where)
         return await self._budget.take(call.weight, call.where, self._longest_block_s)
 
     async def _request(self, call: Call, data: dict[str, str | int | None]) -> "RawReply":

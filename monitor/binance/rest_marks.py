@@ -1,6 +1,6 @@
 """Current marks and rates from REST, asked for at once, with back-off and what is logged of it."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from random import Random
 from typing import Final, Protocol
 
@@ -80,12 +80,21 @@ class RestMarks:
         clock: time.
         rng: chance for the jitter of pauses.
         budget: of the address, shared with everybody behind it.
+        answered: told of each reply about marks: it holds more than them.
     """
 
     def __init__(
-        self, market: Market, rest: MarkSource, *, clock: Clock, rng: Random, budget: WeightBudget
+        self,
+        market: Market,
+        rest: MarkSource,
+        *,
+        clock: Clock,
+        rng: Random,
+        budget: WeightBudget,
+        answered: Callable[[], None] | None = None,
     ) -> None:
         self.failures = 0
+        self._on_answer = answered
         self._of_marks = _Attempts()
         self._of_rates = _Attempts()
         self._doubtful = False  # the exchange's time as we know it: a clock of ours may have been set
@@ -160,7 +169,10 @@ class RestMarks:
         if not symbols:
             return []
         alone = symbols[0] if len(symbols) == 1 and self._market is Market.USDM else None
-        return await self._rest.premium_index(alone, urgent=True)
+        found = await self._rest.premium_index(alone, urgent=True)
+        if self._on_answer is not None:
+            self._on_answer()
+        return found
 
     async def _rates_if_any(self, names: Collection[str]) -> list[MarkTick] | None:
         """Return the rates among these names; None where they are not told, or not to be asked for yet."""

@@ -5,10 +5,11 @@ default has to be there, and every number is finite and plausible. Amounts are i
 because it declares and does nothing else.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
+from monitor.binance.belief import amount_or_none
 from monitor.core.model import MarginMode
 
 # No comparison holds for NaN, so the bounds stop it as well as infinity. An amount beyond 1e15 could overflow.
@@ -51,6 +52,19 @@ class RateLimit(Row, frozen=True):
     limit: Count
 
 
+# Whatever JSON has in the place of what is expected: damage there must not cost the row it stands in.
+_NoList = dict[str, Any] | str | int | float | bool | None
+_NoObject = list[Any] | str | int | float | bool | None
+
+
+class OrderFilter(Row, frozen=True):
+    """A rule for orders of a contract; what of it is used is judged where it is used."""
+
+    filter_type: Any = ""
+    step_size: Any = None
+    min_qty: Any = None
+
+
 class ContractRow(Row, frozen=True):
     """A contract, of either market and of any type."""
 
@@ -66,6 +80,7 @@ class ContractRow(Row, frozen=True):
     delivery_date: Millis = 0
     onboard_date: Millis = 0
     underlying_type: str = ""
+    filters: tuple[OrderFilter | _NoObject, ...] | _NoList = ()  # what orders may be, see ``lots``
 
     @property
     def state(self) -> str:
@@ -142,6 +157,12 @@ class AssetRow(Row, frozen=True):
     margin_balance: Amount
     maint_margin: Amount
     update_time: Millis = 0
+    available_balance: Any = None  # for new positions; no reading hangs on it
+
+    @property
+    def available(self) -> float | None:
+        """What new positions or isolated wallets could take; None where it does not say."""
+        return amount_or_none(self.available_balance)
 
 
 class AccountLeg(Row, frozen=True):
@@ -180,6 +201,7 @@ class CoinLeg(Row, frozen=True):
     leverage: Size
     notional_value: Amount | None = None  # coin, at the mark of this reply
     update_time: Millis = 0
+    open_order_initial_margin: Any = None  # no reading hangs on it
 
 
 class CoinAccount(Row, frozen=True):
@@ -205,6 +227,7 @@ class PositionRisk(Row, frozen=True):
     un_realized_profit: Amount
     adl: Number = 0
     update_time: Millis = 0
+    open_order_initial_margin: Any = None  # no reading hangs on it
 
 
 class PositionRiskV2(Row, frozen=True):
@@ -328,7 +351,8 @@ class OpenOrder(Row, frozen=True):
     status: str
     type: str
     client_order_id: str = ""
-    stop_price: Size = 0.0
+    stop_price: Size = 0.0  # coin-margined stops may still be among these orders
+    working_type: str = "CONTRACT_PRICE"
     reduce_only: bool = False
     close_position: bool = False
     update_time: Millis = 0
@@ -346,6 +370,8 @@ class AlgoOrder(Row, frozen=True):
     algo_status: str
     order_type: str = ""
     type: str = ""  # seen in the place of the one above
+    algo_type: str = "CONDITIONAL"
+    price: Size | None = None  # the limit of what it becomes; 0 or none where that is an order at market
     working_type: str = "CONTRACT_PRICE"
     reduce_only: bool = False
     close_position: bool = False

@@ -3,7 +3,7 @@
 Asked only where a symbol is silent and REST shows it unmoved. What cannot be known is open: then silence is told.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final, Protocol
 
 import structlog
@@ -42,12 +42,16 @@ class Sessions:
     Args:
         rest: who is asked; needs no key.
         clock: time.
+        on_rules: told the market's rules whenever they were asked for.
     """
 
-    def __init__(self, rest: SessionSource, clock: Clock) -> None:
+    def __init__(
+        self, rest: SessionSource, clock: Clock, on_rules: Callable[[ExchangeInfo], None] | None = None
+    ) -> None:
         self.wanted = False
         self._rest = rest
         self._clock = clock
+        self._on_rules = on_rules
         self._kinds: Mapping[str, str] = {}  # what a contract is on, of those whose markets close
         self._schedule: TradingSchedule | None = None
         self._due_s = 0.0
@@ -72,6 +76,8 @@ class Sessions:
         self._due_s = self._clock.mono_s() + RETRY_S
         try:
             info = await self._rest.exchange_info()
+            if self._on_rules is not None:
+                self._on_rules(info)
             kinds = {row.symbol: row.underlying_type for row in info.symbols if row.contract_type == TRADIFI}
             if kinds:
                 self._schedule = await self._rest.trading_schedule()

@@ -4,10 +4,11 @@ Quantities, entries and isolated wallets are those of position risk; balances an
 of the account reply. Both describe one moment only if they agree, which ``AccountReply.consistent`` says.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from monitor.binance.account_state import Contract
+from monitor.binance.belief import amount_or_none
 from monitor.binance.rest_rows import (
     Account,
     AccountConfig,
@@ -36,6 +37,7 @@ from monitor.core.model import (
     Source,
     WalletFigures,
 )
+from monitor.core.surroundings import FundsKnown
 from monitor.errors import WireError
 
 UNKNOWN_CONTRACT: Final = "unknown_contract"
@@ -56,6 +58,7 @@ class AccountReply(NamedTuple):
     leg_ms: dict[LegKey, int]  # when each position last changed, exchange time; 0 where not said
     asset_ms: dict[str, int]  # the same of each asset
     consistent: bool  # account and position risk describe the same moment
+    funds: FundsKnown | None = None  # what could be moved; None where it does not say
 
 
 def contracts_of(info: ExchangeInfo, market: Market) -> dict[str, Contract]:
@@ -119,6 +122,7 @@ def build_usdm(
         {(row.symbol, side_of(row.position_side, row.position_amt)): row.update_time for row in held},
         {row.asset: row.update_time for row in account.assets if row.asset in snapshot.balances},
         agree,
+        _funds(snapshot, account.assets, _usdm_reserved(position_risk, chosen)),
     )
 
 
@@ -179,6 +183,7 @@ def build_coinm(
         {_coin_key(row): row.update_time for row in held},
         {row.asset: row.update_time for row in account.assets if row.asset in snapshot.balances},
         agree,
+        _funds(snapshot, account.assets, _coin_reserved(account.positions, contracts)),
     )
 
 
@@ -194,6 +199,41 @@ def _balances(assets: Iterable[AssetRow], used: set[str]) -> dict[str, float]:
     return {
         asset: found.get(asset, 0.0) for asset in sorted(found.keys() | used) if found.get(asset) or asset in used
     }
+
+
+def _funds(
+    snapshot: AccountSnapshot, assets: Iterable[AssetRow], reserved: Iterable[tuple[str, object]]
+) -> FundsKnown | None:
+    """Return what could be moved of the assets that matter; None where nothing is said of any.
+
+    Args:
+        snapshot: the account.
+        assets: of the account reply.
+        reserved: initial margin of open orders on isolated symbols, by margin asset, as it was told.
+    """
+    available = {row.asset: row.available for row in assets if row.asset in snapshot.balances}
+    told = {asset: amount for asset, amount in available.items() if amount is not None}
+    if available and not told:
+        return None
+    held: dict[str, float] = {}
+    for asset, value in reserved:
+        if amount := max(0.0, amount_or_none(value) or 0.0):
+            held[asset] = held.get(asset, 0.0) + amount
+    return FundsKnown(snapshot.account, snapshot.as_of_ms, told, held)
+
+
+def _usdm_reserved(
+    rows: Iterable[PositionRisk], chosen: Mapping[str, SymbolConfig]
+) -> Iterator[tuple[str, object]]:
+    for row in rows:
+        if _mode(chosen.get(row.symbol), row.isolated_wallet) is MarginMode.ISOLATED:
+            yield row.margin_asset, row.open_order_initial_margin
+
+
+def _coin_reserved(rows: Iterable[CoinLeg], contracts: Mapping[str, Contract]) -> Iterator[tuple[str, object]]:
+    for row in rows:
+        if row.isolated and row.symbol in contracts:
+            yield contracts[row.symbol].margin_asset, row.open_order_initial_margin
 
 
 def _rates(rows: Iterable[AssetIndex]) -> dict[str, AssetRate]:

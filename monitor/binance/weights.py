@@ -14,7 +14,11 @@ DEFAULT_LIMIT: Final = 2400  # weight in a minute, until the exchange says
 SHARE: Final = 0.5
 LONGEST_WAIT_S: Final = 90.0  # who would wait longer is told instead
 
+SPARE: Final = 0.3  # of the limit: what nobody needs at once is not asked for once so much is used
+SPARED_AGAIN_S: Final = 5.0
+
 BLOCKED: Final = "blocked"
+NOT_SPARED: Final = "no_weight_to_spare"
 
 _MINUTE_MS = 60_000
 _MOST_DIGITS = 9  # of a weight; Python refuses to convert thousands of them
@@ -55,17 +59,19 @@ class WeightLedger:
         self._turn(exchange_ms)
         return self._told + self._untold + sum(weight for weight, _ in self._open.values())
 
-    def pause_s(self, weight: int, exchange_ms: int, mono_s: float, *, urgent: bool = False) -> float:
+    def pause_s(
+        self, weight: int, exchange_ms: int, mono_s: float, *, urgent: bool = False, spare: bool = False
+    ) -> float:
         """Return how long a request has to wait; 0 if it may go now.
 
         One that is heavier than all that is allowed goes alone, at the beginning of a minute. What is ``urgent``
-        may use what is left to others too.
+        may use what is left to others too, what is ``spare`` leaves others a part of what is allowed.
         """
         blocked_s = self.blocked_until_s - mono_s
         if blocked_s > 0.0:
             return blocked_s
         used = self.used(exchange_ms)
-        allowed = self.limit if urgent else self.allowed
+        allowed = self.limit if urgent else int(self.limit * SPARE) if spare else self.allowed
         if used == 0 or used + weight <= allowed or weight == 0:
             return 0.0
         return (_MINUTE_MS - exchange_ms % _MINUTE_MS + _GUARD_MS) / 1000.0
@@ -191,6 +197,18 @@ class WeightBudget:
         if pause_s > 0.0:
             raise RateLimitedError(where, BLOCKED, until_s=self._clock.mono_s() + pause_s)
         return self._ledger.begin(weight, self._exchange_ms())
+
+    def take_spare(self, weight: int, where: str = "") -> int:
+        """Count a request that anything else goes before, and return its ticket for ``done``; it never waits.
+
+        Raises:
+            RateLimitedError: asking is forbidden, somebody else waits, or what is left of this minute is theirs.
+        """
+        now_s, exchange_ms = self._clock.mono_s(), self._exchange_ms()
+        pause_s = self._ledger.pause_s(weight, exchange_ms, now_s, spare=True)
+        if pause_s > 0.0 or self._turn.locked():
+            raise RateLimitedError(where, NOT_SPARED, until_s=now_s + max(pause_s, SPARED_AGAIN_S))
+        return self._ledger.begin(weight, exchange_ms)
 
     def done(self, ticket: int, used: int | None = None) -> None:
         """Take the reply to a request: the used weight it tells, None where it does not or there was no reply."""

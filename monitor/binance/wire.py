@@ -5,7 +5,7 @@ Tolerant of what is new (unknown fields, extra rows), strict about what is used.
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -16,6 +16,7 @@ from monitor.binance.belief import (
     UNREADABLE,
     WRONG_EVENT,
     WRONG_SHAPE,
+    amount_or_none,
     believable_price,
     believable_time,
     unreadable,
@@ -38,6 +39,8 @@ _OWN_MARKET = {Market.USDM: frozenset({0, 1}), Market.COINM: frozenset({0, 1, 2}
 # stands in its first row. Marks of every symbol there is outnumber the indexes a hundred to one.
 _INDEX_MARK = f'"{INDEX_EVENT}"'.encode()
 _FIRST_ROW_BYTES = 400
+
+_FUNDING_WITHIN_MS = 7 * 86_400_000  # no contract waits longer for one
 
 
 class Ack(msgspec.Struct, frozen=True):
@@ -106,10 +109,19 @@ class _Contract(msgspec.Struct, gc=False):
     bks: list[msgspec.Raw] | None = None  # only where they changed
 
 
+class NextFunding(NamedTuple):
+    """What is paid next for holding a contract."""
+
+    rate: float  # fraction of the notional, as estimated now; LONG pays a positive one
+    next_ms: int  # exchange time, Unix milliseconds
+
+
 class _Premium(msgspec.Struct, gc=False):
     symbol: str
     markPrice: str | float  # noqa: N815 - the exchange's spelling
     time: int
+    lastFundingRate: Any = None  # noqa: N815  no mark hangs on it
+    nextFundingTime: Any = None  # noqa: N815
 
 
 class _ServerTime(msgspec.Struct):
@@ -313,6 +325,7 @@ def decode_premium_index(
     *,
     wall_ms: int | None = None,
     on_reject: Callable[[WireError], None] | None = None,
+    funding: dict[str, NextFunding] | None = None,
 ) -> list[MarkTick]:
     """Return the marks of a premium index reply: one object, or an array of which bad rows are left out.
 
@@ -321,13 +334,14 @@ def decode_premium_index(
         seen_s: when it arrived, our monotonic clock.
         wall_ms: our wall clock, to refuse times from the future; None leaves that unchecked.
         on_reject: told about each row left out.
+        funding: takes the next funding of each symbol that has one; what cannot be believed of it is left out.
 
     Raises:
         WireError: the body as a whole, or its only object, cannot be believed.
     """
     where = "premium index"
     if not body.lstrip().startswith(b"["):
-        return [_premium(body, seen_s, wall_ms, where)]
+        return [_premium(body, seen_s, wall_ms, where, funding)]
     try:
         parts = _decode_raws(body)
     except UNREADABLE as error:
@@ -335,20 +349,34 @@ def decode_premium_index(
     ticks = []
     for part in parts:
         try:
-            ticks.append(_premium(bytes(part), seen_s, wall_ms, where))
+            ticks.append(_premium(bytes(part), seen_s, wall_ms, where, funding))
         except WireError as error:
             if on_reject is not None:
                 on_reject(error)
     return ticks
 
 
-def _premium(raw: bytes, seen_s: float, wall_ms: int | None, where: str) -> MarkTick:
+def _premium(
+    raw: bytes, seen_s: float, wall_ms: int | None, where: str, funding: dict[str, NextFunding] | None
+) -> MarkTick:
     try:
         row = _decode_premium(raw)
     except UNREADABLE as error:
         raise unreadable(raw, where, error) from error
     event_ms = believable_time(row.time, wall_ms, where)
-    return MarkTick(row.symbol, believable_price(row.markPrice, where), event_ms, seen_s, Source.REST)
+    tick = MarkTick(row.symbol, believable_price(row.markPrice, where), event_ms, seen_s, Source.REST)
+    if funding is not None and (due := _next_funding(row, event_ms)) is not None:
+        funding[row.symbol] = due
+    return tick
+
+
+def _next_funding(row: _Premium, event_ms: int) -> NextFunding | None:
+    """Return what is paid next; delivery contracts write no rate, and 0 for the time."""
+    rate = amount_or_none(row.lastFundingRate)
+    next_ms = row.nextFundingTime
+    if rate is None or not abs(rate) < 1.0 or isinstance(next_ms, bool) or not isinstance(next_ms, int):
+        return None
+    return NextFunding(rate, next_ms) if 0 < next_ms - event_ms <= _FUNDING_WITHIN_MS else None
 
 
 def decode_server_time(body: bytes) -> int:

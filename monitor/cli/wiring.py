@@ -14,6 +14,7 @@ from monitor.backfill import DEFAULT_TIMINGS, Timings
 from monitor.binance.account import AccountFollower
 from monitor.binance.account_rest import AccountClient
 from monitor.binance.account_values import DEFAULT_ACCOUNT_TIMINGS, AccountTimings
+from monitor.binance.around_market import MarketAround
 from monitor.binance.bridge import Bridge
 from monitor.binance.candles import CandleHistory
 from monitor.binance.endpoints import Environment, endpoints
@@ -130,7 +131,19 @@ def build_daemon(
 
     def sources(inbox: Inbox) -> Sources:
         last = {one.account: one for one in AccountCache(settings.state_directory(environ)).load()}
-        follow = partial(_follower, settings, environ, last=last, inbox=inbox, budget=budget, clock=clock, rng=rng)
+        asked = {market: public_client(settings, market, clock, rng, budget) for market in Market}
+        around = {market: MarketAround(market, asked[market], inbox=inbox, clock=clock) for market in Market}
+        follow = partial(
+            _follower,
+            settings,
+            environ,
+            last=last,
+            inbox=inbox,
+            budget=budget,
+            clock=clock,
+            rng=rng,
+            around=around,
+        )
         followers = [follow(keyed, clients[keyed.name], timings) for keyed in settings.keyed]
 
         def changed(symbol: str, has_tiers: bool) -> None:
@@ -138,12 +151,13 @@ def build_daemon(
                 for follower in followers:
                     follower.refresh_brackets(symbol)
 
-        asked = {market: public_client(settings, market, clock, rng, budget) for market in Market}
-
         def feed(market: Market) -> Feed:
             marks = _feed(settings, market, inbox, clock, rng, changed if followers else None)
             past = Klines(market.value, asked[market], inbox=inbox, clock=clock, rng=rng, budget=budget)
-            bridge = Bridge(market, marks, asked[market], inbox=inbox, clock=clock, rng=rng, budget=budget)
+            bridge = Bridge(
+                market, marks, asked[market], inbox=inbox, clock=clock, rng=rng, budget=budget,
+                around=around[market],
+            )  # fmt: skip
             return SeededFeed(marks, past, bridge)
 
         return Sources(
@@ -237,10 +251,11 @@ def _follower(
     budget: WeightBudget,
     clock: Clock,
     rng: Random,
+    around: Mapping[Market, MarketAround],
 ) -> AccountFollower:
     exchange = settings.exchange
     live = exchange.environment == Environment.LIVE
-    rest = AccountClient(keyed.name, client, budget, clock)
+    rest = AccountClient(keyed.name, client, budget, clock, on_rules=around[keyed.market].take_rules)
     return AccountFollower(
         keyed.name,
         keyed.market,

@@ -12,6 +12,8 @@ import msgspec
 from monitor.binance.account import AccountFollower
 from monitor.binance.account_state import Contract
 from monitor.binance.account_values import AccountTimings, AccountUnavailableError, FullReply, Permissions
+from monitor.binance.around_orders import OpenOrders
+from monitor.binance.rest_rows import AdlQuantile, AlgoOrder, OpenOrder
 from monitor.binance.user_wire import AccountUpdate, ForcedUpdate, LeverageUpdate
 from monitor.core.model import (
     AccountSnapshot,
@@ -23,6 +25,7 @@ from monitor.core.model import (
     Side,
     WalletFigures,
 )
+from monitor.core.surroundings import FundsKnown
 from monitor.errors import StoreError
 from tests.binance.exchange_model import CONTRACTS, ModelAccount, on_wire
 from tests.binance.stand_in import PATIENCE_S, Recorder, Session, StandIn, until
@@ -44,6 +47,7 @@ class FakeReply(msgspec.Struct):
     leg_ms: dict[tuple[str, Side], int]
     asset_ms: dict[str, int]
     consistent: bool = True
+    funds: FundsKnown | None = None
 
 
 def _figures(account: AccountSnapshot) -> ExchangeFigures:
@@ -73,6 +77,12 @@ class FakeRest:
         self.skew_ms = 0
         self.may: Permissions | None = None
         self.forced: list[ForcedUpdate] = []
+        self.funds: FundsKnown | None = None
+        self.plain: list[OpenOrder] = []
+        self.conditional: list[AlgoOrder] = []
+        self.unread: frozenset[str] = frozenset()
+        self.places: list[AdlQuantile] = []
+        self.asked_of: list[str | None] = []  # whose orders were asked for
 
     def _call(self, name: str) -> None:
         self.calls[name] += 1
@@ -105,11 +115,22 @@ class FakeRest:
         if self.asked is not None:
             await self.asked()
         figures = _figures(reply.snapshot)
-        return FakeReply(reply.snapshot, figures, reply.leg_ms, reply.asset_ms, self.consistent)
+        return FakeReply(reply.snapshot, figures, reply.leg_ms, reply.asset_ms, self.consistent, self.funds)
 
     async def forced_orders(self, symbol: str, since_ms: int) -> Sequence[ForcedUpdate]:
         self._call("forced_orders")
         return [order for order in self.forced if order.symbol == symbol and order.event_ms >= since_ms]
+
+    async def open_orders(self, symbol: str | None) -> OpenOrders:
+        self._call("open_orders")
+        self.asked_of.append(symbol)
+        plain = tuple(row for row in self.plain if symbol in {None, row.symbol})
+        conditional = tuple(row for row in self.conditional if symbol in {None, row.symbol})
+        return OpenOrders(plain, conditional, self.unread & {symbol, ""} if symbol else self.unread)
+
+    async def adl(self) -> Sequence[AdlQuantile]:
+        self._call("adl")
+        return tuple(self.places)
 
     async def permissions(self) -> Permissions | None:
         self._call("permissions")

@@ -45,12 +45,13 @@ def newest(bench: Bench) -> Snapshot:
 
 
 async def test_the_port_is_kept(bench: Bench) -> None:
-    """Three jobs with the account's name; nothing runs before they do."""
+    """Four jobs with the account's name; nothing runs before they do."""
     source: AccountSource = bench.follower
     assert [job.name for job in source.jobs()] == [
         "account-main-stream",
         "account-main-rest",
         "account-main-watch",
+        "account-main-around",
     ]
     stats = bench.follower.stats()
     assert (stats.account, stats.market, stats.state, stats.stream.state) == ("main", "usdm", "starting", "idle")

@@ -55,12 +55,21 @@ def _of(value: object, node: inspect.Type, place: str) -> Iterator[str]:
             if all(any(True for _ in _of(value, one, place)) for one in node.types):
                 yield f"{place}: none of what it may be"
         case inspect.VarTupleType() | inspect.ListType():
-            for one in value:  # type: ignore[attr-defined]  # the decoder made a sequence of it
+            if not isinstance(value, list | tuple):
+                yield f"{place}: no list"
+                return
+            for one in value:
                 yield from _of(one, node.item_type, f"{place}[]")
         case inspect.DictType():
-            for one in value.values():  # type: ignore[attr-defined]  # the decoder made a mapping of it
+            if not isinstance(value, dict):
+                yield f"{place}: no mapping"
+                return
+            for one in value.values():
                 yield from _of(one, node.value_type, f"{place}[]")
         case inspect.StructType():
+            if not isinstance(value, node.cls):
+                yield f"{place}: no {node.cls.__name__}"
+                return
             for field in node.fields:
                 yield from _of(getattr(value, field.name), field.type, f"{place}.{field.name}")
         case inspect.NoneType():

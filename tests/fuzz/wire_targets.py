@@ -201,7 +201,10 @@ _ENDPOINTS: Final[dict[str, tuple[type, tuple[str, ...]]]] = {
     "key_permissions": (rows.KeyPermissions, ()),
     "portfolio_account": (rows.PortfolioAccount, ()),
 }  # fmt: skip
-_IN_PARTS = frozenset({"exchange_info", "symbol_config", "leverage_brackets", "asset_index"})
+_IN_PARTS = frozenset({
+    "exchange_info", "symbol_config", "leverage_brackets", "asset_index", "open_orders", "open_algo_orders",
+    "adl_quantile", "funding_info",
+})  # fmt: skip
 
 
 def rest_endpoint(name: str) -> Target:
