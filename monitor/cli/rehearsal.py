@@ -15,9 +15,10 @@ import msgspec
 from monitor.cli.scenarios import ACCOUNT, LEVELS, Scenario
 from monitor.commit import Committer
 from monitor.core.engine import Engine
-from monitor.core.events import Event, Heartbeat, Restored, SettingsChanged, Snapshot, Subscribed
-from monitor.core.model import MarkTick
+from monitor.core.events import Event, Heartbeat, Learnt, Restored, SettingsChanged, Snapshot, Subscribed
+from monitor.core.model import Market, MarkTick
 from monitor.core.settings import AlertRules, ChannelRule, EngineSettings, FreshnessRules
+from monitor.core.surroundings import LotsKnown
 from monitor.errors import DeliveryError
 from monitor.inbox import EngineInbox
 from monitor.notify.delivery import Delivery
@@ -188,6 +189,7 @@ class Rehearsal:
         begin: tuple[Event, ...] = (
             SettingsChanged(self._settings, self._scenario.tables()),
             Restored(()),
+            Learnt(LotsKnown(Market.USDM, self._scenario.lots())),
             Snapshot(self._scenario.account()),
             Subscribed("usdm", tuple(symbols), self._clock.mono_s()),
         )

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from monitor.core.model import AccountSnapshot, Bracket, BracketTable, Level, MarginMode, Position, Side
+from monitor.core.model import AccountSnapshot, Bracket, BracketTable, Level, Lot, MarginMode, Position, Side
 from monitor.core.settings import LevelRule
 
 ACCOUNT = "drill"
@@ -25,7 +25,9 @@ LEVELS = (
 )
 _LEVERAGE = 20.0
 _TIERS = (Bracket(0.0, 1e9, 0.004, 0.0),)
-_STAKE = 10_000.0  # notional of each position at entry, in the quote asset
+_STAKE = 10_000.0  # notional of each position at entry, about, in the quote asset
+_STEPS = 0.01  # of such a position at most, about as fine as what the exchange takes
+_SPARE = 500.0  # lies in the account beside the positions
 
 Path = Sequence[tuple[float, float | None]]  # minutes, fractions of the entry; None: no marks
 
@@ -47,6 +49,11 @@ class Holding(NamedTuple):
     entry: float
     path: Path
 
+    @property
+    def step(self) -> float:
+        """Return the step of its quantities: a power of ten, base asset."""
+        return 10.0 ** math.floor(math.log10(_STAKE * _STEPS / self.entry))
+
     def mark(self, minute: float) -> float | None:
         """Return the mark price at a minute of the story; None while there are no marks."""
         for (from_min, begins), (to_min, ends) in pairwise((*self.path, (math.inf, None))):
@@ -67,7 +74,11 @@ class Scenario(NamedTuple):
 
     def account(self) -> AccountSnapshot:
         """Return the account that holds all of it."""
-        return AccountSnapshot(ACCOUNT, {"USDT": 0.0}, tuple(map(_position, self.holdings)))
+        return AccountSnapshot(ACCOUNT, {"USDT": _SPARE}, tuple(map(_position, self.holdings)))
+
+    def lots(self) -> dict[str, Lot]:
+        """Return what quantities orders of its symbols may have."""
+        return {one.symbol: Lot(one.step, one.step) for one in self.holdings}
 
     def tables(self) -> tuple[BracketTable, ...]:
         """Return the maintenance tiers of its symbols."""
@@ -75,10 +86,11 @@ class Scenario(NamedTuple):
 
 
 def _position(one: Holding) -> Position:
-    quantity = _STAKE / one.entry
+    quantity = round(_STAKE / one.entry / one.step) * one.step
     return Position(
-        one.symbol, one.side, quantity, one.entry, MarginMode.ISOLATED, "USDT", margin=_STAKE / _LEVERAGE
-    )
+        one.symbol, one.side, quantity, one.entry, MarginMode.ISOLATED, "USDT",
+        margin=quantity * one.entry / _LEVERAGE,
+    )  # fmt: skip
 
 
 def _stairs(*steps: tuple[float, float], lasts: float = 0.2) -> list[tuple[float, float | None]]:

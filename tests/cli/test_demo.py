@@ -8,7 +8,6 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -218,8 +217,9 @@ def test_half_of_what_was_advised_is_a_failure(tmp_path: Path) -> None:
     """Where following the advice does not clear the alert, the demonstration says so and fails."""
 
     def halved(operation: Callable[..., Awaitable[object]]) -> Callable[..., Awaitable[object]]:
-        async def half(self: LiveAccount, *arguments: Any, **options: object) -> object:
+        async def half(self: LiveAccount, *arguments: str | float, **options: object) -> object:
             *before, amount = arguments
+            assert isinstance(amount, float)
             return await operation(self, *before, amount / 2, **options)
 
         return half

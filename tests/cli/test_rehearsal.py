@@ -13,6 +13,7 @@ from monitor.core.model import Level, Side
 from monitor.core.notices import NoticeKind
 from monitor.core.settings import ChannelRule
 from monitor.errors import DeliveryError
+from monitor.notify.numbers import money
 from monitor.ports import Channel, Message
 from monitor.storage.outbox import OutboxRow, OutboxState
 from tests.conftest import ManualClock
@@ -76,6 +77,38 @@ async def test_each_scenario_tells_what_it_says(clock: ManualClock, name: str, s
     assert clock.mono_s() - began_s < SCENARIOS[name].minutes * 60 / speed + 10.0
     if name == "fall":
         assert kinds(rows, "log")[0] == (ALERT, Level.NOTICE)
+
+
+async def test_messages_of_a_drill_say_what_to_do(clock: ManualClock) -> None:
+    """As those of a real incident: amounts in the alert, from funds of the account, in steps of the symbol."""
+    phone = FakeChannel("phone")
+    with capture_logs():
+        rows, _ = await played(clock, "fall", phone, rules=RULES[:1])
+    alerts = [row for row in rows if row.kind is ALERT]
+    assert len(alerts) == 3
+    for row in alerts:
+        assert row.notice is not None
+        advice = row.notice.facts.prescription
+        assert advice is not None
+        assert not advice.assumed_step
+        first = advice.remedies[0]
+        assert first.add is not None
+        assert first.lacking == 0
+        assert money(first.add, "USDT") in phone.accepted[alerts.index(row)].body
+        steps = first.cuts[0].quantity / 0.001
+        assert steps == pytest.approx(round(steps))
+
+
+def test_positions_of_drills_are_whole_steps() -> None:
+    """A power of ten that is about as fine as the exchange's, and about the same stake for all."""
+    for scenario in SCENARIOS.values():
+        lots = scenario.lots()
+        for one in scenario.account().positions:
+            steps = one.quantity / lots[one.symbol].step
+            assert steps == pytest.approx(round(steps), rel=1e-12)
+            assert one.quantity * one.entry_price == pytest.approx(10_000.0, rel=0.005)
+            assert one.margin == pytest.approx(one.quantity * one.entry_price / 20)
+            assert 100 <= steps <= 1000
 
 
 @pytest.mark.parametrize("speed", [60.0, 120.0])
