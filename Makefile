@@ -4,10 +4,10 @@ VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test crash campaign faults fuzz soak clients lint check bench study cover picture lock clean
+.PHONY: help setup demo test crash campaign faults fuzz soak clients lint check bench study cover picture liquidation lock clean
 
 help: ## show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
 
 setup: $(VENV)/.dev ## set up .venv with all that developing takes
 
@@ -56,6 +56,9 @@ study: $(VENV)/.dev ## the lead-time study: renews the tables and the picture of
 picture: $(VENV)/.dev ## renew docs/demo.svg from a real demonstration, and docs/alert-chart.png
 	$(VENV)/bin/python -m docs.picture
 	$(VENV)/bin/python -m docs.alert_chart
+
+liquidation: $(VENV)/.dev ## renew the figures and the picture of docs/liquidation.md
+	$(VENV)/bin/python -m docs.liquidation
 
 lock: ## renew the lock files; needs uv
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \

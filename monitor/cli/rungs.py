@@ -138,11 +138,11 @@ def _call(rung: Rung) -> str:
 
 def _usual(rung: Rung) -> str:
     days = min((way.usual_days for way in rung.ways if way.usual_days is not None), default=None)
-    return "-" if days is None else _time(days)
+    return "-" if days is None else usual_time(days)
 
 
-def _time(days: float) -> str:
-    """Return a time in one unit: a rule of thumb has no minutes beside its days."""
+def usual_time(days: float) -> str:
+    """Return a time in one unit, such as ``2.2 d``: a rule of thumb has no minutes beside its days."""
     if days > _YEAR_D:
         return "> a year"
     for size, unit in ((1.0, "d"), (24.0, "h")):
