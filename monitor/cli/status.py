@@ -10,6 +10,7 @@ from monitor.cli.accounts import print_accounts
 from monitor.cli.away import print_away
 from monitor.cli.bridged import print_bridge, print_candidate
 from monitor.cli.common import ConfigOption, JsonOption, console, counted, globals_of, guarded, load, print_json
+from monitor.cli.first_remedy import first_remedy
 from monitor.cli.verdict import UNKNOWN, WORDS, verdict
 from monitor.errors import ConfigError, ControlError, MonitorError, NotRunningError
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from monitor.cli.ledger import Incident
+    from monitor.config import Settings
     from monitor.core.view import OpenAlert
     from monitor.status import Status
 
@@ -50,13 +52,14 @@ def status(
         sys.stdout.write(f"POSITIONS {WORDS[code]} - {text}\n")
         return code
     try:
-        document, zone = _ask(context, config)
+        document, settings = _ask(context, config)
     except NotRunningError as error:
         raise ControlError(f"{error}; start it with `position-monitor run`") from None
     if json or globals_of(context).json:
         print_json(_in_words(document))
         return 0
-    print_status(decoded(document), console(), zone)
+    found = decoded(document)
+    print_status(found, console(), settings.display.zone(), first_remedy(settings, found.engine.wallets))
     return 0
 
 
@@ -87,8 +90,8 @@ def decoded(document: object) -> "Status":
         raise ControlError(f"the daemon is of another version than this command: {error}") from None
 
 
-def print_status(found: "Status", out: "Console", zone: "dt.tzinfo | None") -> None:
-    """Print it for people."""
+def print_status(found: "Status", out: "Console", zone: "dt.tzinfo | None", to_do: str = "") -> None:
+    """Print it for people; ``to_do`` is what to do first, if anything is."""
     from rich.text import Text
 
     from monitor.cli.tables import position_table, wallet_table
@@ -106,6 +109,8 @@ def print_status(found: "Status", out: "Console", zone: "dt.tzinfo | None") -> N
     out.print(position_table(engine.positions, engine.wallets))
     out.print()
     out.print(wallet_table(engine.wallets))
+    if to_do:
+        out.print(to_do, style="bold", markup=False, highlight=False)
     out.print()
     _print_alerts(found, out, zone)
     _print_marks(found, out)
@@ -306,11 +311,11 @@ def _print_watchdog(found: "Status", out: "Console") -> None:
     )  # fmt: skip
 
 
-def _ask(context: typer.Context, config: ConfigOption) -> "tuple[Any, dt.tzinfo | None]":
+def _ask(context: typer.Context, config: ConfigOption) -> "tuple[Any, Settings]":
     from monitor.control import ask
 
     settings = load(context, config)
-    return ask(settings.state_directory(os.environ), {"command": "status"}), settings.display.zone()
+    return ask(settings.state_directory(os.environ), {"command": "status"}), settings
 
 
 def _one_line(error: MonitorError) -> str:

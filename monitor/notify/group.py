@@ -9,7 +9,7 @@ from itertools import chain, islice
 from monitor.core.notices import Facts, Notice, NoticeKind
 from monitor.notify.answers import group_answer_lines
 from monitor.notify.bodies import lines_of, short_lines
-from monitor.notify.late import is_late, late_words, present_words
+from monitor.notify.late import is_late, late_words, present_words, with_present_amounts
 from monitor.notify.layout import Form
 from monitor.notify.levels import message_level
 from monitor.notify.news import forced_word
@@ -39,12 +39,15 @@ def worst_first(notices: Sequence[Notice]) -> list[Notice]:
     return sorted(notices, key=_place)
 
 
-def group_title(ordered: Sequence[Notice], now_ms: int, newest: Newest) -> str:
-    """Return the worst one's title and how many more there are: ``, and 23 more (4 critical, 19 warning)``."""
+def group_title(ordered: Sequence[Notice], now_ms: int, now: Facts | None) -> str:
+    """Return the worst one's title and how many more there are: ``, and 23 more (4 critical, 19 warning)``.
+
+    ``now`` is how the wallet of the worst is at the time of sending; None: not known.
+    """
     worst, others = ordered[0], ordered[1:]
     more = f", and {len(others)} more ({tally(others, drill=is_drill(worst.facts))})"
     story = headline(worst, TITLE_CHARS - len(more)) + more
-    return title(worst.facts, story, late_words(worst, now_ms, newest(worst.subject)))
+    return title(worst.facts, story, late_words(worst, now_ms, now))
 
 
 def tally(notices: Sequence[Notice], *, drill: bool) -> str:
@@ -134,8 +137,9 @@ def _worst_lines(worst: Notice, tz: tzinfo) -> Iterator[Line]:
 def _row(notice: Notice, now_ms: int, newest: Newest, *, drill: bool) -> Line:
     """Return another notice in one line: its level and figure as the label, then who and how far."""
     mark = "DRILL " if is_drill(notice.facts) and not drill else ""
-    label, _, text = headline(notice).partition(" - ")
-    present = present_words(notice.facts, newest(notice.subject)) if is_late(notice, now_ms) else ""
+    now = newest(notice.subject) if is_late(notice, now_ms) else None
+    label, _, text = headline(with_present_amounts(notice, now_ms, now)).partition(" - ")
+    present = present_words(notice.facts, now)
     number = f"alert {notice.number}" if notice.number > 0 and not is_drill(notice.facts) else ""
     return Line(f"{mark}{label}", ", ".join(part for part in (text, present, number) if part))
 

@@ -6,6 +6,8 @@ may be called the present one.
 
 from collections.abc import Iterator, Sequence
 
+import msgspec
+
 from monitor.core.notices import Facts, Notice
 from monitor.notify.numbers import clock_time, grouped, moment, percent, span
 from monitor.notify.words import Line, used_up
@@ -44,11 +46,22 @@ def present_words(then: Facts, now: Facts | None) -> str:
     return f"{when} lower, {text}" if lower and text != percent(then.margin_ratio) else f"{when} {text}"
 
 
+def with_present_amounts(notice: Notice, now_ms: int, now: Facts | None) -> Notice:
+    """Return a late notice with what to do as it is now, where that is known; else the notice as it is."""
+    if now is None or now.prescription is None or now.assumed or not is_late(notice, now_ms):
+        return notice
+    facts = msgspec.structs.replace(notice.facts, prescription=now.prescription)
+    return msgspec.structs.replace(notice, facts=facts)
+
+
 def late_lines(notice: Notice, now_ms: int, now: Facts | None) -> Iterator[Line]:
     """Yield what the body says of a late notice; nothing for one that is not late."""
     if not is_late(notice, now_ms):
         return
-    amounts = "" if notice.facts.prescription is None else "; amounts to add or reduce are of then"
+    amounts = ""
+    if notice.facts.prescription is not None:
+        renewed = now is not None and now.prescription is notice.facts.prescription
+        amounts = f"; amounts to add or reduce are of {'now' if renewed else 'then'}"
     yield Line("Delivery", f"{span(_late_s(notice, now_ms))} late: decided {_when(notice, now_ms)}{amounts}")
     present = present_words(notice.facts, now)
     if present and now is not None:
@@ -62,7 +75,7 @@ def group_late_lines(notices: Sequence[Notice], now_ms: int) -> Iterator[Line]:
     oldest = min(notices, key=lambda notice: notice.decided_ms)
     if is_late(oldest, now_ms):
         late = span(_late_s(oldest, now_ms))
-        amounts = "; amounts are of then" if any(one.facts.prescription for one in notices) else ""
+        amounts = "; amounts may be as old" if any(one.facts.prescription for one in notices) else ""
         yield Line("Delivery", f"up to {late} late: the first was decided {_when(oldest, now_ms)}{amounts}")
 
 

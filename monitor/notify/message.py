@@ -12,7 +12,7 @@ from monitor.core.notices import Facts, Notice, NoticeKind
 from monitor.notify.answers import answer_lines
 from monitor.notify.bodies import lines_of
 from monitor.notify.group import Newest, group_body, group_title, worst_first
-from monitor.notify.late import group_late_lines, late_lines, late_words
+from monitor.notify.late import group_late_lines, is_late, late_lines, late_words, with_present_amounts
 from monitor.notify.layout import MAX_CHARS, escape, fitted, form_of, room_beside
 from monitor.notify.levels import message_level, notify_type
 from monitor.notify.titles import headline, title
@@ -56,6 +56,7 @@ def render(
         now: how its wallet is at the time of sending, for a message that is late; None: not known.
     """
     form = form_of(fmt)
+    notice = with_present_amounts(notice, now_ms, now)
     whole_title = title(notice.facts, headline(notice), late_words(notice, now_ms, now))
     lines = [
         *_drill_lines(notice),
@@ -88,11 +89,13 @@ def render_group(
         newest: by subject, how it is at the time of sending; None: not known.
     """
     ordered = worst_first(notices)
-    worst = ordered[0]
+    # To look at a wallet takes a while: what leaves at once does not ask.
+    now = newest(ordered[0].subject) if is_late(ordered[0], now_ms) else None
     if len(ordered) == 1:
-        return render(worst, fmt=fmt, now_ms=now_ms, unrecorded=unrecorded, tz=tz, now=newest(worst.subject))
+        return render(ordered[0], fmt=fmt, now_ms=now_ms, unrecorded=unrecorded, tz=tz, now=now)
+    ordered[0] = worst = with_present_amounts(ordered[0], now_ms, now)
     form = form_of(fmt)
-    whole_title = group_title(ordered, now_ms, newest)
+    whole_title = group_title(ordered, now_ms, now)
     caveats = [
         *_drill_lines(worst),
         *group_late_lines(ordered, now_ms),
