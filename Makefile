@@ -57,7 +57,7 @@ picture: $(VENV)/.dev ## renew docs/demo.svg from a real demonstration, and docs
 	$(VENV)/bin/python -m docs.picture
 	$(VENV)/bin/python -m docs.alert_chart
 
-liquidation: $(VENV)/.dev ## renew the figures and the picture of docs/liquidation.md
+liquidation: $(VENV)/.dev ## renew the figures and the picture of docs/liquidation.md, and the table of leverages in the README
 	$(VENV)/bin/python -m docs.liquidation
 
 lock: ## renew the lock files; needs uv

@@ -28,7 +28,8 @@ from monitor.notify.numbers import grouped, money, percent
 
 HERE = Path(__file__).parent
 TEMPLATE, TARGET, PICTURE = HERE / "liquidation.md.in", HERE / "liquidation.md", HERE / "liquidation.png"
-CONFIG = HERE / "liquidation.toml"
+CONFIG, README = HERE / "liquidation.toml", HERE.parent / "README.md"
+FAMILIAR = ("5x", "10x", "20x", "50x", "125x")
 ACCOUNTS = ("5x", "20x", "100x")
 CALL = "the exchange's call"
 AT_CALL = 59_673.0  # mark at which the 20x position has a margin ratio of 80 %
@@ -220,12 +221,33 @@ def document() -> str:
     return _NAME.sub(stand_in, TEMPLATE.read_text(encoding="utf-8"))
 
 
+def readme_table() -> str:
+    """Return the familiar leverages of the README, exact beside the rule of thumb."""
+    known = figures()
+    titles = ("leverage", "rule of thumb", "LONG", "SHORT", "left after the call",
+              f"usual in, at {known['daily']} a day", f"SHORT of {known['large size']}")  # fmt: skip
+    lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
+    for name in FAMILIAR:
+        names = ("thumb", "long", "short", "after call", "usual", "large")
+        cells = " | ".join(known.get(f"{one} {name}", "not allowed") for one in names)
+        lines.append(f"| {name} | {cells} |")
+    return "\n".join(lines)
+
+
+def readme(text: str) -> str:
+    """Return the README with the table between its marks renewed."""
+    before, begin, rest = text.partition("<!-- leverage -->\n")
+    _, end, after = rest.partition("<!-- end of leverage -->\n")
+    return f"{before}{begin}{readme_table()}\n{end}{after}"
+
+
 def main() -> None:
-    """Write the text and draw the picture."""
+    """Write the text and the README's table, and draw the picture."""
     from docs.liquidation_chart import draw  # noqa: PLC0415 - only drawing needs matplotlib
 
     TARGET.write_text(document(), encoding="utf-8")
     PICTURE.write_bytes(draw(stories()))
+    README.write_text(readme(README.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,20 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from docs.liquidation import ACCOUNTS, CALL, CONFIG, TARGET, TEMPLATE, Onset, Story, document, figures, stories
+from docs.liquidation import (
+    ACCOUNTS,
+    CALL,
+    CONFIG,
+    README,
+    TARGET,
+    TEMPLATE,
+    Onset,
+    Story,
+    document,
+    figures,
+    readme,
+    stories,
+)
 from docs.liquidation_chart import draw
 from monitor.cli.root import app
 from monitor.core.model import Level
@@ -24,6 +37,13 @@ ONSETS = [(story, onset) for story in stories() for onset in story.onsets()]
 def test_the_document_is_what_the_commands_print_today() -> None:
     """Run `make liquidation` where it is not; then read it again: the sentences must still be true."""
     assert document() == TEXT
+
+
+def test_the_readme_has_the_same_figures() -> None:
+    """The familiar leverages beside the rule of thumb, as the command prints them today."""
+    text = README.read_text(encoding="utf-8")
+    assert readme(text) == text
+    assert "| 20x | 5.00 % | 4.62 % | 4.58 % | 0.10 % |" in text
 
 
 def test_no_figure_is_typed_in() -> None:
