@@ -6,6 +6,7 @@ from itertools import chain, islice
 
 from monitor.core.notices import Facts, Notice, NoticeKind
 from monitor.notify import news, service
+from monitor.notify.causes import cause_lines
 from monitor.notify.connections import in_words
 from monitor.notify.numbers import UNKNOWN, grouped, moment, money, moves, percent, span
 from monitor.notify.remedies import MOST_LINES, pointer_lines, remedy_lines
@@ -44,12 +45,13 @@ def lines_of(notice: Notice, tz: tzinfo) -> Iterator[Line]:
 
 
 def wallet_lines(facts: Facts, tz: tzinfo, pointer: Iterable[Line] = ()) -> Iterator[Line]:
-    """Yield everything known about a wallet: whose, how bad, how long, what to do, then the details.
+    """Yield everything known about a wallet: whose, how bad, how long, what to do, what is ahead, the details.
 
     ``pointer`` says where to look for what to do, if the facts do not.
     """
     yield from short_lines(facts)
     yield from pointer
+    yield from cause_lines(facts)
     amounts = (("balance", facts.margin_balance), ("maintenance", facts.maintenance_margin))
     asset = clean(facts.asset)
     words = [
