@@ -23,6 +23,8 @@ def percent(fraction: float | None) -> str:
     if fraction is None or not math.isfinite(fraction):
         return UNKNOWN
     size = round(abs(fraction) * 100, 9)  # 9 decimals: what binary fractions leave behind
+    if not math.isfinite(size):
+        return UNKNOWN
     sign = "-" if fraction < 0 else ""
     if size == 0:
         return "0 %"

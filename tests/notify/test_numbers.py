@@ -179,3 +179,64 @@ def test_moves_are_counted_to_a_tenth_where_that_matters(left: float, figure: st
 def test_unknown_moves_are_said_to_be_unknown(left: float | None) -> None:
     """And why."""
     assert numbers.moves(left) == "unknown, for want of a typical hourly move"
+
+
+@pytest.mark.parametrize(
+    ("value", "asset", "up", "down"),
+    [
+        (412.5, "USDT", "412.50 USDT", "412.50 USDT"),
+        (412.501, "USDT", "412.51 USDT", "412.50 USDT"),
+        (0.1 + 0.2, "USDC", "0.30 USDC", "0.30 USDC"),
+        (412.50000000000006, "USDT", "412.50 USDT", "412.50 USDT"),
+        (1_412.509, "FDUSD", "1,412.51 FDUSD", "1,412.50 FDUSD"),
+        (1e-12, "USDT", "0.01 USDT", "0.00 USDT"),
+        (0.0, "USDT", "0.00 USDT", "0.00 USDT"),
+        (12.3456781, "BTC", "12.345679 BTC", "12.345678 BTC"),
+        (0.00012345678, "BTC", "0.00012346 BTC", "0.00012345 BTC"),
+        (1e-12, "BTC", "0.00000001 BTC", "0.00 BTC"),
+        (2e15, "DOGE", "2,000,000,000,000,000 DOGE", "2,000,000,000,000,000 DOGE"),
+        (1.0, "", "1.00", "1.00"),
+        (None, "USDT", "unknown", "unknown"),
+        (math.inf, "USDT", "unknown", "unknown"),
+    ],
+)
+def test_what_has_to_be_paid_is_rounded_up_and_what_is_there_down(
+    value: float | None, asset: str, up: str, down: str
+) -> None:
+    """An amount rounded down is not enough, and one rounded up is not there; binary noise is neither."""
+    assert (numbers.enough(value, asset), numbers.at_most(value, asset)) == (up, down)
+
+
+@given(st.floats(-1e14, 1e14), st.sampled_from(["USDT", "BTC"]))
+def test_both_bounds_hold_for_every_amount(value: float, asset: str) -> None:
+    """And they are a step apart at the most."""
+    up, down = (
+        float(words.removesuffix(f" {asset}").replace(",", ""))
+        for words in (numbers.enough(value, asset), numbers.at_most(value, asset))
+    )
+    noise = abs(value) * 2**-49
+    assert down - noise <= value <= up + noise
+    assert up - down <= 0.010001 + 2 * noise
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.118, "0.118"),
+        (0.1 * 3, "0.3"),
+        (12_000.0, "12,000"),
+        (123_456.7890123, "123,456.7890123"),
+        (1e-8, "0.00000001"),
+        (0.0, "0"),
+        (None, "unknown"),
+        (math.nan, "unknown"),
+    ],
+)
+def test_a_quantity_keeps_every_digit_of_its_step(value: float | None, text: str) -> None:
+    """The exchange takes multiples of it and nothing beside; no exponent, no noise."""
+    assert numbers.exact(value) == text
+
+
+def test_a_share_beyond_all_measure_is_unknown() -> None:
+    """As percent it would be infinite."""
+    assert numbers.percent(1.7e308) == "unknown"
