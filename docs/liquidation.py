@@ -121,7 +121,7 @@ def figures() -> dict[str, str]:
     found |= {
         "size": _sum(small["size"]),
         "large size": _sum(large["size"]),
-        "daily": percent(small["daily_move"]),
+        "daily": f"{small['daily_move'] * 100:g} %",
     }
     found["first rate"] = _exact(_assessed(AT_CALL)["20x"]["maintenance_margin"] / _notional(AT_CALL, "20x"))
     for rung in small["rungs"]:
