@@ -103,7 +103,10 @@ def _adl_line(cause: Cause, at_ms: int) -> Line:  # noqa: ARG001 - same
     place = f"{_leg(cause)} is {_place(cause)} to be auto-deleveraged"
     if not cause.hedge:
         return Line("Queue", f"{place}: a sharp move may close it against your will")
-    return Line("Queue", f"{place}: a sharp move may take this leg of the hedge{_figures(cause)}{_level(cause)}")
+    return Line(
+        "Queue",
+        f"{place}: a sharp move may take this leg and leave the other alone{_figures(cause)}{_level(cause)}",
+    )
 
 
 _LINES: dict[CauseKind, Callable[[Cause, int], Line]] = {
@@ -153,7 +156,7 @@ def _to_do(cause: Cause) -> str:
     match cause.kind:
         case CauseKind.FUNDING:
             time = time_of_day(cause.at_ms)
-            return f"before {time} UTC: add margin, or reduce; what is closed by then pays nothing"
+            return f"before {time} UTC: add margin, or reduce; what is closed before pays nothing"
         case CauseKind.COLLATERAL:
             return f"change some {clean(cause.asset)} into the asset positions are settled in, or reduce"
         case CauseKind.ADL:
@@ -183,15 +186,24 @@ def _paid(cause: Cause) -> str:
 def _collateral(cause: Cause) -> str:
     asset = clean(cause.asset)
     if cause.move is None:
-        return f"{asset} counts {percent(cause.rate_before)}; if cut to {percent(cause.rate_after)}"
+        return f"{asset} counts {_counted(cause.rate_before)}; if cut to {_counted(cause.rate_after)}"
     along = f" and {clean(cause.symbol)} with it" if cause.symbol else ""
     return f"if {asset} falls {percent(abs(cause.move))}{along}"
+
+
+def _counted(share: float | None) -> str:
+    """Return what collateral counts: these are whole points, or nearly."""
+    if share is None or not abs(share) < _ABSURD:
+        return UNKNOWN
+    return f"{round(share * 100, 2):g} %"
 
 
 def _place(cause: Cause) -> str:
     """Return the place in the queue; 4 is the front."""
     return (
-        "first in the queue" if cause.quantile == _FIRST else f"at {cause.quantile or 0} of {_FIRST} in the queue"
+        "first in the queue (4 of 4)"
+        if cause.quantile == _FIRST
+        else f"at {cause.quantile or 0} of {_FIRST} in the queue"
     )
 
 

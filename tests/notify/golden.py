@@ -15,6 +15,7 @@ from monitor.core.notices import DayReport, Facts, Notice, NoticeKind, WorstAway
 from monitor.notify.message import render, render_group
 from monitor.ports import Message
 from tests.notify import prescribed
+from tests.notify.coming import ALL_AHEAD, COUNTS_LESS, FUNDING_SOON, LOSES_A_LEG, NEXT_IN_QUEUE
 from tests.notify.fakes import a_notice, some_facts
 
 FORMATS = ("text", "html", "markdown")
@@ -258,6 +259,17 @@ _SINGLE: dict[str, Notice] = {
     ),
     "away and not known": notice(
         NoticeKind.AWAY, Level.NOTICE, _of(AWAY, away=(), symbols=(CHINESE, "ETHUSDT"), reason="no marks")
+    ),
+    "ahead, funding": notice(
+        NoticeKind.AHEAD, Level.NOTICE, some_facts(margin_ratio=0.62, room=0.205, ahead=(FUNDING_SOON,))
+    ),
+    "ahead, a hedge that loses a leg": notice(NoticeKind.AHEAD, Level.NOTICE, _of(CROSS, ahead=(LOSES_A_LEG,))),
+    "ahead, collateral that counts less": notice(
+        NoticeKind.AHEAD, Level.NOTICE,
+        some_facts(wallet="cross:multi", asset="USD", margin_ratio=0.55, positions=2, ahead=(COUNTS_LESS,)),
+    ),
+    "alert with what is ahead": notice(
+        facts=some_facts(margin_ratio=0.62, prescription=None, ahead=(*ALL_AHEAD, NEXT_IN_QUEUE)), number=41
     ),
     "drill": notice(facts=_of(ADVISED, environment="drill"), number=40),
     "drill ends": notice(

@@ -314,8 +314,8 @@ PRESCRIPTIONS = st.builds(
 )  # fmt: skip
 CAUSES = st.builds(
     Cause, st.sampled_from(CauseKind), symbol=ODD, side=ODD, asset=ODD, at_ms=TIME, amount=NUMBER, price=NUMBER,
-    move=NUMBER, rate_before=NUMBER, rate_after=NUMBER, quantile=st.none() | COUNT, before=AFTERS, after=AFTERS,
-    level=st.sampled_from(Level),
+    move=NUMBER, rate_before=NUMBER, rate_after=NUMBER, required=NUMBER, beyond=NUMBER,
+    quantile=st.none() | COUNT, hedge=st.booleans(), before=AFTERS, after=AFTERS, level=st.sampled_from(Level),
 )  # fmt: skip
 FINDINGS = st.builds(
     Finding, ODD, st.sampled_from(FindingCode), ODD, wallet=ODD, symbol=ODD, side=ODD, value=NUMBER, limit=NUMBER,
