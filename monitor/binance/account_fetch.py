@@ -10,7 +10,7 @@ from monitor.binance.belief import BAD_AMOUNT
 from monitor.binance.rest import RestClient
 from monitor.binance.rest_rows import AssetIndex, LeverageBracket, TierRow
 from monitor.binance.snapshot import AccountReply, build_coinm, build_usdm
-from monitor.core.brackets import expected_cum, table_faults
+from monitor.core.brackets import expected_cum, plausible_leverage, table_faults
 from monitor.core.model import AccountSnapshot, Bracket, BracketTable, ExchangeFigures, Market
 from monitor.errors import BracketError, WireError
 
@@ -138,7 +138,9 @@ def bracket_tables(account_name: str, reply: Iterable[LeverageBracket], as_of: s
         faults += found
         if not found:
             brackets = tuple(
-                Bracket(one.floor, one.cap, one.maint_margin_ratio, one.cum, one.initial_leverage or None)
+                Bracket(
+                    one.floor, one.cap, one.maint_margin_ratio, one.cum, plausible_leverage(one.initial_leverage)
+                )
                 for one in tiers
             )
             coefficient = row.notional_coef

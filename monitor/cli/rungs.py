@@ -99,7 +99,7 @@ def _table(view: LeverageView) -> FittedTable:
         )
     if any(rung.chosen for rung in rungs):
         columns.append(Column("", ["<- yours" if rung.chosen else "" for rung in rungs]))
-    return FittedTable(columns)
+    return FittedTable(columns, empty="No leverage above 1x is allowed for a position of this size.")
 
 
 def _leverage(rung: Rung) -> str:
@@ -123,7 +123,7 @@ def _move(way: Way | None) -> str:
 
 def _prices(values: Sequence[float | None]) -> list[str]:
     """Return prices with as many decimals as the finest of them needs, so that they stand below each other."""
-    places = max(len(price(value, "").partition(".")[2]) for value in values)
+    places = max((len(price(value, "").partition(".")[2]) for value in values), default=0)
     return ["none" if value is None else f"{value:.{places}f}" for value in values]
 
 

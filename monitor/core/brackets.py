@@ -18,9 +18,15 @@ CUM_RELATIVE = 1e-9
 CUM_ABSOLUTE = 1e-6
 
 _COLUMNS = (4, 5)
+_MOST_LEVERAGE = 1000.0  # no exchange offers more
 
 
 _ROW = "a row is four finite numbers: floor, cap, mmr, cum; a fifth is the most leverage"
+
+
+def plausible_leverage(value: float) -> float | None:
+    """Return the most leverage of a tier as it is told, None where it cannot be one: it is then not known."""
+    return value if 1.0 <= value <= _MOST_LEVERAGE else None
 
 
 def expected_cum(floor: float, mmr: float, mmr_below: float, cum_below: float) -> float:
@@ -102,8 +108,8 @@ def _shape_faults(bracket: Bracket) -> list[str]:
         reasons.append(f"cap {bracket.cap:.10g} is not above floor {bracket.floor:.10g}")
     if not 0.0 < bracket.mmr < 1.0:
         reasons.append(f"mmr {bracket.mmr:.10g} is not between 0 and 1 (a fraction: 0.004 is 0.4 %)")
-    if bracket.leverage is not None and bracket.leverage < 1.0:
-        reasons.append(f"leverage {bracket.leverage:.10g} is below 1")
+    if bracket.leverage is not None and plausible_leverage(bracket.leverage) is None:
+        reasons.append(f"leverage {bracket.leverage:.10g} is not between 1 and {_MOST_LEVERAGE:g}")
     return reasons
 
 

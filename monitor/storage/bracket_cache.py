@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 import structlog
 
+from monitor.core.brackets import plausible_leverage
 from monitor.core.model import Bracket, BracketTable
 from monitor.storage import kept
 
@@ -83,4 +84,6 @@ class BracketCache:
 
 def _is_tier(row: Bracket) -> bool:
     # No more than whoever saved it must have known: an exchange's own table may break finer rules.
+    if row.leverage is not None and plausible_leverage(row.leverage) is None:
+        return False
     return math.isfinite(row.cum) and 0.0 <= row.floor < row.cap < math.inf and 0.0 < row.mmr < 1.0

@@ -312,10 +312,10 @@ def test_tiers_become_a_table() -> None:
 
 
 def test_tiers_say_which_leverage_they_allow() -> None:
-    """As the exchange told it; a reply without it leaves it unknown."""
-    rows = (tier(0, 50_000, 0.004, 0, 125), tier(50_000, 250_000, 0.005, 50))
+    """As the exchange told it; a reply without it, or with one that cannot be, leaves it unknown."""
+    rows = (tier(0, 50_000, 0.004, 0, 125), tier(50_000, 250_000, 0.005, 50), tier(250_000, 1e6, 0.01, 1_300, 1e9))
     (table,) = bracket_tables("mine", [LeverageBracket("BTCUSDT", rows)], "").tables
-    assert [row.leverage for row in table.brackets] == [125, None]
+    assert [row.leverage for row in table.brackets] == [125, None, None]
 
 
 def test_a_rounded_amount_is_taken_as_published() -> None:

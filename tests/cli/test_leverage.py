@@ -113,6 +113,15 @@ def test_sizes_make_tables_of_their_own() -> None:
     assert "up to 50x for this size; 75x only below 3,000,000.00 USDT" in text
 
 
+def test_a_size_for_which_no_leverage_is_left() -> None:
+    """The highest tier allows 1x: there is nothing to list, and that is said."""
+    result = call("BTCUSDT", "--size", "1500000000", "--mark", "BTCUSDT=60000", "--daily-move", "3%")
+    assert result.exit_code == 0
+    words = " ".join(result.stdout.split())
+    assert "No leverage above 1x is allowed" in words
+    assert "2x only below 1,200,000,000.00 USDT" in words
+
+
 def test_the_daily_move_is_what_one_gives() -> None:
     """With the time and the chance, and how they are made; a chance below 1 % is not told to people."""
     (table,) = tables("BTCUSDT", "--daily-move", "3%")

@@ -64,7 +64,8 @@ def test_the_published_example_of_the_maintenance_amount() -> None:
         (changed(2, 2, 0.005), 2, "mmr 0.005 is not above 0.005"),
         (changed(1, 3, 301), 1, "cum is 301, expected 300"),
         ([[0, 1, 0.1, 0, 50, 1]], 0, "four finite numbers"),
-        ([[0, 1, 0.1, 0, 0.5]], 0, "leverage 0.5 is below 1"),
+        ([[0, 1, 0.1, 0, 0.5]], 0, "leverage 0.5 is not between 1 and 1000"),
+        ([[0, 1, 0.1, 0, 1e18]], 0, "leverage 1e+18 is not between 1 and 1000"),
         ([[0, 100, 0.01, 0, 50], [100, 200, 0.02, 1, 75]], 1, "leverage 75 is above 50, that of the row before"),
     ],
 )

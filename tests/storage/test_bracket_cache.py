@@ -13,7 +13,7 @@ from monitor.storage.bracket_cache import BracketCache
 TABLES = (
     BracketTable(
         "BTCUSDT",
-        (Bracket(0.0, 50_000.0, 0.004, 0.0), Bracket(50_000.0, 250_000.0, 0.005, 50.0)),
+        (Bracket(0.0, 50_000.0, 0.004, 0.0, 125.0), Bracket(50_000.0, 250_000.0, 0.005, 50.0, 100.0)),
         "exchange",
         "2026-11-24",
         "main",
@@ -31,6 +31,14 @@ def test_what_was_saved_is_there_again(tmp_path: Path) -> None:
     cache.save(TABLES[:1])
     assert cache.load() == TABLES[:1]
     assert [path.name for path in tmp_path.iterdir()] == ["brackets-main.json"]
+
+
+def test_a_file_of_an_earlier_version_knows_no_leverage(tmp_path: Path) -> None:
+    """Its rows have four figures, and are tiers all the same."""
+    cache = BracketCache(tmp_path, "main")
+    tables = [{"symbol": "A", "brackets": [[0, 5, 0.1, 0]]}]
+    cache.path.write_bytes(json.dumps({"version": 1, "account": "main", "tables": tables}).encode())
+    assert cache.load() == (BracketTable("A", (Bracket(0.0, 5.0, 0.1, 0.0, None),)),)
 
 
 def test_only_the_owner_may_read(tmp_path: Path) -> None:
@@ -63,6 +71,9 @@ def test_accounts_do_not_share_a_file(tmp_path: Path) -> None:
         json.dumps({"version": 1, "account": "other", "tables": []}).encode(),
         json.dumps(
             {"version": 1, "account": "main", "tables": [{"symbol": "A", "brackets": [[0, 5, 1.5, 9]]}]}
+        ).encode(),
+        json.dumps(
+            {"version": 1, "account": "main", "tables": [{"symbol": "A", "brackets": [[0, 5, 0.1, 0, 1e9]]}]}
         ).encode(),
     ],
 )
