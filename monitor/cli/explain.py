@@ -31,10 +31,12 @@ def explain(
     """
     import msgspec
 
+    from monitor.cli.ahead_steps import Ahead
     from monitor.cli.cases import case_of
     from monitor.cli.move_steps import Moves
     from monitor.cli.remedy_steps import Remedies, as_json
     from monitor.cli.steps import Explainer
+    from monitor.system_clock import SystemClock
 
     settings = load(context, config)
     given = parse_marks(mark or ())
@@ -55,12 +57,14 @@ def explain(
         book, readings, settings.engine,
         lambda key: case_of(held, accounts[key.account], key.wallet, known, settings.engine),
     )  # fmt: skip
+    ahead = Ahead(book, readings, settings.engine, held.surroundings, SystemClock().wall_ms())
     moves = None if held.status is None else Moves(book, readings, held.status)
 
     def more(row: int) -> "Iterator[Step]":
         if moves is not None:
             yield from moves.steps(row)
         yield from remedies.steps(row)
+        yield from ahead.steps(row)
 
     explanations = [
         msgspec.structs.replace(one, prescription=as_json(remedies.prescription(one.account, one.wallet)))
