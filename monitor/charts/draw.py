@@ -1,7 +1,7 @@
 """Draws a chart for people who see it on a telephone: few words, large, and dark on light.
 
-The only module that knows matplotlib, and the process that draws is the only one that imports it. Everything is
-placed by pixels and drawn with few artists: axes as matplotlib makes them take most of the time of a picture, and
+Beside ``heatmap`` the only module that knows matplotlib; of the daemon, the process that draws is the only one that
+imports it. Everything is placed by pixels and drawn with few artists: axes as matplotlib makes them take most of the time of a picture, and
 an alert waits for it.
 """
 

@@ -13,6 +13,7 @@ import matplotlib as mpl
 import msgspec
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
@@ -25,23 +26,27 @@ DPI: Final = 120
 MOST_ROWS: Final = 120  # wallets; the others are counted below
 COLOURS: Final = {
     Level.OK: "#e6eff7",
-    Level.NOTICE: "#a6cbe3",
-    Level.WARNING: "#f7cf5b",
+    Level.NOTICE: "#b4d5ea",
+    Level.WARNING: "#edb93f",
     Level.CRITICAL: "#e07b2a",
     Level.EMERGENCY: "#a81e2d",
 }
 LIQUIDATED: Final = "#32131f"
 _HATCH: Final = "#b98a97"
 _INK, _FAINT, _LINE = "#1f2430", "#566070", "#ffffff"
-_CELL_W, _NARROW_W, _CELL_H = 50.0, 20.0, 34.0  # pixels
+_CELL_W, _NARROW_W, _CELL_H = 58.0, 24.0, 34.0  # pixels
 _WIDE_UP_TO: Final = 61  # columns; more of them are narrow and written upright
-_NARROW_H: Final = 52.0
+_NARROW_H: Final = 60.0
+_UPRIGHT: Final = 40.0
 _TOP, _BOTTOM, _GAP = 104.0, 84.0, 16.0
-_LABEL_CHARS: Final = 40
-_CHAR_W: Final = 9.0  # pixels of a letter of a label, on the safe side
-_LEGEND_W: Final = (96.0, 108.0, 118.0, 108.0, 130.0, 130.0)
-_LEAST_W: Final = 760.0  # of the whole picture, for title and legend
-_ON_HATCH: Final[Any] = {"bbox": {"facecolor": LIQUIDATED, "edgecolor": "none", "pad": 1.2}}
+_LABEL_CHARS: Final = 48
+_LABEL_PT, _LEGEND_PT, _WORDS_PT, _CELL_PT, _NARROW_PT = 10.0, 9.5, 9.5, 8.5, 7.5
+_KEY_W, _KEY_H = 28.0, 18.0
+_LEAST_W: Final = 400.0  # of the whole picture
+_TITLE_PT: Final = 15.0
+_KEYS: Final = (*(level.label for level in Level), "liquidation", "beyond it")
+_NOTE: Final = "framed: no move. A level may come from the room or from typical moves as well."
+_ON_HATCH: Final[Any] = {"bbox": {"facecolor": LIQUIDATED, "edgecolor": "none", "pad": 0.6}}
 _SETTINGS: Final[Any] = {
     "font.family": "DejaVu Sans", "text.parse_math": False, "text.color": _INK, "hatch.linewidth": 1.0,
 }  # fmt: skip
@@ -85,13 +90,23 @@ class _Sheet:
         self._heat = heat
         self._rows = heat.rows[:MOST_ROWS]
         self._narrow = len(heat.moves) > _WIDE_UP_TO
-        self._cell_w = _NARROW_W if self._narrow else _CELL_W
-        self._cell_h = _NARROW_H if self._narrow else _CELL_H
-        longest = max((len(_short(row.label)) for row in self._rows), default=0)
-        self._left = _GAP * 2 + longest * _CHAR_W
+        self._cell_w, self._cell_h = (_NARROW_W, _NARROW_H) if self._narrow else (_CELL_W, _CELL_H)
+        self._words = f"move of {heat.what}; in each cell the margin ratio, 100 % is liquidation"
+        if (more := len(heat.rows) - len(self._rows)) > 0:
+            self._words += f"; {more} more wallets are further away"
+        self._keys = [(name, _width(name, _LEGEND_PT) + _KEY_W + 28.0) for name in _KEYS]
+        self._left = _GAP * 2 + max((_width(_short(row.label), _LABEL_PT) for row in self._rows), default=0.0)
         self._grid_h = max(1, len(self._rows)) * self._cell_h
-        width = max(_LEAST_W, self._left + len(heat.moves) * self._cell_w + _GAP * 2)
-        self._width, self._height = width, _BOTTOM + self._grid_h + _TOP
+        width = max(
+            _LEAST_W,
+            self._left + len(heat.moves) * self._cell_w + _GAP * 2,
+            _GAP * 2 + _width(heat.title, _TITLE_PT, bold=True),
+            _GAP * 2 + max(_width(words, _WORDS_PT) for words in (self._words, _NOTE)),
+            _GAP * 2 + sum(width for _, width in self._keys),
+        )
+        # Moves that are written upright need more above the cells.
+        top = _TOP + (_UPRIGHT if self._narrow else 0.0)
+        self._width, self._height = width, _BOTTOM + self._grid_h + top
         self._figure = Figure(figsize=(width / DPI, self._height / DPI), dpi=DPI, facecolor="white")
         self._canvas = FigureCanvasAgg(self._figure)
 
@@ -108,35 +123,42 @@ class _Sheet:
         return picture.getvalue()
 
     def _head(self) -> None:
-        top = self._height
-        self._text(_GAP, top - 32, self._heat.title, fontsize=15, fontweight="bold")
-        words = (
-            f"rows: wallets; columns: move of {self._heat.what}; in each cell: margin ratio, 100 % is liquidation"
-        )
-        if (more := len(self._heat.rows) - len(self._rows)) > 0:
-            words += f"; {more} more wallets are further away"
-        self._text(_GAP, top - 55, words, fontsize=9.5, color=_FAINT)
+        self._text(_GAP, self._height - 32, self._heat.title, fontsize=_TITLE_PT, fontweight="bold")
+        self._text(_GAP, self._height - 55, self._words, fontsize=_WORDS_PT, color=_FAINT)
 
     def _moves(self) -> None:
         y = _BOTTOM + self._grid_h + 9
         for place, move in enumerate(self._heat.moves):
             label = f"{move * 100:+.4g} %" if move else "0 %"
             x = self._left + (place + 0.5) * self._cell_w
-            how = {"rotation": 90, "fontsize": 7.5} if self._narrow else {"fontsize": 8.5}
+            how = {"rotation": 90, "fontsize": _NARROW_PT} if self._narrow else {"fontsize": _CELL_PT}
             weight = "bold" if move == 0 else "normal"
             self._text(x, y, label, ha="center", va="bottom", fontweight=weight, **how)
 
     def _row(self, place: int, row: Row) -> None:
         y = _BOTTOM + self._grid_h - (place + 1) * self._cell_h
-        self._text(self._left - 10, y + self._cell_h / 2, _short(row.label), fontsize=10, ha="right", va="center")
+        middle = y + self._cell_h / 2
+        self._text(self._left - 10, middle, _short(row.label), fontsize=_LABEL_PT, ha="right", va="center")
+        size, turn = (_NARROW_PT, 90) if self._narrow else (_CELL_PT, 0)
         for column, cell in enumerate(row.cells):
             x = self._left + column * self._cell_w
-            self._box(x, y, self._cell_w, self._cell_h, cell.level, liquidated=cell.liquidated)
-            self._text(
-                x + self._cell_w / 2, y + self._cell_h / 2, _ratio(cell), ha="center", va="center",
-                fontsize=7.5 if self._narrow else 8.5, rotation=90 if self._narrow else 0, color=_ink(cell),
-                **(_ON_HATCH if cell.liquidated else {}),
-            )  # fmt: skip
+            gone = cell.liquidated
+            first = gone and self._is_first(row, column)
+            self._box(
+                x, y, (self._cell_w, self._cell_h), LIQUIDATED if gone else COLOURS[cell.level], hatched=first
+            )
+            if not gone or first:
+                # Beyond liquidation nothing is left to have a ratio.
+                self._text(
+                    x + self._cell_w / 2, middle, _ratio(cell), ha="center", va="center", fontsize=size,
+                    rotation=turn, color=_ink(cell), **(_ON_HATCH if gone else {}),
+                )  # fmt: skip
+
+    def _is_first(self, row: Row, column: int) -> bool:
+        """Return whether no rung nearer to the present is liquidated."""
+        move = self._heat.moves[column]
+        nearer = column + (1 if move < 0.0 else -1)
+        return move == 0.0 or not 0 <= nearer < len(row.cells) or not row.cells[nearer].liquidated
 
     def _now(self) -> None:
         """Frame the column in which nothing moved."""
@@ -154,27 +176,23 @@ class _Sheet:
 
     def _legend(self) -> None:
         x, y = _GAP, 40.0
-        names = [*(level.label for level in Level), "liquidation"]
-        for place, (name, width) in enumerate(zip(names, _LEGEND_W, strict=True)):
-            gone = place >= len(Level)
-            self._box(x, y, 26, 18, Level.EMERGENCY if gone else Level(place), liquidated=gone, edge=_FAINT)
-            self._text(x + 33, y + 9, name, fontsize=9.5, va="center")
+        colours = [*COLOURS.values(), LIQUIDATED, LIQUIDATED]
+        for (name, width), colour in zip(self._keys, colours, strict=True):
+            self._box(x, y, (_KEY_W, _KEY_H), colour, hatched=name == _KEYS[-2], edge=_FAINT)
+            self._text(x + _KEY_W + 7, y + _KEY_H / 2, name, fontsize=_LEGEND_PT, va="center")
             x += width
-        if 0.0 in self._heat.moves:
-            self._text(_GAP, 16, "framed: now. A level may come from the room or from typical moves as well.",
-                       fontsize=9, color=_FAINT)  # fmt: skip
+        self._text(_GAP, 16, _NOTE, fontsize=_WORDS_PT, color=_FAINT)
 
     def _box(
-        self, x: float, y: float, width: float, height: float, level: Level, *, liquidated: bool, edge: str = _LINE
+        self, x: float, y: float, size: tuple[float, float], colour: str, *, hatched: bool, edge: str = _LINE
     ) -> None:
-        face = LIQUIDATED if liquidated else COLOURS[level]
         place: dict[str, Any] = {"transform": IdentityTransform(), "linewidth": 0.8}
-        if liquidated:
+        if hatched:
             self._figure.add_artist(
-                Rectangle((x, y), width, height, facecolor=face, edgecolor=_HATCH, hatch="////", **place)
+                Rectangle((x, y), *size, facecolor=colour, edgecolor=_HATCH, hatch="////", **place)
             )
-            face = "none"
-        self._figure.add_artist(Rectangle((x, y), width, height, facecolor=face, edgecolor=edge, **place))
+            colour = "none"
+        self._figure.add_artist(Rectangle((x, y), *size, facecolor=colour, edgecolor=edge, **place))
 
     def _text(self, x: float, y: float, text: str, **how: Any) -> None:  # noqa: ANN401 - the library checks
         self._figure.add_artist(Text(x, y, text, transform=IdentityTransform(), **how))
@@ -192,3 +210,11 @@ def _ink(cell: Cell) -> str:
 
 def _short(label: str) -> str:
     return label if len(label) <= _LABEL_CHARS else f"{label[: _LABEL_CHARS - 1]}…"
+
+
+def _width(text: str, points: float, *, bold: bool = False) -> float:
+    """Return how wide a text is, pixels."""
+    font = get_font(findfont(FontProperties(family="DejaVu Sans", weight="bold" if bold else "normal")))
+    font.set_size(points, DPI)
+    font.set_text(text)
+    return float(font.get_width_height()[0]) / 64.0

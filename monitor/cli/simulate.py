@@ -164,7 +164,7 @@ def _draw(picture: Path, ladder: "Ladder", environment: str) -> None:
     from monitor.charts.heatmap import draw_heat_map
     from monitor.cli.ladder_view import heat_map
 
-    png = draw_heat_map(heat_map(ladder, f"Levels and margin ratios, {environment}"))
+    png = draw_heat_map(heat_map(ladder, f"Levels and margin ratios by move · {environment}"))
     try:
         picture.write_bytes(png)
     except OSError as error:
