@@ -118,13 +118,15 @@ def _near(one: AccountSeen, leg: Leg) -> Iterator[Finding]:
     hourly = one.seen.typical.get(leg.position.symbol)
     if hourly is None or leg.place is None or leg.place.liquidation is None:
         return
-    upward = leg.place.liquidation > leg.place.mark
-    if one.is_hedged(leg) and upward is (leg.position.side is Side.LONG):
+    hedged = one.is_hedged(leg)
+    upward = leg.place.liquidation > leg.place.mark if hedged else leg.position.side is Side.SHORT
+    if hedged and upward is (leg.position.side is Side.LONG):
         return
     distance, limit = float(one.seen.readings.distance[leg.row]), day_move(hourly, upward=upward)
     if distance * SLACK < limit:
-        multi = one.seen.book.wallets[leg.wallet].key.wallet == MULTI_WALLET
-        remedy = None if multi else max(0.0, -one.ends.cushion(leg, upward=upward))
+        # Where nothing is left, alerts say what to add; in multi-assets mode not only this symbol's move counts.
+        known = distance > 0.0 and one.seen.book.wallets[leg.wallet].key.wallet != MULTI_WALLET
+        remedy = max(0.0, -one.ends.cushion(leg, upward=upward)) if known else None
         yield one.found(FindingCode.NEAR, leg, value=distance, limit=limit, remedy=remedy)
 
 

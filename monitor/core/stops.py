@@ -100,11 +100,12 @@ def enough(share: float, wanted: float) -> bool:
     return share >= wanted * _WHOLE
 
 
-def stop_price(place: Place) -> float:
+def stop_price(place: Place) -> float | None:
     """Return a sensible trigger: half way between liquidation price and mark, rounded towards the mark.
 
     Nearer to the mark, ordinary moves would trigger it; nearer to liquidation, a fast fall would leave it no time
-    to be filled. Where there is no liquidation price, FAR of the mark away from it.
+    to be filled. Where there is no liquidation price, FAR of the mark away from it. None where no price lies in
+    between.
     """
     sign = -1.0 if place.side is Side.LONG else 1.0
     raw = place.mark * (1.0 + sign * FAR) if place.ahead is None else (place.mark + place.ahead) / 2.0
@@ -112,7 +113,7 @@ def stop_price(place: Place) -> float:
         rounded = _towards(place.mark, raw, figures)
         if place.loses(rounded) and place.reaches(rounded):
             return rounded
-    return raw
+    return None
 
 
 def _fault(place: Place, order: WaitingOrder) -> str:

@@ -161,13 +161,15 @@ def _key(finding: Finding) -> str:
 def _place_stop(finding: Finding) -> str:
     side, how = _STOPS_SELL.get(finding.side, ("", ""))
     order = f"a STOP_MARKET {side} close-position order".replace("  ", " ")
+    if finding.remedy is None and finding.mark is not None:
+        return "close a part of it, or add margin: before the liquidation price there is no room for a stop"
     if finding.remedy is None:
         return f"place {order} triggered by the mark price, before the liquidation price"
     return f"place {order} triggered by the mark price at {grouped(finding.remedy)} {how}".rstrip()
 
 
 def _replace_stop(finding: Finding) -> str:
-    return f"in place of it, {_place_stop(finding)}"
+    return _place_stop(finding).replace("place ", "in place of it, place ", 1)
 
 
 def _lower_leverage(finding: Finding) -> str:
@@ -181,7 +183,8 @@ def _lower_leverage(finding: Finding) -> str:
 def _isolate(finding: Finding) -> str:
     return (
         f"close it and open it again with {_money(finding, finding.limit)} of isolated margin, for the exchange "
-        "does not change the mode of an open position; or keep no more in this wallet than it may lose"
+        "does not change the mode of an open position (its liquidation price comes nearer by that: place its stop "
+        "anew); or keep no more in this wallet than it may lose"
     )
 
 

@@ -1,0 +1,372 @@
+"""Habits that lead to liquidations: each is found where it is, only there, and is gone once it was dealt with."""
+
+import math
+
+import msgspec
+import pytest
+
+from monitor.core.checkup import is_unchecked
+from monitor.core.looked_at import day_move
+from monitor.core.model import (
+    AccountSnapshot,
+    MarginMode,
+    Market,
+    Position,
+    Side,
+    Source,
+    SubjectKey,
+    WaitingOrder,
+)
+from monitor.core.notices import Finding, FindingCode, Gap, GapKind
+from monitor.core.settings import CheckupRules
+from monitor.core.stops import Place, stop_price
+from tests.core import strategies
+from tests.core.builders import BTC, ETH, account, cross, isolated, table
+from tests.core.checked import BEGINNER, FAULTS, Case, calm, doing, stop
+from tests.core.strategies import Seeded
+
+BOOKS = 1000
+
+
+def test_an_account_without_a_fault_has_no_finding() -> None:
+    """Otherwise nobody reads the next one."""
+    assert calm().check().findings == ()
+    assert calm().check().gaps == ()
+
+
+def test_every_finding_has_an_account_that_has_it() -> None:
+    """A new code needs one."""
+    assert set(FAULTS) == set(FindingCode)
+
+
+@pytest.mark.parametrize("code", FindingCode)
+def test_a_fault_is_found_and_nothing_else(code: FindingCode) -> None:
+    """Each is a finding of its own."""
+    assert FAULTS[code].codes() == [code.value]
+
+
+@pytest.mark.parametrize("code", FindingCode)
+def test_doing_as_it_says_leaves_an_account_without_a_fault(code: FindingCode) -> None:
+    """What is proposed is enough, and makes no new fault."""
+    case = FAULTS[code]
+    assert doing(case.only(), case).codes() == []
+
+
+@pytest.mark.parametrize("code", FindingCode)
+def test_what_is_ignored_is_not_found(code: FindingCode) -> None:
+    """Whoever has accepted one need not see it again; others stay."""
+    case = FAULTS[code]
+    ignoring = msgspec.structs.replace(case.rules, ignore=(code.value,))
+    assert case._replace(rules=ignoring).codes() == []
+    others = tuple(other.value for other in FindingCode if other is not code)
+    assert case._replace(rules=msgspec.structs.replace(case.rules, ignore=others)).codes() == [code.value]
+
+
+# Stops
+
+
+def test_a_short_position_is_stopped_above_its_mark() -> None:
+    """All is the other way round."""
+    held = account(isolated(margin=50.0, side=Side.SHORT), usdt=1000.0)
+    case = calm(account=held)
+    assert case._replace(orders=(stop(120.0, side=Side.SHORT),)).codes() == []
+    assert case._replace(orders=(stop(120.0),)).codes() == ["no_stop"]
+    assert case._replace(orders=(stop(149.0, side=Side.SHORT),)).codes() == ["stop_beyond"]
+    assert case._replace(orders=(stop(99.0, side=Side.SHORT),)).codes() == ["stop_side"]
+    found = case._replace(orders=()).only()
+    assert found.side == "SHORT"
+    assert found.remedy == pytest.approx(124.2, abs=0.11)
+
+
+def test_each_leg_of_a_hedge_has_its_own_stop() -> None:
+    """An order of the SHORT does nothing for the LONG."""
+    legs = (isolated(margin=50.0), isolated(margin=50.0, side=Side.SHORT))
+    case = calm(account=account(*legs, usdt=1000.0))
+    found = case.check().findings
+    assert [(one.code.value, one.side) for one in found] == [("no_stop", "SHORT")]
+    assert case._replace(orders=(stop(), stop(120.0, side=Side.SHORT))).codes() == []
+
+
+@pytest.mark.parametrize("kind", ["LIMIT", "TAKE_PROFIT", "TAKE_PROFIT_MARKET"])
+def test_what_takes_a_profit_stops_no_loss(kind: str) -> None:
+    """Nor does a plain limit, wherever it stands."""
+    assert calm(stop(80.0, kind=kind)).codes() == ["no_stop"]
+
+
+@pytest.mark.parametrize(
+    ("quantities", "expected"),
+    [((0.6, 0.4), []), ((0.6, 0.3), ["stop_partial"]), ((0.7, 0.7), []), ((0.1,) * 10, [])],
+)
+def test_stops_add_up(quantities: tuple[float, ...], expected: list[str]) -> None:
+    """Two halves are a whole, whatever binary fractions make of ten tenths."""
+    assert calm(*(stop(80.0 - i, quantity=one) for i, one in enumerate(quantities))).codes() == expected
+
+
+def test_less_than_all_is_enough_where_that_is_wanted() -> None:
+    """The share is configurable."""
+    case = calm(stop(quantity=0.4))
+    assert case.only().value == pytest.approx(0.4)
+    assert case._replace(rules=CheckupRules(stop_share=0.4)).codes() == []
+    assert case._replace(rules=CheckupRules(stop_share=0.41)).codes() == ["stop_partial"]
+
+
+def test_a_useless_stop_beside_one_that_covers_all_is_no_finding() -> None:
+    """A second line of defence may stand anywhere."""
+    assert calm(stop(), stop(50.0)).codes() == []
+    assert calm(stop(quantity=0.5), stop(50.0)).codes() == ["stop_beyond"]
+    assert calm(stop(quantity=0.5), stop(50.0, quantity=0.2)).codes() == ["stop_beyond", "stop_partial"]
+
+
+def test_only_what_lies_between_mark_and_liquidation_is_a_stop() -> None:
+    """At the liquidation price itself the exchange was first; at the mark it is triggered at once."""
+    price = calm(stop(quantity=0.1)).only().liquidation_price
+    assert price is not None
+    assert calm(stop(price)).codes() == ["stop_beyond"]
+    assert calm(stop(math.nextafter(price, math.inf))).codes() == []
+    assert calm(stop(100.0)).codes() == ["stop_side"]
+    assert calm(stop(math.nextafter(100.0, 0.0))).codes() == []
+
+
+def test_without_a_liquidation_price_every_stop_below_the_mark_counts() -> None:
+    """There is nothing that could come first; one is placed a tenth away."""
+    held = account(isolated(margin=120.0), usdt=2000.0)
+    assert calm(stop(1.0), account=held).codes() == []
+    assert calm(stop(120.0, kind="LIMIT"), account=held).only().remedy == 90.0
+
+
+def test_a_trailing_stop_that_has_begun_counts_wherever_it_stands() -> None:
+    """The exchange moves it; that it is not known where is no reason to call it useless."""
+    assert calm(stop(0.0, kind="TRAILING_STOP_MARKET")).codes() == []
+    assert calm(stop(0.0, kind="TRAILING_STOP_MARKET", quantity=0.5)).codes() == ["stop_partial"]
+
+
+def test_a_stop_limit_that_takes_every_price_up_to_liquidation_is_as_good_as_one_at_market() -> None:
+    """What matters is whether it is filled before the exchange comes."""
+    assert calm(stop(kind="STOP", limit=50.0)).codes() == []
+    assert calm(stop(kind="STOP", limit=51.0)).codes() == ["stop_limit"]
+
+
+def test_a_part_that_follows_the_last_price_is_said_as_such() -> None:
+    """The other part is in order."""
+    found = calm(stop(quantity=0.7), stop(79.0, quantity=0.3, on_mark=False)).only()
+    assert found.code is FindingCode.STOP_LAST
+    assert found.value == pytest.approx(0.7)
+
+
+def test_that_there_is_no_stop_is_known_without_a_mark() -> None:
+    """Where one stands is not."""
+    assert calm(stop(120.0, kind="LIMIT"), marks={}).codes() == ["no_stop"]
+    blind = calm(stop(50.0), marks={}).check()
+    assert blind.findings == ()
+    assert [gap.kind for gap in blind.gaps] == [GapKind.MARKS]
+
+
+@pytest.mark.parametrize("side", Side)
+def test_a_proposed_stop_is_round_and_in_its_place(side: Side) -> None:
+    """Half way, rounded towards the mark, with no more digits than it takes; however narrow the way is."""
+    source = Seeded(7)
+    for _ in range(2000):
+        mark = math.pow(10.0, source.number(-4.0, 5.0))
+        way = math.pow(10.0, source.number(-9.0, -0.05))
+        price = mark * (1.0 - way if side is Side.LONG else 1.0 + way)
+        place = Place(side, mark, price)
+        proposed = stop_price(place)
+        assert proposed is not None
+        assert place.loses(proposed)
+        assert place.reaches(proposed)
+        if way > 0.05:
+            assert proposed == float(f"{proposed:.4g}")
+            assert abs(proposed - (mark + price) / 2) <= 2e-3 * mark
+
+
+# Leverage and margin
+
+
+def test_only_a_beginner_is_told_of_leverage() -> None:
+    """Who is experienced has chosen it."""
+    case = FAULTS[FindingCode.LEVERAGE]
+    assert case._replace(rules=CheckupRules()).codes() == []
+    assert case.only().value == pytest.approx(10.0)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "margin", "expected"), [(20.0, 20.0, []), (5.0, 19.9, []), (20.0, 10.0, ["leverage"])]
+)
+def test_leverage_of_an_isolated_position_is_what_its_margin_makes_of_it(
+    chosen: float, margin: float, expected: list[str]
+) -> None:
+    """Margin that was added counts; margin that fees took does not make a higher leverage of a chosen one."""
+    held = msgspec.structs.replace(isolated(margin=margin), leverage=chosen)
+    assert calm(stop(95.0), account=account(held, usdt=1000.0), rules=BEGINNER).codes() == expected
+
+
+def test_without_a_chosen_leverage_that_of_a_cross_position_is_the_wallets() -> None:
+    """Notional over all that backs it; money in the wallet lowers it."""
+    case = calm(stop(95.0), account=account(cross(quantity=2.9), usdt=50.0), rules=BEGINNER)
+    found = [one for one in case.check().findings if one.code is FindingCode.LEVERAGE]
+    assert [one.value for one in found] == [pytest.approx(5.8)]
+    assert "leverage" not in doing(found[0], case).codes()
+
+
+def test_cross_margin_is_no_fault_where_isolated_would_cap_nothing() -> None:
+    """A hedge, a wallet that is hardly more than the margin, no liquidation price, multi-assets mode."""
+    leg = msgspec.structs.replace(cross(quantity=20.0), leverage=10.0)
+    other = msgspec.structs.replace(leg, side=Side.SHORT, quantity=5.0)
+    stops = (stop(), stop(120.0, side=Side.SHORT))
+    for held in (
+        account(leg, other, usdt=1000.0),
+        account(msgspec.structs.replace(leg, leverage=3.0), usdt=1000.0),
+        account(msgspec.structs.replace(leg, quantity=9.0), usdt=1000.0),
+        msgspec.structs.replace(account(leg, usdt=1000.0), multi_assets=True),
+    ):
+        assert "cross" not in calm(*stops, account=held).codes()
+
+
+def test_quote_assets_of_an_account_are_counted_together() -> None:
+    """A dollar is a dollar; coins are counted by themselves."""
+    held = AccountSnapshot("main", {"USDC": 1000.0, "USDT": 100.0}, (isolated(margin=50.0),))
+    assert calm(account=held).codes() == []
+    coins = AccountSnapshot("main", {"BTC": 1000.0, "USDT": 100.0}, (isolated(margin=50.0),))
+    assert calm(account=coins).codes() == ["concentration"]
+
+
+def test_a_hedge_exposes_only_what_is_left_of_it() -> None:
+    """Two legs of one size lose nothing by a move."""
+    legs = (isolated(margin=200.0, quantity=40.0), isolated(margin=200.0, quantity=39.0, side=Side.SHORT))
+    stops = (stop(98.0), stop(102.0, side=Side.SHORT))
+    assert "exposure" not in calm(*stops, account=account(*legs, usdt=800.0)).codes()
+
+
+def test_a_typical_day_goes_as_far_as_the_root_of_its_hours() -> None:
+    """A log return, up and down; a fall is the smaller fraction."""
+    assert day_move(0.01, upward=True) == pytest.approx(math.exp(0.01 * math.sqrt(24)) - 1)
+    assert day_move(0.01, upward=False) == pytest.approx(1 - math.exp(-0.01 * math.sqrt(24)))
+    found = FAULTS[FindingCode.NEAR].only()
+    assert found.limit == day_move(0.02, upward=False)
+    assert found.value == pytest.approx(1 - 90 / 0.99 / 100)
+
+
+def test_prices_that_are_near_only_together_are_found_by_moves_left() -> None:
+    """A wallet of several symbols is nearer to its end than any of them."""
+    legs = (cross(quantity=10.0), cross(ETH, quantity=10.0))
+    held = account(*legs, usdt=900.0)
+    case = calm(
+        stop(90.0), stop(90.0, symbol=ETH), account=held, marks={BTC: 100.0, ETH: 100.0},
+        tables={BTC: table(), ETH: table(ETH)}, typical={BTC: 0.004, ETH: 0.004},
+        moves_left={SubjectKey("main", "cross:USDT"): 4.0}, rules=CheckupRules(ignore=("cross",)),
+    )  # fmt: skip
+    found = case.only()
+    assert (found.code, found.wallet, found.symbol) == (FindingCode.NEAR, "cross:USDT", "")
+    assert found.value is not None
+    assert found.limit == pytest.approx(found.value * math.sqrt(24) / 4.0)
+    assert case._replace(moves_left={SubjectKey("main", "cross:USDT"): 5.0}).codes() == []
+
+
+def test_coin_margined_positions_are_checked_like_others() -> None:
+    """In coins, and with contracts as quantities."""
+    leg = Position("BTCUSD_PERP", Side.LONG, 100.0, 50_000.0, MarginMode.ISOLATED, "BTC", 0.1, 100.0, inverse=True)
+    held = AccountSnapshot("main", {"BTC": 1.0}, (leg,), Market.COINM)
+    case = Case(
+        held, (stop(40_000.0, symbol="BTCUSD_PERP"),), {"BTCUSD_PERP": table("BTCUSD_PERP", 0.004)},
+        {"BTCUSD_PERP": 50_000.0}, {"BTCUSD_PERP": 0.005},
+    )  # fmt: skip
+    assert case.codes() == []
+    assert case._replace(orders=()).codes() == ["no_stop"]
+    poorer = case._replace(account=msgspec.structs.replace(held, balances={"BTC": 0.1}))
+    found = poorer.only()
+    assert (found.code, found.asset) == (FindingCode.CONCENTRATION, "BTC")
+    assert found.remedy == math.ceil(found.remedy or 0.5)
+    assert doing(found, poorer).codes() == []
+
+
+# What is not known
+
+
+def test_what_is_not_known_is_a_gap_and_no_finding() -> None:
+    """Nothing found is only worth as much as what was looked at."""
+    typed = calm(orders_known=False).check()
+    assert typed.findings == ()
+    assert typed.gaps == (Gap("main", GapKind.ORDERS, (BTC,), typed=True),)
+    followed = calm(account=msgspec.structs.replace(calm().account, source=Source.REST), typical={}).check()
+    assert followed.gaps == (Gap("main", GapKind.MOVES, (BTC,)),)
+    shared = calm(account=account(cross(quantity=5.0), usdt=1000.0)).check()
+    assert shared.gaps == (Gap("main", GapKind.LEVERAGE, (BTC,), typed=True),)
+
+
+def test_a_finding_is_not_over_while_it_cannot_be_looked_for() -> None:
+    """Missing marks or orders mend nothing."""
+    gaps = (Gap("main", GapKind.ORDERS, (BTC,)), Gap("other", GapKind.MARKS, (ETH,)), Gap("third", GapKind.KEY))
+    assert is_unchecked(f"no_stop/main/{BTC}/LONG", gaps)
+    assert not is_unchecked(f"no_stop/main/{ETH}/LONG", gaps)
+    assert not is_unchecked(f"auto_add/main/{BTC}/LONG", gaps)
+    assert is_unchecked("exposure/other/USD", gaps)
+    assert is_unchecked(f"near/other/{ETH}/SHORT", gaps)
+    assert is_unchecked("near/other/cross:USDT", gaps)
+    assert not is_unchecked(f"near/other/{BTC}/SHORT", gaps)
+    assert is_unchecked("trading_key/third/", gaps)
+    assert not is_unchecked("trading_key/main/", gaps)
+
+
+# Over accounts of every kind
+
+
+def _drawn(source: Seeded) -> Case:
+    """Return an account with orders, leverages and switches of any sort."""
+    whole = strategies.draw_case(source)
+    (held,) = whole.accounts
+    positions = tuple(
+        msgspec.structs.replace(
+            leg,
+            leverage=source.pick((None, 2.0, 5.0, 20.0)),
+            auto_add_margin=source.pick((False, True)),
+        )
+        for leg in held.positions
+    )
+    held = msgspec.structs.replace(held, positions=positions)
+    orders: list[WaitingOrder] = []
+    for leg in positions:
+        for _ in range(source.whole(0, 2)):
+            price = whole.marks[leg.symbol] * source.number(0.5, 1.5)
+            kind = source.pick(("STOP_MARKET", "STOP", "TRAILING_STOP_MARKET", "TAKE_PROFIT"))
+            quantity = source.pick((None, leg.quantity * source.number(0.2, 1.0)))
+            orders.append(
+                stop(
+                    price, symbol=leg.symbol, side=leg.side, kind=kind, quantity=quantity,
+                    on_mark=source.pick((True, False)), limit=price * 0.99 if kind == "STOP" else None,
+                )
+            )  # fmt: skip
+    rules = CheckupRules(
+        experience=source.pick(("beginner", "experienced")), stop_share=source.pick((1.0, 0.5)),
+        largest_share=source.pick((0.1, 0.2, 0.5)), most_exposure=source.pick((1.0, 3.0)),
+    )  # fmt: skip
+    typical = {symbol: source.number(0.001, 0.05) for symbol in whole.marks}
+    return Case(held, tuple(orders), whole.tables, whole.marks, typical, rules, source.pick((False, True)))
+
+
+def _can_be_done(finding: Finding) -> bool:
+    """Return whether it names what to do: at the very end, and where only several moves count, none does."""
+    stops = finding.code.value.startswith(("no_stop", "stop_"))
+    return finding.remedy is not None or not (stops or finding.code is FindingCode.NEAR)
+
+
+def test_doing_as_a_finding_says_removes_it() -> None:
+    """Over thousands of accounts of every kind and size; each finding by itself, whatever else is wrong."""
+    source = Seeded(20261201)
+    seen = dict.fromkeys(FindingCode, 0)
+    for _ in range(BOOKS):
+        case = _drawn(source)
+        for finding in case.check().findings:
+            if not _can_be_done(finding):
+                continue
+            seen[finding.code] += 1
+            left = {one.key for one in doing(finding, case).check().findings}
+            assert finding.key not in left, (finding, case)
+    assert min(seen.values()) > BOOKS // 50, seen
+
+
+def test_keys_are_unique() -> None:
+    """Two findings of one key would be told as one."""
+    source = Seeded(4)
+    for _ in range(500):
+        keys = [finding.key for finding in _drawn(source).check().findings]
+        assert len(keys) == len(set(keys))
