@@ -35,6 +35,7 @@ from monitor.core.events import (
 from monitor.core.incidents import Effects
 from monitor.core.model import AccountSnapshot, Compared, Level, Market, Source
 from monitor.core.notices import SubjectState
+from monitor.core.releases import Release
 from monitor.core.waking import STILL_S
 from monitor.drain import cancel, finish
 from monitor.errors import MonitorError, StoreError
@@ -113,6 +114,7 @@ class Daemon:
         self._keeping = True  # the last attempt to keep them succeeded
         self._watched: dict[Market, tuple[str, ...]] = {}
         self._drifting: dict[str, frozenset[tuple[str, str, str]]] = {}  # figures by account, for the log
+        self._unassumed: set[tuple[str, str]] = set()  # accounts and symbols of failed assumptions, for the log
         self._journal: JournalWriter | None = None
         self._stop = asyncio.Event()
         self._started_ms = clock.wall_ms()
@@ -369,6 +371,7 @@ class Daemon:
             self._history.record_changes(effects.changes)
         if effects.drifting is not None and isinstance(event, Reconciled):
             self._log_drift(event.account.account, effects.drifting)
+        self._log_releases(effects.releases)
         if not isinstance(event, Ticks):
             self._watch()
         for listener in self._listeners:
@@ -407,6 +410,17 @@ class Daemon:
         if before and not figures:
             log.info("model.agrees", account=account)
         self._drifting[account] = figures
+
+    def _log_releases(self, found: Sequence[Release]) -> None:
+        """Log that a partial close did not leave what amounts to reduce are computed with, once a symbol."""
+        for one in found:
+            about = (one.account, one.symbol)
+            if not one.as_assumed and about not in self._unassumed:
+                self._unassumed.add(about)
+                log.warning(
+                    "model.assumption_failed", account=one.account, symbol=one.symbol, side=one.side.value,
+                    expected=one.expected, left=one.left, asset=one.asset,
+                )  # fmt: skip
 
     async def _keep(self) -> None:
         # A job of its own: a disk that hangs must not stop the heart, which notices silence.

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from monitor.status import Status
 
 TROUBLE = frozenset({"failing", "refused"})
+AROUND_WORDS = {"adl": "ADL places", "key": "key rights"}
 LATE_S = 60.0  # twice as long as it takes from one description by REST to the next
 
 
@@ -78,6 +79,36 @@ def why_not(follow: Mapping[str, Any], *, seen: bool) -> str:
     return ""
 
 
+def around_lines(found: "Status") -> tuple[str, ...]:
+    """Return how old each part of what is known around the positions of followed accounts is."""
+    lines = []
+    for one in msgspec.to_builtins(found.accounts):
+        parts = [part_words(AROUND_WORDS.get(name, name), part) for name, part in one.get("around", {}).items()]
+        if parts:
+            lines.append(f"{one['account']}: around its positions: {', '.join(parts)}.")
+    return tuple(lines)
+
+
+def part_words(name: str, part: Mapping[str, Any]) -> str:
+    """Return how old one part is, and why it is not newer."""
+    from monitor.notify.numbers import span
+
+    age = "not told" if part["age_s"] is None else f"{span(part['age_s'])} old"
+    why = f" ({part['failing'].replace('_', ' ')})" if part["failing"] else ""
+    return f"{name} {age}{why}"
+
+
+def release_lines(found: "Status") -> tuple[str, ...]:
+    """Return by account what partial closes of isolated positions released, where any were seen."""
+    return tuple(released(one.account, one.released) for one in found.engine.accounts if any(one.released))
+
+
+def released(account: str, counts: tuple[int, int]) -> str:
+    """Return what was seen of the assumption that a partial close releases its share of an isolated margin."""
+    as_assumed, otherwise = counts
+    return f"{account}: partial closes of isolated positions seen: {as_assumed} as assumed, {otherwise} otherwise."
+
+
 def print_accounts(found: "Status", out: "Console", zone: "dt.tzinfo | None") -> None:
     """Print the table where there is more to say than that all are typed in."""
     from rich.text import Text
@@ -110,6 +141,8 @@ def print_accounts(found: "Status", out: "Console", zone: "dt.tzinfo | None") ->
             names = ", ".join(row.untabled)
             text = f"{row.account}: no maintenance tiers of {names}: not watched."
             out.print(text, style="bold red", markup=False)
+    for line in (*around_lines(found), *release_lines(found)):
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
     if any(row.trouble for row in rows):
         out.print(
             "Positions of accounts that are not followed may have changed; `position-monitor doctor` says why."

@@ -42,6 +42,7 @@ class Audited(msgspec.Struct, frozen=True):
     reason: str  # why nothing, or not everything, could be compared; empty if it could
     compared: "tuple[Compared, ...]"
     corrections: dict[str, tuple[float, float]]  # by wallet: off its balance, on its maintenance margin
+    released: tuple[int, int] = (0, 0)  # partial closes the daemon saw: as assumed, otherwise
 
 
 @guarded
@@ -122,7 +123,7 @@ def _told(settings: "Settings", wanted: Sequence[str], status: Any) -> "tuple[Au
         found.append(
             Audited(
                 name, view.market, "daemon", view.audited_ms, agrees, "; ".join(reasons), view.compared,
-                view.corrections,
+                view.corrections, view.released,
             )
         )  # fmt: skip
     return tuple(found)
@@ -189,6 +190,7 @@ def _verdict(found: "Sequence[Audited]") -> tuple[int, str]:
 def _print(found: "Sequence[Audited]", zone: "dt.tzinfo | None") -> None:
     from rich.text import Text
 
+    from monitor.cli.accounts import released
     from monitor.cli.chart import local_time
     from monitor.cli.tables import Column, FittedTable, wallet_name
     from monitor.notify.numbers import money
@@ -231,6 +233,8 @@ def _print(found: "Sequence[Audited]", zone: "dt.tzinfo | None") -> None:
         out.print(Text(text, "bold red" if differing else ""), soft_wrap=True)
         if one.reason:
             out.print(Text(f"{one.account}: {one.reason}.", "bold red"), soft_wrap=True)
+        if any(one.released):
+            out.print(released(one.account, one.released), markup=False, highlight=False, soft_wrap=True)
         assets = {row.wallet: _asset(row.wallet) for row in one.compared}
         for wallet, (less, extra) in one.corrections.items():
             asset = assets.get(wallet, "")

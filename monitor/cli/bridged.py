@@ -49,6 +49,17 @@ def _lines(bridge: dict[str, Any]) -> Iterator[tuple[str, str | None]]:
         yield f"Compared with REST {span(bridge['check_age_s'])} ago{apart}.", None
     if no_answer and not bridge["bridged"]:
         yield f"REST: {no_answer}.", "yellow"
+    if around := bridge.get("around"):
+        yield _around(around), None
+
+
+def _around(around: dict[str, Any]) -> str:
+    """Return what is known around the symbols of a market, and how old it is."""
+    from monitor.cli.accounts import part_words
+
+    rules = part_words(f"order steps of {counted(around['lots'], 'contract')}", around["rules"])
+    funding = part_words(f"next funding of {counted(around['funding'], 'symbol')}", around["marks"])
+    return f"Known beside: {rules}; {funding}."
 
 
 def _named(names: list[str]) -> str:

@@ -23,10 +23,18 @@ class AccountView(msgspec.Struct, frozen=True):
     audited_ms: int  # exchange time of the newest reply our figures were compared with; 0 for none
     compared: tuple[Compared, ...]
     corrections: dict[str, tuple[float, float]]  # by wallet: off its balance, on its maintenance margin
+    released: tuple[int, int] = (
+        0,
+        0,
+    )  # partial closes of isolated positions: with the share as assumed, otherwise
 
 
 def account_view(
-    account: AccountSnapshot, lost: AccountState | None, untabled: tuple[str, ...], found: Audit
+    account: AccountSnapshot,
+    lost: AccountState | None,
+    untabled: tuple[str, ...],
+    found: Audit,
+    released: tuple[int, int] = (0, 0),
 ) -> AccountView:
     """Return an account as it stands.
 
@@ -35,6 +43,7 @@ def account_view(
         lost: why it cannot be followed, None if it can.
         untabled: symbols held that have no tiers.
         found: by its newest audit.
+        released: partial closes seen, as assumed and otherwise.
     """
     return AccountView(
         account=account.account,
@@ -50,4 +59,5 @@ def account_view(
         audited_ms=found.at_ms,
         compared=found.compared,
         corrections={key.wallet: amounts for key, amounts in found.corrections.items()},
+        released=released,
     )

@@ -37,6 +37,7 @@ from monitor.core.model import (
     SubjectKey,
 )
 from monitor.core.notices import Facts, NoticeKind
+from monitor.core.releases import ORDER, Release, releases
 from monitor.core.settings import ChannelRule, EngineSettings
 from monitor.core.troubles import ACCOUNT_PREFIX, DRIFT_PREFIX, STREAM_PREFIX, TIERS_PREFIX, Troubles
 from monitor.core.waking import Waking
@@ -51,7 +52,6 @@ FORCED_LEVELS = {
 TIERS_LEVEL = Level.WARNING
 MOVED = 0.001  # new tiers that move a liquidation price by more than this share are told
 NO_ANSWER = "no answer"  # the reason where nothing was heard of an account for too long
-ORDER = "ORDER"  # the exchange's word for a trade as the cause of a change
 LATE_S = 45.0  # where no stream is open, an account is fetched each ten seconds
 _MOST_ORDERS = 256  # remembered, so that none is told twice
 FORCED_FRESH_MS = 60_000  # a forced order this old has no part in an incident that begins
@@ -79,6 +79,7 @@ class Accounts:
         self._forced: dict[str, tuple[ForcedOrder, int]] = {}  # by subject: the newest of the incident, and when
         self._backing: dict[tuple[str, str, Side], str] = {}  # wallet of each leg ever held; by account and leg
         self._untabled: dict[str, tuple[str, ...]] = {}  # symbols held without tiers, by account
+        self._released: dict[str, tuple[int, int]] = {}  # partial closes as assumed and otherwise, by account
         self.usable: dict[str, AccountSnapshot] = {}  # without what has no tiers
         self.tables: dict[str, BracketTable] = {}
 
@@ -123,6 +124,7 @@ class Accounts:
         at_ms = snapshot.as_of_ms or now.wall_ms
         if before is not None and snapshot.source is not Source.GIVEN:
             found = changes(before, snapshot, cause, at_ms)
+            self._note_releases(releases(before, snapshot, cause))
             self._note_closings(before, found, snapshot.source)
             self._changed(found, snapshot.account, now)
         self._set_aside(snapshot.account, now)
@@ -404,6 +406,13 @@ class Accounts:
         """Return whether the stream told that the last position of a subject was closed by an order."""
         return subject in self._closings
 
+    def _note_releases(self, found: tuple[Release, ...]) -> None:
+        """Count which partial closes left in an isolated wallet what is assumed, and which did not."""
+        self._incidents.releases += found
+        for one in found:
+            good, bad = self._released.get(one.account, (0, 0))
+            self._released[one.account] = (good + one.as_assumed, bad + (not one.as_assumed))
+
     def _note_closings(self, before: AccountSnapshot, found: tuple[Change, ...], source: Source) -> None:
         """Remember which positions the stream itself told were closed; what REST finds gone went unseen."""
         wallets = {(p.symbol, p.side.value): before.wallet_of(p) for p in before.positions}
@@ -435,7 +444,13 @@ class Accounts:
     def views(self) -> tuple[AccountView, ...]:
         """Return all accounts as they stand."""
         return tuple(
-            account_view(account, self._why_not(name), self._split(account)[1], self._audits.get(name, Audit(0)))
+            account_view(
+                account,
+                self._why_not(name),
+                self._split(account)[1],
+                self._audits.get(name, Audit(0)),
+                self._released.get(name, (0, 0)),
+            )
             for name, account in self._whole.items()
         )
 

@@ -13,6 +13,7 @@ from monitor.core.heights import Heights
 from monitor.core.holds import Holds
 from monitor.core.model import Change, Compared, Level, Sample
 from monitor.core.notices import ENDINGS, Facts, Fate, Hold, Notice, NoticeKind, SubjectState, Transition
+from monitor.core.releases import Release
 from monitor.core.settings import ChannelRule
 
 TOLD_PREFIX = "/told:"
@@ -35,6 +36,7 @@ class Effects(NamedTuple):
     changes: tuple[Change, ...] = ()
     drifting: tuple[Compared, ...] | None = None  # what an audit just found not to agree; None where none was made
     holds: tuple[Hold, ...] = ()  # made or ended
+    releases: tuple[Release, ...] = ()  # partial closes that were just seen
 
 
 class Incidents:
@@ -61,12 +63,14 @@ class Incidents:
         self.samples: list[Sample] = []
         self.changes: list[Change] = []
         self.drifting: tuple[Compared, ...] | None = None
+        self.releases: tuple[Release, ...] = ()
 
     def take(self) -> Effects:
         """Return what collected since the last take."""
         effects = Effects(
             tuple(self._changed.values()), tuple(self._gone), tuple(self._notices), tuple(self._withdrawn),
             tuple(self._transitions), tuple(self.samples), tuple(self.changes), self.drifting, self.holds.take(),
+            self.releases,
         )  # fmt: skip
         self._clear()
         return effects

@@ -12,6 +12,7 @@ from monitor.binance.endpoints import host_of, private_urls
 from monitor.binance.snapshot import AccountReply
 from monitor.binance.transport import ConnectSettings, open_stream, receive
 from monitor.config import AccountKey, KeyedAccount, Settings, shipped_tables
+from monitor.core.model import Market
 from monitor.doctor.figures import Client, ClientOf, Comparison, compare
 from monitor.doctor.finding import Finding, Report, State
 from monitor.doctor.hosts import wait_until
@@ -28,8 +29,10 @@ from monitor.errors import (
 from monitor.notify.connections import WORDS
 from monitor.ports import Clock
 
-AREAS: Final = ("key", "permissions", "mode", "brackets", "streams", "figures")
+AREAS: Final = ("key", "permissions", "mode", "brackets", "streams", "figures", "orders")
 STAYS_OPEN_S = 1.0
+
+_TRADED = {Market.USDM: "BTCUSDT", Market.COINM: "BTCUSD_PERP"}  # where nothing is held
 
 _CONNECT = ConnectSettings(open_timeout_s=5.0, close_timeout_s=0.5)
 
@@ -72,6 +75,7 @@ async def check_account(
                 _permissions(client, settings, keyed, report),
                 _tables_and_figures(client, settings, keyed, reply, clock, report),
                 _stream(client, keyed, private_bases, clock, report),
+                _orders(client, keyed, reply, clock, report),
             )
     finally:
         await client.close()
@@ -108,6 +112,19 @@ async def _permissions(client: Client, settings: Settings, keyed: KeyedAccount, 
         may = None
     environment = settings.exchange.environment
     report(judge_permissions(keyed.name, environment, may, allowed=keyed.allow_trading_key))
+
+
+async def _orders(client: Client, keyed: KeyedAccount, reply: AccountReply, clock: Clock, report: Report) -> None:
+    """Whether orders can be read: only what advice and the checkup say is the poorer without them."""
+    symbols = [leg.symbol for leg in reply.snapshot.positions]
+    try:
+        await client.around(symbols[0] if symbols else _TRADED[keyed.market])
+    except (RestError, WireError) as error:
+        words = f"{_said(error)}; stop-losses are not seen"
+        report(Finding("orders", keyed.name, State.WARN, words, _fix(error, clock)))
+        return
+    words = "waiting orders, stops among them, and ADL places can be read"
+    report(Finding("orders", keyed.name, State.OK, words))
 
 
 async def _tables_and_figures(  # noqa: PLR0917 - what is compared, and where it is said

@@ -9,11 +9,13 @@ import msgspec
 from monitor.binance.account_fetch import Tiers, bracket_tables, fetch_account
 from monitor.binance.account_state import Contract
 from monitor.binance.rest import Permissions, RestClient
+from monitor.binance.rest_errors import NOT_FOUND
 from monitor.binance.snapshot import AccountReply, contracts_of
 from monitor.config import AccountKey, KeyedAccount
 from monitor.core.audit import Audit, audit
 from monitor.core.model import AccountSnapshot, BracketTable, Market, Now
 from monitor.core.settings import AuditRules
+from monitor.errors import RestError
 from monitor.ports import Clock
 
 LONGEST_PAUSE_S = 0.2
@@ -32,6 +34,10 @@ class Client(Protocol):
 
     async def permissions(self) -> Permissions | None:
         """Return what the key may do; None where the exchange does not say."""
+        ...
+
+    async def around(self, symbol: str) -> None:
+        """Ask for what is around positions: orders of a symbol, conditional ones, places in the queue for ADL."""
         ...
 
     async def create_listen_key(self) -> str:
@@ -92,6 +98,16 @@ class RestProbe:
     async def permissions(self) -> Permissions | None:
         """Return what the key may do."""
         return await self._rest.api_restrictions()
+
+    async def around(self, symbol: str) -> None:
+        """Ask for what is around positions, for the sake of being answered."""
+        await self._rest.open_orders(symbol)
+        try:
+            await self._rest.open_algo_orders(symbol)
+        except RestError as error:
+            if self._rest.market is not Market.COINM or error.reason != NOT_FOUND:  # see AccountClient
+                raise
+        await self._rest.adl_quantile()
 
     async def create_listen_key(self) -> str:
         """Return the account's listen key."""

@@ -70,6 +70,17 @@ def told(tmp_path: Path, config: str, views: tuple[AccountView, ...], *args: str
         return call("audit", config, *args)
 
 
+def test_partial_closes_are_shown_where_any_were_seen(tmp_path: Path, config: str) -> None:
+    """How often the share was released that amounts to reduce are computed with, and how often not."""
+    words = "partial closes of isolated positions seen"
+    result = told(tmp_path, config, (view(released=(3, 1)), view("coins")))
+    assert f"main: {words}: 3 as assumed, 1 otherwise.\n" in result.stdout
+    assert result.stdout.count(words) == 1
+    assert result.exit_code == 0  # it is no figure of the exchange's that differs
+    as_json = json.loads(told(tmp_path, config, (view(released=(3, 1)), view("coins")), "--json").stdout)
+    assert [one["released"] for one in as_json] == [[3, 1], [0, 0]]
+
+
 def test_figures_stand_side_by_side(tmp_path: Path, config: str) -> None:
     """Account, wallet, symbol, both figures, their difference, the tolerance and the verdict; when it was."""
     result = told(tmp_path, config, (view(), view("coins")))

@@ -348,9 +348,23 @@ async def test_all_is_well(doctor: Doctor) -> None:
     """Every area is looked at; what cannot be known on the testnet is no failure; nothing is made on the disk."""
     code, found = await doctor.findings()
     assert code == 0
-    areas = "configuration secrets clock hosts routes key permissions mode brackets streams figures disk daemon"
+    areas = (
+        "configuration secrets clock hosts routes key permissions mode brackets streams figures orders disk daemon"
+    )
     assert list(found) == areas.split()
-    for area in ("secrets", "clock", "hosts", "routes", "key", "mode", "brackets", "streams", "figures", "disk"):
+    for area in (
+        "secrets",
+        "clock",
+        "hosts",
+        "routes",
+        "key",
+        "mode",
+        "brackets",
+        "streams",
+        "figures",
+        "orders",
+        "disk",
+    ):
         assert states(found[area]) == {"ok"}, area
     assert states(found["permissions"]) == {"unknown"}
     assert "make sure yourself" in found["permissions"][0]["fix"]
@@ -368,7 +382,7 @@ async def test_people_get_one_line_each_and_what_to_do(
     lines = result.stdout.splitlines()
     assert max(map(len, lines)) <= int(width)
     assert "do: `position-monitor run`" in result.stdout
-    assert lines[-1] == "18 checks: 15 ok, 2 warn, 1 unknown."
+    assert lines[-1] == "19 checks: 16 ok, 2 warn, 1 unknown."
 
 
 async def test_a_wrong_key_fails_with_the_likely_causes(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:

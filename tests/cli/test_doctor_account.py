@@ -29,6 +29,7 @@ from monitor.errors import (
     MonitorError,
     PortfolioMarginError,
     RateLimitedError,
+    RestError,
     UnreachableError,
 )
 from monitor.system_clock import SystemClock
@@ -70,7 +71,9 @@ class FakeClient:
             "tiers": Tiers((TABLE,), ()),
             "permissions": READS,
             "listen_key": "listen",
+            "around": None,
         } | told
+        self.asked_around = ""
         self.closed = False
 
     def _answer(self, name: str) -> object:
@@ -87,6 +90,10 @@ class FakeClient:
 
     async def permissions(self) -> Permissions | None:
         return self._answer("permissions")  # type: ignore[return-value]
+
+    async def around(self, symbol: str) -> None:
+        self.asked_around = symbol
+        self._answer("around")
 
     async def create_listen_key(self) -> str:
         return str(self._answer("listen_key"))
@@ -128,6 +135,7 @@ async def test_a_healthy_account(private: str) -> None:
     }
     assert "hedge mode, single-asset mode, 1 position held" in found["mode"][0].found
     assert "silence proves nothing" in found["streams"][0].found
+    assert client.asked_around == "BTCUSDT"
     assert "shipped" in found["brackets"][0].found
     assert client.closed
 
@@ -246,3 +254,12 @@ def test_tiers_are_told_apart() -> None:
     assert "remove [brackets.BTCUSDT]" in found[1].fix
     same = judge_tables(held, {"BTCUSDT": shipped_tables()["BTCUSDT"]}, {}, shipped_tables())
     assert "shipped" not in same[-1].found
+
+
+async def test_orders_that_cannot_be_read_are_a_warning(private: str) -> None:
+    """Everything else of the account can be followed; what is missing without them is said."""
+    refused = RestError("/fapi/v1/openAlgoOrders", "not_found", status=404)
+    found = await found_of(FakeClient(around=refused), private)
+    (one,) = found["orders"]
+    assert (one.state, one.found) == (State.WARN, "/fapi/v1/openAlgoOrders: not found; stop-losses are not seen")
+    assert {row.state for area, rows in found.items() for row in rows if area != "orders"} == {State.OK}

@@ -16,6 +16,7 @@ from monitor.cli.status import decoded, print_status
 from monitor.cli.verdict import CRITICAL, FINE, UNKNOWN, WARNING, verdict
 from monitor.cli.wiring import build_daemon
 from monitor.config import load
+from monitor.core.account_view import AccountView
 from monitor.core.model import Level
 from monitor.core.notices import Hold, HoldKind
 from monitor.core.view import OpenAlert
@@ -364,3 +365,39 @@ def test_marks_of_rest_alone_are_a_warning() -> None:
     code, line = verdict(state(engine=engine(wallets=(wallet(level="ok"),), symbols=(by_rest, old))))
     assert code == UNKNOWN
     assert line.startswith("no marks for ETHUSDT; marks of BTCUSDT come from REST only |")
+
+
+def test_people_see_how_old_what_is_around_positions_is() -> None:
+    """Each part by account, and why it is not newer; partial closes only where any were seen."""
+    follow = {
+        "account": "main", "market": "usdm", "state": "following", "reason": "", "reconcile_age_s": 5.0,
+        "event_age_s": None, "around": {
+            "funds": {"age_s": 5.0, "failing": ""}, "orders": {"age_s": 3720.0, "failing": "key_refused"},
+            "adl": {"age_s": None, "failing": "no_weight_to_spare"}, "key": {"age_s": None, "failing": ""},
+        },
+    }  # fmt: skip
+    followed = AccountView(
+        account="main", market="usdm", source="rest", as_of_ms=NOW_MS, ok=True, reason="", positions=1,
+        multi_assets=False, hedge_mode=False, untabled=(), audited_ms=0, compared=(), corrections={},
+        released=(2, 1),
+    )  # fmt: skip
+    text = printed(state(engine=engine(accounts=(followed,)), accounts=(follow,)), 200)
+    assert (
+        "main: around its positions: funds 5 s old, orders 62 min old (key refused), ADL places not told "
+        "(no weight to spare), key rights not told.\n" in text
+    )
+    assert "main: partial closes of isolated positions seen: 2 as assumed, 1 otherwise.\n" in text
+    none_seen = msgspec.structs.replace(followed, released=(0, 0))
+    text = printed(state(engine=engine(accounts=(none_seen,)), accounts=(follow,)))
+    assert "partial closes" not in text
+
+
+def test_people_see_what_is_known_beside_the_marks() -> None:
+    """How many contracts' steps and how many fundings, and how old the replies are."""
+    around = {
+        "lots": 540, "rules": {"age_s": 90.0, "failing": ""}, "funding": 1,
+        "marks": {"age_s": 23.0, "failing": ""},
+    }  # fmt: skip
+    text = shown_bridge(around=around)
+    assert "  Known beside: order steps of 540 contracts 90 s old; next funding of 1 symbol 23 s old.\n" in text
+    assert "Known beside" not in shown_bridge()
