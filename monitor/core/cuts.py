@@ -1,7 +1,6 @@
 """Which positions of a wallet to reduce, and by how much: the one that helps most for its notional first."""
 
 import math
-from collections.abc import Sequence
 
 import msgspec
 
@@ -51,14 +50,11 @@ class Cutting:
         cuts: list[Cut] = []
         stage = self._beginning
         while True:
-            ranked = stage.ranked(below)
-            for position in ranked:
-                found = stage.first_part(position, below)
-                if found is not None:
-                    quantity, after = found
-                    cuts.append(stage.cut(position, quantity))
-                    return tuple(cuts), after
-            position = stage.to_close(ranked, below)
+            position, found = stage.best(below)
+            if found is not None:
+                quantity, after = found
+                cuts.append(stage.cut(position, quantity))
+                return tuple(cuts), after
             cuts.append(stage.cut(position, position.quantity))
             account = stage.without(position)
             held = positions_in(account, self._case.wallet)
@@ -82,7 +78,16 @@ class _Stage:
         self._held = positions_in(account, case.wallet)
         self._explored: dict[int, tuple[Cuts, Explored]] = {}
 
-    def ranked(self, below: Level) -> list[Position]:
+    def best(self, below: Level) -> tuple[Position, tuple[float, After] | None]:
+        """Return the position to reduce next, and the part of it that is enough; None: it has to be closed."""
+        ranked = self._ranked(below)
+        for position in ranked:
+            found = self._first_part(position, below)
+            if found is not None or self._helps_closed(position, below):
+                return position, found
+        return ranked[0], None
+
+    def _ranked(self, below: Level) -> list[Position]:
         """Return the positions by what the same notional off each does, the best first."""
         held = self._held
         if len(held) == 1:
@@ -100,7 +105,7 @@ class _Stage:
                 gains.append(((then[0] - way) / notional, (then[1] - cushion) / notional))
         return [held[i] for i in sorted(range(len(held)), key=gains.__getitem__, reverse=True)]
 
-    def first_part(self, position: Position, below: Level) -> tuple[float, After] | None:
+    def _first_part(self, position: Position, below: Level) -> tuple[float, After] | None:
         """Return the first part of a position whose end leaves the level, and the wallet then; None: none does."""
         place = self._held.index(position)
         if place not in self._explored:
@@ -115,16 +120,12 @@ class _Stage:
         steps = explored.first(leaving(below), (low, high), looks)
         return None if steps is None else (cuts.quantity(steps), explored.after(steps))
 
-    def to_close(self, ranked: Sequence[Position], below: Level) -> Position:
-        """Return the first of these that makes the wallet better where it is closed whole; else the first."""
-        if len(ranked) == 1:
-            return ranked[0]
-        now = _score(self._looked, below)
-        for position in ranked:
-            looked = self._trial.look([self._shorter(position, position.quantity)])
-            if left(looked, below) or _score(looked, below) > now:
-                return position
-        return ranked[0]
+    def _helps_closed(self, position: Position, below: Level) -> bool:
+        """Return whether the wallet is better once a position is closed whole; the last one always is."""
+        if len(self._held) == 1:
+            return True
+        looked = self._trial.look([self._shorter(position, position.quantity)])
+        return left(looked, below) or _score(looked, below) > _score(self._looked, below)
 
     def cut(self, position: Position, quantity: float) -> Cut:
         """Return a cut as it is told."""

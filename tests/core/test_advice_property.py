@@ -1,0 +1,167 @@
+"""A remedy is enough, and one step less is not: over thousands of wallets of every kind, judged by another path.
+
+The other path is that of the daemon: the whole account as ``whatif`` changes it, beside another account, compiled
+as one book, evaluated, and held against the conditions.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from decimal import Decimal
+
+import msgspec
+import numpy as np
+import pytest
+
+from monitor.core import whatif
+from monitor.core.advice import prescribe
+from monitor.core.compile import compile_book, correct, set_rates
+from monitor.core.layout import QUOTE_ASSETS
+from monitor.core.model import AccountSnapshot, Level, Lot, Position, SubjectKey
+from monitor.core.moves import moves_left
+from monitor.core.notices import Cut, Prescription, Remedy
+from monitor.core.risk import evaluate
+from monitor.core.rules import compile_thresholds, conditions
+from monitor.core.steps import assumed_step
+from monitor.core.trial import Case
+from monitor.core.wallet_moves import cushion_deltas, cushion_deviations
+from tests.core.dangers import KINDS, draw_danger
+from tests.core.strategies import Seeded, build_table, usdt
+
+EACH = 720
+# How often each must occur, as a share of the wallets: most are in danger at first.
+COMMON = {
+    "in danger": 0.95, "added": 1.8, "cut": 1.5, "closed whole": 0.03, "least": 0.02, "bound": 0.1, "moves": 0.4,
+    "distance": 0.25, "override of account": 0.15, "override of symbol": 0.15, "corrected": 0.15,
+}  # fmt: skip
+_STEPS = {"fine step": 0.25, "odd step": 0.1, "coarse step": 0.1, "least step": 0.1, "unknown step": 0.1}
+RARE = {
+    "isolated": {"beside a cross wallet": 0.4, **_STEPS},
+    "isolated coin": {"beside a cross wallet": 0.4},
+    "single": {"several cuts": 0.1, **_STEPS},
+    "several": {"several cuts": 0.5, "pair": 0.3, **_STEPS},
+    "hedge": {"several cuts": 0.5, "pair": 1.0, **_STEPS},
+    "cross coin": {"pair": 0.1},
+    "multi": {"several cuts": 0.5, "pair": 0.3, **_STEPS},
+}
+LEVELS = len(Level) - 1
+
+
+def hits(case: Case, account: AccountSnapshot) -> np.ndarray:
+    """Return the conditions of the wallet, shape (8,), in an account beside another; none where it is gone."""
+    kept = tuple(p for p in account.positions if p.quantity > 0)
+    account = msgspec.structs.replace(account, positions=kept)
+    beside = AccountSnapshot("another", {"USDT": 1e4}, (usdt("AAAUSDT", "LONG", 1.0, 100.0),))  # type: ignore[arg-type]
+    tables = {**case.tables, "AAAUSDT": build_table("AAAUSDT", [(0.0, "0.01")])}
+    book = compile_book([beside, account], tables)
+    marks = np.array([{**case.marks, "AAAUSDT": 101.0}[name] for name in book.watched])
+    set_rates(book, marks)
+    correct(book, corrections(case, kept))
+    readings = evaluate(book, marks)
+    left = None
+    if case.moves is not None:
+        at = [case.moves.names.index(name) if name in case.moves.names else 0 for name in book.watched]
+        returns, typical = case.moves.returns[:, at], case.moves.typical[at]
+        deltas = cushion_deltas(book, readings)
+        left = moves_left(readings.cushion, cushion_deviations(book, deltas, returns, typical))
+    hit = conditions(book, compile_thresholds(book, case.settings), readings, left)
+    wallet = book.wallet_index.get(SubjectKey(account.account, case.wallet))
+    return np.zeros(8, dtype=np.bool_) if wallet is None else hit[:, wallet]
+
+
+def corrections(case: Case, kept: tuple[Position, ...]) -> dict[SubjectKey, tuple[float, float]]:
+    """Return the case's corrections as the daemon keeps them: the most lasting position takes its share along."""
+    had = {(p.symbol, p.side): p.quantity for p in case.account.positions}
+    share = max(
+        (p.quantity / had[p.symbol, p.side] for p in kept if wallet_of(case, p) == case.wallet), default=0.0
+    )
+    return {key: (less * share, extra * share) for key, (less, extra) in case.corrections.items()}
+
+
+def wallet_of(case: Case, position: Position) -> str:
+    return case.account.wallet_of(position)
+
+
+def is_left(case: Case, account: AccountSnapshot, below: Level) -> bool:
+    """Return whether each condition of a level and of those above it is missed by the dead band."""
+    return not hits(case, account)[LEVELS + below - 1 :].any()
+
+
+def with_margin(case: Case, asset: str, amount: float) -> AccountSnapshot:
+    return whatif.add_margin(case.account, case.wallet, amount, asset=asset)
+
+
+def with_cuts(case: Case, cuts: tuple[tuple[Cut, float], ...]) -> AccountSnapshot:
+    """Return the account after cuts of these quantities, one after the other, margin put back."""
+    account = case.account
+    for cut, quantity in cuts:
+        position = next(p for p in account.positions if (p.symbol, p.side.value) == (cut.symbol, cut.side))
+        if quantity > 0:
+            mark = case.marks[cut.symbol]
+            account = whatif.close(account, position, quantity, mark, case.settings.advice, put_back=True).account
+            kept = tuple(p for p in account.positions if p.quantity > 0)
+            account = msgspec.structs.replace(account, positions=kept)
+    return account
+
+
+def step_less(case: Case, cut: Cut, lots: Mapping[str, Lot]) -> float | None:
+    """Return the next smaller quantity that could be closed: 0 for none of it; None below the least there is."""
+    position = next(p for p in case.account.positions if (p.symbol, p.side.value) == (cut.symbol, cut.side))
+    lot = lots.get(cut.symbol)
+    step = assumed_step(position) if lot is None else Decimal(repr(lot.step))
+    quantity = Decimal(repr(cut.quantity))
+    less = (quantity / step).to_integral_value("ROUND_CEILING") * step - step
+    if lot is not None and less < Decimal(repr(lot.least)):
+        return 0.0 if less <= 0 else None
+    return float(less)
+
+
+def check_add(case: Case, plan: Prescription, remedy: Remedy, seen: Counter[str]) -> None:
+    assert remedy.add is not None
+    step = Decimal("0.01") if plan.asset in QUOTE_ASSETS else Decimal("0.000001")
+    steps = Decimal(repr(remedy.add)) / step
+    assert steps == int(steps) > 0, "amounts are whole steps"
+    assert is_left(case, with_margin(case, plan.asset, remedy.add), remedy.below), "what is added is enough"
+    less = float((int(steps) - 1) * step)
+    assert not is_left(case, with_margin(case, plan.asset, less), remedy.below), "one step less is not"
+    seen["added"] += 1
+
+
+def check_cuts(case: Case, remedy: Remedy, seen: Counter[str]) -> None:
+    assert remedy.cuts
+    whole = tuple((cut, cut.quantity) for cut in remedy.cuts)
+    assert is_left(case, with_cuts(case, whole), remedy.below), "what is closed is enough"
+    assert all(cut.share == 1.0 for cut in remedy.cuts[:-1]), "each but the last closes its position"
+    last = remedy.cuts[-1]
+    less = step_less(case, last, case.lots)
+    if less is None:
+        seen["least"] += 1
+        return
+    shorter = with_cuts(case, (*whole[:-1], (last, less)))
+    assert not is_left(case, shorter, remedy.below), "one step less is not"
+    seen["closed whole" if last.share == 1.0 else "cut"] += 1
+    seen["several cuts"] += len(remedy.cuts) > 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_remedy_is_enough_and_one_step_less_is_not(kind: str) -> None:
+    """For each wallet at warning or worse, below warning and below notice."""
+    source = Seeded(KINDS.index(kind))
+    seen: Counter[str] = Counter()
+    for _ in range(EACH):
+        danger = draw_danger(source, kind)
+        case = danger.case
+        entered = hits(case, case.account)[:LEVELS]
+        seen["in danger"] += bool(entered[Level.WARNING - 1 :].any())
+        seen["calm"] += not entered.any()
+        seen.update(danger.traits)
+        plan = prescribe(case)
+        assert plan is not None
+        for remedy in plan.remedies:
+            if is_left(case, case.account, remedy.below):
+                assert (remedy.add, remedy.cuts) == (0.0, ())
+                continue
+            check_add(case, plan, remedy, seen)
+            check_cuts(case, remedy, seen)
+    for trait, least in {**COMMON, **RARE.get(kind, {})}.items():
+        assert seen[trait] >= least * EACH, (trait, seen[trait])
+    assert len(KINDS) * EACH >= 5000
