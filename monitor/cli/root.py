@@ -28,6 +28,7 @@ from monitor.cli import (
     service,
     simulate,
     status,
+    stress,
 )
 from monitor.cli.common import Globals
 from monitor.cli.in_order import InOrder
@@ -50,6 +51,7 @@ app.command("explain")(explain.explain)
 app.command("leverage")(leverage.leverage)
 app.command("simulate", cls=InOrder)(simulate.simulate)
 app.command("checkup")(checkup.checkup)
+app.command("stress")(stress.stress)
 app.command("status")(status.status)
 app.command("audit")(audit.audit)
 app.command("history")(history.history)

@@ -116,7 +116,7 @@ def simulate(  # noqa: PLR0917 - typer passes options by name
     advice = tuple(advice_for(stage, grid, rung))
     climbed = climb(grid, moves, ladder_symbol or "") if moves else None
     result = Simulation(
-        as_of=_now(),
+        as_of=now_text(),
         operations=done,
         before=before,
         after=state_of(grid, rung),
@@ -143,7 +143,8 @@ def tell_gaps(ground: "Ground") -> None:
         sys.stderr.write(f"Not shown: {ground.unknown}.\n")
 
 
-def _now() -> str:
+def now_text() -> str:
+    """Return the time of day as JSON has it."""
     from monitor.system_clock import SystemClock
 
     now = dt.datetime.fromtimestamp(SystemClock().wall_ms() / 1000, tz=dt.UTC)
