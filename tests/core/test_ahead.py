@@ -1,9 +1,11 @@
 """What is ahead: what is announced is what the exchange books, and nothing is said of what is not known."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -20,7 +22,7 @@ from monitor.core.ahead import (
     collateral_ahead,
     funding_ahead,
 )
-from monitor.core.book import Floats
+from monitor.core.book import Book, Floats
 from monitor.core.compile import compile_book, copied, patch, set_rates, with_funds
 from monitor.core.deleveraging import queue_ahead
 from monitor.core.model import (
@@ -34,8 +36,7 @@ from monitor.core.model import (
     Side,
 )
 from monitor.core.moves import moves_left
-from monitor.core.notices import CauseKind
-from monitor.core.risk import evaluate
+from monitor.core.risk import Readings, evaluate
 from monitor.core.rules import compile_thresholds, conditions, reached
 from monitor.core.settings import AlertRules, EngineSettings
 from monitor.core.surroundings import AdlKnown, Funding, FundingKnown, Surroundings
@@ -44,7 +45,7 @@ from monitor.emulator.market import Market
 from tests.conftest import ManualClock
 from tests.core.builders import BTC, ETH, WALL_MS, account, cross, isolated, table
 from tests.core.strategies import Case, Drawn, Seeded, Source, build_table, draw_case, merge
-from tests.core.test_collateral import draw_multi, multi, rate
+from tests.core.test_collateral import multi, multis, rate
 from tests.emulator.accounts import account_scenario
 
 HOUR_MS = 3_600_000
@@ -137,9 +138,8 @@ def test_payments_at_different_times_are_told_apart() -> None:
     """The earlier first, each of them alone."""
     here = of(cross(), cross(ETH))
     found = list(funding_ahead(here, {BTC: due(0.001, in_ms=4 * HOUR_MS), ETH: due(0.002)}))
-    assert [(one.cause.symbol, one.cause.amount) for one in found] == [
-        (ETH, pytest.approx(-0.2)), (BTC, pytest.approx(-0.1)),
-    ]  # fmt: skip
+    assert [one.cause.symbol for one in found] == [ETH, BTC]
+    assert [one.cause.amount for one in found] == pytest.approx([-0.2, -0.1])
 
 
 @pytest.mark.parametrize(
@@ -210,9 +210,7 @@ def check_funded(case: Case, funding: dict[str, Funding]) -> int:
                 balances[p.margin_asset] = balances.get(p.margin_asset, 0.0) + paid
                 positions.append(p)
             else:
-                positions.append(Position(*[
-                    p.margin + paid if name == "margin" else getattr(p, name) for name in p.__struct_fields__
-                ]))  # fmt: skip
+                positions.append(msgspec.structs.replace(p, margin=p.margin + paid))
         booked.append(AccountSnapshot(before.account, balances, tuple(positions), before.market))
     after = standing(booked, case.tables, case.marks)
     for one in found:
@@ -228,11 +226,21 @@ def check_funded(case: Case, funding: dict[str, Funding]) -> int:
     return len(found)
 
 
+@st.composite
+def funded(draw: st.DrawFn) -> tuple[Case, dict[str, Funding]]:
+    return draw_funded(Drawn(draw))
+
+
+@st.composite
+def single(draw: st.DrawFn) -> Case:
+    return draw_case(Drawn(draw))
+
+
 @settings(max_examples=100)
-@given(st.data())
-def test_a_payment_is_what_a_book_with_it_booked_says(data: st.DataObject) -> None:
+@given(funded())
+def test_a_payment_is_what_a_book_with_it_booked_says(drawn: tuple[Case, dict[str, Funding]]) -> None:
     """Ratio, room and level of each wallet; the sum over wallets is the sum over positions."""
-    check_funded(*draw_funded(Drawn(data.draw)))
+    check_funded(*drawn)
 
 
 def test_payments_of_thousands_of_books() -> None:
@@ -312,7 +320,7 @@ async def trade(own: LiveAccount, source: Source) -> None:
 @pytest.mark.parametrize("name", ["main", "hedge", "multi", "coin"])
 @pytest.mark.parametrize("seed", range(12))
 async def test_the_exchange_books_what_was_announced(name: str, seed: int, clock: ManualClock) -> None:
-    """Ratio and liquidation prices afterwards, and the money, in every kind of account; to 1e-9 and its rounding."""
+    """Ratio and liquidation prices afterwards, and the money, in every kind of account, but for its rounding."""
     exchange, source = Exchange(clock), Seeded(seed)
     own = exchange.accounts[name]
     for asset in {one.contract.asset for one in own.instruments()}:
@@ -343,3 +351,253 @@ async def test_the_exchange_books_what_was_announced(name: str, seed: int, clock
             paid = float(sum(row.amount for row in booked if row.asset == asset))
             ours = sum(one.cause.amount or 0.0 for one in found.values() if one.cause.asset == asset)
             assert ours == pytest.approx(paid, rel=1e-9, abs=1.1 * rounding)
+
+
+# Brackets
+
+TIERED = build_table(BTC, [(0.0, "0.01"), (200.0, "0.02"), (1000.0, "0.05")])
+
+
+def tiered(*positions: Position, mark: float = 100.0, usdt: float = 1000.0) -> list[Due]:
+    return list(brackets_ahead(standing([account(*positions, usdt=usdt)], {BTC: TIERED}, {BTC: mark})))
+
+
+@pytest.mark.parametrize("side", [LONG, SHORT])
+def test_the_next_bracket_begins_where_the_notional_reaches_it(side: Side) -> None:
+    """One coin at 100: the bound of 200 is met at a mark of 200, twice as high; 2 of 200 there, 2.2 of 210."""
+    (one,) = tiered(cross(side=side))
+    assert (one.cause.symbol, one.cause.side) == (BTC, side.value)
+    assert (one.cause.price, one.cause.move) == pytest.approx((200.0, 1.0))
+    assert (one.cause.rate_before, one.cause.rate_after) == (0.01, 0.02)
+    assert (one.cause.required, one.cause.beyond) == pytest.approx((2.0, 2.2))
+    assert one.cause.level is Level.OK  # nothing jumps
+
+
+def test_each_position_has_its_own_next_bracket_and_the_highest_has_none() -> None:
+    """Five at 100 are in the second bracket, eleven in the last."""
+    (one,) = tiered(cross(quantity=5.0))
+    assert (one.cause.price, one.cause.rate_before, one.cause.rate_after) == pytest.approx((200.0, 0.02, 0.05))
+    assert tiered(cross(quantity=11.0), usdt=100_000.0) == []
+
+
+def test_a_coin_margined_notional_grows_as_the_mark_falls() -> None:
+    """1000 dollars at 10 are 100 coins, and 200 at 5."""
+    symbol = "BTCUSD_PERP"
+    position = Position(symbol, LONG, 100.0, 10.0, MarginMode.CROSS, "BTC", 0.0, 10.0, inverse=True)
+    rows = BracketTable(symbol, TIERED.brackets)
+    here = standing([AccountSnapshot("main", {"BTC": 300.0}, (position,))], {symbol: rows}, {symbol: 10.0})
+    (one,) = brackets_ahead(here)
+    assert (one.cause.price, one.cause.move) == pytest.approx((5.0, -0.5))
+    assert one.cause.required == pytest.approx(2.0)
+    assert one.cause.beyond == pytest.approx(2.2)
+
+
+@settings(max_examples=100)
+@given(single())
+def test_at_its_bound_a_bracket_asks_the_same_at_either_rate_and_beyond_it_more(case: Case) -> None:
+    """Whatever the book: the next rate is higher, the bound is ahead in the way the notional grows."""
+    here = standing(case.accounts, case.tables, case.marks)
+    for one in brackets_ahead(here):
+        cause = one.cause
+        brackets = case.tables[cause.symbol].brackets
+        (row,) = [
+            row
+            for row, p in enumerate(here.book.positions)
+            if (p.symbol, p.side.value) == (cause.symbol, cause.side)
+        ]
+        lower = brackets[int(here.readings.bracket[row])]
+        upper = brackets[int(here.readings.bracket[row]) + 1]
+        assert (cause.rate_before, cause.rate_after) == (lower.mmr, upper.mmr)
+        want = pytest.approx(upper.floor * upper.mmr - upper.cum, rel=1e-9)
+        assert cause.required == want
+        assert lower.cap * lower.mmr - lower.cum == want
+        assert cause.beyond is not None
+        assert cause.beyond > upper.floor * 1.05 * lower.mmr - lower.cum
+        assert cause.move is not None
+        assert cause.move < 0 if here.book.inverse[row] else cause.move >= 0
+
+
+# Collateral
+
+
+def backed(**balances: float) -> AccountSnapshot:
+    """Return an account in multi-assets mode with ten BTCUSDT bought at 100, of a rate of 1 %."""
+    rates = {"BTC": rate(100.0, 0.05), "ETH": rate(10.0, 0.10, 0.10)}
+    return multi(cross(quantity=10.0), rates=rates, **balances)
+
+
+def test_a_cut_lowers_what_collateral_counts_by_five_points_of_its_index() -> None:
+    """2 of 100 count 190 of 200; after a cut 180. Of ETH at 10, 90 % becomes 85 %."""
+    here = standing([backed(USDT=50.0, BTC=2.0, ETH=10.0)], {BTC: table()}, {BTC: 100.0})
+    cuts = {one.cause.asset: one.cause for one in collateral_ahead(here) if one.cause.move is None}
+    assert set(cuts) == {"BTC", "ETH"}  # no quote asset
+    assert cuts["BTC"].amount == pytest.approx(-10.0)
+    assert (cuts["BTC"].rate_before, cuts["BTC"].rate_after) == pytest.approx((0.95, 0.9))
+    assert cuts["ETH"].amount == pytest.approx(-5.0)
+    assert (cuts["ETH"].rate_before, cuts["ETH"].rate_after) == pytest.approx((0.9, 0.85))
+    assert cuts["BTC"].before is not None
+    assert cuts["BTC"].before.margin_ratio == pytest.approx(10.0 / 330.0)
+    assert cuts["BTC"].after is not None
+    assert cuts["BTC"].after.margin_ratio == pytest.approx(10.0 / 320.0)
+
+
+def test_an_index_that_falls_takes_the_positions_in_it_along() -> None:
+    """BTC 10 % down is 19 less of collateral and 100 of profit; ETH is held by no position."""
+    here = standing([backed(USDT=500.0, BTC=2.0, ETH=10.0)], {BTC: table()}, {BTC: 100.0})
+    falls = {one.cause.asset: one.cause for one in collateral_ahead(here) if one.cause.move is not None}
+    assert falls["BTC"].amount == pytest.approx(-119.0)
+    assert (falls["BTC"].symbol, falls["BTC"].move) == (BTC, -FALL)
+    assert falls["ETH"].amount == pytest.approx(-9.0)
+    assert falls["ETH"].symbol == ""
+
+
+def test_collateral_that_is_owed_or_outside_of_multi_assets_mode_is_no_collateral() -> None:
+    """A debt is not cut, and a coin in a wallet of its own backs nothing else."""
+    here = standing([backed(USDT=500.0, BTC=-1.0)], {BTC: table()}, {BTC: 100.0})
+    assert list(collateral_ahead(here)) == []
+    alone = AccountSnapshot("main", {"USDT": 500.0, "BTC": 2.0}, (cross(),), rates={"BTC": rate(100.0)})
+    assert list(collateral_ahead(standing([alone], {BTC: table()}, {BTC: 100.0}))) == []
+
+
+@settings(max_examples=100)
+@given(multis())
+def test_a_cut_is_what_an_account_with_that_rate_says(
+    case: tuple[AccountSnapshot, dict[str, BracketTable], dict[str, float]],
+) -> None:
+    """Compiled anew with the lower bid, every figure of the wallet is the same."""
+    before, tables, marks = case
+    here = standing([before], tables, marks)
+    for one in collateral_ahead(here):
+        if one.cause.move is not None:
+            continue
+        asset = one.cause.asset
+        old = before.rates.get(asset, AssetRate(1.0, 1.0, fixed=True))
+        bid = max(1e-300, old.bid - CUT * (old.bid + old.ask) / 2)
+        changed = AccountSnapshot(
+            before.account, before.balances, before.positions, multi_assets=True,
+            rates={**before.rates, asset: AssetRate(bid, old.ask, fixed=True)},
+        )  # fmt: skip
+        after = standing([changed], tables, marks)
+        told, i = one.cause.after, one.wallet
+        assert told is not None
+        if np.isfinite(after.readings.margin_ratio[i]):
+            assert told.margin_ratio == pytest.approx(after.readings.margin_ratio[i], rel=1e-9)
+        assert told.room == pytest.approx(after.readings.room[i], rel=1e-9, abs=1e-9)
+
+
+# The queue for auto-deleveraging
+
+
+def places(quantile: int, *, side: Side = SHORT, at_ms: int = WALL_MS, name: str = "main") -> dict[str, AdlKnown]:
+    return {name: AdlKnown(name, at_ms, {BTC: {side: quantile}})}
+
+
+@pytest.mark.parametrize(("quantile", "count"), [(0, 0), (2, 0), (3, 1), (4, 1)])
+def test_the_front_of_the_queue_is_told(quantile: int, count: int) -> None:
+    """From the third place of four; of the side that it is said of, and only where that is held."""
+    found = list(queue_ahead(of(cross(side=SHORT)), places(quantile)))
+    assert [(one.cause.side, one.cause.quantile, one.cause.hedge) for one in found] == [
+        ("SHORT", quantile, False)
+    ] * count
+    assert list(queue_ahead(of(cross()), places(quantile))) == []
+
+
+def test_old_places_and_those_of_other_accounts_do_not_count() -> None:
+    """Ten minutes."""
+    here = of(cross(side=SHORT))
+    assert len(list(queue_ahead(here, places(4, at_ms=WALL_MS - FRESH_MS)))) == 1
+    assert list(queue_ahead(here, places(4, at_ms=WALL_MS - FRESH_MS - 1))) == []
+    assert list(queue_ahead(here, places(4, name="other"))) == []
+
+
+def test_a_hedge_that_loses_a_leg_is_judged_without_it() -> None:
+    """Ten long and ten short at the mark have no liquidation price to speak of; ten long alone fall at 90.9."""
+    here = of(cross(quantity=10.0), cross(side=SHORT, quantity=10.0, entry=110.0), usdt=0.0)
+    (one,) = queue_ahead(here, places(4))
+    assert one.cause.hedge
+    assert one.cause.after is not None
+    # The short's profit of 100 was realized: 100 + 10 (p - 100) = 0.01 * 10 p.
+    assert one.cause.after.liquidation_price == pytest.approx(900.0 / 9.9)
+    alone = standing([account(cross(quantity=10.0), usdt=100.0)], {BTC: table()}, {BTC: 100.0})
+    assert one.cause.after.margin_ratio == pytest.approx(alone.readings.margin_ratio[0])
+    assert one.cause.level is Level.OK  # by ratio and room the wallet is no worse
+
+
+def test_without_its_hedge_a_wallet_may_be_few_moves_from_liquidation() -> None:
+    """What moved nothing moves with its long alone: half a typical move left is an emergency at little room."""
+    here = of(cross(quantity=10.0), cross(side=SHORT, quantity=10.0, entry=102.0), usdt=40.0)
+
+    def lonely(book: Book, readings: Readings) -> Floats:
+        assert [position.quantity for position in book.positions] == [10.0, 0.0]
+        return np.full(len(book.wallets), 2.0 * float(readings.cushion[0]))
+
+    rules = msgspec.structs.replace(
+        AlertRules(), levels=tuple(msgspec.structs.replace(r, moves_left_room=1.0) for r in AlertRules().levels)
+    )
+    here = here._replace(limits=compile_thresholds(here.book, EngineSettings(rules=rules)))
+    (one,) = queue_ahead(here, places(4), lonely)
+    assert one.cause.level is Level.EMERGENCY
+    (one,) = queue_ahead(here, places(4))
+    assert one.cause.level is Level.OK
+
+
+def test_a_hedge_of_isolated_positions_is_told_as_one_and_changes_no_wallet() -> None:
+    """Each stands for itself, before and after."""
+    (one,) = queue_ahead(of(isolated(), isolated(side=SHORT)), places(4))
+    assert one.cause.hedge
+    assert (one.cause.before, one.cause.after) == (None, None)
+
+
+# Books that are changed to look ahead
+
+
+@settings(max_examples=60)
+@given(single(), st.floats(-1e4, 1e4))
+def test_a_book_with_other_funds_is_the_one_compiled_with_them(case: Case, change: float) -> None:
+    """Readings to the last bit, and the original is as it was."""
+    marks = dict(case.marks)
+    here = standing(case.accounts, case.tables, marks)
+    (before,) = case.accounts
+    richer = AccountSnapshot(
+        before.account, {asset: had + change for asset, had in before.balances.items()}, before.positions,
+        before.market,
+    )  # fmt: skip
+    crossed = np.array([here.book.wallets[w].mode is MarginMode.CROSS for w in here.book.slot_wallet.tolist()])
+    changed = with_funds(here.book, balance=here.book.slot_balance + np.where(crossed, change, 0.0))
+    again = standing([richer], case.tables, marks)
+    assert all_equal(evaluate(changed, vector(again, marks)), again.readings)
+    assert all_equal(evaluate(here.book, vector(here, marks)), here.readings)
+
+
+@settings(max_examples=60)
+@given(single())
+def test_a_copy_is_patched_without_a_trace_in_the_original(case: Case) -> None:
+    """Half of every position, in pairs and wallets of several symbols too."""
+    here = standing(case.accounts, case.tables, case.marks)
+    (before,) = case.accounts
+    halves = tuple(msgspec.structs.replace(p, quantity=p.quantity / 2) for p in before.positions)
+    smaller = AccountSnapshot(before.account, before.balances, halves, before.market)
+    copy = copied(here.book)
+    assert patch(copy, [smaller])
+    again = standing([smaller], case.tables, case.marks)
+    assert all_equal(evaluate(copy, vector(again, case.marks)), again.readings)
+    assert all_equal(evaluate(here.book, vector(here, case.marks)), here.readings)
+
+
+def vector(here: Standing, marks: Mapping[str, float]) -> Floats:
+    return np.array([marks[symbol] for symbol in here.book.symbols])
+
+
+def all_equal(one: Readings, other: Readings) -> bool:
+    names = [field.name for field in fields(one)]
+    return all(np.array_equal(getattr(one, name), getattr(other, name), equal_nan=True) for name in names)
+
+
+def test_funding_is_as_old_as_the_fact_that_told_it() -> None:
+    """Of two facts about one symbol the later one counts, with its own time."""
+    around = Surroundings().after(FundingKnown(5, {BTC: Funding(0.1, 9), ETH: Funding(0.2, 9)}))
+    around = around.after(FundingKnown(7, {BTC: Funding(0.3, 9)}))
+    assert {name: (one.rate, one.told_ms) for name, one in around.funding.items()} == {
+        BTC: (0.3, 7),
+        ETH: (0.2, 5),
+    }
