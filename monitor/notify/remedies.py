@@ -26,6 +26,7 @@ _QUOTES = sorted(QUOTE_ASSETS, key=len, reverse=True)
 
 _LOOK_FIRST = "look at the exchange first: the margin is used up, and it may have liquidated already"
 _NO_AMOUNT = "close what this wallet holds: no margin added and no smaller cut is enough"
+_EXPLAIN = "position-monitor explain"
 _NOTHING = "nothing more is needed"
 _OTHER_ASSETS = "another asset does as well, for what it counts as collateral"
 _POINTED = (NoticeKind.ALERT, NoticeKind.REMINDER, NoticeKind.MARGIN_CALL)
@@ -65,7 +66,9 @@ def pointer_lines(notice: Notice) -> Iterator[Line]:
         return
     symbol = clean(facts.symbol)
     if symbol and not is_drill(facts):
-        yield Line("To do", f"position-monitor explain {symbol}, with this service's --config, says how much")
+        yield Line(
+            "To do", f"add margin or reduce: {_EXPLAIN} {symbol}, with this service's --config, says how much"
+        )
 
 
 def in_brief(facts: Facts) -> str:
@@ -80,8 +83,11 @@ def in_brief(facts: Facts) -> str:
     first = plan.remedies[0]
     if first.add is not None and first.add <= 0:
         return ""
-    cuts = first.cuts if len(first.cuts) <= _TITLE_CUTS else ()
-    return _joined(_add_words(first, plan), _cutting(cuts, plan, facts, _Style.TITLE))
+    if len(first.cuts) <= _TITLE_CUTS:
+        cutting = _cutting(first.cuts, plan, facts, _Style.TITLE)
+    else:
+        cutting = f"close or reduce {len(first.cuts)} positions"
+    return _joined(_add_words(first, plan), cutting)
 
 
 def quantity_words(quantity: float, symbol: str, asset: str) -> str:
@@ -117,7 +123,7 @@ def _quoted_in(symbol: str, asset: str) -> bool:
 def source_words(plan: Prescription, remedy: Remedy) -> str:
     """Return where the margin of a remedy can come from."""
     if not plan.isolated:
-        return "it has to come from outside: what the account holds counts already"
+        return "transfer it in from outside: what the account holds counts already"
     if plan.spare is None or remedy.lacking is None:
         return "what lies elsewhere in the account does not help until it is moved here"
     there = at_most(plan.spare, clean(plan.asset))
@@ -221,7 +227,7 @@ def _closing(whole: Sequence[Cut], asset: str, facts: Facts, style: _Style) -> l
         ]
     names = [_name(cut, facts, _Style.FULL) for cut in whole[:_CUTS_NAMED]]
     more = len(whole) - len(names)
-    rest = [f"{more} more (position-monitor explain names them)"] if more else []
+    rest = [f"{more} more ({_EXPLAIN} names them)"] if more else []
     return [f"close {_listed([*names, *rest])}"]
 
 

@@ -71,7 +71,7 @@ def test_the_worst_is_told_in_short_form_and_the_others_by_severity() -> None:
         "Distance: 1.0 %",
         "Liquidation price: 59,136.55, mark 60,405.2",
         "How long: 0.8 typical hourly moves left",
-        "To do: position-monitor explain D, with this service's --config, says how much",
+        "To do: add margin or reduce: position-monitor explain D, with this service's --config, says how much",
         "CRITICAL 82 %: by-hand B LONG - 2.1 % from liquidation, alert 2",
         "WARNING: by-hand E LONG - LIQUIDATION NOW, margin used up",
         "WARNING 82 %: by-hand C LONG - 3.0 % from liquidation, alert 3",

@@ -33,7 +33,7 @@ from tests.notify.prescribed import a_cut, cross, plan, warned
 
 AT_MS = 1_780_000_000_000
 FEES = "0.05 % fee and 0.05 % slippage assumed"
-OUTSIDE = "it has to come from outside: what the account holds counts already"
+OUTSIDE = "transfer it in from outside: what the account holds counts already"
 LOOK = "look at the exchange first: the margin is used up, and it may have liquidated already"
 
 
@@ -214,7 +214,7 @@ def test_one_contract_is_one() -> None:
         (prescribed.SEVERAL, "add 1,412.50 USDT or reduce ETHUSDT SHORT by 1.25 ETH"),
         (prescribed.COINS, "add 0.004124 BTC or reduce by 12 contracts"),
         (prescribed.UNCUT, "add 80.00 USDT"),
-        (prescribed.MANY, ""),
+        (prescribed.MANY, "close or reduce 10 positions"),
         (prescribed.CALM, ""),
         (prescribed.HOPELESS, ""),
         (prescribed.USED_UP, ""),
@@ -305,7 +305,8 @@ def test_who_was_left_without_amounts_reads_where_they_are(
 ) -> None:
     """Only of a real danger, and only where nothing else is advised."""
     notice = a_notice(kind=kind, level=level, facts=some_facts(**changes))
-    words = "To do: position-monitor explain BTCUSDT, with this service's --config, says how much"
+    where = "position-monitor explain BTCUSDT, with this service's --config, says how much"
+    words = f"To do: add margin or reduce: {where}"
     assert [f"{line.label}: {line.text}" for line in pointer_lines(notice)] == [words] * pointed
     assert (words in render(notice, fmt="text", now_ms=AT_MS).body) is pointed
 
