@@ -259,7 +259,7 @@ _WORDS: dict[FindingCode, tuple[Callable[[Finding], str], str, Callable[[Finding
     FindingCode.STOP_PARTIAL: (
         lambda finding: f"its stops cover only {percent(finding.value)} of it",
         "the rest runs on to liquidation",
-        _replace_stop,
+        _place_stop,
     ),
     FindingCode.STOP_LIMIT: (
         _limit,

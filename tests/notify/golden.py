@@ -10,13 +10,15 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from monitor.core.checkup import by_weight
 from monitor.core.model import Change, ChangeKind, Compared, Figure, Level
-from monitor.core.notices import DayReport, Facts, Notice, NoticeKind, WorstAway
+from monitor.core.notices import DayReport, Facts, Finding, FindingCode, Notice, NoticeKind, WorstAway
 from monitor.notify.message import render, render_group
 from monitor.ports import Message
 from tests.notify import prescribed
 from tests.notify.coming import ALL_AHEAD, COUNTS_LESS, FUNDING_SOON, LOSES_A_LEG, NEXT_IN_QUEUE
 from tests.notify.fakes import a_notice, some_facts
+from tests.notify.found import ONE_OF_EACH
 
 FORMATS = ("text", "html", "markdown")
 FOLDER = Path(__file__).with_name("golden")
@@ -26,7 +28,7 @@ NASTY = "a<b>&c_d*e`[f]"
 CHINESE = "币安人生USDT"
 
 
-_T = TypeVar("_T", Facts, WorstAway)
+_T = TypeVar("_T", Facts, WorstAway, Finding)
 
 
 def _of(facts: _T, **changes: object) -> _T:
@@ -270,6 +272,17 @@ _SINGLE: dict[str, Notice] = {
     ),
     "alert with what is ahead": notice(
         facts=some_facts(margin_ratio=0.62, prescription=None, ahead=(*ALL_AHEAD, NEXT_IN_QUEUE)), number=41
+    ),
+    "checkup": notice(
+        NoticeKind.CHECKUP, Level.NOTICE,
+        _of(OF_TESTNET, findings=(ONE_OF_EACH[FindingCode.NO_STOP], ONE_OF_EACH[FindingCode.CROSS])),
+    ),
+    "checkup of all accounts": notice(
+        NoticeKind.CHECKUP, Level.NOTICE,
+        _of(OF_LIVE, findings=tuple(
+            _of(one, account=NASTY, symbol=CHINESE) if one.code is FindingCode.NEAR else one
+            for one in by_weight(ONE_OF_EACH.values())
+        )),
     ),
     "drill": notice(facts=_of(ADVISED, environment="drill"), number=40),
     "drill ends": notice(

@@ -319,7 +319,7 @@ CAUSES = st.builds(
 )  # fmt: skip
 FINDINGS = st.builds(
     Finding, ODD, st.sampled_from(FindingCode), ODD, wallet=ODD, symbol=ODD, side=ODD, value=NUMBER, limit=NUMBER,
-    price=NUMBER, asset=ODD,
+    isolated=st.booleans(), price=NUMBER, mark=NUMBER, liquidation_price=NUMBER, remedy=NUMBER, asset=ODD,
 )  # fmt: skip
 DRAWN: dict[str, st.SearchStrategy[Any]] = {
     **dict.fromkeys(("account", "wallet", "asset", "margin_mode", "symbol", "brackets", "detail"), ODD | LONG),
@@ -347,7 +347,7 @@ DRAWN: dict[str, st.SearchStrategy[Any]] = {
     "day": st.none() | DAYS,
     "prescription": st.none() | PRESCRIPTIONS,
     "ahead": st.lists(CAUSES, max_size=4).map(tuple),
-    "findings": st.lists(FINDINGS, max_size=4).map(tuple),
+    "findings": st.lists(FINDINGS, max_size=7).map(tuple),
 }  # fmt: skip
 FACTS = st.fixed_dictionaries({}, optional=DRAWN).map(lambda drawn: Facts(**drawn))
 NOTICES = st.builds(
