@@ -123,7 +123,7 @@ def _move(way: Way | None) -> str:
 
 def _prices(values: Sequence[float | None]) -> list[str]:
     """Return prices with as many decimals as the finest of them needs, so that they stand below each other."""
-    places = max((len(price(value, "").partition(".")[2]) for value in values), default=0)
+    places = max(len(price(value, "").partition(".")[2]) for value in values)
     return ["none" if value is None else f"{value:.{places}f}" for value in values]
 
 

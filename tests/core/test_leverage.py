@@ -95,6 +95,13 @@ def test_without_a_limit_rows_end_where_opening_would_liquidate() -> None:
     assert rungs[-1].leverage == 40.0
 
 
+def test_a_call_that_stands_from_the_beginning_leaves_the_whole_way() -> None:
+    """At a rate of 2 % and 45x the ratio is 90 % at once: all of the move comes after the call."""
+    table = BracketTable("XUSDT", (Bracket(0.0, 1e6, 0.02, 0.0),))
+    for way in only(ladder(AT_PAR, table, 100.0, chosen=45.0), 45.0).ways:
+        assert way.call == way.move
+
+
 def test_the_chosen_leverage_is_marked_and_listed_wherever_it_is() -> None:
     """Between two rows, above what is allowed, or on a row whose figure it has but for rounding."""
     between = ladder(AT_PAR, BTC, 5e6, chosen=18.5)
