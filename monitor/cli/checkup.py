@@ -272,6 +272,6 @@ def _verdict(report: Report) -> str:
 def _one_line(error: MonitorError) -> str:
     text = str(error)
     if isinstance(error, ConfigError):
-        text = f"{error.source}: {counted(len(error.problems), 'problem')}, see check-config"
+        text = "; ".join(str(problem) for problem in error.problems)
     # A bar would begin the performance data.
     return " ".join(text.replace("|", "/").split())

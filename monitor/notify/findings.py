@@ -304,7 +304,7 @@ _GAPS: dict[GapKind, tuple[str, str, str]] = {
     GapKind.MARKS: ("figures", "no price; give --mark SYMBOL=PRICE or start the daemon", "no mark price yet"),
     GapKind.MOVES: (
         "how far a typical day goes",
-        "only a running daemon knows, after about half an hour",
+        "only a running daemon knows, after half an hour",
         "not known yet, or the price does not move",
     ),
     GapKind.KEY: ("what the key may do", "there is none", "the exchange has not told; the testnet never does"),

@@ -12,9 +12,9 @@ from tests.notify.found import ONE_OF_EACH, found
 
 STOP = "place a STOP_MARKET SELL close-position order triggered by the mark price at 60,070 or higher"
 ISOLATE = (
-    "close it and open it again with 1,160.00 USDT of isolated margin, for the exchange does not change the mode of"
-    " an open position (its liquidation price comes nearer by that: place its stop anew); or keep no more in this"
-    " wallet than it may lose"
+    "close it and open it again with 1,160.00 USDT of isolated margin, for the exchange does not change the mode"
+    " of an open position (its liquidation price comes nearer by that: place its stop anew); or keep no more in"
+    " this wallet than it may lose"
 )
 CROSS = (
     "cross margin, so its loss can take all 5,000.00 USDT of the wallet; isolated at 10x it would be 1,160.00 USDT"
