@@ -104,12 +104,10 @@ class _Desk:
         coin = coin_of(symbol)
         asset = margin_asset_of(symbol, Market.COINM if coin else Market.USDM) or ""
         price = marks.get(symbol) or self._seen.get(symbol, {}).get("mark")
+        source = ("mark" if symbol in marks else "daemon") if price else ""
         contract = Contract(symbol, asset, price or 1.0, inverse=coin is not None)
         usual = _DEFAULT if not asset or "USD" in asset else _DEFAULT_COINS
-        return [
-            self._view(contract, table, one, price_from="mark" if price else "")
-            for one in dict.fromkeys(sizes or (usual,))
-        ]
+        return [self._view(contract, table, one, price_from=source) for one in dict.fromkeys(sizes or (usual,))]
 
     def held(self) -> "list[LeverageView]":
         """Return a table for each position that is held, from its entry price.

@@ -11,6 +11,7 @@ from monitor.cli.tables import Column, FittedTable
 from monitor.core.leverage import CALL_RATIO, Rung, Way, touch_chance
 from monitor.notify.numbers import money, percent, price
 
+_CALL = "after call"
 _YEAR_D = 365.0
 _LEAST, _WHOLE = 2.0, 9.95  # of a unit: below, the next smaller one; from there on, no decimals
 _TOLD = 0.01  # the least chance that is told: 1 %
@@ -26,7 +27,7 @@ class LeverageView(msgspec.Struct, frozen=True):
     most_leverage: float | None  # that the tiers allow for the size; None where they do not say
     limits: tuple[tuple[float, float], ...]  # leverage and the notional below which it is allowed; as far as known
     price: float | None  # that moves are counted from; None where not known, and liquidation prices with it
-    price_from: str  # mark or entry
+    price_from: str  # mark as given, daemon, or entry
     daily_move: float | None  # standard deviation of the log return of a day
     daily_move_from: str
     account: str  # of a position that is held, as side and margin mode
@@ -44,14 +45,18 @@ class LeverageViews(msgspec.Struct, frozen=True):
 
 def print_ladders(out: Console, views: Sequence[LeverageView], unknown: str) -> None:
     """Print the tables and what is to be known about them."""
-    for view in views:
+    tables = [_table(view) for view in views]
+    for view, table in zip(views, tables, strict=True):
         out.print(Text(_title(view)))
-        out.print(_table(view))
+        out.print(table)
         for line in _limits(view):
             out.print(Text(line))
         out.print()
+    shown = {column.title for table in tables for column in table.chosen(out.width)}
     notes = Table.grid(padding=(0, 2, 0, 0))
     for name, text in _notes(views):
+        if name == _CALL and name not in shown:
+            continue
         notes.add_row(Text(name, style="dim"), Text(text, style="dim"))
     out.print(notes)
     if unknown:
@@ -80,7 +85,7 @@ def _table(view: LeverageView) -> FittedTable:
         Column("thumb", [_percent(rung.rule_of_thumb) for rung in rungs], right=True),
         *(Column(side, [_move(way) for way in column], right=True) for side, column in shown.items()),
         Column("off by", [_off(rung.off) for rung in rungs], right=True),
-        Column("after call", [_call(rung) for rung in rungs], 1, right=True),
+        Column(_CALL, [_call(rung) for rung in rungs], 2, right=True),
     ]
     if view.daily_move is not None:
         columns += [
@@ -93,7 +98,7 @@ def _table(view: LeverageView) -> FittedTable:
             Column(
                 " / ".join(f"{side} liq." for side in shown),
                 [" / ".join(row) for row in zip(*prices, strict=True)],
-                4,
+                4 if view.price_from == "daemon" else 1,  # nobody asked for these
                 right=True,
             )
         )
@@ -191,7 +196,7 @@ def _notes(views: Sequence[LeverageView]) -> list[tuple[str, str]]:
             "the move against you that liquidates: isolated, margin = size / leverage, no fees, no funding",
         ),
         ("off by", "how much nearer (-) that is than the rule says, for the nearer side"),
-        ("after call", f"what is left of it at a margin ratio of {percent(CALL_RATIO)}, where the exchange calls"),
+        (_CALL, f"what is left of it at a margin ratio of {percent(CALL_RATIO)}, where the exchange calls"),
     ]
     moves = sorted({(view.daily_move, view.daily_move_from) for view in views if view.daily_move is not None})
     for move, source in moves:

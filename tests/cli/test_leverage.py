@@ -103,6 +103,17 @@ def test_it_fits_a_terminal_of_80_columns() -> None:
     assert "…" not in call("BTCUSDT", "--daily-move", "3%").stdout
 
 
+def test_what_was_asked_for_stays_where_it_is_narrow() -> None:
+    """A mark given makes liquidation prices, for which other columns go, and their explanation with them."""
+    plain, asked = (
+        call("BTCUSDT", "--daily-move", "3%", *mark).stdout for mark in ((), ("--mark", "BTCUSDT=61000"))
+    )
+    assert "LONG liq. / SHORT liq." in asked
+    assert "58182.73 / 63794.82" in asked
+    assert plain.count("after call") == 2
+    assert "after call" not in asked
+
+
 def test_sizes_make_tables_of_their_own() -> None:
     """5,000,000 at 20x is nearer than 10,000, and 75x is not offered for it, which is said."""
     small, large = tables("BTCUSDT", "--size", "10000", "--size", "5000000")
@@ -263,7 +274,7 @@ def test_a_running_daemon_knows_tiers_mark_and_typical_move(tmp_path: Path) -> N
         (held,) = tables("--config", config)
         text = call("--config", config).stdout
     assert (named["brackets"], named["most_leverage"]) == ("exchange 2026-11-20 of main", 50.0)
-    assert (named["price"], named["price_from"]) == (61_000.0, "mark")
+    assert (named["price"], named["price_from"]) == (61_000.0, "daemon")
     assert named["daily_move"] == pytest.approx(0.005 * 24**0.5)
     assert named["daily_move_from"] == "the running daemon"
     assert (given["daily_move"], given["price"]) == (pytest.approx(0.05), 50_000.0)
