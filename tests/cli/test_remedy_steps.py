@@ -358,7 +358,12 @@ def daemon(config: str, *levels: str, mark: float = 59_400.0) -> dict[str, objec
 
 @pytest.mark.parametrize(
     ("levels", "told"),
-    [(("critical", "ok"), True), (("warning",), True), (("notice", "ok"), False), (("ok", "emergency"), False)],
+    [
+        (("critical", "ok"), True),
+        (("warning",), True),
+        (("notice", "ok"), False),
+        (("warning", "emergency"), False),
+    ],
 )
 def test_status_says_what_to_do_about_the_worst(tmp_path: Path, levels: tuple[str, ...], *, told: bool) -> None:
     """One sentence below the wallets, from warning on; nothing of a wallet that holds no position."""

@@ -146,6 +146,13 @@ def test_no_useless_line_stands_where_nothing_does_it() -> None:
     assert set(told(prescribed.UNCUT)) == {"To do", "To be safe", "Adding", "Reducing"}
 
 
+def test_in_brief_there_are_amounts_and_nothing_else() -> None:
+    """Also where one target is all there is: a message that tells of others has no room for explanations."""
+    one = some_facts(prescription=plan(warned(5.0, a_cut(0.1, 0.2))))
+    assert [line.label for line in remedy_lines(one, brief=True)] == ["To do"]
+    assert [line.label for line in remedy_lines(prescribed.WARNED, brief=True)] == ["To do", "To be safe"]
+
+
 def test_a_cut_that_leaves_liquidation_where_it_is_says_so() -> None:
     """Within one bracket, a part of an isolated position takes exactly its share of the margin along."""
     same = msgspec.structs.replace(prescribed.ISOLATED, alone=After(0.39, prescribed.LOW.liquidation_price))
@@ -185,6 +192,7 @@ def test_every_bound_has_words() -> None:
         ("BTCUSDT_261225", "USDT", "2 BTC"),
         ("1000PEPEUSDT", "USDT", "2 1000PEPE"),
         ("BTCUSD_PERP", "BTC", "2 contracts"),
+        ("BTCUSD_PERP", "", "2 contracts"),
         ("BNBUSD_261225", "BNB", "2 contracts"),
         ("ETHBTC", "BTC", "2 ETH"),
         ("ODD", "USDT", "2"),
