@@ -213,16 +213,17 @@ class LiveAccount(Books):
         *,
         position_side: PositionSide = "BOTH",
         kind: str = "STOP_MARKET",
+        price: Number = 0,
         reduce_only: bool = False,
         close_position: bool = False,
         working: str = "CONTRACT_PRICE",
     ) -> int:
-        """Place a conditional order; return its id."""
+        """Place a conditional order; return its id. ``price`` is the limit of one that is none at market."""
         self.holding(symbol, position_side)
         number, at_ms = self.number(), self.stamp()
         stop = AlgoOrder(
             number, f"stop-{number}", symbol, side, position_side, kind, exact(quantity), exact(trigger), at_ms,
-            at_ms, reduce_only=reduce_only, close_position=close_position, working=working,
+            at_ms, price=exact(price), reduce_only=reduce_only, close_position=close_position, working=working,
         )  # fmt: skip
         self.algos[number] = stop
         await self._push(self.event("ALGO_UPDATE", at_ms, o=stop.event()))
