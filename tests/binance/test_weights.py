@@ -282,3 +282,33 @@ def test_a_moment_back_over_the_end_of_a_minute_begins_no_minute_anew() -> None:
     ledger.end(ledger.begin(10, START_MS - 5), 700, START_MS - 5)
     ledger.end(ledger.begin(10, START_MS + 2), 10, START_MS + 2)
     assert [ledger.used(START_MS + ms) for ms in (2, -3, 4)] == [10, 10, 10]
+
+
+async def test_what_can_wait_leaves_weight_to_everybody_else(clock: ManualClock) -> None:
+    """It goes while less than 30 % of the limit is used, and says at once that it does not."""
+    budget = WeightBudget(clock)
+    budget.done(await budget.take(1), 710)
+    budget.done(budget.take_spare(10, "orders"), 720)
+    with pytest.raises(RateLimitedError, match="orders: no_weight_to_spare") as caught:
+        budget.take_spare(1, "orders")
+    assert clock.mono_s() + 5.0 <= caught.value.until_s <= clock.mono_s() + 61.0
+    budget.done(await budget.take(5), 725)  # whoever needs it goes all the same
+    await clock.advance(caught.value.until_s - clock.mono_s())
+    budget.done(budget.take_spare(1, "orders"), 1)
+
+
+async def test_what_can_wait_goes_before_nobody(clock: ManualClock) -> None:
+    """While somebody stands in line for weight, or none is to be asked, it is not sent."""
+    budget = WeightBudget(clock)
+    budget.done(await budget.take(1), 1199)
+    async with asyncio.TaskGroup() as group:
+        waiting = group.create_task(budget.take(40))
+        await settle()
+        with pytest.raises(RateLimitedError, match="no_weight_to_spare"):
+            budget.take_spare(0, "intervals")
+        waiting.cancel()
+    budget.take_spare(0, "intervals")
+    budget.block(clock.mono_s() + 100.0)
+    with pytest.raises(RateLimitedError) as caught:
+        budget.take_spare(0, "intervals")
+    assert caught.value.until_s == clock.mono_s() + 100.0

@@ -16,6 +16,7 @@ from monitor.binance.wire import (
     Ack,
     ContractChanged,
     MarkDecoder,
+    NextFunding,
     Refusal,
     decode_premium_index,
     decode_server_time,
@@ -512,3 +513,33 @@ def without_collection() -> Iterator[None]:
         yield
     finally:
         gc.enable()
+
+
+def test_the_next_funding_stands_beside_the_marks() -> None:
+    """Of each symbol that has one; delivery contracts write none, and what cannot be believed costs no mark."""
+    row = {
+        "markPrice": "100",
+        "time": NOW.wall_ms,
+        "lastFundingRate": "-0.00012",
+        "nextFundingTime": NOW.wall_ms + 60,
+    }
+    rows = [
+        row | {"symbol": "BTCUSDT"},
+        row | {"symbol": "ETHUSDT", "lastFundingRate": 0.0001},
+        row | {"symbol": "BTCUSDT_261225", "lastFundingRate": "", "nextFundingTime": 0},
+        row | {"symbol": "AUSDT", "nextFundingTime": NOW.wall_ms},  # that was the last one
+        row | {"symbol": "BUSDT", "nextFundingTime": NOW.wall_ms + 8 * 86_400_000},
+        row | {"symbol": "CUSDT", "nextFundingTime": True},
+        row | {"symbol": "DUSDT", "nextFundingTime": "soon"},
+        row | {"symbol": "EUSDT", "lastFundingRate": "NaN"},
+        row | {"symbol": "FUSDT", "lastFundingRate": "1.5"},
+        row | {"symbol": "GUSDT", "lastFundingRate": [], "nextFundingTime": {}},
+    ]
+    funding: dict[str, NextFunding] = {}
+    body = json.dumps(rows).encode()
+    ticks = decode_premium_index(body, 1.0, wall_ms=NOW.wall_ms, funding=funding)
+    assert len(ticks) == len(rows)
+    assert funding == {
+        "BTCUSDT": NextFunding(-0.00012, NOW.wall_ms + 60), "ETHUSDT": NextFunding(0.0001, NOW.wall_ms + 60)
+    }  # fmt: skip
+    assert len(decode_premium_index(body, 1.0)) == len(rows)
