@@ -111,29 +111,37 @@ def conditions(book: Book, limits: Thresholds, readings: Readings, moves_left: F
 
 
 def leeway(book: Book, limits: Thresholds, readings: Readings, moves_left: Floats | None = None) -> Floats:
-    """Return by how much each level's conditions are missed, shape (8, w), as shares of their values.
+    """Return by how much each level's conditions are missed, shape (8, w): of several, the least.
 
     Above 0 where ``conditions`` finds none that holds, at or below 0 where one does: a hint of how far there is to
-    go, with the rounding of its own division. Infinite where nothing can hold.
+    go, with the rounding of its own divisions. Infinite where nothing can hold. Of each condition it is a measure
+    that grows evenly with margin added, as room and ratio themselves do not.
     """
     room = readings.room
     with np.errstate(divide="ignore", invalid="ignore"):
-        over = _share(room, limits.room)
-        # Linear in the margin balance, as room is not.
+        over = _way(room, limits.room)
         ratio = np.where(np.isnan(limits.ratio), np.nan, limits.ratio / readings.margin_ratio - 1.0)
-        over = np.fmin(over, np.maximum(ratio, _share(room, limits.ratio_room)))
+        over = np.fmin(over, np.maximum(ratio, _way(room, limits.ratio_room)))
         if limits.uses_distance and book.filled_starts.size:
             over = np.fmin(over, _share(wallet_distance(book, readings), limits.distance))
         if limits.uses_joint:
             over = np.fmin(over, _share(readings.joint_distance, limits.joint))
         if limits.uses_moves and moves_left is not None:
-            over = np.fmin(over, np.maximum(_share(moves_left, limits.moves), _share(room, limits.moves_room)))
+            over = np.fmin(over, np.maximum(_share(moves_left, limits.moves), _way(room, limits.moves_room)))
     return np.where(np.isnan(over) | ~book.exposed, np.inf, over)
 
 
+def _way(room: Floats, limit: Floats) -> Floats:
+    """Return how far rooms are above limits, as a share of what has been lost of the way from entry.
+
+    A limit of 1 or more is one that no room is above: there is no way there, only less or more of one.
+    """
+    return np.where(np.isinf(limit), -np.inf, (room - limit) / np.where(limit < 1.0, 1.0 - room, 1.0))
+
+
 def _share(value: Floats, limit: Floats) -> Floats:
-    """Return how far values are above limits, in limits; where a limit is unbounded, as far below it as can be."""
-    return np.where(np.isinf(limit), -np.inf, (value - limit) / np.where(limit > 0, limit, 1.0))
+    """Return how far values are above limits, in limits."""
+    return (value - limit) / np.where(limit > 0, limit, 1.0)
 
 
 def wallet_distance(book: Book, readings: Readings) -> Floats:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from monitor.core.model import MULTI_WALLET, Level, Source
 from monitor.core.search import Look
 from monitor.core.steps import amount_of, step_of, steps_down
-from monitor.core.trial import COPIES, Case, Change, Explored, Looked, Trial, as_it_is, positions_in
+from monitor.core.trial import Case, Change, Explored, Looked, Trial, as_it_is, copies_for, positions_in
 from monitor.core.whatif import add_margin
 
 BALANCE = "balance"  # of the cross wallet, less what open orders and its own positions require
@@ -41,7 +41,8 @@ def spare_of(case: Case, asset: str) -> Spare:
     held = positions_in(account, wallet)
     required = 0.0
     if held:
-        looked = Trial(beside, account).look([as_it_is])
+        trial = Trial(beside, account, copies_for(len(held)))
+        looked = trial.look([as_it_is])
         required = float(looked.readings.maintenance_margin[looked.wallets[0]])
         if math.isnan(required) or math.isnan(looked.readings.cushion[looked.wallets[0]]):
             return Spare(None)
@@ -53,21 +54,23 @@ def spare_of(case: Case, asset: str) -> Spare:
     step = step_of(asset)
     steps = steps_down(most, step)
     if held and steps:
-        safe = _without_warning(beside, asset, steps)
+        safe = _without_warning(beside, trial, asset, steps)
         if safe < steps:
             return Spare(amount_of(safe, step), WARNING)
     return Spare(amount_of(steps, step), limited_by)
 
 
-def _without_warning(case: Case, asset: str, most: int) -> int:
+def _without_warning(case: Case, trial: Trial, asset: str, most: int) -> int:
     """Return how many steps, of ``most``, can leave a cross wallet without any condition of warning."""
     step = step_of(asset)
 
     def taken(steps: int) -> Change:
         return lambda part: add_margin(part, case.wallet, -amount_of(steps, step), asset=asset)
 
-    explored = Explored(Trial(case, case.account, COPIES), taken)
-    worse = explored.first(_risen, (-1, most), [most * i // COPIES for i in range(COPIES)])
+    explored = Explored(trial, taken)
+    if not explored.at(most, _risen).holds:  # what is taken away makes nothing better
+        return most
+    worse = explored.first(_risen, (-1, most), [most * i // trial.copies for i in range(trial.copies)])
     return most if worse is None else max(0, worse - 1)
 
 

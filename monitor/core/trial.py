@@ -7,7 +7,7 @@ formulas and the conditions of every tick.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
@@ -26,6 +26,7 @@ from monitor.core.settings import EngineSettings
 from monitor.core.surroundings import FundsKnown
 from monitor.core.wallet_moves import cushion_deltas, cushion_deviations
 
+T = TypeVar("T")
 _LEVELS = len(Level) - 1
 COPIES = 8  # looked at in one go; more take longer than the rounds they save
 _MOST_ROWS = 64  # of all copies together
@@ -53,6 +54,11 @@ class Looked(NamedTuple):
     wallets: list[int]  # of each copy, in the book and the readings of the trial
     hit: Bools  # (8, copies), as ``rules.conditions`` has them
     leeway: Floats  # (8, copies), as ``rules.leeway``
+
+    def only(self, copy: int) -> "Looked":
+        """Return what was found about one of the copies."""
+        here = slice(copy, copy + 1)
+        return Looked(self.readings, self.wallets[here], self.hit[:, here], self.leeway[:, here])
 
 
 Verdict = Callable[[Looked], Look]  # on the first of the copies
@@ -87,11 +93,11 @@ class Trial:
         moves = case.moves if self._limits.uses_moves else None
         self._moves = None if moves is None else moves.of(book.watched)
 
-    def look(self, changes: Sequence[Change]) -> Looked:
+    def look(self, changes: Sequence[Change], *, with_moves: bool = True) -> Looked:
         """Return what the wallet would be like after each of these changes, at most as many as there are copies.
 
         A change gets the wallet's part of the account and returns it with other amounts: no position or asset is
-        added to it or taken from it.
+        added to it or taken from it. Without moves, what counts moves left is passed over.
         """
         book = self._book
         changed = [change(self.part) for change in changes]
@@ -108,7 +114,7 @@ class Trial:
             correct(book, {k: (less * share, extra * share) for k, share in zip(keys, shares, strict=True)})
         readings = evaluate(book, self._marks)
         left = None
-        if self._moves is not None:
+        if self._moves is not None and with_moves:
             deltas = cushion_deltas(book, readings)
             deviation = cushion_deviations(book, deltas, self._moves.returns, self._moves.typical)
             left = moves_left(readings.cushion, deviation)
@@ -164,18 +170,22 @@ class Explored:
         """Return the first number in a span that the verdict holds of, as ``search.first`` has it."""
 
         def judge(numbers: Sequence[int]) -> list[Look]:
-            new = [one for one in numbers if one not in self._found]
-            for some in batched(new, self._trial.copies):
-                looked = self._trial.look([self._change_of(one) for one in some])
-                for i, one in enumerate(some):
-                    self._found[one] = looked._replace(
-                        wallets=looked.wallets[i : i + 1], hit=looked.hit[:, i : i + 1],
-                        leeway=looked.leeway[:, i : i + 1],
-                    )  # fmt: skip
+            self._look(numbers)
             return [verdict(self._found[one]) for one in numbers]
 
         known = (one for one in self._found if span[0] < one < span[1])
         return first(judge, span, [*looks, *known], self._trial.copies)
+
+    def at(self, number: int, verdict: Verdict) -> Look:
+        """Return the verdict on one change."""
+        self._look([number])
+        return verdict(self._found[number])
+
+    def _look(self, numbers: Sequence[int]) -> None:
+        new = [one for one in numbers if one not in self._found]
+        for some in batched(new, self._trial.copies):
+            looked = self._trial.look([self._change_of(one) for one in some])
+            self._found |= {one: looked.only(i) for i, one in enumerate(some)}
 
     def after(self, number: int) -> After:
         """Return the figures after a change that was looked at."""
@@ -187,14 +197,14 @@ def leaving(below: Level) -> Verdict:
     return lambda looked: Look(left(looked, below), to_leave(looked, below))
 
 
-def left(looked: Looked, below: Level, copy: int = 0) -> bool:
-    """Return whether a level and all that are worse would be left: each condition missed by the dead band."""
-    return not bool(looked.hit[_LEVELS + below - 1 :, copy].any())
+def left(looked: Looked, below: Level) -> bool:
+    """Return whether the first copy leaves a level and all that are worse: no condition within the dead band."""
+    return not bool(looked.hit[_LEVELS + below - 1 :, 0].any())
 
 
-def to_leave(looked: Looked, below: Level, copy: int = 0) -> float:
-    """Return by how much a level and all that are worse would be left; below 0 where they are kept."""
-    return float(looked.leeway[_LEVELS + below - 1 :, copy].min())
+def to_leave(looked: Looked, below: Level) -> float:
+    """Return by how much the first copy leaves a level and all that are worse; below 0 where it does not."""
+    return float(looked.leeway[_LEVELS + below - 1 :, 0].min())
 
 
 def as_it_is(part: AccountSnapshot) -> AccountSnapshot:
@@ -209,7 +219,7 @@ def positions_in(account: AccountSnapshot, wallet: str) -> tuple[Position, ...]:
 
 def copies_for(positions: int) -> int:
     """Return how many copies of a wallet with so many positions are best looked at in one go."""
-    return max(1, min(COPIES, _MOST_ROWS // max(1, positions)))
+    return max(2, min(COPIES, _MOST_ROWS // max(1, positions)))
 
 
 def part_of(account: AccountSnapshot, wallet: str) -> AccountSnapshot:
@@ -235,10 +245,10 @@ def _share(before: AccountSnapshot, after: AccountSnapshot) -> float:
     return max(shares, default=0.0)
 
 
-def batched(numbers: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+def batched(things: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     """Return these in groups of at most ``size``."""
-    for start in range(0, len(numbers), size):
-        yield numbers[start : start + size]
+    for start in range(0, len(things), size):
+        yield things[start : start + size]
 
 
 def _spread(limits: Thresholds, wallet: int, count: int) -> Thresholds:
