@@ -20,7 +20,7 @@ from monitor.notify.numbers import grouped
 
 MOVES = (-0.30, -0.20, -0.10, -0.05, -0.02, -0.01, 0.01, 0.02, 0.05, 0.10, 0.20, 0.30)
 NOT_MODELLED = (
-    "Each move is at once and alone. Cascades are not modelled: what liquidations do to prices and to other wallets, "
+    "Each move is at once and alone. Cascades are not modelled: what liquidations do to prices and other wallets, "
     "and auto-deleveraging; nor are funding, transfers, orders that wait, and top-ups by the exchange."
 )
 _GONE = "liq."
@@ -112,20 +112,23 @@ class Stress:
             )
 
     def _outcomes(self, symbol: str) -> tuple[Outcome, ...]:
-        return tuple(self._outcome(self._grid.at(move, symbol)) for move in MOVES)
+        book = self._book
+        moved = book.exposed.copy()
+        if symbol:
+            # What holds other symbols only stays as it is, and is no part of this.
+            at = book.symbol_index[symbol]
+            moved &= np.isin(np.arange(len(moved)), book.row_wallet[book.row_symbol == at])
+        return tuple(self._outcome(self._grid.at(move, symbol), moved) for move in MOVES)
 
-    def _outcome(self, rung: Rung) -> Outcome:
-        levels = {
-            level.label: self._names((rung.levels == level) & ~rung.liquidated)
+    def _outcome(self, rung: Rung, moved: Bools) -> Outcome:
+        found = {
+            level.label: self._names((rung.levels == level) & moved & ~rung.liquidated)
             for level in Level
             if level > Level.OK
         }
-        return Outcome(
-            rung.move,
-            {name: wallets for name, wallets in levels.items() if wallets},
-            self._names(rung.liquidated),
-            losses(self._book, self._now, rung),
-        )
+        levels = {name: wallets for name, wallets in found.items() if wallets}
+        gone = self._names(rung.liquidated & moved)
+        return Outcome(rung.move, levels, gone, losses(self._book, self._now, rung))
 
     def _first(self, edges: Sequence[float], symbol: str) -> First | None:
         """Return the smallest of these moves by wallet; those that are liquidated already are past it."""
@@ -138,7 +141,9 @@ class Stress:
             return None
         _, wallet = min(living)
         move = edges[wallet]
-        names = tuple(self._name(other) for _, other in sorted(living) if edges[other] == move)
+        # Two wallets of one kind may differ by what floats leave behind.
+        same = [other for _, other in sorted(living) if math.isclose(edges[other], move, rel_tol=1e-9)]
+        names = tuple(map(self._name, same))
         measure = symbol or self._largest(wallet)
         return First(move, names, measure, typical_days(move, self._typical.get(measure)))
 

@@ -105,6 +105,7 @@ class Grid:
         self._price = np.array([marks[symbol] for symbol in book.symbols]).take(book.row_symbol)
         self._limits = compile_thresholds(book, settings)
         self._left = left
+        self._known: dict[str, _Moving] = {}
         # In multi-assets mode, what in a wallet has a price of its own.
         self._collateral = np.array(
             [
@@ -166,6 +167,11 @@ class Grid:
 
     def _moving(self, symbol: str) -> _Moving:
         """Return what moves with one symbol, or all that can where it is empty."""
+        if symbol not in self._known:
+            self._known[symbol] = self._find_moving(symbol)
+        return self._known[symbol]
+
+    def _find_moving(self, symbol: str) -> _Moving:
         positions = self.book.positions
         if not symbol:
             return _Moving(np.ones(len(positions), dtype=np.bool_), self._collateral)
@@ -271,12 +277,13 @@ def losses(book: Book, before: Rung, after: Rung) -> dict[str, float]:
     """Return what is lost by asset, positive: the margin balance of wallets liquidated since, and others' change.
 
     What was in a liquidated wallet counts as lost whole; fees and the insurance fund take what is left of it.
+    Assets of which nothing is lost or gained are left out.
     """
     balance, there = before.readings.margin_balance, after.readings.margin_balance
     fell = after.liquidated & ~before.liquidated
     lost = np.where(fell, np.maximum(balance, 0.0), np.where(before.liquidated, 0.0, balance - there))
     total: dict[str, float] = {}
-    for wallet in np.flatnonzero(book.exposed).tolist():
+    for wallet in np.flatnonzero(book.exposed & (lost != 0.0)).tolist():
         asset = book.wallets[wallet].asset
         total[asset] = total.get(asset, 0.0) + float(lost[wallet])
     return total

@@ -1,0 +1,582 @@
+"""``simulate`` as a person calls it: before and after, in the order given, for every kind of wallet."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from monitor.core.model import Lot
+from monitor.core.surroundings import FundsKnown, Surroundings
+from monitor.status import Holdings
+from tests.cli.answering import answering
+from tests.cli.test_offline import (
+    COINS,
+    DESIGN,
+    HEDGE,
+    KEYED,
+    SHARED,
+    call,
+    daemon_answers,
+    position,
+    written,
+)
+
+BTC = ("--mark", "BTCUSDT=61000")
+HELD = {
+    "isolated": (DESIGN, BTC, "isolated:BTCUSDT:LONG"),
+    "cross": (
+        DESIGN + position("ETHUSDT", 4, 2900, "cross") + position("SOLUSDT", 100, 150, "cross"),
+        (*BTC, "--mark", "ETHUSDT=2850", "--mark", "SOLUSDT=140"), "cross:USDT",
+    ),
+    "hedge": (HEDGE, ("--mark", "0GUSDT=1"), "cross:USDT"),
+    "coin-m": (COINS, ("--mark", "BTCUSD_PERP=40000"), "cross:BTC"),
+    "multi-assets": (SHARED, ("--mark", "BTCUSDT=19000", "--mark", "ETHUSDC=600"), "cross:multi"),
+}  # fmt: skip
+
+
+def simulated(tmp_path: Path, text: str, *args: str) -> dict[str, Any]:
+    result = call("simulate", "--config", written(tmp_path, text), *args, "--json")
+    assert result.exit_code == 0, result.output
+    decoded: dict[str, Any] = json.loads(result.stdout)
+    return decoded
+
+
+def wallet(document: dict[str, Any], name: str, state: str = "after") -> dict[str, Any]:
+    (one,) = (w for w in document[state]["wallets"] if w["wallet"] == name)
+    return dict(one)
+
+
+def leg(document: dict[str, Any], symbol: str, state: str = "after", side: str = "LONG") -> dict[str, Any]:
+    (one,) = (p for p in document[state]["positions"] if (p["symbol"], p["side"]) == (symbol, side))
+    return dict(one)
+
+
+def refused(tmp_path: Path, text: str, *args: str) -> str:
+    result = call("simulate", "--config", written(tmp_path, text), *args)
+    assert result.exit_code == 2, result.output
+    return result.stderr
+
+
+# Nothing done, and prices
+
+
+@pytest.mark.parametrize("kind", HELD)
+def test_nothing_done_changes_nothing(tmp_path: Path, kind: str) -> None:
+    """Before and after are the same, and what assess says."""
+    text, marks, name = HELD[kind]
+    document = simulated(tmp_path, text, *marks)
+    assert document["before"] == document["after"]
+    assessed = json.loads(call("assess", "--config", written(tmp_path, text), *marks, "--json").stdout)
+    assert wallet(document, name) in assessed["wallets"]
+    assert document["after"]["positions"] == assessed["positions"]
+    assert document["operations"] == []
+
+
+@pytest.mark.parametrize("kind", [kind for kind in HELD if kind != "multi-assets"])
+@pytest.mark.parametrize("move", ["-5%", "-0.05", "+2.5%"])
+def test_a_shock_is_what_assessing_at_the_moved_marks_says(tmp_path: Path, kind: str, move: str) -> None:
+    """All marks by one fraction; percent and fractions are the same."""
+    text, marks, _ = HELD[kind]
+    document = simulated(tmp_path, text, *marks, "--shock", f"all={move}")
+    factor = 1 + (float(move[:-1]) / 100 if move.endswith("%") else float(move))
+    moved = []
+    for one in marks[1::2]:
+        symbol, _, price = one.partition("=")
+        moved += ["--mark", f"{symbol}={float(price) * factor!r}"]
+    assessed = json.loads(call("assess", "--config", written(tmp_path, text), *moved, "--json").stdout)
+    assert document["after"]["wallets"] == assessed["wallets"]
+    assert document["after"]["positions"] == assessed["positions"]
+
+
+def test_a_shock_to_all_moves_collateral_that_is_no_quote_asset(tmp_path: Path) -> None:
+    """BTC is worth a tenth less; USDT and USDC are not. One mark alone leaves it where it is, and says so."""
+    text, marks, name = HELD["multi-assets"]
+    every = simulated(tmp_path, text, *marks, "--shock", "all=-10%")
+    apart = simulated(
+        tmp_path, text, *marks, "--shock", "BTCUSDT=-10%", "--shock", "ETHUSDC=-10%", "--shock", "BTC=-10%"
+    )
+    assert wallet(every, name) == wallet(apart, name)
+    # 0.2 BTC at 95 % of 18,000; 700 owed at the ask of 0.99495; 220 USDC less 1,200, owed at par.
+    owed = 200 + 0.5 * (17100 - 20000)
+    expected = 0.2 * 0.95 * 18000 + owed * 0.99495 + (220 + 20 * (540 - 600))
+    assert wallet(every, name)["margin_balance"] == pytest.approx(expected)
+    alone = simulated(tmp_path, text, *marks, "--shock", "BTCUSDT=-10%")
+    assert alone["operations"][0]["notes"] == ["BTC as collateral stays where it is: --shock BTC=MOVE moves it"]
+    back = simulated(tmp_path, text, *marks, "--shock", "BTC=-20%", "--shock", "BTC=+25%")
+    assert wallet(back, name)["margin_balance"] == pytest.approx(wallet(back, name, "before")["margin_balance"])
+
+
+def test_a_shock_and_its_opposite_bring_everything_back(tmp_path: Path) -> None:
+    """A fifth down, a quarter up."""
+    text, marks, name = HELD["cross"]
+    document = simulated(tmp_path, text, *marks, "--shock", "all=-20%", "--shock", "all=+25%")
+    for figure in ("cushion", "margin_ratio", "room"):
+        assert wallet(document, name)[figure] == pytest.approx(wallet(document, name, "before")[figure])
+
+
+@pytest.mark.parametrize(
+    ("shock", "words"),
+    [
+        ("BTCUSDT=-5", "write -5%, or -0.05 for the same as a fraction"),
+        ("BTCUSDT=5", "write 5%, or +0.05"),
+        ("BTCUSDT=-100%", "above -100 %"),
+        ("BTCUSDT=-150%", "above -100 %"),
+        ("BTCUSDT=nan", "as in -5% or -0.05"),
+        ("BTCUSDT=1e999%", "as in -5% or -0.05"),
+        ("BTCUSDT=", "as in BTCUSDT=-5% or all=-10%"),
+        ("-5%", "as in BTCUSDT=-5% or all=-10%"),
+        ("ETHUSDT=-5%", "one of all, BTCUSDT"),
+        ("BTC=-5%", "one of all, BTCUSDT"),
+    ],
+)
+def test_wrong_shocks_are_named_with_the_fix(tmp_path: Path, shock: str, words: str) -> None:
+    """A bare -5 could be percent or a fraction."""
+    assert words in refused(tmp_path, DESIGN, *BTC, "--shock", shock)
+
+
+# Margin
+
+
+def test_margin_of_an_isolated_wallet_comes_out_of_the_cross_wallet(tmp_path: Path) -> None:
+    """As on the exchange; what the cross wallet has not is paid in, and both are said."""
+    document = simulated(tmp_path, DESIGN, *BTC, "--add-margin", "isolated:BTCUSDT:LONG=400")
+    (done,) = document["operations"]
+    assert (done["from_cross"], done["paid_in"], done["asset"]) == (400.0, 0.0, "USDT")
+    assert wallet(document, "isolated:BTCUSDT:LONG")["wallet_balance"] == 1950.0
+    assert wallet(document, "cross:USDT")["wallet_balance"] == 4600.0
+    assert leg(document, "BTCUSDT")["liquidation_price"] < leg(document, "BTCUSDT", "before")["liquidation_price"]
+    more = simulated(tmp_path, DESIGN, *BTC, "--add-margin", "BTCUSDT=6000USDT")
+    assert (more["operations"][0]["from_cross"], more["operations"][0]["paid_in"]) == (5000.0, 1000.0)
+    assert (
+        "5000.00 USDT out of the account's own cross wallet and 1000.00 USDT paid in"
+        in (more["operations"][0]["words"])
+    )
+
+
+@pytest.mark.parametrize("kind", HELD)
+def test_margin_added_and_taken_out_again_changes_nothing(tmp_path: Path, kind: str) -> None:
+    """In every kind of wallet, named as the outputs name it."""
+    text, marks, name = HELD[kind]
+    amount = "0.5BTC" if kind == "coin-m" else "40USDT"
+    spoken = name.replace(":", " ")
+    args = ("--add-margin", f"{spoken}={amount}", "--add-margin", f"{name}=-{amount}")
+    document = simulated(tmp_path, text, *marks, *args)
+    assert wallet(document, name)["margin_balance"] == pytest.approx(
+        wallet(document, name, "before")["margin_balance"]
+    )
+    added = simulated(tmp_path, text, *marks, *args[:2])
+    assert wallet(added, name)["cushion"] > wallet(added, name, "before")["cushion"]
+
+
+def test_collateral_can_be_added_in_any_asset_that_has_a_rate(tmp_path: Path) -> None:
+    """A tenth of a bitcoin counts 95 % of its price; an amount without its asset is refused."""
+    text, marks, name = HELD["multi-assets"]
+    document = simulated(tmp_path, text, *marks, "--add-margin", "cross=0.1BTC")
+    gained = wallet(document, name)["margin_balance"] - wallet(document, name, "before")["margin_balance"]
+    assert gained == pytest.approx(0.1 * 0.95 * 20000)
+    assert "an amount with its asset, one of BTC, USDC, USDT" in refused(
+        tmp_path, text, *marks, "--add-margin", "cross=100"
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("isolated:ETHUSDT:LONG=5", "wallets there are: by-hand/cross:USDT, by-hand/isolated:BTCUSDT:LONG"),
+        ("BTCUSDT", "as in isolated:BTCUSDT:LONG=100"),
+        ("BTCUSDT=0", "as in isolated:BTCUSDT:LONG=100"),
+        ("BTCUSDT=lots", "as in isolated:BTCUSDT:LONG=100"),
+        ("BTCUSDT=5BTC", "an amount of USDT"),
+        ("BTCUSDT=-2000", "at most 1550.00 USDT taken out"),
+        ("other/BTCUSDT=5", "wallets there are"),
+    ],
+)
+def test_wrong_margins_are_named_with_the_fix(tmp_path: Path, given: str, words: str) -> None:
+    """Exit code 2, with what there is."""
+    assert words in refused(tmp_path, DESIGN, *BTC, "--add-margin", given)
+
+
+TWO = DESIGN + DESIGN.replace('"by-hand"', '"other"')
+
+
+def test_what_several_accounts_hold_must_be_named_in_full(tmp_path: Path) -> None:
+    """Also where a wallet or a position would do for one account; --account leaves the others out."""
+    both = "one of by-hand/isolated:BTCUSDT:LONG, other/isolated:BTCUSDT:LONG"
+    assert both in refused(tmp_path, TWO, *BTC, "--add-margin", "BTCUSDT=5")
+    legs = "one of by-hand/BTCUSDT:LONG, other/BTCUSDT:LONG"
+    for option in ("--reduce", "--leverage"):
+        assert legs in refused(tmp_path, TWO, *BTC, option, "BTCUSDT=0.1")
+    assert legs in refused(tmp_path, TWO, *BTC, "--close", "BTCUSDT")
+    document = simulated(tmp_path, TWO, *BTC, "--reduce", "other/BTCUSDT:long=0.1")
+    assert [one["quantity"] for one in document["after"]["positions"]] == [0.5, 0.4]
+    alone = simulated(tmp_path, TWO, *BTC, "--account", "other", "--reduce", "BTCUSDT=0.1")
+    assert [one["account"] for one in alone["after"]["positions"]] == ["other"]
+    assert "accounts known: by-hand, other" in refused(tmp_path, TWO, *BTC, "--account", "third")
+
+
+def test_a_mark_that_only_another_account_needs_is_not_asked_for(tmp_path: Path) -> None:
+    """With --account; one that nobody needs is refused."""
+    text = (
+        DESIGN
+        + '[[accounts]]\nname = "other"\nbalances = { USDT = 9.0 }\n'
+        + position("ETHUSDT", 1, 3000, "cross")
+    )
+    state = f'[state]\ndirectory = "{tmp_path / "s"}"\n'
+    assert simulated(tmp_path, state + text, *BTC, "--account", "by-hand")["after"]["positions"]
+    assert simulated(tmp_path, text, *BTC, "--mark", "ETHUSDT=3000", "--account", "by-hand")
+    assert "symbols held: BTCUSDT, ETHUSDT" in refused(tmp_path, text, *BTC, "--mark", "XUSDT=1")
+    assert "no price of ETHUSDT" in refused(tmp_path, state + text, *BTC)
+
+
+# Quantities
+
+
+def test_reducing_costs_fee_and_slippage_and_releases_margin(tmp_path: Path) -> None:
+    """A quarter of an isolated position takes a quarter of its margin along; liquidation stays where it is."""
+    document = simulated(tmp_path, DESIGN, *BTC, "--reduce", "BTCUSDT=25%")
+    (done,) = document["operations"]
+    price = 61000 * 0.9995
+    assert done["quantity"] == 0.125
+    assert done["fee"] == pytest.approx(0.125 * price * 0.0005)
+    assert done["slippage"] == pytest.approx(0.125 * 61000 * 0.0005)
+    assert done["realized"] == pytest.approx(0.125 * (price - 62000))
+    assert done["released"] == pytest.approx(1550 / 4 + done["realized"] - done["fee"])
+    assert done["put_back"] == 0.0
+    assert wallet(document, "isolated:BTCUSDT:LONG")["wallet_balance"] == pytest.approx(1550 * 0.75)
+    assert wallet(document, "cross:USDT")["wallet_balance"] == pytest.approx(5000 + done["released"])
+    before = leg(document, "BTCUSDT", "before")["liquidation_price"]
+    assert leg(document, "BTCUSDT")["liquidation_price"] == pytest.approx(before, rel=1e-9)
+    assert any("--put-back" in note for note in done["notes"])
+
+
+def test_what_is_put_back_moves_liquidation_away(tmp_path: Path) -> None:
+    """The same with --put-back: released margin is in the wallet again."""
+    document = simulated(tmp_path, DESIGN, *BTC, "--put-back", "--reduce", "BTCUSDT=25%")
+    (done,) = document["operations"]
+    assert done["put_back"] == done["released"] > 0
+    assert wallet(document, "cross:USDT")["wallet_balance"] == pytest.approx(5000.0)
+    assert leg(document, "BTCUSDT")["liquidation_price"] < 58_500
+    assert "notes" not in done
+
+
+def test_operations_are_done_in_the_order_given(tmp_path: Path) -> None:
+    """Reduced before a fall it fills at the present mark, after it at the lower one; options may alternate."""
+    first = simulated(
+        tmp_path, DESIGN, *BTC, "--reduce", "BTCUSDT=0.1", "--shock", "all=-2%", "--reduce=BTCUSDT=0.1"
+    )
+    prices = [one.get("notional") for one in first["operations"]]
+    assert prices == [pytest.approx(6100.0), None, pytest.approx(5978.0)]
+    assert [one["option"] for one in first["operations"]] == ["reduce", "shock", "reduce"]
+    second = simulated(
+        tmp_path, DESIGN, *BTC, "--shock", "all=-2%", "--reduce", "BTCUSDT=50%", "--reduce", "BTCUSDT=50%"
+    )
+    assert [one.get("quantity") for one in second["operations"]] == [None, 0.25, 0.125]
+
+
+def test_closing_leaves_nothing_of_a_position(tmp_path: Path) -> None:
+    """Its wallet is empty, and the rest of a cross wallet is judged without it."""
+    text, marks, _ = HELD["cross"]
+    document = simulated(tmp_path, text, *marks, "--close", "BTCUSDT", "--close", "SOLUSDT:LONG")
+    assert leg(document, "BTCUSDT")["quantity"] == leg(document, "SOLUSDT")["quantity"] == 0.0
+    assert wallet(document, "isolated:BTCUSDT:LONG")["wallet_balance"] == 0.0
+    assert wallet(document, "cross:USDT")["maintenance_margin"] == pytest.approx(4 * 2850 * 0.004)
+    assert leg(document, "BTCUSDT")["liquidation_price"] is None
+
+
+def test_a_leg_of_a_hedge_is_named_by_its_side(tmp_path: Path) -> None:
+    """Without one it is not known which to close; the leverage is the symbol's, so it is both legs'."""
+    text, marks, _ = HELD["hedge"]
+    assert "one of h/0GUSDT:LONG, h/0GUSDT:SHORT" in refused(tmp_path, text, *marks, "--close", "0GUSDT")
+    document = simulated(tmp_path, text, *marks, "--reduce", "0GUSDT:SHORT=2500")
+    assert leg(document, "0GUSDT", side="SHORT")["quantity"] == 80000.0
+    both = simulated(tmp_path, text, *marks, "--leverage", "0GUSDT=5x")
+    assert [one["side"] for one in both["operations"]] == ["LONG", "SHORT"]
+    assert both["before"]["wallets"] == both["after"]["wallets"]
+
+
+def test_inverse_contracts_are_closed_in_their_coin(tmp_path: Path) -> None:
+    """Fee and result are in coin: contracts x size / price."""
+    text, marks, name = HELD["coin-m"]
+    document = simulated(tmp_path, text, *marks, "--reduce", "BTCUSD_PERP=10000")
+    (done,) = document["operations"]
+    price = 40000 * 0.9995
+    assert (done["asset"], done["notional"]) == ("BTC", pytest.approx(25.0))
+    assert done["realized"] == pytest.approx(1e6 * (1 / 45000 - 1 / price))
+    assert done["fee"] == pytest.approx(1e6 / price * 0.0005)
+    gone = 101 + done["realized"] - done["fee"]
+    assert wallet(document, name)["wallet_balance"] == pytest.approx(gone)
+    assert "10,000 contracts" in done["words"]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("BTCUSDT=0.6", "at most 0.5, which is held (--close BTCUSDT closes it)"),
+        ("BTCUSDT=101%", "at most 100%"),
+        ("BTCUSDT=0", "as in BTCUSDT=0.1"),
+        ("BTCUSDT=-1", "as in BTCUSDT=0.1"),
+        ("BTCUSDT=", "as in BTCUSDT=0.1"),
+        ("BTCUSDT", "as in BTCUSDT=0.1"),
+        ("BTCUSDT:SHORT=0.1", "positions there are: by-hand/BTCUSDT:LONG"),
+        ("ETHUSDT=0.1", "positions there are: by-hand/BTCUSDT:LONG"),
+    ],
+)
+def test_wrong_quantities_are_named_with_the_fix(tmp_path: Path, given: str, words: str) -> None:
+    """Exit code 2, with what there is."""
+    assert words in refused(tmp_path, DESIGN, *BTC, "--reduce", given)
+
+
+def test_a_share_is_rounded_up_to_the_step_of_the_symbol(tmp_path: Path) -> None:
+    """Where it is known; a quantity that is no multiple of it is kept and said to be none."""
+    text = DESIGN + "[contracts.BTCUSDT]\nstep = 0.002\nleast_quantity = 0.01\n"
+    share = simulated(tmp_path, text, *BTC, "--reduce", "BTCUSDT=25%")["operations"][0]
+    assert (share["quantity"], share["notes"][0]) == (0.126, "rounded up to the step of 0.002")
+    least = simulated(tmp_path, text, *BTC, "--reduce", "BTCUSDT=0.5%")["operations"][0]
+    assert least["quantity"] == 0.01
+    exact = simulated(tmp_path, text, *BTC, "--reduce", "BTCUSDT=0.1255")["operations"][0]
+    assert exact["quantity"] == 0.1255
+    assert exact["notes"][0] == "the exchange takes multiples of 0.002: 0.126 would be the next"
+
+
+# Leverage
+
+
+def test_leverage_of_an_isolated_position_sets_its_margin(tmp_path: Path) -> None:
+    """Entry notional / leverage; the cross wallet has the difference."""
+    document = simulated(tmp_path, DESIGN, *BTC, "--leverage", "BTCUSDT=10")
+    assert wallet(document, "isolated:BTCUSDT:LONG")["wallet_balance"] == pytest.approx(3100.0)
+    assert wallet(document, "cross:USDT")["wallet_balance"] == pytest.approx(3450.0)
+    assert "as if opened so" in document["operations"][0]["words"]
+
+
+def test_leverage_of_a_cross_position_changes_nothing_and_says_so(tmp_path: Path) -> None:
+    """It decides what new orders need."""
+    text, marks, name = HELD["cross"]
+    document = simulated(tmp_path, text, *marks, "--leverage", "ETHUSDT=2")
+    assert wallet(document, name) == wallet(document, name, "before")
+    assert "nothing about liquidation" in document["operations"][0]["notes"][0]
+
+
+def test_leverage_beyond_what_the_exchange_allows_is_noted(tmp_path: Path) -> None:
+    """The tiers that came with the program know the most; zero and nonsense are refused."""
+    document = simulated(tmp_path, DESIGN, *BTC, "--leverage", "BTCUSDT=500")
+    assert re.search(r"allows at most \d+x", document["operations"][0]["notes"][-1])
+    for wrong in ("BTCUSDT=0", "BTCUSDT=-3", "BTCUSDT=fast", "BTCUSDT"):
+        assert "as in BTCUSDT=10" in refused(tmp_path, DESIGN, *BTC, "--leverage", wrong)
+
+
+# Advice
+
+
+def test_what_is_at_warning_afterwards_is_told_what_to_do(tmp_path: Path) -> None:
+    """And following it in a further simulation ends the warning."""
+    shock = ("--shock", "all=-2.6%")
+    document = simulated(tmp_path, DESIGN, *BTC, *shock)
+    (advice,) = document["advice"]
+    assert (advice["wallet"], advice["level"]) == ("isolated:BTCUSDT:LONG", "critical")
+    below = advice["prescription"]["remedies"][0]
+    assert below["below"] == "warning"
+    followed = simulated(tmp_path, DESIGN, *BTC, *shock, "--add-margin", f"BTCUSDT={below['add']}")
+    assert wallet(followed, "isolated:BTCUSDT:LONG")["level"] == "notice"
+    assert followed["advice"] == []
+    cut = below["cuts"][0]
+    reduced = simulated(tmp_path, DESIGN, *BTC, *shock, "--put-back", "--reduce", f"BTCUSDT={cut['quantity']}")
+    assert wallet(reduced, "isolated:BTCUSDT:LONG")["level"] == "notice"
+    text = call("simulate", "--config", written(tmp_path, DESIGN), *BTC, *shock).stdout
+    assert "by-hand isolated BTCUSDT LONG is then at critical" in text
+    assert f"add {below['add']:,.2f} USDT" in text
+
+
+def test_people_see_before_and_after_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An arrow where something changed, one value where nothing did; at any width."""
+    monkeypatch.setenv("COLUMNS", "240")
+    args = ("simulate", "--config", written(tmp_path, DESIGN), *BTC, "--put-back", "--reduce", "BTCUSDT=0.1")
+    wide = call(*args).stdout
+    for words in (
+        "1. BTCUSDT LONG of by-hand reduced by 0.1 BTC (20 %) at 60,969.5", "Assumed cost together: 3.05 USDT fee",
+        "0.5 -> 0.4", "1550.00 -> ", "65 % -> ", "5000.00 USDT  ",
+    ):  # fmt: skip
+        assert words in wide, words
+    monkeypatch.setenv("COLUMNS", "80")
+    narrow = call(*args).stdout.splitlines()
+    assert any("isolated BTCUSDT LONG" in line and "->" in line for line in narrow)
+    assert all(len(line) <= 80 for line in narrow if not line.startswith(("1.", "Assumed")))
+
+
+# A running daemon
+
+
+def answers(*, moves: bool = False, around: Surroundings | None = None) -> dict[str, object]:
+    """Return what a daemon says, with typical moves and with what it knows around positions."""
+    found = daemon_answers()
+    status: Any = found["status"]
+    if moves:
+        for one, move in zip(status["engine"]["symbols"], (0.01, 0.012, 0.012), strict=True):
+            one["typical_move"] = move
+        status["engine"]["wallets"] = [
+            {"account": "main", "wallet": "cross:multi", "cushion": 2000.0, "moves_left": 10.0}
+        ]
+    if around is not None:
+        holdings: Any = found["holdings"]
+        found["holdings"] = msgspec.structs.replace(holdings, surroundings=around)
+    return found
+
+
+def test_the_daemon_tells_what_followed_accounts_hold(tmp_path: Path) -> None:
+    """Positions, marks and rates are its own; a given mark wins."""
+    text = f'[state]\ndirectory = "{tmp_path / "s"}"\n' + KEYED
+    with answering(tmp_path / "s", answers()):
+        document = simulated(tmp_path, text, "--shock", "all=-10%")
+        given = simulated(tmp_path, text, "--mark", "BTCUSDT=18000")
+    # 1000 USDT less 500, and 0.1 BTC at its bid; then 950 more lost and the bid a tenth lower.
+    assert wallet(document, "cross:multi", "before")["margin_balance"] == pytest.approx(500 + 1805)
+    assert wallet(document, "cross:multi")["margin_balance"] == pytest.approx(500 - 950 + 1624.5)
+    assert leg(given, "BTCUSDT")["mark_price"] == 18000.0
+    assert refused(tmp_path, text).count("followed by key (main)") == 1
+
+
+def test_moves_left_are_known_where_the_daemon_measured_them(tmp_path: Path) -> None:
+    """Shocked together they scale with the prices; after a part was closed they are not known."""
+    text = f'[state]\ndirectory = "{tmp_path / "s"}"\n' + KEYED
+    with answering(tmp_path / "s", answers(moves=True)):
+        shocked = simulated(tmp_path, text, "--shock", "all=-1%")
+        closed = simulated(tmp_path, text, "--reduce", "BTCUSDT=50%")
+        shown = call("simulate", "--config", written(tmp_path, text), "--reduce", "BTCUSDT=50%").stdout
+    before = wallet(shocked, "cross:multi", "before")
+    assert before["moves_left"] == pytest.approx(before["cushion"] / 200.0)
+    assert wallet(shocked, "cross:multi")["moves_left"] == pytest.approx(
+        wallet(shocked, "cross:multi")["cushion"] / (200.0 * 0.99)
+    )
+    assert wallet(closed, "cross:multi")["moves_left"] is None
+    assert "-> unknown" in shown
+
+
+def test_steps_and_funds_of_the_daemon_count(tmp_path: Path) -> None:
+    """A share is rounded to the step that the exchange told."""
+    around = Surroundings(lots={"BTCUSDT": Lot(0.01)}, funds={"main": FundsKnown("main", 1, {"USDT": 50.0})})
+    text = f'[state]\ndirectory = "{tmp_path / "s"}"\n' + KEYED
+    with answering(tmp_path / "s", answers(around=around)):
+        document = simulated(tmp_path, text, "--reduce", "BTCUSDT=33%", "--add-margin", "cross=10USDT")
+    assert document["operations"][0]["quantity"] == 0.17
+
+
+def test_a_daemon_of_another_version_is_named(tmp_path: Path) -> None:
+    """Rather than figures made of what it did not mean."""
+    text = f'[state]\ndirectory = "{tmp_path / "s"}"\n' + KEYED
+    found = answers() | {"holdings": {"accounts": "none"}}
+    with answering(tmp_path / "s", found):
+        assert "another version" in refused(tmp_path, text)
+    assert isinstance(answers()["holdings"], Holdings)
+
+
+# The ladder
+
+
+@pytest.mark.parametrize("kind", HELD)
+def test_a_ladder_has_41_rungs_and_marks_liquidation(tmp_path: Path, kind: str) -> None:
+    """Each rung as a simulated shock of that size has it."""
+    text, marks, name = HELD[kind]
+    document = simulated(tmp_path, text, *marks, "--ladder")
+    ladder = document["ladder"]
+    assert [rung["move"] for rung in ladder["rungs"]] == [round(step / 100, 2) for step in range(-20, 21)]
+    for place in (3, 15, 20, 37):
+        rung = ladder["rungs"][place]
+        shocked = simulated(tmp_path, text, *marks, "--shock", f"all={rung['move'] * 100:g}%")
+        one = next(w for w in rung["wallets"] if w["wallet"] == name)
+        after = wallet(shocked, name)
+        assert one["level"] == after["level"]
+        assert one["room"] == pytest.approx(after["room"])
+        assert one["margin_ratio"] == pytest.approx(after["margin_ratio"])
+        assert one.get("liquidated", False) == bool(after.get("liquidatable") or (after["margin_ratio"] or 0) >= 1)
+
+
+def test_a_ladder_of_one_symbol_shows_where_it_liquidates(tmp_path: Path) -> None:
+    """Grid, marks and the exact move in the table; the first rung beyond is marked, as is the present."""
+    text, marks, _ = HELD["cross"]
+    args = ("--ladder", "-10%:+10%:2%", "--ladder-symbol", "BTCUSDT")
+    result = call("simulate", "--config", written(tmp_path, text), *marks, *args)
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert "by-hand isolated BTCUSDT LONG: liquidated at -3.055 %" in lines
+    assert not any(line.startswith("by-hand cross USDT:") for line in lines)
+    (marked,) = (line for line in lines if "<- liquidation at -3.055 %" in line)
+    assert marked.split()[:3] == ["-4", "%", "58560"]
+    (now,) = (line for line in lines if line.rstrip().endswith("<- now"))
+    assert now.split()[:3] == ["0", "%", "61000"]
+    (edge,) = simulated(tmp_path, text, *marks, *args)["ladder"]["edges"]
+    assert 61000 * (1 + edge["down"]) == pytest.approx(59136.5461847)
+    assert edge["up"] is None
+
+
+def test_a_ladder_names_the_symbols_of_a_wallet_with_several(tmp_path: Path) -> None:
+    """Marks and liquidation prices each, as far as the terminal is wide."""
+    text, marks, _ = HELD["cross"]
+    shown = call("simulate", "--config", written(tmp_path, text), *marks, "--ladder", "-1%:1%:1%").stdout
+    assert "ETHUSDT LONG mark" in shown
+    assert "SOLUSDT LONG mark" in shown
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("--ladder", "5%"), "as in -20%:+20%:1%"),
+        (("--ladder", "-5:5:1"), "write -5%"),
+        (("--ladder", "5%:-5%:1%"), "FROM below TO"),
+        (("--ladder", "-5%:5%:0%"), "a STEP above 0"),
+        (("--ladder", "-5%:5%:-1%"), "a STEP above 0"),
+        (("--ladder", "-100%:5%:1%"), "above -100 %"),
+        (("--ladder", "-5%:5%:0.01%"), "at most 401"),
+        (("--ladder-symbol", "ETHUSDT"), "symbols held: BTCUSDT"),
+        (("--picture", "a.svg"), "ends with .png"),
+        (("--picture", "/nowhere/at/all/a.png"), "a file that can be written"),
+    ],
+)
+def test_wrong_ladders_are_named_with_the_fix(tmp_path: Path, args: tuple[str, ...], words: str) -> None:
+    """Exit code 2; an option may follow a ladder without a value."""
+    if "--picture" in args:
+        pytest.importorskip("matplotlib", reason="the extra `charts` is not installed")
+    assert words in refused(tmp_path, DESIGN, *BTC, *args)
+
+
+def test_a_ladder_can_stand_without_its_value_anywhere(tmp_path: Path) -> None:
+    """At the end, and before another option."""
+    for args in ((*BTC, "--ladder"), ("--ladder", *BTC), ("--ladder", "-0.01:0.01:0.01", *BTC)):
+        document = simulated(tmp_path, DESIGN, *args)
+        assert len(document["ladder"]["rungs"]) == (3 if "-0.01:0.01:0.01" in args else 41)
+    assert "ladder" not in simulated(tmp_path, DESIGN, *BTC)
+
+
+def test_the_picture_is_a_png_of_the_same_ladder(tmp_path: Path) -> None:
+    """Beside the table; a ladder is made where none was asked for."""
+    pytest.importorskip("matplotlib", reason="the extra `charts` is not installed")
+    path = tmp_path / "ladder.png"
+    document = simulated(tmp_path, DESIGN, *BTC, "--picture", str(path))
+    assert path.read_bytes().startswith(b"\x89PNG")
+    assert len(document["ladder"]["rungs"]) == 41
+
+
+def test_without_matplotlib_a_picture_is_refused_with_the_fix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And with nothing else: the ladder itself needs none."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    words = refused(tmp_path, DESIGN, *BTC, "--picture", str(tmp_path / "a.png"))
+    assert "pip install 'position-monitor[charts]'" in words
+    assert simulated(tmp_path, DESIGN, *BTC, "--ladder")["ladder"]
+
+
+def test_tiers_that_came_with_the_program_are_named(tmp_path: Path) -> None:
+    """On standard error, as assess does; own ones are not."""
+    result = call("simulate", "--config", written(tmp_path, DESIGN), *BTC)
+    assert result.stderr == "Maintenance tiers came with the program: BTCUSDT.\n"
+    text, marks, _ = HELD["multi-assets"]
+    assert call("simulate", "--config", written(tmp_path, text), *marks).stderr == ""
+
+
+def test_only_accounts_that_nobody_knows_is_an_error(tmp_path: Path) -> None:
+    """Without a daemon nothing is known of what is followed by key."""
+    text = f'[state]\ndirectory = "{tmp_path / "s"}"\n' + KEYED
+    assert "position-monitor run" in refused(tmp_path, text)
