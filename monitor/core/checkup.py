@@ -24,7 +24,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from monitor.core.habits import SLACK, habits, margin_known, stops_seen
+from monitor.core.habits import SLACK, habits, margin_known
 from monitor.core.looked_at import HOURS, AccountSeen, DayEnds, Leg, Seen, legs_of
 from monitor.core.model import MarginMode, Side
 from monitor.core.notices import Finding, FindingCode, Gap, GapKind
@@ -122,7 +122,7 @@ def _gaps(one: AccountSeen) -> Iterator[Gap]:
     unmoved = (leg for leg in one.legs if leg.position.symbol not in known)
     for kind, legs in (
         (GapKind.MARKS, [leg for leg in one.legs if leg.place is None]),
-        (GapKind.ORDERS, [leg for leg in one.legs if stops_seen(one, leg) is None]),
+        (GapKind.ORDERS, [leg for leg in one.legs if not one.orders_known(leg)]),
         # Where nothing liquidates, no move does.
         (GapKind.MOVES, [leg for leg in unmoved if leg.place is None or leg.place.liquidation is not None]),
         (GapKind.LEVERAGE, [leg for leg in one.legs if not margin_known(leg)]),
@@ -165,10 +165,12 @@ def _exposure(one: AccountSeen) -> Iterator[Finding]:
 def _near_together(one: AccountSeen, told: set[str]) -> Iterator[Finding]:
     """Find wallets that all their prices together bring down within a day, though none of them alone does."""
     code, book = FindingCode.NEAR, one.seen.book
-    for wallet in dict.fromkeys(leg.wallet for leg in one.legs):
+    by_wallet: dict[int, set[str]] = {}
+    for leg in one.legs:
+        by_wallet.setdefault(leg.wallet, set()).add(leg.position.symbol)
+    for wallet, symbols in by_wallet.items():
         info = book.wallets[wallet]
         left = one.seen.moves_left.get(info.key)
-        symbols = {leg.position.symbol for leg in one.legs if leg.wallet == wallet}
         if info.key.wallet in told or len(symbols) < 2 or left is None or not left < math.sqrt(HOURS):  # noqa: PLR2004
             continue
         distance = number(one.seen.readings.joint_distance[wallet])

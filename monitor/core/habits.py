@@ -10,7 +10,7 @@ from monitor.core.looked_at import AccountSeen, Leg, day_move
 from monitor.core.model import MULTI_WALLET, Side
 from monitor.core.notices import Finding, FindingCode
 from monitor.core.steps import cuts_of, steps_up
-from monitor.core.stops import Cover, cover, enough, stop_price, stops_of
+from monitor.core.stops import Cover, cover, enough, stop_price
 from monitor.core.whatif import value_of
 
 BEGINNER = "beginner"
@@ -33,19 +33,6 @@ def habits(one: AccountSeen, leg: Leg) -> Iterator[Finding]:
 def margin_known(leg: Leg) -> bool:
     """Return whether it is known what share of its account's margin a position takes."""
     return leg.isolated or bool(leg.position.leverage)
-
-
-def stops_seen(one: AccountSeen, leg: Leg) -> Cover | None:
-    """Return what stops do for a position; None where its orders are not known."""
-    if one.orders is None:
-        return None
-    stops = stops_of(leg.position, one.orders.orders)
-    if leg.position.symbol not in one.orders.symbols and not stops:
-        return None
-    if leg.place is None:
-        # Where they stand is not known; that there is none is.
-        return Cover(stops, 0.0, 0.0, 0.0, 0.0)
-    return cover(leg.position, leg.place, stops)
 
 
 def _leverage(one: AccountSeen, leg: Leg) -> Iterator[Finding]:
@@ -131,23 +118,23 @@ def _near(one: AccountSeen, leg: Leg) -> Iterator[Finding]:
 
 
 def _stops(one: AccountSeen, leg: Leg) -> Iterator[Finding]:
-    found = stops_seen(one, leg)
-    if found is None:
+    if not one.orders_known(leg):
         return
+    stops = one.stops.get((leg.position.symbol, leg.position.side), ())
     wanted = one.seen.rules.stop_share
-    trigger = None if leg.place is None else stop_price(leg.place)
-    if not found.stops:
-        yield one.found(FindingCode.NO_STOP, leg, limit=wanted, remedy=trigger)
-    elif leg.place is not None:
+    if not stops:
+        yield _of_stop(one, leg, FindingCode.NO_STOP, (None, wanted))
+    elif leg.place is not None:  # that there is none is known without a mark; where one stands is not
+        found = cover(leg.position, leg.place, stops)
         if not enough(found.effective, wanted):
-            yield from _useless(one, leg, found, trigger)
+            yield from _useless(one, leg, found)
         needed = min(wanted, found.effective)
         for code, share in ((FindingCode.STOP_LAST, found.on_mark), (FindingCode.STOP_LIMIT, found.at_market)):
             if not enough(share, needed):
-                yield one.found(code, leg, value=share, limit=needed, remedy=trigger)
+                yield _of_stop(one, leg, code, (share, needed))
 
 
-def _useless(one: AccountSeen, leg: Leg, found: Cover, trigger: float | None) -> Iterator[Finding]:
+def _useless(one: AccountSeen, leg: Leg, found: Cover) -> Iterator[Finding]:
     """Yield why what there is does not cover enough: stops out of place, and too few of them."""
     wanted = one.seen.rules.stop_share
     for code, order in (
@@ -156,6 +143,14 @@ def _useless(one: AccountSeen, leg: Leg, found: Cover, trigger: float | None) ->
         (FindingCode.STOP_IDLE, found.idle),
     ):
         if order is not None:
-            yield one.found(code, leg, value=found.effective, limit=wanted, price=order.price, remedy=trigger)
+            yield _of_stop(one, leg, code, (found.effective, wanted), order.price)
     if not enough(found.all, wanted):
-        yield one.found(FindingCode.STOP_PARTIAL, leg, value=found.all, limit=wanted, remedy=trigger)
+        yield _of_stop(one, leg, FindingCode.STOP_PARTIAL, (found.all, wanted))
+
+
+def _of_stop(
+    one: AccountSeen, leg: Leg, code: FindingCode, shares: tuple[float | None, float], price: float | None = None
+) -> Finding:
+    """Return a finding about stops: ``shares`` of the position are covered, and were to be."""
+    trigger = None if leg.place is None else stop_price(leg.place)
+    return one.found(code, leg, value=shares[0], limit=shares[1], price=price, remedy=trigger)

@@ -16,7 +16,7 @@ from monitor.core.report import number
 from monitor.core.risk import Readings, evaluate_rows
 from monitor.core.scene import Scene
 from monitor.core.settings import AdviceRules, CheckupRules
-from monitor.core.stops import Place
+from monitor.core.stops import Place, stops_by_leg
 from monitor.core.surroundings import OrdersKnown, Surroundings
 
 DOLLARS = "USD"  # what amounts of an account are in that holds several quote assets, each worth one
@@ -70,9 +70,9 @@ class Leg(NamedTuple):
         return self.position.margin_mode is MarginMode.ISOLATED
 
     @property
-    def hedged_with(self) -> tuple[str, str]:
+    def hedged_with(self) -> tuple[int, str]:
         """What the other leg of a hedge has in common with it."""
-        return self.account.wallet_of(self.position), self.position.symbol
+        return self.wallet, self.position.symbol
 
 
 class AccountSeen:
@@ -85,8 +85,10 @@ class AccountSeen:
         self.ends = ends
         typed = (one for one in seen.rules.typed_orders if one.account == account.account)
         self.orders: OrdersKnown | None = seen.around.orders.get(account.account, next(typed, None))
+        self.stops = stops_by_leg(() if self.orders is None else self.orders.orders)
+        self._told = frozenset(() if self.orders is None else self.orders.symbols)
         self.margins = self._margins()
-        self._sides: dict[tuple[str, str], set[Side]] = {}
+        self._sides: dict[tuple[int, str], set[Side]] = {}
         for leg in legs:
             self._sides.setdefault(leg.hedged_with, set()).add(leg.position.side)
 
@@ -94,6 +96,10 @@ class AccountSeen:
     def typed(self) -> bool:
         """Whether it is typed in."""
         return self.account.source is Source.GIVEN
+
+    def orders_known(self, leg: Leg) -> bool:
+        """Return whether it is known what waits for a leg: all orders of its symbol, or at least a stop of it."""
+        return leg.position.symbol in self._told or (leg.position.symbol, leg.position.side) in self.stops
 
     def is_hedged(self, leg: Leg) -> bool:
         """Return whether the same wallet holds the other direction of the symbol too."""

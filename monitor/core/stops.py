@@ -60,13 +60,14 @@ class Cover(NamedTuple):
     idle: WaitingOrder | None = None
 
 
-def stops_of(position: Position, orders: Iterable[WaitingOrder]) -> tuple[WaitingOrder, ...]:
-    """Return the orders that limit the loss of a position, or are meant to."""
-    return tuple(
-        order
-        for order in orders
-        if order.symbol == position.symbol and order.side is position.side and order.kind in _STOPS
-    )
+def stops_by_leg(orders: Iterable[WaitingOrder]) -> dict[tuple[str, Side], tuple[WaitingOrder, ...]]:
+    """Return the orders that limit losses, or are meant to, by symbol and side of the position."""
+    found: dict[tuple[str, Side], tuple[WaitingOrder, ...]] = {}
+    for order in orders:
+        if order.kind in _STOPS:
+            leg = order.symbol, order.side
+            found[leg] = (*found.get(leg, ()), order)
+    return found
 
 
 def cover(position: Position, place: Place, stops: tuple[WaitingOrder, ...]) -> Cover:
@@ -75,7 +76,7 @@ def cover(position: Position, place: Place, stops: tuple[WaitingOrder, ...]) -> 
     Args:
         position: its quantity is above 0.
         place: where it stands.
-        stops: its own, of ``stops_of``.
+        stops: its own, of ``stops_by_leg``.
     """
     effective: list[WaitingOrder] = []
     useless: dict[str, WaitingOrder] = {}
