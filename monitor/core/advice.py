@@ -22,7 +22,7 @@ _LOOKS = tuple(4.0**power for power in range(-5, 3))  # of what the wallet is ab
 _FARTHER = tuple(10.0**power for power in range(2, 7))
 
 
-def prescribe(case: Case) -> Prescription | None:
+def prescribe(case: Case, spare: Spare | None = None) -> Prescription | None:
     """Return what brings a wallet below warning, and below notice, such that the level ends.
 
     A remedy reaches its target when every condition of that level and of every worse one is missed by the dead
@@ -33,6 +33,7 @@ def prescribe(case: Case) -> Prescription | None:
     Args:
         case: the wallet, with everything that is known around it. Only its own names need marks, and those of the
             account's cross wallet for ``spare`` to be known.
+        spare: of an isolated wallet, what could be added to it, where that was found before.
 
     Returns:
         None where the account has no such wallet, no position in it, or no mark of one of them.
@@ -49,7 +50,8 @@ def prescribe(case: Case) -> Prescription | None:
         return None
     isolated = case.wallet.startswith("isolated:")
     asset = _asset_to_add(case, held)
-    spare = spare_of(case, asset) if isolated else Spare(0.0)
+    if spare is None or not isolated:
+        spare = spare_of(case, asset) if isolated else Spare(0.0)
     adding, cutting = _Adding(case, trial, looked, asset), Cutting(case, trial, looked)
     remedies: list[Remedy] = []
     for below in (Level.WARNING, Level.NOTICE):

@@ -4,7 +4,6 @@ The engine asks; what is around positions is kept here, and what was said of it 
 """
 
 from collections.abc import Callable, Iterable
-from typing import Final
 
 from monitor.core.advice import prescribe
 from monitor.core.ahead import Standing
@@ -14,30 +13,35 @@ from monitor.core.checkup import check
 from monitor.core.foretold import Foretold
 from monitor.core.incidents import Incidents
 from monitor.core.looked_at import seen_of
-from monitor.core.model import Now, SubjectKey
+from monitor.core.model import MarginMode, Now, SubjectKey
 from monitor.core.notices import Cause, Facts, Prescription
 from monitor.core.risk import Readings
 from monitor.core.scene import Scene
+from monitor.core.spare import Spare, spare_of
 from monitor.core.surroundings import Fact, Surroundings
 from monitor.core.trial import Case
 from monitor.core.wallet_moves import cushion_deltas, cushion_deviations
 
-# Made in one step: an alert must not wait for amounts. Who goes without finds them with `explain`, and in a
-# reminder.
-AT_ONCE: Final = 8
-_LATE_S: Final = 1.0  # in which so many more may be asked for outside of steps
+# Prescriptions made in one step: an alert must not wait for amounts. Who goes without finds them with `explain`,
+# and in a reminder. See benchmarks/advice.py for what they cost.
+AT_ONCE = 4
+_POSITIONS = 10  # so many in one wallet cost as much again as one alone
+_LATE_S = 1.0  # in which so many more may be asked for outside of steps
 
 
 class Allowance:
-    """How many prescriptions may still be made."""
+    """How many prescriptions may still be made, and what those have in common that were."""
 
     def __init__(self) -> None:
-        self.left = AT_ONCE
+        self._left = float(AT_ONCE)
+        self.spares: dict[tuple[str, str], Spare] = {}  # by account and asset
 
-    def take(self) -> bool:
-        """Return whether one more may be made, and count it."""
-        self.left -= 1
-        return self.left >= 0
+    def take(self, positions: int) -> bool:
+        """Return whether one more may be made, for a wallet of so many positions, and count it."""
+        if self._left <= 0.0:
+            return False
+        self._left -= 1.0 + (positions - 1) / _POSITIONS
+        return True
 
 
 class Counsel:
@@ -113,29 +117,41 @@ class Counsel:
                 silent=frozenset(settings.accounts) - scene.accounts.keys(),
             )
 
-    def prescription(self, scene: Scene, wallet: int, readings: Readings) -> Prescription | None:
+    def prescription(
+        self, scene: Scene, wallet: int, readings: Readings, allowance: Allowance
+    ) -> Prescription | None:
         """Return what to do about a wallet, at the marks of these readings; None where they are not all known.
+
+        What could be spared for an isolated one is what it is at the scene's own marks.
 
         Args:
             scene: the moment.
             wallet: of the scene's book.
             readings: of the same book: the scene's, or those of an extreme.
+            allowance: what was made before at the same moment.
         """
         book = scene.book
         key = book.wallets[wallet].key
         own = {book.positions[row].symbol: float(readings.marks[row]) for row in book.rows_of(wallet)}
-        case = Case(
+        here = Case(
             account=scene.accounts[key.account],
             wallet=key.wallet,
             tables=scene.tables,
-            marks={**scene.marks, **own},
+            marks=scene.marks,
             settings=scene.settings,
             corrections=scene.corrections,
             lots={**scene.settings.lots, **self.surroundings.lots},
             funds=self.surroundings.funds.get(key.account),
             moves=scene.moves,
         )
-        return prescribe(case)
+        spare = None
+        if book.wallets[wallet].mode is MarginMode.ISOLATED:
+            asset = book.wallets[wallet].asset
+            common = (key.account, asset)
+            if common not in allowance.spares:
+                allowance.spares[common] = spare_of(here, asset)
+            spare = allowance.spares[common]
+        return prescribe(here._replace(marks={**scene.marks, **own}), spare)
 
 
 def worst(wallets: Iterable[int], levels: Iterable[int], readings: Readings) -> frozenset[int]:

@@ -664,9 +664,9 @@ class Engine:
     def _advised(self, wallet: int, now: Now, readings: Readings, allowance: Allowance) -> Facts:
         """Return the facts of a wallet; in danger, with what to do about it, at the marks of the same readings."""
         facts = self._facts(wallet, now, readings)
-        if self._track.level[wallet] < Level.WARNING or not allowance.take():
+        if self._track.level[wallet] < Level.WARNING or not allowance.take(len(self._book.rows_of(wallet))):
             return facts
-        prescription = self._counsel.prescription(self._scene(now), wallet, readings)
+        prescription = self._counsel.prescription(self._scene(now), wallet, readings, allowance)
         return msgspec.structs.replace(facts, prescription=prescription)
 
     def _scene(self, now: Now) -> Scene:

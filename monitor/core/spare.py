@@ -12,6 +12,7 @@ from monitor.core.whatif import add_margin
 BALANCE = "balance"  # of the cross wallet, less what open orders and its own positions require
 AVAILABLE = "available"  # what the exchange lets be moved
 WARNING = "warning"  # more would bring the cross wallet itself to warning
+_PARTS = 4096
 _RISEN = slice(Level.WARNING - 1, len(Level) - 1)  # conditions of entering warning and worse
 
 
@@ -61,17 +62,22 @@ def spare_of(case: Case, asset: str) -> Spare:
 
 
 def _without_warning(case: Case, trial: Trial, asset: str, most: int) -> int:
-    """Return how many steps, of ``most``, can leave a cross wallet without any condition of warning."""
-    step = step_of(asset)
+    """Return how many steps, of ``most``, can leave a cross wallet without any condition of warning.
 
-    def taken(steps: int) -> Change:
-        return lambda part: add_margin(part, case.wallet, -amount_of(steps, step), asset=asset)
+    To a few thousandths of a large amount, rounded down: that is as near as anybody should go.
+    """
+    step = step_of(asset)
+    unit = max(1, most // _PARTS)
+
+    def taken(units: int) -> Change:
+        return lambda part: add_margin(part, case.wallet, -amount_of(min(units * unit, most), step), asset=asset)
 
     explored = Explored(trial, taken)
-    if not explored.at(most, _risen).holds:  # what is taken away makes nothing better
+    units = -(-most // unit)
+    if not explored.at(units, _risen).holds:  # what is taken away makes nothing better
         return most
-    worse = explored.first(_risen, (-1, most), [most * i // trial.copies for i in range(trial.copies)])
-    return most if worse is None else max(0, worse - 1)
+    worse = explored.first(_risen, (-1, units), [units * i // trial.copies for i in range(trial.copies)])
+    return most if worse is None else max(0, (worse - 1) * unit)
 
 
 def _risen(looked: Looked) -> Look:

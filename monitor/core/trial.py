@@ -91,7 +91,8 @@ class Trial:
         self._before = part_of(case.account, wallet)  # what corrections were found with
         self._limits = _spread(compile_thresholds(book, case.settings), self._at[0], len(book.wallets))
         moves = case.moves if self._limits.uses_moves else None
-        self._moves = None if moves is None else moves.of(book.watched)
+        moves = None if moves is None else moves.of(book.watched)
+        self._moves = None if moves is None or np.isnan(moves.typical).all() else moves
 
     def look(self, changes: Sequence[Change], *, with_moves: bool = True) -> Looked:
         """Return what the wallet would be like after each of these changes, at most as many as there are copies.
