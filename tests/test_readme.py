@@ -21,7 +21,7 @@ SMALLEST, KEYED, HELPERS = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
 # Run by tests of their own against daemons and services, and by CI itself; here only their options are checked.
 ELSEWHERE = {
     "run", "replay", "status", "history", "test-alert", "doctor", "audit", "drill", "alerts", "ack", "snooze",
-    "mute", "unsnooze",
+    "mute", "unsnooze", "checkup",
 }  # fmt: skip
 
 
