@@ -130,13 +130,17 @@ def source_words(plan: Prescription, remedy: Remedy) -> str:
     if remedy.lacking <= 0:
         return f"the account has it: up to {there} can be moved here"
     outside = f"{enough(remedy.lacking, clean(plan.asset))} has to come from outside"
-    why = f" ({words})" if (words := bound_words(plan.limited_by)) else ""
+    why = _why(plan)
     return f"{there if plan.spare > 0 else 'nothing'} in the account can be moved here{why}, {outside}"
 
 
 def bound_words(limited_by: str) -> str:
     """Return why no more can be moved, in words."""
     return _BOUNDS.get(limited_by, clean(limited_by).replace("_", " "))
+
+
+def _why(plan: Prescription) -> str:
+    return f" ({words})" if (words := bound_words(plan.limited_by)) else ""
 
 
 def cost_words(plan: Prescription, cuts: Sequence[Cut]) -> str:
@@ -253,7 +257,7 @@ def _adding(plan: Prescription, facts: Facts) -> str:
     text = source_words(plan, first)
     if plan.isolated and plan.spare is not None and last is not first and (last.lacking or 0.0) > 0:
         lacking = f"{_aim(last)} {enough(last.lacking, clean(plan.asset))}"
-        return f"{text} ({lacking})" if (first.lacking or 0.0) > 0 else f"{text}; {lacking} more is lacking"
+        return f"{text} ({lacking})" if (first.lacking or 0.0) > 0 else f"{text}{_why(plan)}; {lacking} is lacking"
     return f"{text}; {_OTHER_ASSETS}" if facts.wallet == MULTI_WALLET else text
 
 

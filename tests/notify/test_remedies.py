@@ -50,8 +50,8 @@ def told(facts: Facts) -> dict[str, str]:
             "To do": "add 234.01 USDT, or reduce BTCUSDT LONG by 0.22 BTC (44 %) and put the freed 119.02 USDT"
                      " back, to get below warning",
             "To be safe": "add 1,894.01 USDT, or reduce by 0.432 BTC (86 %) and put 236.30 USDT back",
-            "Adding": "the account has it: up to 950.00 USDT can be moved here; to be safe 944.01 USDT more is"
-                      " lacking",
+            "Adding": "the account has it: up to 950.00 USDT can be moved here (more would bring the cross wallet"
+                      " to warning); to be safe 944.01 USDT is lacking",
             "Reducing": "alone it frees margin and hardly moves liquidation (59,136.55 -> 59,120; put back:"
                         f" 58,420.4); costs 6.50 USDT ({FEES})",
         }),
