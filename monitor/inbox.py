@@ -22,6 +22,7 @@ from monitor.core.events import (
     Event,
     FeedState,
     JobDied,
+    Learnt,
     MarginCall,
     OrderForced,
     Reconciled,
@@ -34,6 +35,15 @@ from monitor.core.events import (
     Unsure,
 )
 from monitor.core.model import MarkRange, MarkTick, Source
+from monitor.core.surroundings import (
+    AdlKnown,
+    Fact,
+    FundingKnown,
+    FundsKnown,
+    KeyKnown,
+    LotsKnown,
+    OrdersKnown,
+)
 
 SNAPSHOTS_KEPT = 64  # by account, between two takes
 _REST = Source.REST  # taken from the enum for each tick it would cost as much as half of the rest
@@ -108,9 +118,13 @@ def _about(event: Event) -> tuple[str, ...]:
             about = (name, note)  # what happened to it is told beside whether it takes writes
         case Snapshot(account=account) | Reconciled(account=account):
             about = (account.account,)
-        case TablesChanged(account=name) | AccountState(account=name) | StreamState(account=name):
-            about = (name,)
-        case Closes(symbol=name) | JobDied(job=name):
+        case (
+            TablesChanged(account=name)
+            | AccountState(account=name)
+            | StreamState(account=name)
+            | Closes(symbol=name)
+            | JobDied(job=name)
+        ):
             about = (name,)
         case Away():
             about = (str(event.from_ms), str(event.until_ms))
@@ -121,4 +135,18 @@ def _about(event: Event) -> tuple[str, ...]:
             about = (event.account, event.order)
         case DeliveryResult() | Unsure():
             about = msgspec.structs.astuple(event)[1:3]
+        case Learnt():
+            about = _about_fact(event.fact)
     return type(event).__name__, *about
+
+
+def _about_fact(fact: Fact) -> tuple[str, ...]:
+    """Return what a fact is about; one about funding names only the symbols it is news of."""
+    match fact:
+        case LotsKnown(market=market):
+            about: tuple[str, ...] = (market.value,)
+        case FundingKnown(funding=funding):
+            about = tuple(sorted(funding))
+        case FundsKnown() | OrdersKnown() | AdlKnown() | KeyKnown():
+            about = (fact.account,)
+    return type(fact).__name__, *about

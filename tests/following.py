@@ -58,7 +58,7 @@ url = {{ file = "{state.parent}/url" }}
 
 @asynccontextmanager
 async def following(
-    emulator: Emulator, folder: Path, timings: AccountTimings, extra: str = ""
+    emulator: Emulator, folder: Path, timings: AccountTimings, extra: str = "", *, journal: Path | None = None
 ) -> AsyncIterator[tuple[Daemon, FakeChannel, list[Effects]]]:
     """A daemon that follows all accounts of an exchange whose clock is real; what it decides is collected."""
     for name in emulator.accounts:
@@ -70,8 +70,9 @@ async def following(
         channel = FakeChannel()
         # Five messages in three seconds, not in a minute: nobody waits for a fourth.
         daemon = build_daemon(
-            settings, [channel], clock=SystemClock(), environ=os.environ, timings=timings, pace_minute_s=3.0
-        )
+            settings, [channel], clock=SystemClock(), environ=os.environ, journal=journal, timings=timings,
+            pace_minute_s=3.0,
+        )  # fmt: skip
         effects: list[Effects] = []
         daemon.listen(effects.append)
         async with asyncio.TaskGroup() as group:

@@ -1,7 +1,27 @@
 """The mailbox in front of the engine."""
 
-from monitor.core.events import Closes, DeliveryResult, Event, Heartbeat, StoreState, Subscribed, Ticks, Unsure
-from monitor.core.model import MarkRange, MarkTick, Source
+from monitor.core.events import (
+    Closes,
+    DeliveryResult,
+    Event,
+    Heartbeat,
+    Learnt,
+    StoreState,
+    Subscribed,
+    Ticks,
+    Unsure,
+)
+from monitor.core.model import Lot, Market, MarkRange, MarkTick, Source
+from monitor.core.surroundings import (
+    AdlKnown,
+    Fact,
+    Funding,
+    FundingKnown,
+    FundsKnown,
+    KeyKnown,
+    LotsKnown,
+    OrdersKnown,
+)
 from monitor.inbox import EngineInbox
 
 
@@ -108,3 +128,25 @@ async def test_marks_of_rest_are_kept_apart_and_come_last() -> None:
     inbox.tick(MarkTick("BTCUSDT", 95.0, 1100, 1.1, Source.REST))
     assert inbox.drain() == (Ticks((MarkRange("BTCUSDT", 95.0, 95.0, 95.0, 1100, 1.1, Source.REST),)),)
     assert inbox.drain() == ()
+
+
+async def test_facts_about_different_things_stand_side_by_side() -> None:
+    """By kind and account, market, or the symbols whose funding is news; of the same thing the newest stands."""
+    inbox = EngineInbox()
+    lots = {"BTCUSDT": Lot(0.001)}
+    due = Funding(0.0001, 5)
+    told: list[Fact] = [
+        LotsKnown(Market.USDM, lots),
+        LotsKnown(Market.COINM, {}),
+        FundsKnown("main", 1, {}),
+        FundsKnown("other", 1, {}),
+        OrdersKnown("main", 1, (), ()),
+        AdlKnown("main", 1, {}),
+        KeyKnown("main", can_trade=False, can_withdraw=False),
+        FundingKnown(1, {"BTCUSDT": due, "ETHUSDT": due}),
+        FundingKnown(2, {"ETHUSDT": due}),
+        FundsKnown("main", 2, {"USDT": 1.0}),
+    ]
+    for fact in told:
+        inbox.post(Learnt(fact))
+    assert inbox.drain() == tuple(Learnt(fact) for fact in told if fact != FundsKnown("main", 1, {}))

@@ -5,18 +5,30 @@ from pathlib import Path
 
 import pytest
 
-from monitor.core.events import Event, Heartbeat, SettingsChanged, Snapshot, Subscribed, Ticks
+from monitor.core.events import Event, Heartbeat, Learnt, SettingsChanged, Snapshot, Subscribed, Ticks
 from monitor.core.model import (
     AccountSnapshot,
     Bracket,
     BracketTable,
+    Lot,
     MarginMode,
+    Market,
     MarkRange,
     Now,
     Position,
     Side,
+    WaitingOrder,
 )
 from monitor.core.settings import ChannelRule, EngineSettings
+from monitor.core.surroundings import (
+    AdlKnown,
+    Funding,
+    FundingKnown,
+    FundsKnown,
+    KeyKnown,
+    LotsKnown,
+    OrdersKnown,
+)
 from monitor.errors import JournalError, StoreError
 from monitor.journal import Entry, JournalWriter, read_journal
 
@@ -33,6 +45,23 @@ EVENTS: list[Event] = [
         )
     ),
     Subscribed("usdm", ("币安人生USDT",), 1.0),
+    Learnt(LotsKnown(Market.COINM, {"BTCUSD_PERP": Lot(1.0, 1.0), "币安人生USDT": Lot(0.001, 0.002)})),
+    Learnt(FundsKnown("main", 5, {"USDT": 10.0}, {"USDT": 1.5})),
+    Learnt(
+        OrdersKnown(
+            "main",
+            6,
+            ("币安人生USDT",),
+            (
+                WaitingOrder(
+                    "币安人生USDT", Side.LONG, "STOP", 0.09, 0.0, closes=True, conditional=True, limit=0.089
+                ),
+            ),
+        )
+    ),
+    Learnt(AdlKnown("main", 7, {"币安人生USDT": {Side.LONG: 4}})),
+    Learnt(FundingKnown(8, {"币安人生USDT": Funding(-0.0001, 9, 4.0)})),
+    Learnt(KeyKnown("main", can_trade=True, can_withdraw=False)),
     Ticks((MarkRange("币安人生USDT", 0.1, 0.09, 0.11, 5, 1.5),)),
     Heartbeat(),
 ]

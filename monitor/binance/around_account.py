@@ -104,6 +104,8 @@ class AccountAround:
             # The side that is held decides which orders work against it, and it may be another now.
             self._post_orders()
             self.stir(*changed)
+        if not after and AdlKnown in self._posted:
+            self._post(AdlKnown(self._account, self._rest.exchange_ms(), {}))
 
     def stir(self, *symbols: str) -> None:
         """Have the orders of these asked for soon: something happened to one of them, or to a position."""
@@ -156,8 +158,8 @@ class AccountAround:
         hurried = bool(self._stirred) and now_s >= self._soon_s and now_s >= self._orders.not_before_s
         if regular or hurried:
             await self._ask_orders(sorted(symbols if regular else self._stirred), regular=regular)
-        if self._clock.mono_s() >= self._adl.due_s:
-            await self._ask_adl(held=bool(symbols))
+        if symbols and self._clock.mono_s() >= self._adl.due_s:
+            await self._ask_adl()
 
     async def _ask_orders(self, symbols: list[str], *, regular: bool) -> None:
         now_s = self._clock.mono_s()
@@ -221,11 +223,7 @@ class AccountAround:
         orders.sort(key=lambda one: (one.symbol, one.side, one.price, one.kind, one.quantity))
         self._post(OrdersKnown(self._account, at_ms, symbols, tuple(orders)))
 
-    async def _ask_adl(self, *, held: bool) -> None:
-        if not held:
-            if AdlKnown in self._posted:
-                self._post(AdlKnown(self._account, self._rest.exchange_ms(), {}))
-            return
+    async def _ask_adl(self) -> None:
         at_ms = self._rest.exchange_ms()
         try:
             rows = await self._rest.adl()

@@ -330,9 +330,9 @@ async def test_places_in_the_queue(bench: Bench, clock: ManualClock) -> None:
         bench.exchange.places = [AdlQuantile("BTCUSDT", {"LONG": 4, "SHORT": 0, "BOTH": 0})]
         await clock.advance(60.0)
         bench.around.described(holds())
-        await clock.advance(60.0)
         found = [one for one in bench.facts() if isinstance(one, AdlKnown)]
         assert [one.quantiles for one in found] == [{"BTCUSDT": {Side.LONG: 2}}, {"BTCUSDT": {Side.LONG: 4}}, {}]
+        await clock.advance(60.0)
         assert len([what for _, what in bench.exchange.asked if what == "adl"]) == 4
 
 
