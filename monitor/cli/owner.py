@@ -158,7 +158,7 @@ async def _do(account: LiveAccount, deed: Deed) -> None:
 async def restored(live: LiveAccount, first: Account) -> None:
     """Have an account hold again what it held at first: buy back what is missing, and move margin and money.
 
-    What is bought back is bought at the price at which it was held, and the loss in between is paid in again, so
+    What is bought back is bought at the price at which it was held, and what all of it cost is paid in again, so
     that nothing is left of it.
     """
     for one in first.positions:
@@ -166,7 +166,7 @@ async def restored(live: LiveAccount, first: Account) -> None:
         missing = one.quantity - abs(held.amount)
         if missing > 0:
             order: OrderSide = "BUY" if one.side == "LONG" else "SELL"
-            await live.fill(one.symbol, order, missing, one.entry, position_side=held.side, fee=0)
+            await live.fill(one.symbol, order, missing, one.entry, position_side=held.side)
         if one.margin_mode == "isolated" and held.wallet != one.margin:
             await live.add_margin(one.symbol, one.margin - held.wallet, held.side)
     for asset, balance in first.balances.items():

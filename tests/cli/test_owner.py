@@ -46,11 +46,12 @@ class Place:
         self.first: dict[str, Account] = {one.name: one for one in scenario.accounts}
         self.accounts = accounts_of(scenario.accounts, self.market, clock.wall_ms, self._publish)
         self.done: list[Deed] = []
+        self.events: list[Any] = []
         followed = {name: self.accounts[name] for name in ("isolated", "cross")}
         self.owner = Owner(followed, "phone", self.market, clock, reaction_s=3.0, did=self.done.append)
 
     async def _publish(self, account: str, events: Sequence[Any]) -> None:
-        """Nobody listens."""
+        self.events += events
 
     @property
     def alone(self) -> LiveAccount:
@@ -121,12 +122,13 @@ async def test_what_is_shared_is_reduced_position_by_position(place: Place) -> N
 
 
 async def test_nothing_is_done_before_the_message_arrived_and_was_read(place: Place) -> None:
-    """A notice that is decided, or on its way, is not read yet; reading takes its time."""
+    """A notice that is decided, on its way, or was refused, is not read; reading takes its time."""
     async with asyncio.TaskGroup() as group:
         acting = group.create_task(place.owner.act())
         place.owner.hear(Effects(notices=(alert(ALONE, margin()),)))
         place.owner.hear(arrived(ALONE, delivered=False, awaited="x"))
         place.owner.hear(arrived(ALONE, awaited="x"))
+        place.owner.hear(arrived(ALONE, delivered=False))
         await place.clock.advance(10.0)
         assert not place.owner.deeds
         place.owner.hear(arrived(ALONE))
@@ -177,6 +179,8 @@ async def test_what_the_exchange_refuses_is_said(place: Place) -> None:
 
 async def test_the_end_is_noted_with_what_would_have_been(place: Place) -> None:
     """A level below the one that was to end clears it, once; the untouched room is that of the account before."""
+    await place.alone.add_margin("BTCUSDT", 10)
+    before = place.alone.figures()
     await read(place, Effects(notices=(alert(ALONE, margin()),)), arrived(ALONE))
     (deed,) = place.owner.deeds
 
@@ -186,9 +190,7 @@ async def test_the_end_is_noted_with_what_would_have_been(place: Place) -> None:
 
     place.owner.hear(fallen(Level.WARNING, 1000))
     assert place.owner.deeds[0].cleared_s is None
-    untouched = next(
-        wallet.room for wallet in Place(ManualClock()).alone.figures() if wallet.wallet == "isolated:BTCUSDT:LONG"
-    )
+    untouched = next(wallet.room for wallet in before if wallet.wallet == "isolated:BTCUSDT:LONG")
     place.owner.hear(fallen(Level.NOTICE, 3250))
     assert deed.cleared_s == 3.25
     assert deed.room_without == pytest.approx(float(untouched), rel=1e-12)
@@ -221,3 +223,4 @@ async def test_what_is_as_at_first_is_not_touched(place: Place) -> None:
         await restored(live, place.first[name])
         assert live.account.positions == place.first[name].positions
         assert not live.incomes
+    assert not place.events
