@@ -64,7 +64,7 @@ def spare_of(case: Case, asset: str) -> Spare:
 def _without_warning(case: Case, trial: Trial, asset: str, most: int) -> int:
     """Return how many steps, of ``most``, can leave a cross wallet without any condition of warning.
 
-    To a few thousandths of a large amount, rounded down: that is as near as anybody should go.
+    Of a large amount to the nearest 4096th below: that is as near as anybody should go.
     """
     step = step_of(asset)
     unit = max(1, most // _PARTS)

@@ -1,0 +1,256 @@
+"""Alerts and reminders say what to do, at the marks they tell of; doing it ends the level."""
+
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+
+from monitor.core.advice import prescribe
+from monitor.core.counsel import AT_ONCE, Allowance
+from monitor.core.events import Event, Heartbeat, Learnt, SettingsChanged, Snapshot, Ticks
+from monitor.core.model import Level, Lot, Market
+from monitor.core.notices import Notice, NoticeKind, Prescription
+from monitor.core.settings import AdviceRules, ChannelRule, EngineSettings
+from monitor.core.surroundings import FundsKnown, LotsKnown
+from monitor.core.trial import Case
+from tests.core.builders import (
+    BRISK,
+    BTC,
+    PHONE,
+    SUBJECT,
+    Desk,
+    account,
+    cross,
+    followed,
+    isolated,
+    mark_at,
+    plain,
+    table,
+)
+
+ALERT, REMINDER, CLOSED = NoticeKind.ALERT, NoticeKind.REMINDER, NoticeKind.CLOSED
+LOTS = LotsKnown(Market.USDM, {BTC: Lot(0.001, 0.001)})
+
+
+def holding(*, usdt: float | None = None, channels: Sequence[ChannelRule] = (PHONE,)) -> Desk:
+    """Return a desk with the standard position, seen well."""
+    desk = Desk(channels=channels)
+    desk.step(Learnt(LOTS))
+    desk.hold(isolated(), usdt=usdt)
+    desk.room(0.9)
+    return desk
+
+
+def last(desk: Desk, kind: NoticeKind = ALERT) -> Notice:
+    return [notice for notice in desk.notices if notice.kind is kind][-1]
+
+
+def plan_of(notice: Notice) -> Prescription:
+    assert notice.facts.prescription is not None
+    return notice.facts.prescription
+
+
+@pytest.mark.parametrize(
+    ("room", "level"), [(0.19, Level.WARNING), (0.09, Level.CRITICAL), (0.05, Level.EMERGENCY)]
+)
+def test_an_alert_of_warning_and_worse_says_what_to_do(room: float, level: Level) -> None:
+    desk = holding()
+    desk.room(room)
+    alert = last(desk)
+    assert alert.level is level
+    assert [remedy.below for remedy in plan_of(alert).remedies] == [Level.WARNING, Level.NOTICE]
+    assert not plan_of(alert).assumed_step
+
+
+def test_a_notice_says_nothing_of_it_and_neither_does_an_end() -> None:
+    desk = holding()
+    desk.room(0.45)
+    assert last(desk).facts.prescription is None
+    desk.room(0.05)
+    desk.stay(1300, 0.95)
+    assert last(desk, CLOSED).facts.prescription is None
+
+
+def test_amounts_are_those_at_the_marks_of_the_same_message() -> None:
+    """Of ticks that were taken as one, the lowest raised the level; by the newest there is less to do."""
+    desk = holding()
+    low, newest = mark_at(0.05), mark_at(0.3)
+    desk.step(Ticks((desk.range(BTC, newest, low=low),)))
+    alert = last(desk)
+    assert (alert.level, alert.facts.mark) == (Level.EMERGENCY, low)
+    held = account(isolated())
+    settings = EngineSettings(rules=BRISK)
+    case = Case(held, f"isolated:{BTC}:LONG", {BTC: table()}, {BTC: low}, settings, lots=LOTS.lots)
+    assert plan_of(alert) == prescribe(case)
+    assert plan_of(alert) != prescribe(case._replace(marks={BTC: newest}))
+
+
+def test_a_reminder_says_it_anew() -> None:
+    desk = holding()
+    desk.room(0.05)
+    first = plan_of(last(desk))
+    desk.stay(200, 0.06)
+    again = plan_of(last(desk, REMINDER))
+    assert again != first
+    assert last(desk, REMINDER).facts.room == pytest.approx(0.06)
+
+
+def test_a_channel_that_is_drawn_in_later_is_told_as_well() -> None:
+    siren = ChannelRule("siren", min_level=Level.EMERGENCY, escalation=True)
+    desk = holding(channels=(PHONE, siren))
+    desk.room(0.09)
+    desk.stay(700, 0.09)
+    drawn = [notice for notice in desk.notices if notice.channel == "siren"]
+    assert drawn
+    assert all(plan_of(notice).remedies for notice in drawn)
+
+
+def test_adding_what_is_said_ends_the_level() -> None:
+    """Below warning after warning's dwell time, at an unchanged mark."""
+    desk = holding()
+    desk.room(0.12)
+    add = plan_of(last(desk)).remedies[0].add
+    assert add is not None
+    desk.hold(isolated(margin=10.0 + add))
+    for _ in range(310):
+        desk.wait(1.0)
+        desk.room(0.12)
+        desk.step(Heartbeat())
+    assert desk.rows[SUBJECT].level is Level.NOTICE
+    desk.hold(isolated(margin=10.0 + add - 0.01))
+    assert desk.rows[SUBJECT].level is Level.NOTICE, "a cent less is not enough to leave, and enough not to enter"
+
+
+def test_reducing_and_putting_back_what_is_said_ends_the_level() -> None:
+    desk = holding()
+    desk.room(0.12)
+    (cut,) = plan_of(last(desk)).remedies[0].cuts
+    kept = 10.0 * (1.0 - cut.quantity)
+    desk.hold(isolated(quantity=1.0 - cut.quantity, margin=kept + cut.put_back))
+    for _ in range(310):
+        desk.wait(1.0)
+        desk.room(0.12)
+        desk.step(Heartbeat())
+    assert desk.rows[SUBJECT].level is Level.NOTICE
+
+
+def test_reducing_alone_leaves_an_isolated_wallet_where_it_is() -> None:
+    desk = holding()
+    desk.room(0.12)
+    (cut,) = plan_of(last(desk)).remedies[0].cuts
+    desk.hold(isolated(quantity=1.0 - cut.quantity, margin=10.0 * (1.0 - cut.quantity)))
+    for _ in range(310):
+        desk.wait(1.0)
+        desk.room(0.12)
+        desk.step(Heartbeat())
+    assert desk.rows[SUBJECT].level is Level.WARNING
+
+
+def test_what_is_available_is_known_once_it_was_learnt() -> None:
+    desk = Desk()
+    desk.step(Snapshot(followed(isolated(), usdt=5.0)))
+    desk.room(0.9)
+    desk.step(Learnt(FundsKnown("main", 1, {"USDT": 0.5})))
+    desk.room(0.12)
+    plan = plan_of(last(desk))
+    assert (plan.spare, plan.limited_by) == (0.5, "available")
+    assert plan.assumed_step
+
+
+def test_what_can_be_spared_is_what_is_there_now() -> None:
+    """The cross wallet holds the same symbol: what it can lose is not judged at a low that has passed."""
+    desk = Desk()
+    desk.hold(isolated(), cross(), usdt=30.0)
+    desk.room(0.9)
+    desk.step(Ticks((desk.range(BTC, mark_at(0.8), low=mark_at(0.05)),)))
+    calm = Case(
+        account(isolated(), cross(), usdt=30.0), f"isolated:{BTC}:LONG", {BTC: table()}, {BTC: mark_at(0.8)},
+        EngineSettings(rules=BRISK),
+    )  # fmt: skip
+    there = prescribe(calm)
+    assert there is not None
+    mine = [notice for notice in desk.notices if notice.subject == SUBJECT][-1]
+    assert plan_of(mine).spare == there.spare
+
+
+# Many at once
+
+
+def crowd(count: int, *, deliver: bool = True) -> Desk:
+    """Return a desk of as many like wallets, each with a margin of its own, seen well."""
+    names = [f"a{i:02d}" for i in range(count)]
+    desk = Desk(accounts=names, deliver=deliver)
+    for i, name in enumerate(names):
+        desk.hold(isolated(margin=10.0 + 0.01 * i), name=name)
+    desk.room(0.9)
+    desk.notices.clear()
+    return desk
+
+
+def test_of_many_that_rise_at_once_the_worst_say_it() -> None:
+    """An alert must not wait for amounts; the wallets with the least margin are the worst."""
+    desk = crowd(AT_ONCE + 3)
+    desk.room(0.12)
+    assert len(desk.notices) == AT_ONCE + 3
+    told = {notice.facts.account for notice in desk.notices if notice.facts.prescription is not None}
+    assert told == {f"a{i:02d}" for i in range(AT_ONCE)}
+
+
+def test_a_step_after_it_has_its_own_allowance() -> None:
+    desk = crowd(AT_ONCE + 3)
+    desk.room(0.12)
+    desk.notices.clear()
+    desk.wait(1.0)
+    desk.room(0.08)
+    assert sum(notice.facts.prescription is not None for notice in desk.notices) == AT_ONCE
+
+
+def test_large_wallets_use_up_what_several_small_ones_would() -> None:
+    allowance = Allowance()
+    assert allowance.take(1000), "the first is always made"
+    assert not allowance.take(1)
+    small = Allowance()
+    assert [small.take(1) for _ in range(AT_ONCE + 1)] == [True] * AT_ONCE + [False]
+
+
+def test_asking_outside_of_steps_changes_no_step() -> None:
+    """A late message asks for what is known now; a replay of the journal does not ask."""
+    asked, silent = crowd(AT_ONCE + 3), crowd(AT_ONCE + 3)
+    for desk in (asked, silent):
+        desk.room(0.12)
+        desk.wait(1.0)
+    told = [asked.engine.newest(f"a{i:02d}/isolated:{BTC}:LONG", asked.now()) for i in range(AT_ONCE + 3)]
+    assert sum(facts is not None and facts.prescription is not None for facts in told) == AT_ONCE
+    event = Ticks((asked.range(BTC, mark_at(0.05)),))
+    assert plain(asked.step(event)) == plain(silent.step(event))
+    asked.wait(1.0)
+    later = asked.engine.newest(f"a00/isolated:{BTC}:LONG", asked.now())
+    assert later is not None
+    assert later.prescription is not None
+
+
+def test_the_same_events_give_the_same_amounts() -> None:
+    """Also after the way through the journal."""
+
+    def run(*, through_json: bool) -> list[bytes]:
+        desk = Desk()
+        events: list[Event] = [
+            SettingsChanged(msgspec.structs.replace(desk.settings, advice=AdviceRules(0.001, 0.002)), desk.tables),
+            Learnt(LOTS),
+            Snapshot(account(isolated(), usdt=3.3)),
+            Ticks((desk.range(BTC, mark_at(0.9)),)),
+            Ticks((desk.range(BTC, mark_at(0.15), low=mark_at(0.11)),)),
+            Heartbeat(),
+            Ticks((desk.range(BTC, mark_at(0.04)),)),
+        ]
+        if through_json:
+            events = [msgspec.json.decode(msgspec.json.encode(one), type=type(one)) for one in events]
+        found = []
+        for event in events:
+            desk.wait(0.5)
+            found.append(plain(desk.step(event)))
+        return found
+
+    once = run(through_json=False)
+    assert once == run(through_json=True)
+    assert b'"prescription"' in b"".join(once)
