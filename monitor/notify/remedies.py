@@ -42,7 +42,7 @@ class _Style(Enum):
 
 # Why no more can be moved into a wallet from what lies in the account.
 _BOUNDS = {
-    BALANCE: "the cross wallet needs the rest",
+    BALANCE: "the cross wallet has no more free",
     AVAILABLE: "the exchange lets no more be moved",
     WARNING: "more would bring the cross wallet to warning",
 }
