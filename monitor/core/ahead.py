@@ -8,7 +8,7 @@ What counts as known: a fact no older than FRESH_MS, and wallets all of whose ma
 time has passed is left out: whether it was booked, the account tells.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 import msgspec
@@ -52,7 +52,13 @@ class Due(NamedTuple):
     cause: Cause
 
 
-def funding_ahead(standing: Standing, funding: Mapping[str, Funding]) -> Iterator[Due]:
+# Which wallets matter, shape (w,), of what each receives and the level it would have where that is higher.
+Wanted = Callable[[Floats, Levels], Bools]
+
+
+def funding_ahead(
+    standing: Standing, funding: Mapping[str, Funding], wanted: Wanted | None = None
+) -> Iterator[Due]:
     """Yield the payments of each wallet within HORIZON_MS, one for each time at which some of it is due.
 
     ``amount`` is the sum over the wallet's positions: notional at the present mark x rate, which LONG pays where
@@ -63,6 +69,7 @@ def funding_ahead(standing: Standing, funding: Mapping[str, Funding]) -> Iterato
     Args:
         standing: the moment.
         funding: by symbol; what is old or overdue is left out.
+        wanted: which wallets' payments are yielded; None for all.
     """
     book, readings = standing.book, standing.readings
     soon = [_due(funding.get(symbol), standing.now_ms) for symbol in book.symbols]
@@ -78,14 +85,16 @@ def funding_ahead(standing: Standing, funding: Mapping[str, Funding]) -> Iterato
         changed = with_funds(book, balance=book.slot_balance + came)
         after = evaluate_rows(changed, readings.marks)
         levels = higher(standing, changed, after)
+        amount: Floats = np.bincount(book.row_wallet, paid, len(book.wallets)).astype(np.float64, copy=False)
+        if book.shared is not None:
+            multi = np.unique(book.shared.wallets)
+            amount[multi] = after.margin_balance[multi] - readings.margin_balance[multi]
+        if wanted is not None:
+            touched &= wanted(amount, levels)
         for wallet in np.flatnonzero(touched).tolist():
-            rows = book.rows_of(wallet)
-            paying = [row for row in rows if paid[row] != 0.0]
-            amount = float(paid[rows.start : rows.stop].sum())
-            if book.wallets[wallet].key.wallet == MULTI_WALLET:
-                amount = float(after.margin_balance[wallet] - readings.margin_balance[wallet])
+            paying = [row for row in book.rows_of(wallet) if paid[row] != 0.0]
             cause = Cause(
-                CauseKind.FUNDING, asset=book.wallets[wallet].asset, at_ms=at_ms, amount=amount,
+                CauseKind.FUNDING, asset=book.wallets[wallet].asset, at_ms=at_ms, amount=float(amount[wallet]),
                 before=after_of(book, readings, wallet), after=after_of(changed, after, wallet, like=readings),
                 level=Level(int(levels[wallet])),
             )  # fmt: skip
@@ -105,8 +114,10 @@ def payments(book: Book, readings: Readings, rate: Floats) -> Floats:
     return paid
 
 
-def brackets_ahead(standing: Standing) -> Iterator[Due]:
+def brackets_ahead(standing: Standing, *, on_the_way: bool = False) -> Iterator[Due]:
     """Yield the next maintenance bracket of each position that has one above its notional.
+
+    With ``on_the_way`` only those whose bound lies between the mark and the liquidation price.
 
     The notional grows with the mark; of coin-margined contracts, which are worth less coin as the mark rises, when
     it falls. Crossing the bound alone changes nothing, because the maintenance amounts make the requirement
@@ -126,6 +137,12 @@ def brackets_ahead(standing: Standing) -> Iterator[Due]:
         return
     with np.errstate(divide="ignore"):
         price = np.where(there, np.where(book.inverse, 1.0 / bound, bound), readings.marks)
+    if on_the_way:
+        with np.errstate(invalid="ignore"):
+            there &= (price - readings.marks) * (readings.liquidation_price - price) >= 0.0
+            there &= readings.distance > 0.0
+        if not there.any():
+            return
     grown = np.where(book.inverse, 1.0 / (1.0 + BEYOND), 1.0 + BEYOND)
     at = evaluate_rows(book, price)
     beyond = evaluate_rows(book, np.where(there, price * grown, price))
@@ -149,7 +166,7 @@ def brackets_ahead(standing: Standing) -> Iterator[Due]:
         )  # fmt: skip
 
 
-def collateral_ahead(standing: Standing) -> Iterator[Due]:
+def collateral_ahead(standing: Standing, wanted: Wanted | None = None) -> Iterator[Due]:
     """Yield two causes for each asset that backs a wallet in multi-assets mode and is no quote asset.
 
     First a cut of its collateral value ratio by 5 points, as the exchange makes them at announced times
@@ -157,6 +174,10 @@ def collateral_ahead(standing: Standing) -> Iterator[Due]:
     fall with it: then ``symbol`` names one, for the fall is no longer the collateral's alone.
 
     The index is taken as the middle between bid and ask rate: the exchange sets both buffers alike.
+
+    Args:
+        standing: the moment.
+        wanted: which wallets' causes are yielded; None for all.
     """
     book = standing.book
     judged = known(standing)
@@ -167,10 +188,11 @@ def collateral_ahead(standing: Standing) -> Iterator[Due]:
         if multi and judged[wallet] and asset not in QUOTE_ASSETS and book.slot_balance[slot] > 0:
             by_wallet.setdefault(wallet, []).append(slot)
     for turn in range(max(map(len, by_wallet.values()), default=0)):
-        yield from _collateral(standing, [slots[turn] for slots in by_wallet.values() if turn < len(slots)])
+        slots = [mine[turn] for mine in by_wallet.values() if turn < len(mine)]
+        yield from _collateral(standing, slots, wanted)
 
 
-def _collateral(standing: Standing, slots: list[int]) -> Iterator[Due]:
+def _collateral(standing: Standing, slots: list[int], wanted: Wanted | None) -> Iterator[Due]:
     """Yield what is ahead of these slots, each of another wallet, from one evaluation each."""
     book, readings = standing.book, standing.readings
     bid, ask, price = book.slot_bid.copy(), book.slot_ask.copy(), readings.marks.copy()
@@ -192,12 +214,15 @@ def _collateral(standing: Standing, slots: list[int]) -> Iterator[Due]:
         (fallen, evaluate_rows(fallen, price), False),
     ):
         levels = higher(standing, changed, after)
+        amount = after.margin_balance - readings.margin_balance
+        chosen = None if wanted is None else wanted(amount, levels)
         for slot in slots:
             wallet, before = int(book.slot_wallet[slot]), float(book.slot_bid[slot] / index[slot])
+            if chosen is not None and not chosen[wallet]:
+                continue
             cause = Cause(
                 CauseKind.COLLATERAL, symbol="" if is_cut else along.get(slot, ""), asset=book.slot_assets[slot],
-                amount=float(after.margin_balance[wallet] - readings.margin_balance[wallet]),
-                move=None if is_cut else -FALL,
+                amount=float(amount[wallet]), move=None if is_cut else -FALL,
                 rate_before=before, rate_after=float(lower[slot] / index[slot]) if is_cut else None,
                 before=after_of(book, readings, wallet), after=after_of(changed, after, wallet, like=readings),
                 level=Level(int(levels[wallet])),

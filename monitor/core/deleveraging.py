@@ -32,9 +32,9 @@ class _Leg(NamedTuple):
 
 
 def queue_ahead(
-    standing: Standing, adl: Mapping[str, AdlKnown], deviations: Deviations | None = None
+    standing: Standing, adl: Mapping[str, AdlKnown], deviations: Deviations | None = None, least: int = NEAR_FRONT
 ) -> Iterator[Due]:
-    """Yield the positions in the third place of the queue or the fourth, which is the first to be closed.
+    """Yield the positions near the front of the queue; of four places the fourth is the first to be closed.
 
     For a leg of a hedge within one cross wallet ``before`` and ``after`` are the wallet with it and without it,
     closed at the mark. A hedge of isolated positions is told as one, and each of its wallets stays as it is.
@@ -44,8 +44,9 @@ def queue_ahead(
         adl: places by account; what is old is left out.
         deviations: what the cushion of a changed book does in an hour, since a hedge that is gone held it still;
             None: as for the present one.
+        least: the lowest place that is yielded.
     """
-    legs = _legs(standing, adl)
+    legs = _legs(standing, adl, least)
     open_ = [leg for leg in legs if leg.hedge and _is_cross(standing.book, leg.row)]
     found: dict[int, Cause] = {}
     for turn in _turns(standing, open_):
@@ -59,7 +60,7 @@ def queue_ahead(
         yield Due(wallet, found.get(leg.row, cause))
 
 
-def _legs(standing: Standing, adl: Mapping[str, AdlKnown]) -> list[_Leg]:
+def _legs(standing: Standing, adl: Mapping[str, AdlKnown], least: int) -> list[_Leg]:
     book = standing.book
     judged = known(standing)[book.row_wallet]
     current = {name: one.quantiles for name, one in adl.items() if abs(standing.now_ms - one.at_ms) <= FRESH_MS}
@@ -75,7 +76,7 @@ def _legs(standing: Standing, adl: Mapping[str, AdlKnown]) -> list[_Leg]:
     found = []
     for row, account, position in rows:
         quantile = current.get(account, {}).get(position.symbol, {}).get(position.side, 0)
-        if judged[row] and quantile >= NEAR_FRONT:
+        if judged[row] and quantile >= least:
             found.append(_Leg(row, quantile, len(held[account, position.symbol]) > 1))
     return found
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
 
 import msgspec
+import numpy as np
 
 from monitor.core import planner
 from monitor.core.ahead import (
@@ -27,10 +28,12 @@ from monitor.core.ahead import (
     funding_ahead,
     known,
 )
+from monitor.core.book import Bools, Floats
 from monitor.core.deleveraging import Deviations, queue_ahead
 from monitor.core.incidents import Incidents
 from monitor.core.model import Level, Now, SubjectKey
 from monitor.core.notices import Cause, CauseKind, Facts, NoticeKind
+from monitor.core.rules import Levels
 from monitor.core.surroundings import Surroundings
 
 AHEAD_PREFIX: Final = "/ahead:"  # states that say what was told
@@ -86,11 +89,12 @@ class Foretold:
             deviations: of a changed book, as for ``queue_ahead``.
         """
         self._made_s = now.mono_s
+        cushion = standing.readings.cushion
         found = [
-            *funding_ahead(standing, around.funding),
-            *queue_ahead(standing, around.adl, deviations),
-            *collateral_ahead(standing),
-            *brackets_ahead(standing),
+            *funding_ahead(standing, around.funding, lambda amount, level: _is_heavy(amount, cushion, level)),
+            *queue_ahead(standing, around.adl, deviations, FIRST_IN_QUEUE),
+            *collateral_ahead(standing, lambda _, level: level > Level.OK),
+            *brackets_ahead(standing, on_the_way=True),
         ]
         lines: dict[SubjectKey, list[Cause]] = {}
         for due in found:
@@ -167,9 +171,9 @@ def worth_a_line(due: Due, standing: Standing) -> bool:
     cause = due.cause
     match cause.kind:
         case CauseKind.FUNDING:
-            cushion = float(standing.readings.cushion[due.wallet])
-            paid = -(cause.amount or 0.0)
-            return cushion > 0.0 and paid > 0.0 and (paid > SHARE * cushion or cause.level > Level.OK)
+            cushion = standing.readings.cushion[[due.wallet]]
+            amount, level = np.array([cause.amount or 0.0]), np.array([cause.level], dtype=np.int8)
+            return bool(_is_heavy(amount, cushion, level)[0])
         case CauseKind.BRACKET:
             return _is_on_the_way(cause)
         case CauseKind.COLLATERAL:
@@ -198,6 +202,12 @@ def most_telling(causes: Iterable[Cause]) -> tuple[Cause, ...]:
 
 def _rank(cause: Cause) -> tuple[int, int, int, float]:
     return -cause.level, _ORDER.index(cause.kind), cause.at_ms, abs(cause.move or 0.0)
+
+
+def _is_heavy(amount: Floats, cushion: Floats, level: Levels) -> Bools:
+    """Return which payments matter, shape (w,); beside a cushion that is used up none does any more."""
+    heavy: Bools = (amount < 0.0) & (cushion > 0.0) & ((-amount > SHARE * cushion) | (level > Level.OK))
+    return heavy
 
 
 def _is_on_the_way(cause: Cause) -> bool:
