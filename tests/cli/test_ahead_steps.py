@@ -1,13 +1,23 @@
 """What is ahead, line by line, beside the arithmetic of a position."""
 
+import json
+from pathlib import Path
+
+import msgspec
 import pytest
+from typer.testing import CliRunner
 
 from monitor.cli.ahead_steps import Ahead
+from monitor.cli.root import app
 from monitor.cli.steps import Step
 from monitor.core.ahead import FRESH_MS, Standing
 from monitor.core.model import Side
 from monitor.core.settings import EngineSettings
 from monitor.core.surroundings import AdlKnown, Fact, Funding, FundingKnown, Surroundings
+from monitor.status import Holdings
+from monitor.system_clock import SystemClock
+from tests.cli.answering import answering
+from tests.cli.test_offline import KEYED, daemon_answers
 from tests.core.builders import BTC, ETH, WALL_MS, account, cross, isolated, table
 from tests.core.strategies import build_table
 from tests.core.test_ahead import of, standing
@@ -81,3 +91,23 @@ def test_collateral_and_the_queue_have_lines_where_there_are_such_things() -> No
 def test_a_wallet_without_marks_has_nothing_ahead() -> None:
     """What is not known is not guessed."""
     assert lines(standing([account(cross(), usdt=1000.0)], {BTC: table()}, {}), FUNDING) == {}
+
+
+def test_explain_shows_what_a_running_daemon_knows_is_ahead(tmp_path: Path) -> None:
+    """The rate and the time are the daemon's; the money is made of the position it holds."""
+    now_ms = SystemClock().wall_ms()
+    answers = daemon_answers()
+    holdings = answers["holdings"]
+    assert isinstance(holdings, Holdings)
+    around = Surroundings().after(FundingKnown(now_ms, {BTC: Funding(0.0001, now_ms + 2 * 3_600_000)}))
+    answers["holdings"] = msgspec.structs.replace(holdings, surroundings=around)
+    config = tmp_path / "config.toml"
+    config.write_text(f'[state]\ndirectory = "{tmp_path / "s"}"\n' + KEYED)
+    with answering(tmp_path / "s", answers):
+        result = CliRunner().invoke(app, ["explain", BTC, "--config", str(config), "--json"])
+    (leg,) = json.loads(result.stdout)
+    steps = {step["name"]: step for step in reversed(leg["steps"])}
+    held = holdings.accounts[0].positions[0]
+    mark = steps["mark price"]["value"]
+    assert steps["next funding"]["value"] == pytest.approx(-0.0001 * held.quantity * mark)
+    assert "in 119 min" in steps["next funding"]["arithmetic"] or "in 2 h" in steps["next funding"]["arithmetic"]
