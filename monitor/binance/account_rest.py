@@ -11,7 +11,7 @@ from monitor.binance.account_state import Contract
 from monitor.binance.account_values import AccountUnavailableError, FullReply, Permissions
 from monitor.binance.around_orders import OpenOrders
 from monitor.binance.rest import RestClient
-from monitor.binance.rest_errors import NOT_FOUND, RESTRICTED, todo
+from monitor.binance.rest_errors import NO_SUCH_PATH, RESTRICTED, todo
 from monitor.binance.rest_rows import AdlQuantile, ExchangeInfo
 from monitor.binance.snapshot import contracts_of
 from monitor.binance.user_wire import ForcedUpdate, forced_kind, forced_name, side_of
@@ -125,7 +125,7 @@ class AccountClient:
                 unread |= self._rest.left_out("openAlgoOrders")
             except RestError as error:
                 # Coin-margined stops were plain orders until the exchange moved them, market by market.
-                if self._rest.market is not Market.COINM or error.reason != NOT_FOUND:
+                if self._rest.market is not Market.COINM or error.status != NO_SUCH_PATH:
                     raise
                 conditional = ()
         return OpenOrders(plain, conditional, unread)

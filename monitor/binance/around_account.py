@@ -156,7 +156,7 @@ class AccountAround:
         now_s = self._clock.mono_s()
         regular = now_s >= self._orders.due_s
         hurried = bool(self._stirred) and now_s >= self._soon_s and now_s >= self._orders.not_before_s
-        if regular or hurried:
+        if symbols and (regular or hurried):
             await self._ask_orders(sorted(symbols if regular else self._stirred), regular=regular)
         if symbols and self._clock.mono_s() >= self._adl.due_s:
             await self._ask_adl()

@@ -60,6 +60,7 @@ INVALID_REQUEST: Final = "invalid_request"
 REFUSED: Final = "refused"
 
 TOO_MANY_REQUESTS: Final = -1003
+NO_SUCH_PATH: Final = 404
 
 PORTFOLIO_HINT: Final = (
     "This is a portfolio margin account. Its risk is one figure over all its markets, which the futures endpoints "

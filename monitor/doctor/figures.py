@@ -9,7 +9,7 @@ import msgspec
 from monitor.binance.account_fetch import Tiers, bracket_tables, fetch_account
 from monitor.binance.account_state import Contract
 from monitor.binance.rest import Permissions, RestClient
-from monitor.binance.rest_errors import NOT_FOUND
+from monitor.binance.rest_errors import NO_SUCH_PATH
 from monitor.binance.snapshot import AccountReply, contracts_of
 from monitor.config import AccountKey, KeyedAccount
 from monitor.core.audit import Audit, audit
@@ -105,7 +105,7 @@ class RestProbe:
         try:
             await self._rest.open_algo_orders(symbol)
         except RestError as error:
-            if self._rest.market is not Market.COINM or error.reason != NOT_FOUND:  # see AccountClient
+            if self._rest.market is not Market.COINM or error.status != NO_SUCH_PATH:  # see AccountClient
                 raise
         await self._rest.adl_quantile()
 

@@ -25,6 +25,7 @@ from monitor.binance.rest_rows import (
 )
 from monitor.binance.snapshot import AccountReply, build_coinm, build_usdm, contracts_of
 from monitor.core.model import MULTI_WALLET, AssetRate, MarginMode, Market, Side
+from monitor.core.surroundings import FundsKnown
 from monitor.errors import WireError
 
 AT_MS = 1_780_000_000_000
@@ -365,3 +366,54 @@ def test_figures_without_a_mark_are_left_out() -> None:
     reply = built(account(leg(), leg("ETHUSDT")), risk(mark_price=0.0), risk("ETHUSDT"))
     assert [one.symbol for one in reply.figures.positions] == ["ETHUSDT"]
     assert len(reply.snapshot.positions) == 2
+
+
+def test_funds_are_what_could_be_moved() -> None:
+    """Available balances of the assets that matter, and what orders of isolated symbols hold back."""
+    rows = (
+        replaced(asset("USDT", 1_000.0), available_balance="640.5"),
+        replaced(asset("USDC", 0.0), available_balance="12"),  # nothing of it is there, and nothing needs it
+    )
+    reply = built(
+        account(leg(), assets=rows),
+        risk(open_order_initial_margin="7"),
+        risk("ETHUSDT", 0.0, open_order_initial_margin="25.5"),
+        risk("SOLUSDT", 0.0, open_order_initial_margin=1.5),
+        symbols=(chosen("BTCUSDT"), chosen("ETHUSDT", "ISOLATED"), chosen("SOLUSDT", "ISOLATED")),
+    )
+    assert reply.funds == FundsKnown("mine", AT_MS, {"USDT": 640.5}, {"USDT": 27.0})
+
+
+def test_coin_margined_funds() -> None:
+    """By coin; of every contract with orders that is isolated, held or not."""
+    whole = CoinAccount(
+        (
+            replaced(asset("BTC", 1.0), available_balance="0.75"),
+            replaced(asset("ETH", 2.0), available_balance="2"),
+        ),
+        (coin_leg(), coin_leg(0.0, symbol="BTCUSD_261225", isolated=True, open_order_initial_margin="0.01")),
+    )
+    contracts = CONTRACTS | {"BTCUSD_261225": Contract("BTC", 100.0, inverse=True)}
+    reply = build_coinm("coin", whole, [coin_risk()], contracts, hedge_mode=False, at_ms=AT_MS)
+    assert reply.funds == FundsKnown("coin", AT_MS, {"BTC": 0.75, "ETH": 2.0}, {"BTC": 0.01})
+
+
+@pytest.mark.parametrize("damage", [None, "", "NaN", "Infinity", "a lot", [], {}, True, "1e400", 1e300])
+def test_damaged_funds_cost_nothing_else(damage: object) -> None:
+    """The account is followed by the same reply: what cannot be believed of funds is not known, no more."""
+    rows = (replaced(asset("USDT", 1_000.0, 505.0), available_balance=damage),)
+    reply = built(
+        account(leg(), assets=rows),
+        risk(open_order_initial_margin=damage),
+        symbols=(chosen("BTCUSDT", "ISOLATED"),),
+    )
+    assert reply.funds is None
+    assert reply.consistent
+    both = (*rows, replaced(asset("USDC", 5.0), available_balance="5"))
+    found = built(account(leg(), assets=both), risk(open_order_initial_margin=damage)).funds
+    assert found == FundsKnown("mine", AT_MS, {"USDC": 5.0})
+
+
+def test_an_empty_account_has_funds_of_nothing() -> None:
+    """That is known, which is another thing than not being told."""
+    assert built(account(assets=())).funds == FundsKnown("mine", AT_MS, {})
