@@ -49,7 +49,7 @@ from monitor.storage.paths import STATE_DB
 from monitor.storage.state import StateReader
 from monitor.system_clock import SystemClock
 
-_READY_WITHIN_S = 5.0
+_READY_WITHIN_S = 10.0
 _LOOK_S = 0.02
 _OWNER = "owner"
 

@@ -40,7 +40,7 @@ class Scenario:
 
 
 DURATION_S = 45.0
-HELD_UNTIL_S = 27.5  # so long prices stay low, where without their owner two wallets would be in danger
+HELD_UNTIL_S = 29.0  # so long prices stay low, where without their owner two wallets would be in danger
 CALM_FROM_S = 33.0  # every wallet is safe from here to the end
 
 # Floor, cap, maintenance rate, maintenance amount, highest leverage: the tiers such positions can reach.
@@ -84,16 +84,16 @@ _PATHS: dict[str, tuple[tuple[float, str], ...]] = {
     # ends the danger is the margin that was advised, and not the market.
     "BTCUSDT": (
         (0, "62000"), (3, "61990"), (7, "60282"), (10, "59566"), (12, "59400"), (15, "59275"), (16, "59360"),
-        (HELD_UNTIL_S, "59385"), (31.5, "61700"), (33, "61900"), (45, "61950"),
+        (HELD_UNTIL_S, "59385"), (32, "61700"), (33, "61900"), (45, "61950"),
     ),
     # These two fall together: one wallet pays for both. Room 0.4, 0.15, 0.085, 0.05, and then at most 0.09.
     "ETHUSDT": (
-        (0, "3000"), (4, "2998"), (9, "2930"), (13, "2890"), (15.5, "2880"), (18.5, "2870"), (19.5, "2878"),
-        (HELD_UNTIL_S, "2880"), (31.5, "2985"), (33, "2995"), (45, "2998"),
+        (0, "3000"), (4, "2998"), (9, "2930"), (13, "2890"), (15.5, "2880"), (18.5, "2870"), (19, "2878"),
+        (HELD_UNTIL_S, "2880"), (32, "2985"), (33, "2995"), (45, "2998"),
     ),
     "SOLUSDT": (
         (0, "150"), (4, "149.9"), (9, "143.34"), (13, "140.836"), (15.5, "140.175"), (18.5, "139.934"),
-        (19.5, "140.13"), (HELD_UNTIL_S, "140.21"), (31.5, "149.2"), (33, "149.8"), (45, "149.9"),
+        (19, "140.13"), (HELD_UNTIL_S, "140.21"), (32, "149.2"), (33, "149.8"), (45, "149.9"),
     ),
     # The lopsided hedge: as far as critical.
     "0GUSDT": (

@@ -37,19 +37,43 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(commands, ["demo", *arguments])
 
 
-def test_the_whole_story_in_six_seconds(tmp_path: Path) -> None:
+class Kept:
+    """What a demonstration sent to the phone, and its summary."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.phone: list[Message] = []
+        self.summary: Summary | None = None
+        send, play = LocalChannel.send, Show.run
+
+        async def sent(channel: LocalChannel, message: Message) -> None:
+            if channel.name == "phone":
+                self.phone.append(message)
+            await send(channel, message)
+
+        def played(show: Show, *, live: bool, stderr: bool) -> Summary:
+            self.summary = play(show, live=live, stderr=stderr)
+            return self.summary
+
+        patch.setattr(LocalChannel, "send", sent)
+        patch.setattr(Show, "run", played)
+
+
+def test_the_whole_story_in_nine_seconds(tmp_path: Path) -> None:
     """Every level and an all-clear are delivered, the files stay, and a second demo goes on with them."""
     folder = tmp_path / "d"
     before = structlog.get_config()
     handlers = logging.getLogger().handlers[:]
-    found = run("--plain", "--seconds", "6", "--state", str(folder))
+    with pytest.MonkeyPatch.context() as patch:
+        kept = Kept(patch)
+        found = run("--plain", "--seconds", "9", "--state", str(folder))
     assert found.exit_code == 0, found.output
+    follows_the_advice(kept)
     assert structlog.get_config() == before
     assert logging.getLogger().handlers == handlers
     text = found.stdout
     for said in (
         f"files: {folder}\n",
-        "dwell shortened to 0.4 s, and the minute of at most five messages to 0.8 s, so that all levels and ",
+        "dwell shortened to 0.6 s, and the minute of at most five messages to 1.2 s, so that all levels and ",
         "ok -> notice  isolated: isolated BTCUSDT LONG",
         "critical -> emergency",
         "owner: margin added: ",
@@ -60,8 +84,8 @@ def test_the_whole_story_in_six_seconds(tmp_path: Path) -> None:
         "sent to phone: EMERGENCY",
         "sent to log: NOTICE",
         "sent to phone: RECOVERED to NOTICE - isolated BTCUSDT LONG",
-        " s of 6 s: ",
-        "Played to the end after 6",
+        " s of 9 s: ",
+        "Played to the end after 9",
         f"config   {folder}/config.toml\n",
     ):
         assert said in text
@@ -76,6 +100,23 @@ def test_the_whole_story_in_six_seconds(tmp_path: Path) -> None:
         assert history.row_counts()["samples"] > 20
     assert prepare(folder) == folder
     assert left_behind(folder / "state.db").endswith(": 0 wallets above ok, 0 messages not delivered yet")
+
+
+def follows_the_advice(kept: Kept) -> None:
+    """What is done is what the phone was told, it ends the danger, and the market does not."""
+    assert kept.summary is not None
+    margin, cut = kept.summary.deeds
+    assert (margin.what, margin.account, cut.what, cut.account) == ("margin added", "isolated", "reduced", "cross")
+    emergencies = [message for message in kept.phone if message.title.startswith("EMERGENCY")]
+    for deed, amount in (
+        (margin, money(margin.advised[0].value, "USDT", commas=True)), (cut, grouped(cut.advised[0].value)),
+    ):  # fmt: skip
+        assert any(amount in message.body and deed.symbol in message.title for message in emergencies), amount
+        assert deed.below == "warning"
+        assert deed.all_clear
+        assert deed.cleared_s is not None
+        assert deed.room_without is not None
+        assert 0 < deed.room_without < 0.10
 
 
 @pytest.mark.parametrize(("number", "forever", "code"), [(signal.SIGTERM, False, 1), (signal.SIGINT, True, 0)])
@@ -183,36 +224,6 @@ def test_an_incomplete_story_is_a_failure(tmp_path: Path) -> None:
     assert "incomplete: no all-clear was delivered" in found.stderr
 
 
-def test_the_amounts_are_those_of_the_messages(tmp_path: Path) -> None:
-    """What is done is what the phone was told, it ends the danger within moments, and the market does not."""
-    bodies: list[str] = []
-    real = LocalChannel.send
-
-    async def kept(self: LocalChannel, message: Message) -> None:
-        if self.name == "phone":
-            bodies.append(f"{message.title}\n{message.body}")
-        await real(self, message)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(LocalChannel, "send", kept)
-        found = run("--json", "--seconds", "6", "--state", str(tmp_path))
-    assert found.exit_code == 0, found.output
-    margin, cut = json.loads(found.stdout)["deeds"]
-    assert (margin["what"], margin["account"], cut["what"], cut["account"]) == (
-        "margin added", "isolated", "reduced", "cross",
-    )  # fmt: skip
-    (added,) = margin["advised"]
-    (reduced,) = cut["advised"]
-    emergencies = [body for body in bodies if body.startswith("EMERGENCY")]
-    assert any(money(added["value"], "USDT") in body and "BTCUSDT" in body for body in emergencies)
-    assert any(grouped(reduced["value"]) in body and "SOLUSDT" in body for body in emergencies)
-    for deed in (margin, cut):
-        assert deed["below"] == "warning"
-        assert deed["all_clear"] is True
-        assert 0 < deed["cleared_s"] < 2
-        assert 0 < deed["room_without"] < 0.10
-
-
 def test_half_of_what_was_advised_is_a_failure(tmp_path: Path) -> None:
     """Where following the advice does not clear the alert, the demonstration says so and fails."""
 
@@ -227,7 +238,7 @@ def test_half_of_what_was_advised_is_a_failure(tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         for name in ("add_margin", "fill"):
             patch.setattr(LiveAccount, name, halved(getattr(LiveAccount, name)))
-        found = run("--json", "--seconds", "5", "--state", str(tmp_path))
+        found = run("--json", "--seconds", "8", "--state", str(tmp_path))
     assert found.exit_code == 1
     missing = json.loads(found.stdout)["missing"]
     assert [one.partition(" as advised, ")[0] for one in missing] == [
@@ -251,7 +262,7 @@ def test_each_round_begins_as_the_first(tmp_path: Path) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(show_module, "PlainLines", Stopper)
-        found = run("--json", "--forever", "--seconds", "5", "--state", str(tmp_path))
+        found = run("--json", "--forever", "--seconds", "6", "--state", str(tmp_path))
     assert found.exit_code == 0
     kept = json.loads(found.stdout)["deeds"]
     assert [one["what"] for one in kept] == ["margin added", "reduced"] * 2

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from itertools import pairwise
 
+from monitor.cli.stage import DWELL_S, REACTION_S
 from monitor.emulator.brackets import Brackets
 from monitor.emulator.ledger import WalletFigures, figures
 from monitor.emulator.scenario import BRACKET_ROWS, CALM_FROM_S, DURATION_S, HELD_UNTIL_S, demo_scenario
@@ -65,18 +66,18 @@ def test_the_fall_and_the_way_back() -> None:
 def test_prices_stay_low_for_as_long_as_their_owners_need() -> None:
     """Untouched, two wallets are critical until long after it was read what to do: no market ends that danger.
 
-    From the emergency on, a reaction of three seconds and a dwell time of three find prices no lower than that at
-    which the amounts were computed.
+    Whoever has reacted to the emergency finds prices no lower than those at which the amounts were computed, and
+    for twice as long as the dwell time.
     """
     seen = walk()
     for name in ("isolated/isolated:BTCUSDT:LONG", "cross/cross:USDT"):
         ticks = [(time_s, wallet) for time_s, wallet in seen[name] if time_s <= HELD_UNTIL_S]
         began_s, at_first = next((time_s, wallet) for time_s, wallet in ticks if level(wallet) == EMERGENCY)
-        assert began_s + 3 + 3 + 2 < HELD_UNTIL_S
+        assert began_s + REACTION_S + 2 * DWELL_S < HELD_UNTIL_S
         for time_s, wallet in ticks:
             if time_s >= began_s:
                 assert level(wallet) >= CRITICAL, f"{name} at {time_s} s"
-            if time_s >= began_s + 3:
+            if time_s >= began_s + REACTION_S:
                 assert wallet.cushion > at_first.cushion, f"{name} at {time_s} s"
 
 
