@@ -23,6 +23,7 @@ class Advice(NamedTuple):
     account: str
     wallet: str
     level: str
+    liquidated: bool
     prescription: Prescription
 
 
@@ -34,7 +35,7 @@ def advice_for(stage: Stage, grid: Grid, rung: Rung) -> Iterator[Advice]:
             continue
         prescription = prescribe(stage.case(*key))
         if prescription is not None:
-            yield Advice(*key, Level(level).label, prescription)
+            yield Advice(*key, Level(level).label, bool(rung.liquidated[wallet]), prescription)
 
 
 def told(advice: Advice) -> dict[str, Any]:
@@ -45,8 +46,11 @@ def told(advice: Advice) -> dict[str, Any]:
 def print_advice(out: Console, advice: Advice, grid: Grid, rung: Rung) -> None:
     """Print it in the words of alerts."""
     out.print()
-    name = f"{advice.account} {wallet_name(advice.wallet)} is then at "
-    out.print(Text.assemble(name, level_text(advice.level)))
+    name = f"{advice.account} {wallet_name(advice.wallet)}"
+    if advice.liquidated:
+        out.print(Text(f"{name} would be liquidated on the way; what it would take beforehand:"))
+    else:
+        out.print(Text.assemble(f"{name} is then at ", level_text(advice.level)))
     for line in remedy_lines(_facts(advice, grid, rung)):
         out.print(Text(f"  {line.label}: {line.text}"), soft_wrap=True)
 
@@ -63,7 +67,5 @@ def _facts(advice: Advice, grid: Grid, rung: Rung) -> Facts:
         side="" if row is None else book.positions[row].side.value,
         positions=sum(book.positions[one].quantity > 0 for one in book.rows_of(wallet)),
         liquidation_price=None if row is None else number(readings.liquidation_price[row]),
-        margin_ratio=number(readings.margin_ratio[wallet]),
-        liquidatable=bool(rung.liquidated[wallet]),
         prescription=advice.prescription,
     )

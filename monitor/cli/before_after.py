@@ -5,7 +5,7 @@ from collections.abc import Callable
 import msgspec
 from rich.text import Text
 
-from monitor.cli.tables import Column, FittedTable, level_text, ratio_of, wallet_name
+from monitor.cli.tables import STYLES, Column, FittedTable, level_text, ratio_of, wallet_name
 from monitor.core.ladder import Grid, Rung
 from monitor.core.report import PositionView, WalletView, position_views, wallet_views
 from monitor.notify.numbers import exact, money, percent, price
@@ -13,6 +13,7 @@ from monitor.notify.numbers import exact, money, percent, price
 _MANY = 100.0  # moves beyond which nobody counts
 _FARTHEST = 10.0  # a move of a price that is larger is told to nobody
 _NONE = "none"
+LIQUIDATED = "liquidated"
 
 
 class State(msgspec.Struct, frozen=True):
@@ -55,7 +56,7 @@ def wallet_changes(before: State, after: State) -> FittedTable:
             Column("room", cells(lambda w: percent(w.room)), 1, right=True),
             *moves,
             Column("joint", cells(lambda w: _distance(w.joint_distance)), 3, right=True),
-            Column("level", [_levels(old.level, new.level) for old, new in rows]),
+            Column("level", [_levels(_word(old), _word(new)) for old, new in rows]),
         ),
         empty="No wallets are held.",
     )
@@ -96,7 +97,16 @@ def _amounts(old: float | None, new: float | None, asset: str) -> str:
 
 
 def _levels(old: str, new: str) -> Text:
-    return level_text(new) if old == new else Text.assemble(level_text(old), " -> ", level_text(new))
+    return _styled(new) if old == new else Text.assemble(_styled(old), " -> ", _styled(new))
+
+
+def _word(one: WalletView) -> str:
+    gone = one.liquidatable is True or (one.margin_ratio or 0.0) >= 1.0
+    return LIQUIDATED if gone else one.level
+
+
+def _styled(word: str) -> Text:
+    return Text(word, STYLES["emergency"]) if word == LIQUIDATED else level_text(word)
 
 
 def _leg(one: PositionView) -> tuple[str, str, str]:

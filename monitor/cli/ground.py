@@ -76,8 +76,9 @@ def find_ground(settings: "Settings", mark: Sequence[str], account: str = "") ->
         found = repr(account[:60]) if account else "nothing that is known here"
         raise misuse(name, found, f"accounts known: {words}", held.unknown)
     inputs = find_inputs(held, given)
-    if strange := [name for name in given if name not in held.symbols and "@" not in name]:
-        words = ", ".join(sorted(held.symbols)) or "none"
+    names = {*held.symbols, *rates_of(held.accounts)}
+    if strange := [name for name in given if name not in names]:
+        words = ", ".join(sorted(names)) or "none"
         raise misuse("--mark", f"a price of {strange[0]}", f"symbols held: {words}")
     symbols = {position.symbol for one in chosen for position in one.positions}
     prices = {name: one.price for name, one in inputs.items() if name in symbols or "@" in name}
@@ -91,6 +92,20 @@ def find_ground(settings: "Settings", mark: Sequence[str], account: str = "") ->
         _moves(held, chosen, marks, measured), held.unknown,
         tuple(sorted(name for name in symbols if name in tables and tables[name].origin == "shipped")),
     )  # fmt: skip
+
+
+def rates_of(accounts: "Sequence[AccountSnapshot]") -> set[str]:
+    """Return the names of rates that move, see ``model.rate_symbols``."""
+    from monitor.core.model import rate_symbols
+
+    moving = [
+        asset
+        for account in accounts
+        if account.multi_assets
+        for asset, rate in account.rates.items()
+        if not rate.fixed
+    ]
+    return {name for asset in moving for name in rate_symbols(asset)}
 
 
 def _complete(held: "Held", chosen: "Sequence[AccountSnapshot]", prices: "Mapping[str, float]") -> None:

@@ -9,8 +9,9 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
+from monitor.cli.before_after import LIQUIDATED
 from monitor.cli.common import misuse
-from monitor.cli.tables import Column, FittedTable, level_text, wallet_name
+from monitor.cli.tables import STYLES, Column, FittedTable, level_text, wallet_name
 from monitor.cli.typed import in_percent, parse_move
 from monitor.core.ladder import Edges, Grid, Rung
 from monitor.core.model import Level
@@ -20,7 +21,6 @@ from monitor.notify.numbers import percent, price
 if TYPE_CHECKING:
     from monitor.charts.heatmap import HeatMap
 
-LIQUIDATED = "liquidated"
 MOST_RUNGS = 401
 MOST_TABLES = 20
 FARTHEST = 10.0  # a move that is larger is told to nobody
@@ -198,7 +198,7 @@ def _table(ladder: Ladder, wallet: int) -> FittedTable:
         for one in readings
     ]
     levels = [
-        Text(LIQUIDATED, "bold white on red") if rung.liquidated[wallet]
+        Text(LIQUIDATED, STYLES["emergency"]) if rung.liquidated[wallet]
         else level_text(Level(int(rung.levels[wallet])).label)
         for rung in rungs
     ]  # fmt: skip

@@ -8,8 +8,8 @@ import numpy as np
 from rich.console import Console
 from rich.text import Text
 
-from monitor.cli.before_after import State, state_of
-from monitor.cli.ladder_view import FARTHEST, LIQUIDATED, exact_percent
+from monitor.cli.before_after import LIQUIDATED, State, state_of
+from monitor.cli.ladder_view import FARTHEST, exact_percent
 from monitor.cli.tables import STYLES, Column, FittedTable, wallet_name
 from monitor.cli.typed import in_percent
 from monitor.core.book import Bools

@@ -201,16 +201,16 @@ class Grid:
         now = self._gone(self._evaluate(moving, np.ones(len(self.book.wallets))))
         found = []
         for guess, end in ((down, 1.0 / _FAR), (up, _FAR)):
-            edge = self._edge(moving, guess, end) - 1.0
+            edge = self._edge(moving, guess, end, now) - 1.0
             edge[now] = 0.0
             found.append(edge)
         return found[0], found[1]
 
-    def _edge(self, moving: _Moving, guess: Floats, end: float) -> Floats:
+    def _edge(self, moving: _Moving, guess: Floats, end: float, gone: Bools) -> Floats:
         """Return by wallet the factor nearest to 1, on the way to ``end``, at which it is liquidated.
 
-        A guess stands if the wallet lives just before it and does not just beyond it; without one the way is
-        halved until two floats are left.
+        A guess stands if the wallet lives just before it and does not just beyond it. Else the way is halved until
+        two floats are left, but for wallets that are gone already.
         """
         outward = 1.0 if end > 1.0 else -1.0
         tried = np.where(np.isnan(guess), 1.0, guess)
@@ -219,7 +219,7 @@ class Grid:
         sure = ~np.isnan(guess) & ~before & beyond & ((tried - 1.0) * outward > 0.0)
         lives, dies = np.ones(len(guess)), np.full(len(guess), end)
         ends = self._gone(self._evaluate(moving, dies))
-        open_ = ends & ~sure
+        open_ = ends & ~sure & ~gone
         for _ in range(_HALVINGS if open_.any() else 0):
             middle = np.sqrt(lives) * np.sqrt(dies)
             apart = open_ & (middle != lives) & (middle != dies)

@@ -390,6 +390,20 @@ def test_what_is_at_warning_afterwards_is_told_what_to_do(tmp_path: Path) -> Non
     assert f"add {below['add']:,.2f} USDT" in text
 
 
+def test_what_a_shock_would_liquidate_is_told_what_it_takes_beforehand(tmp_path: Path) -> None:
+    """Nothing can be done about a wallet that is gone; the same amounts before the fall let it live."""
+    args = (*BTC, "--shock", "all=-5%")
+    (advice,) = simulated(tmp_path, DESIGN, *args)["advice"]
+    assert advice["liquidated"] is True
+    add = advice["prescription"]["remedies"][0]["add"]
+    lives = simulated(tmp_path, DESIGN, *BTC, "--add-margin", f"BTCUSDT={add}", "--shock", "all=-5%")
+    assert wallet(lives, "isolated:BTCUSDT:LONG")["level"] == "notice"
+    text = call("simulate", "--config", written(tmp_path, DESIGN), *args).stdout
+    assert "ok -> liquidated" in text
+    assert "by-hand isolated BTCUSDT LONG would be liquidated on the way; what it would take beforehand:" in text
+    assert f"To do: add {add:,.2f} USDT" in text
+
+
 def test_people_see_before_and_after_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An arrow where something changed, one value where nothing did; at any width."""
     monkeypatch.setenv("COLUMNS", "240")
@@ -431,10 +445,13 @@ def test_the_daemon_tells_what_followed_accounts_hold(tmp_path: Path) -> None:
     with answering(tmp_path / "s", answers()):
         document = simulated(tmp_path, text, "--shock", "all=-10%")
         given = simulated(tmp_path, text, "--mark", "BTCUSDT=18000")
+        rate = simulated(tmp_path, text, "--mark", "BTCUSD@bid=20000", "--mark", "BTCUSD@ask=20000")
+        assert "BTCUSD@ask, BTCUSD@bid" in refused(tmp_path, text, "--mark", "ETHUSD@bid=1")
     # 1000 USDT less 500, and 0.1 BTC at its bid; then 950 more lost and the bid a tenth lower.
     assert wallet(document, "cross:multi", "before")["margin_balance"] == pytest.approx(500 + 1805)
     assert wallet(document, "cross:multi")["margin_balance"] == pytest.approx(500 - 950 + 1624.5)
     assert leg(given, "BTCUSDT")["mark_price"] == 18000.0
+    assert wallet(rate, "cross:multi")["margin_balance"] == pytest.approx(500 + 2000)
     assert refused(tmp_path, text).count("followed by key (main)") == 1
 
 
