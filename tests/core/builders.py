@@ -39,7 +39,14 @@ from monitor.core.model import (
 )
 from monitor.core.notices import Notice, NoticeKind, SubjectState, Transition
 from monitor.core.risk import Readings, evaluate
-from monitor.core.settings import DEFAULT_LEVELS, AlertRules, ChannelRule, EngineSettings, RulesOverride
+from monitor.core.settings import (
+    DEFAULT_LEVELS,
+    AlertRules,
+    ChannelRule,
+    CheckupRules,
+    EngineSettings,
+    RulesOverride,
+)
 
 WALL_MS = 1_780_000_000_000
 MONO_S = 1000.0
@@ -123,7 +130,11 @@ class Desk:
         self.withdrawn: list[tuple[str, str]] = []
         self.changes: list[Change] = []
         self.settings = EngineSettings(
-            rules=BRISK, overrides=tuple(overrides), channels=tuple(channels), accounts=tuple(accounts)
+            rules=BRISK,
+            overrides=tuple(overrides),
+            channels=tuple(channels),
+            accounts=tuple(accounts),
+            checkup=CheckupRules(enabled=False),  # positions of tests are full of findings
         )
         self.tables: tuple[BracketTable, ...] = (table(BTC), table(ETH))
         self.configure()

@@ -24,6 +24,7 @@ _DANGER = re.compile(rf"\b({_LEVELS})\b[^\n]* - {ACCOUNT} {SYMBOL}\b")
 _WAS_IN_DANGER = re.compile(rf"^({_LEVELS}): {ACCOUNT}/isolated:{SYMBOL}:LONG\b", re.MULTILINE)
 _TROUBLES = frozenset(NoticeKind) - ENDINGS - {
     NoticeKind.ALERT, NoticeKind.REMINDER, NoticeKind.CHANGED, NoticeKind.SUMMARY, NoticeKind.TEST,
+    NoticeKind.AHEAD, NoticeKind.CHECKUP,
 }  # fmt: skip
 
 
