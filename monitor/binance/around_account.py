@@ -163,14 +163,13 @@ class AccountAround:
 
     async def _ask_orders(self, symbols: list[str], *, regular: bool) -> None:
         now_s = self._clock.mono_s()
-        stirred, self._stirred = self._stirred, set()
-        if stirred:
+        if self._stirred:
+            self._stirred = set()
             self._in_a_row += not regular
             self._hurried_s = now_s
         asked = await (self._fetch_each(symbols) if len(symbols) <= MOST_ALONE else self._fetch_all(symbols))
         self._post_orders()
         if asked.error is not None and not asked.answered:
-            self._stirred |= stirred & set(symbols)
             self._note_failure(self._orders, "orders", asked.error)
             return
         due_s = now_s + self._timings.every_s if regular else self._orders.due_s

@@ -44,9 +44,11 @@ async def test_only_a_key_never_judged_passes_without_an_answer(rest: FakeRest, 
     assert await one.excess() == "key_can_trade"
     rest.may = READS
     assert await one.excess() == ""
+    assert one.told_s == clock.mono_s()
     asked = rest.calls["permissions"]
     await clock.advance(3599.0)
     assert await one.excess() == ""
+    assert one.told_s == clock.mono_s() - 3599.0
     assert rest.calls["permissions"] == asked
 
 

@@ -180,6 +180,9 @@ async def test_an_account_that_trades_all_the_time_is_asked_about_ever_less_ofte
         bench.around.stir("BTCUSDT")
         await clock.advance(2.6)
         assert bench.exchange.orders(quick_s) == ["BTCUSDT"]
+        bench.around.stir("BTCUSDT")
+        await clock.advance(4.0)
+        assert bench.exchange.orders(quick_s) == ["BTCUSDT"] * 2
 
 
 async def test_a_position_that_opens_turns_or_goes_is_followed(bench: Bench, clock: ManualClock) -> None:
