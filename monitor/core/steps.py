@@ -1,5 +1,6 @@
 """Amounts in steps: what of an asset can be moved, and what of a position can be closed. Exact, in ``Decimal``."""
 
+import math
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import NamedTuple
 
@@ -20,13 +21,19 @@ def step_of(asset: str) -> Decimal:
 
 
 def steps_down(amount: float, step: Decimal) -> int:
-    """Return how many whole steps are in an amount; 0 where it is below one or negative."""
-    return max(0, int((Decimal(repr(amount)) / step).to_integral_value(ROUND_FLOOR)))
+    """Return how many whole steps are in an amount; 0 where it is below one, negative or no number."""
+    return _steps(amount, step, ROUND_FLOOR)
 
 
 def steps_up(amount: float, step: Decimal) -> int:
-    """Return how many whole steps cover an amount; 0 where it is not above 0."""
-    return max(0, int((Decimal(repr(amount)) / step).to_integral_value(ROUND_CEILING)))
+    """Return how many whole steps cover an amount; 0 where it is not above 0 or no number."""
+    return _steps(amount, step, ROUND_CEILING)
+
+
+def _steps(amount: float, step: Decimal, rounding: str) -> int:
+    if not math.isfinite(amount):
+        return 0
+    return max(0, int((Decimal(repr(amount)) / step).to_integral_value(rounding)))
 
 
 def amount_of(steps: int, step: Decimal) -> float:
