@@ -37,8 +37,8 @@ def demo(  # noqa: PLR0917 - typer passes options by name
 
     Messages say what to do, and near the worst moment the owners of two accounts do it: margin is added to one
     wallet, a position of another is reduced. The exit code is 1 unless every level was told and following the
-    messages ended both alerts. With --json the summary has each amount that was advised, and what came of it, under
-    deeds. With --forever each round begins as the first: what its owners did is undone in between.
+    messages ended both alerts. With --json the summary has each amount that was advised, and what came of it,
+    under deeds. With --forever each round begins as the first: what its owners did is undone in between.
     """
     from monitor.cli.show import Show
     from monitor.cli.stage import prepare
