@@ -217,6 +217,8 @@ class Stage:
         )
         self._accounts[one.account] = closed.account
         isolated = position.margin_mode is MarginMode.ISOLATED
+        if isolated:
+            self._spend(one.account, position.margin_asset, closed.put_back - closed.released)
         if isolated and quantity < position.quantity and not self._put_back:
             notes += ("its margin leaves in proportion, so liquidation hardly moves: --put-back adds it again",)
         price = whatif.fill_price(position, self.marks[position.symbol], self._rules)
@@ -250,10 +252,12 @@ class Stage:
             margin = next(
                 p.margin for p in after.positions if (p.symbol, p.side) == (position.symbol, position.side)
             )
-            words += f": margin {money(position.margin, position.margin_asset)} -> "
-            words += (
-                f"{money(margin, position.margin_asset)}, as if opened so; the cross wallet has the difference"
-            )
+            asset = position.margin_asset
+            words += f": margin {money(position.margin, asset)} -> {money(margin, asset)}, as if opened so; the "
+            words += "cross wallet has the difference"
+            self._spend(one.account, asset, margin - position.margin)
+            if (left := after.balances[asset]) < 0.0:
+                notes = (f"the cross wallet does not have it: {money(-left, asset)} would be lacking",)
         most = self._most(one)
         if most is not None and leverage > most:
             notes += (f"the exchange allows at most {most:g}x for a position of this size",)

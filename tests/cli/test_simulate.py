@@ -8,10 +8,20 @@ from typing import Any
 import msgspec
 import pytest
 
-from monitor.core.model import Lot
+from monitor.core.model import (
+    AccountSnapshot,
+    Bracket,
+    BracketTable,
+    Lot,
+    MarginMode,
+    Position,
+    Side,
+    Source,
+)
 from monitor.core.surroundings import FundsKnown, Surroundings
 from monitor.status import Holdings
 from tests.cli.answering import answering
+from tests.cli.made import NOW_MS
 from tests.cli.test_offline import (
     COINS,
     DESIGN,
@@ -360,6 +370,14 @@ def test_leverage_of_a_cross_position_changes_nothing_and_says_so(tmp_path: Path
     assert "nothing about liquidation" in document["operations"][0]["notes"][0]
 
 
+def test_leverage_that_takes_more_margin_than_there_is_says_what_is_lacking(tmp_path: Path) -> None:
+    """15,500 of margin at 2x, of which the account has 1,550 and 5,000."""
+    document = simulated(tmp_path, DESIGN, *BTC, "--leverage", "BTCUSDT=2")
+    assert document["operations"][0]["notes"] == [
+        "the cross wallet does not have it: 8950.00 USDT would be lacking"
+    ]
+
+
 def test_leverage_beyond_what_the_exchange_allows_is_noted(tmp_path: Path) -> None:
     """The tiers that came with the program know the most; zero and nonsense are refused."""
     document = simulated(tmp_path, DESIGN, *BTC, "--leverage", "BTCUSDT=500")
@@ -597,3 +615,29 @@ def test_only_accounts_that_nobody_knows_is_an_error(tmp_path: Path) -> None:
     """Without a daemon nothing is known of what is followed by key."""
     text = f'[state]\ndirectory = "{tmp_path / "s"}"\n' + KEYED
     assert "position-monitor run" in refused(tmp_path, text)
+
+
+def test_what_the_exchange_lets_be_moved_is_spent_and_earned(tmp_path: Path) -> None:
+    """Of 50 available the second 40 find 10 left; what a cut or a lower margin releases can be moved again."""
+    held = Position("BTCUSDT", Side.LONG, 1.0, 60000.0, MarginMode.ISOLATED, "USDT", 6000.0)
+    main = AccountSnapshot("main", {"USDT": 5000.0}, (held,), as_of_ms=NOW_MS, source=Source.REST)
+    around = Surroundings(funds={"main": FundsKnown("main", NOW_MS, {"USDT": 50.0})})
+    table = BracketTable("BTCUSDT", (Bracket(0.0, 1e9, 0.01, 0.0),), "exchange", "2026-11-20", "main")
+    status = {
+        "engine": {
+            "symbols": [{"symbol": "BTCUSDT", "data": "fresh", "mark": 60000.0, "age_s": 0.4, "source": "stream"}],
+            "accounts": [{"account": "main", "corrections": {}}],
+        }
+    }
+    text = f'[state]\ndirectory = "{tmp_path / "s"}"\n' + KEYED
+    forty = ("--add-margin", "BTCUSDT=40")
+    found = {"status": status, "holdings": Holdings((main,), {"main/BTCUSDT": table}, around)}
+    with answering(tmp_path / "s", found):
+        twice = simulated(tmp_path, text, *forty, *forty)
+        cut = simulated(tmp_path, text, *forty, "--reduce", "BTCUSDT=0.01", *forty)
+        kept = simulated(tmp_path, text, *forty, "--put-back", "--reduce", "BTCUSDT=0.01", *forty)
+        lower = simulated(tmp_path, text, *forty, "--leverage", "BTCUSDT=12", *forty)
+    assert [one["from_cross"] for one in twice["operations"]] == [40.0, 10.0]
+    assert [cut["operations"][place]["from_cross"] for place in (0, 2)] == [40.0, 40.0]
+    assert [kept["operations"][place]["from_cross"] for place in (0, 2)] == [40.0, 10.0]
+    assert [lower["operations"][place]["from_cross"] for place in (0, 2)] == [40.0, 40.0]
