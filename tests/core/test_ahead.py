@@ -25,6 +25,7 @@ from monitor.core.ahead import (
 from monitor.core.book import Book, Floats
 from monitor.core.compile import compile_book, copied, patch, set_rates, with_funds
 from monitor.core.deleveraging import queue_ahead
+from monitor.core.foretold import worth_a_line
 from monitor.core.model import (
     AccountSnapshot,
     AssetRate,
@@ -34,6 +35,7 @@ from monitor.core.model import (
     MarginMode,
     Position,
     Side,
+    rate_symbols,
 )
 from monitor.core.moves import moves_left
 from monitor.core.risk import Readings, evaluate
@@ -329,6 +331,7 @@ async def test_the_exchange_books_what_was_announced(name: str, seed: int, clock
     symbols = sorted({p.symbol for p in own.account.positions})
     rates = {symbol: Decimal(source.whole(-300, 300)) / 10_000 for symbol in symbols}
     before = len(own.incomes)
+    worth = {wallet.wallet: wallet.margin_balance for wallet in own.figures()}
     here = exchange.standing(name)
     found = by_wallet(list(funding_ahead(here, {s: due(float(r)) for s, r in rates.items()})), here)
     await own.funding(rates)
@@ -347,6 +350,9 @@ async def test_the_exchange_books_what_was_announced(name: str, seed: int, clock
         exact = 1e-9 + 3.0 * rounding / float(min(p.notional for p in theirs.positions))
         if told.liquidation_price is not None:
             assert any(told.liquidation_price == pytest.approx(price, rel=exact) for price in prices)
+        if name == "multi":
+            change = float(theirs.margin_balance - worth[wallet])
+            assert one.cause.amount == pytest.approx(change, rel=1e-9, abs=2.0 * rounding + 1e-9)
     if name != "multi":
         for asset in {row.asset for row in booked}:
             paid = float(sum(row.amount for row in booked if row.asset == asset))
@@ -416,6 +422,23 @@ def test_at_its_bound_a_bracket_asks_the_same_at_either_rate_and_beyond_it_more(
         assert cause.beyond > upper.floor * 1.05 * lower.mmr - lower.cum
         assert cause.move is not None
         assert cause.move < 0 if here.book.inverse[row] else cause.move >= 0
+
+
+@settings(max_examples=200)
+@given(single())
+def test_a_bracket_on_the_way_is_one_that_is_worth_a_line(case: Case) -> None:
+    """Found all at once or one by one."""
+    here = standing(case.accounts, case.tables, case.marks)
+    worth = [one for one in brackets_ahead(here) if worth_a_line(one, here)]
+    assert list(brackets_ahead(here, on_the_way=True)) == worth
+
+
+def test_brackets_on_the_way_are_found() -> None:
+    """A short whose bound comes before its end; one whose end comes first; a long, whose bound is at a profit."""
+    near = standing([account(cross(side=SHORT), usdt=150.0)], {BTC: TIERED}, {BTC: 100.0})
+    far = standing([account(cross(side=SHORT), usdt=90.0)], {BTC: TIERED}, {BTC: 100.0})
+    long = standing([account(cross(), usdt=150.0)], {BTC: TIERED}, {BTC: 100.0})
+    assert [len(list(brackets_ahead(here, on_the_way=True))) for here in (near, far, long)] == [1, 0, 0]
 
 
 # Collateral
@@ -540,6 +563,16 @@ def test_without_its_hedge_a_wallet_may_be_few_moves_from_liquidation() -> None:
     assert one.cause.level is Level.EMERGENCY
     (one,) = queue_ahead(here, places(4))
     assert one.cause.level is Level.OK
+
+
+def test_without_its_hedge_collateral_counts_as_it_does_now() -> None:
+    """And not as it did when the account was last described."""
+    legs = (cross(quantity=10.0), cross(side=SHORT, quantity=10.0))
+    marks = dict(zip(rate_symbols("BTC"), (95.0, 105.0), strict=True)) | {BTC: 100.0}
+    then = multi(*legs, rates={"BTC": rate(50.0)}, BTC=2.0)
+    (one,) = queue_ahead(standing([then], {BTC: table()}, marks), places(4))
+    assert one.cause.after is not None
+    assert one.cause.after.margin_ratio == pytest.approx(10.0 / 190.0)
 
 
 def test_a_hedge_of_isolated_positions_is_told_as_one_and_changes_no_wallet() -> None:

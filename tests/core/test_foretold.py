@@ -10,7 +10,15 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from monitor.core.ahead import Due
 from monitor.core.events import Held, Learnt, Snapshot, TablesChanged, Ticks
-from monitor.core.foretold import AHEAD_PREFIX, MOST_LINES, REFRESH_S, WITHIN_MS, most_telling, worth_a_line
+from monitor.core.foretold import (
+    AHEAD_PREFIX,
+    MOST_LINES,
+    REFRESH_S,
+    WITHIN_MS,
+    most_telling,
+    worth_a_line,
+    worth_a_notice,
+)
 from monitor.core.model import Level, MarkRange, Position, Side, Source, rate_symbols
 from monitor.core.notices import After, Cause, CauseKind, Hold, HoldKind, Notice, NoticeKind
 from monitor.core.settings import ChannelRule, CheckupRules
@@ -231,6 +239,25 @@ def test_a_place_that_flickers_is_told_once_and_one_that_comes_back_after_an_hou
     assert len(told(desk)) == 2
 
 
+def test_an_account_that_is_silent_after_a_restart_ends_nothing() -> None:
+    """For hours nothing is known of what it holds; then the hedge is where it was."""
+    desk = hedged()
+    learn_places(desk)
+    calm(desk)
+    assert len(told(desk)) == 1
+    again = desk.restarted()
+    for _ in range(10):
+        again.wait(900.0)
+        again.beat()
+    again.hold(*HEDGE, usdt=120.0)
+    again.marks(**{BTC: 100.0})
+    again.step(day(hourly=0.07, last=100.0, until_ms=again.wall_ms))
+    for _ in range(3):
+        learn_places(again)
+        calm(again)
+    assert told(again) == []
+
+
 def test_a_single_position_in_the_queue_is_a_line_and_no_notice() -> None:
     """To lose it raises no level."""
     desk = desk_of(isolated(side=Side.SHORT))
@@ -294,6 +321,27 @@ def test_a_line_is_said_where_it_matters(cause: Cause, says: bool) -> None:  # n
     here = of(cross())
     assert here.readings.cushion[0] == pytest.approx(999.0)
     assert worth_a_line(Due(0, cause), here) is says
+
+
+@pytest.mark.parametrize(
+    ("cause", "says"),
+    [
+        (funding_cause(level=Level.NOTICE), True),
+        (funding_cause(level=Level.OK), False),
+        (funding_cause(level=Level.NOTICE, at_ms=AT_MS + 1), False),
+        (funding_cause(level=Level.NOTICE, at_ms=AT_MS - WITHIN_MS), False),
+        (Cause(CauseKind.ADL, quantile=4, level=Level.WARNING), True),
+        (Cause(CauseKind.ADL, quantile=4, level=Level.NOTICE), False),
+        (Cause(CauseKind.ADL, quantile=3, level=Level.WARNING), False),
+        (Cause(CauseKind.COLLATERAL, level=Level.WARNING), True),
+        (Cause(CauseKind.COLLATERAL, level=Level.NOTICE), False),
+        (Cause(CauseKind.COLLATERAL, level=Level.WARNING, move=-0.1), False),
+        (Cause(CauseKind.BRACKET, level=Level.EMERGENCY), False),
+    ],
+)
+def test_a_notice_is_for_what_alone_raises_a_level(cause: Cause, says: bool) -> None:  # noqa: FBT001 - a table
+    """What is certain and dated from any level on, what may never come from warning on, prices never."""
+    assert worth_a_notice(cause, AT_MS - WITHIN_MS) is says
 
 
 @pytest.mark.parametrize(
