@@ -124,7 +124,7 @@ def simulate(  # noqa: PLR0917 - typer passes options by name
         ladder=msgspec.UNSET if climbed is None else ladder_view(climbed),
     )
     if picture is not None and climbed is not None:
-        _draw(picture, climbed, ground.settings.environment)
+        _draw(picture, climbed, _title(ground.settings.environment, len(done)))
     if json or globals_of(context).json:
         print_json(result)
     else:
@@ -161,11 +161,16 @@ def _check_picture(picture: Path) -> None:
         raise misuse("--picture", repr(str(picture)[:60]), "a file name that ends with .png")
 
 
-def _draw(picture: Path, ladder: "Ladder", environment: str) -> None:
+def _title(environment: str, operations: int) -> str:
+    words = f"Levels and margin ratios by move · {environment}"
+    return words if not operations else f"{words} · after what was simulated"
+
+
+def _draw(picture: Path, ladder: "Ladder", title: str) -> None:
     from monitor.charts.heatmap import draw_heat_map
     from monitor.cli.ladder_view import heat_map
 
-    png = draw_heat_map(heat_map(ladder, f"Levels and margin ratios by move · {environment}"))
+    png = draw_heat_map(heat_map(ladder, title))
     try:
         picture.write_bytes(png)
     except OSError as error:

@@ -22,7 +22,8 @@ def stress(
     key hold. Cascades are not modelled.
     """
     from monitor.cli.ground import find_ground
-    from monitor.cli.stress_view import Stress, print_stress
+    from monitor.cli.stress_tables import print_stress
+    from monitor.cli.stress_view import Stress
 
     ground = find_ground(load(context, config), mark or (), account or "")
     view = Stress(ground.grid(ground.accounts, ground.marks), ground.measured.typical).view(now_text())

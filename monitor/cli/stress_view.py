@@ -1,33 +1,23 @@
-"""What large moves do to everything that is held, as values and as tables."""
+"""What large moves do to everything that is held, and the smallest that liquidates anything."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 import numpy as np
-from rich.console import Console
-from rich.text import Text
 
-from monitor.cli.before_after import LIQUIDATED, State, state_of
-from monitor.cli.ladder_view import FARTHEST, exact_percent
-from monitor.cli.tables import STYLES, Column, FittedTable, wallet_name
-from monitor.cli.typed import in_percent
+from monitor.cli.before_after import State, state_of
+from monitor.cli.ladder_view import FARTHEST
 from monitor.core.book import Bools
 from monitor.core.changed_moves import typical_days
 from monitor.core.ladder import Grid, Lone, Rung, losses
 from monitor.core.model import Level
-from monitor.notify.numbers import grouped
 
 MOVES = (-0.30, -0.20, -0.10, -0.05, -0.02, -0.01, 0.01, 0.02, 0.05, 0.10, 0.20, 0.30)
 NOT_MODELLED = (
     "Each move is at once and alone. Cascades are not modelled: what liquidations do to prices and other wallets, "
     "and auto-deleveraging; nor are funding, transfers, orders that wait, and top-ups by the exchange."
 )
-_GONE = "liq."
-_MOST_ROWS = 40
-_MANY_DAYS = 99.5
-# The smallest moves are the first to be left out where the terminal is narrow: they are in the sentences below.
-_RANKS = {0.30: 1, 0.20: 0, 0.10: 0, 0.05: 2, 0.02: 3, 0.01: 4}
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -157,148 +147,3 @@ class Stress:
 
     def _names(self, chosen: Bools) -> tuple[str, ...]:
         return tuple(self._name(wallet) for wallet in np.flatnonzero(chosen).tolist())
-
-
-def print_stress(out: Console, view: StressView) -> None:
-    """Print what happens to each wallet if all fall or rise, then the worst of each symbol, then what is first."""
-    if not view.now.positions:
-        out.print("No positions are held.")
-        return
-    out.print(Text("All marks together", style="bold"))
-    out.print(_wallets(view))
-    if len(view.alone) > 1:
-        out.print()
-        out.print(Text("One symbol alone: the worst that becomes of any wallet", style="bold"))
-        out.print(_symbols(view.alone))
-    out.print()
-    for line in _sentences(view):
-        out.print(Text(line), soft_wrap=True)
-    out.print()
-    out.print(Text(NOT_MODELLED, style="dim"), soft_wrap=True)
-
-
-def _wallets(view: StressView) -> FittedTable:
-    names = [f"{one.account}/{one.wallet}" for one in view.now.wallets]
-    now = dict(zip(names, (one.level for one in view.now.wallets), strict=True))
-    held = {f"{one.account}/{one.wallet}" for one in view.now.positions if one.quantity}
-    order = sorted((name for name in names if name in held), key=lambda name: -_fate(view.together.moves, name))
-    shown = order[:_MOST_ROWS]
-    columns = [
-        Column(
-            in_percent(outcome.move),
-            [*(_level(outcome, name) for name in shown), Text(_change(outcome))],
-            _RANKS[abs(outcome.move)],
-        )
-        for outcome in view.together.moves
-    ]  # fmt: skip
-    middle = sum(outcome.move < 0.0 for outcome in view.together.moves)
-    columns.insert(middle, Column("now", [*(_word(now[name]) for name in shown), ""]))
-    every = "gain or loss" if len(order) <= _MOST_ROWS else f"({len(order) - _MOST_ROWS} more) gain or loss"
-    return FittedTable((Column("wallet", [*map(_spoken, shown), every]), *columns))
-
-
-def _symbols(alone: Sequence[Stressed]) -> FittedTable:
-    nearest = sorted(alone, key=_nearest)[:_MOST_ROWS]
-    first = [Column("symbol", [one.symbol for one in nearest])]
-    moves = [
-        Column(
-            in_percent(move),
-            [_worst(next(outcome for outcome in one.moves if outcome.move == move)) for one in nearest],
-            _RANKS[abs(move)],
-        )
-        for move in MOVES
-    ]
-    edges = [
-        Column(
-            name,
-            ["none" if edge is None else exact_percent(edge.move) for edge in found],
-            right=True,
-        )
-        for name, found in (
-            ("first down", [one.first_down for one in nearest]),
-            ("first up", [one.first_up for one in nearest]),
-        )
-    ]
-    return FittedTable((*first, *edges, *moves))
-
-
-def _sentences(view: StressView) -> Iterator[str]:
-    if view.liquidated_now:
-        yield f"Liquidated at the present marks: {_listed(view.liquidated_now)}."
-    for way, first in (("down", view.together.first_down), ("up", view.together.first_up)):
-        if first is None:
-            yield f"All marks together {way}: no move up to {in_percent(FARTHEST)} liquidates anything."
-            continue
-        days = _days(first)
-        yield (
-            f"All marks together {way}: {exact_percent(first.move)} first liquidates {_listed(first.wallets)}"
-            f"{f'; that is {days} of {first.symbol}' if days else ''}."
-        )
-    for one in sorted(view.alone, key=_nearest)[:_MOST_ROWS]:
-        for first in (one.first_down, one.first_up):
-            if first is not None:
-                days = _days(first)
-                yield (
-                    f"{one.symbol} alone: {exact_percent(first.move)} first liquidates {_listed(first.wallets)}"
-                    f"{f'; that is {days}' if days else ''}."
-                )
-
-
-def _days(first: First) -> str:
-    days = first.typical_days
-    if days is None:
-        return ""
-    figure = "more than 99" if days >= _MANY_DAYS else f"{days:.1f}" if days >= 0.1 else "less than 0.1"  # noqa: PLR2004
-    return f"{figure} typical days"
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = [_spoken(name) for name in names[:3]]
-    more = len(names) - len(shown)
-    return ", ".join(shown) + (f" and {more} more" if more else "")
-
-
-def _spoken(name: str) -> str:
-    account, _, wallet = name.partition("/")
-    return f"{account} {wallet_name(wallet)}"
-
-
-def _level(outcome: Outcome, name: str) -> Text:
-    if name in outcome.liquidated:
-        return _word(LIQUIDATED)
-    return _word(next((level for level, names in outcome.levels.items() if name in names), Level.OK.label))
-
-
-def _worst(outcome: Outcome) -> Text:
-    if outcome.liquidated:
-        word = _word(LIQUIDATED)
-        return word if len(outcome.liquidated) == 1 else Text.assemble(word, f" x{len(outcome.liquidated)}")
-    return _word(list(outcome.levels)[-1] if outcome.levels else Level.OK.label)
-
-
-def _word(level: str) -> Text:
-    return Text(_GONE, STYLES["emergency"]) if level == LIQUIDATED else Text(level, STYLES.get(level, ""))
-
-
-def _change(outcome: Outcome) -> str:
-    """Return what is gained or lost, to five figures."""
-    changes = ((-amount, asset) for asset, amount in outcome.lost.items())
-    return ", ".join(
-        f"{'+' if change > 0 else ''}{grouped(change, figures=5)} {asset}" for change, asset in changes
-    )
-
-
-def _fate(moves: Sequence[Outcome], name: str) -> float:
-    """Return how badly a wallet fares over all moves, more is worse."""
-    places = {level.label: int(level) for level in Level}
-    worst = [
-        len(places) if name in one.liquidated
-        else max((places[level] for level, names in one.levels.items() if name in names), default=0)
-        for one in moves
-    ]  # fmt: skip
-    return float(sum(worst))
-
-
-def _nearest(one: Stressed) -> float:
-    moves = [abs(first.move) for first in (one.first_down, one.first_up) if first is not None]
-    return min(moves, default=math.inf)
