@@ -1073,7 +1073,9 @@ def play(steps: list[tuple[float, object]]) -> list[tuple[Event, Now]]:
     return played
 
 
-BEGINNINGS = (ALERT, NoticeKind.BLIND, NoticeKind.STORAGE, NoticeKind.CHANNEL, NoticeKind.ACCOUNT)
+BEGINNINGS = (
+    ALERT, NoticeKind.BLIND, NoticeKind.STORAGE, NoticeKind.CHANNEL, NoticeKind.ACCOUNT, NoticeKind.CHECKUP,
+)  # fmt: skip
 
 
 @settings(max_examples=150, deadline=None)
