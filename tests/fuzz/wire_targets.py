@@ -10,19 +10,38 @@ import msgspec
 
 from monitor.binance import rest_rows as rows
 from monitor.binance import rest_wire as rest
+from monitor.binance.around_account import places
+from monitor.binance.around_orders import OpenOrders, waiting_orders
 from monitor.binance.backoff import LONGEST_PENALTY_S, penalty_s
 from monitor.binance.belief import EARLIEST_MS, FUTURE_TOLERANCE_MS, HIGHEST_PRICE, UNREADABLE
 from monitor.binance.candles import candles_of
 from monitor.binance.endpoints import Environment
 from monitor.binance.klines import closes_of
+from monitor.binance.lots import lots_of
 from monitor.binance.rest_errors import classify, todo
 from monitor.binance.streams import MarkFeed
 from monitor.binance.user_wire import AccountUpdate, ForcedUpdate, Malformed, UserDecoder
 from monitor.binance.weights import told_weight
-from monitor.binance.wire import ContractChanged, MarkDecoder, decode_premium_index, decode_server_time
+from monitor.binance.wire import (
+    ContractChanged,
+    MarkDecoder,
+    NextFunding,
+    decode_premium_index,
+    decode_server_time,
+)
 from monitor.core.away import Candles
 from monitor.core.minutes import MINUTE_MS
-from monitor.core.model import Market, MarkTick, Now, Source, rate_symbols
+from monitor.core.model import (
+    AccountSnapshot,
+    MarginMode,
+    Market,
+    MarkTick,
+    Now,
+    Position,
+    Side,
+    Source,
+    rate_symbols,
+)
 from monitor.errors import RateLimitedError, RestError, WireError
 from monitor.inbox import EngineInbox
 from tests.conftest import ManualClock
@@ -36,6 +55,8 @@ WATCHED: Final = frozenset({"BTCUSDT", "ETHUSDT", "0GUSDT", *rate_symbols("BTC")
 _LATEST_MS = NOW_MS + FUTURE_TOLERANCE_MS
 _MOST_KEPT = 300  # entries in all their containers: reasons, names and places are few
 _LONGEST_NAME = 64
+_LEGS = tuple(Position("BTCUSDT", side, 1.0, 60_000.0, MarginMode.CROSS, "USDT") for side in Side)
+_HOLDERS = (AccountSnapshot("main", {}, _LEGS[:1]), AccountSnapshot("main", {}, _LEGS, hedge_mode=True))
 
 
 def believed(tick: MarkTick, symbols: frozenset[str] | None) -> None:
@@ -143,10 +164,16 @@ def premium_index() -> Target:
 
     def check(raw: bytes) -> bool:
         refused: list[WireError] = []
+        funding: dict[str, NextFunding] = {}
         try:
-            ticks = decode_premium_index(raw, NOW.mono_s, wall_ms=NOW_MS, on_reject=refused.append)
+            ticks = decode_premium_index(
+                raw, NOW.mono_s, wall_ms=NOW_MS, on_reject=refused.append, funding=funding
+            )
         except WireError:
             return False
+        for symbol, due in funding.items():
+            promise(symbol in {tick.symbol for tick in ticks}, "funding of what has no mark")
+            promise(abs(due.rate) < 1.0 and due.next_ms > 0, due)
         for tick in ticks:
             believed(tick, None)
             promise(tick.source is Source.REST, tick)
@@ -253,12 +280,36 @@ def _derived(value: object) -> None:
                 promise(math.isfinite(tier.floor) and math.isfinite(tier.cap), tier)
         case rows.ExchangeInfo():
             promise(value.weight_per_minute is None or value.weight_per_minute > 0, value)
+            for market in Market:
+                lots = lots_of(value, market)
+                promise(
+                    all(0.0 < one.step < math.inf and 0.0 <= one.least < math.inf for one in lots.values()), lots
+                )
         case rows.ListenKey():
             promise(value.listen_key not in repr(value) or value.listen_key in "ListenKey(***)", "a listen key")
         case rows.Kline():
             _candle(value)
-        case rows.SymbolConfig() | rows.AlgoOrder() | rows.ContractRow():
+        case rows.OpenOrder() | rows.AlgoOrder() | rows.AdlQuantile() | rows.Account() | rows.CoinAccount():
+            _around(value)
+        case rows.SymbolConfig() | rows.ContractRow():
             str(getattr(value, "margin_mode", "") or getattr(value, "kind", "") or getattr(value, "state", ""))
+
+
+def _around(value: object) -> None:
+    """Make of a row what is known around positions."""
+    match value:
+        case rows.OpenOrder() | rows.AlgoOrder():
+            found = OpenOrders((value,)) if isinstance(value, rows.OpenOrder) else OpenOrders((), (value,))
+            for account in _HOLDERS:
+                for place in infinite(waiting_orders(found, account)):
+                    promise(False, place)
+        case rows.AdlQuantile():
+            for account in _HOLDERS:
+                seen = places([value], account)
+                promise(all(0 <= one <= 4 for sides in seen.values() for one in sides.values()), seen)
+        case rows.Account() | rows.CoinAccount():
+            amounts = [row.available for row in value.assets]
+            promise(all(one is None or math.isfinite(one) for one in amounts), amounts)
 
 
 def _candle(row: rows.Kline) -> None:
