@@ -136,6 +136,8 @@ def ladder_view(ladder: Ladder) -> LadderView:
 def print_ladder(out: Console, ladder: Ladder) -> None:
     """Print one table for each wallet, those that are liquidated by the smallest moves first."""
     every = sorted(ladder.shown, key=lambda wallet: _nearest(ladder.edges, wallet))
+    if coins := ladder.grid.along(ladder.symbol):
+        out.print(f"\nWhat {', '.join(coins)} counts as collateral moves along.")
     for wallet in every[:MOST_TABLES]:
         info = ladder.grid.book.wallets[wallet]
         out.print()

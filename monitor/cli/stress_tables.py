@@ -92,6 +92,9 @@ def _symbols(alone: Sequence[Stressed]) -> FittedTable:
 
 
 def _sentences(view: StressView) -> Iterator[str]:
+    if view.collateral:
+        coins = ", ".join(view.collateral)
+        yield f"What {coins} counts as collateral moves along: with all marks, and with the coin's own symbol."
     if view.liquidated_now:
         yield f"Liquidated at the present marks: {_listed(view.liquidated_now)}."
     for way, first in (("down", view.together.first_down), ("up", view.together.first_up)):

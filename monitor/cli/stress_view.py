@@ -55,6 +55,7 @@ class StressView(msgspec.Struct, frozen=True):
     liquidated_now: tuple[str, ...]
     together: Stressed
     alone: tuple[Stressed, ...]
+    collateral: tuple[str, ...] = ()  # assets whose value moves along, each alone with its own coin's symbol
     not_modelled: str = NOT_MODELLED
 
 
@@ -84,6 +85,7 @@ class Stress:
             self._names(self._now.liquidated),
             together,
             tuple(self._alone()),
+            self._grid.along(),
         )
 
     def _alone(self) -> Iterator[Stressed]:

@@ -134,6 +134,11 @@ class Grid:
         down, up = self._edges(self._moving(symbol), nothing, nothing)
         return Edges(down, up)
 
+    def along(self, symbol: str = "") -> tuple[str, ...]:
+        """Return the assets whose value as collateral moves as well; ``symbol`` as for ``at``."""
+        slots = np.flatnonzero(self._moving(symbol).slots).tolist()
+        return tuple(sorted({self.book.slot_assets[slot] for slot in slots}))
+
     def alone(self) -> list[Lone]:
         """Return for each symbol and each wallet that holds it the moves of this symbol that liquidate the wallet.
 

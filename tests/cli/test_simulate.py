@@ -546,6 +546,16 @@ def test_a_ladder_of_one_symbol_shows_where_it_liquidates(tmp_path: Path) -> Non
     assert edge["up"] is None
 
 
+def test_a_ladder_says_which_collateral_moves_along(tmp_path: Path) -> None:
+    """All coins with all marks; one symbol's own with that symbol, none with another's."""
+    text, marks, _ = HELD["multi-assets"]
+    words = "What BTC counts as collateral moves along."
+    for symbol, expected in (((), True), (("BTCUSDT",), True), (("ETHUSDC",), False)):
+        args = ("--ladder", "-1%:1%:1%", *(("--ladder-symbol", *symbol) if symbol else ()))
+        shown = call("simulate", "--config", written(tmp_path, text), *marks, *args).stdout
+        assert (words in shown) is expected
+
+
 def test_a_ladder_names_the_symbols_of_a_wallet_with_several(tmp_path: Path) -> None:
     """Marks and liquidation prices each, as far as the terminal is wide."""
     text, marks, _ = HELD["cross"]

@@ -86,6 +86,8 @@ def test_one_symbol_alone_moves_collateral_in_its_coin(tmp_path: Path) -> None:
         move = f"{((1 + first['move']) * factor - 1) * 100:.13f}%"
         document = simulated(tmp_path, text, *marks, "--shock", f"BTCUSDT={move}", "--shock", f"BTC={move}")
         assert liquidated(document) == expected
+    shown = call("stress", "--config", written(tmp_path, text), *marks).stdout
+    assert "What BTC counts as collateral moves along" in shown
 
 
 def test_what_is_lost_is_at_most_what_is_in_a_wallet(tmp_path: Path) -> None:
