@@ -30,6 +30,7 @@ HORIZON_MS: Final = 8 * 3_600_000  # the longest interval of funding
 CUT: Final = 0.05  # of what collateral counts, in points
 FALL: Final = 0.10  # of the index of collateral
 BEYOND: Final = 0.05  # how far beyond the bound of a bracket is looked
+_ROUNDING: Final = 1e-9  # relative; what is on a bound counts as within it
 _MOST_TIMES: Final = 8  # of funding that are told apart; the exchange has three intervals
 
 
@@ -138,9 +139,10 @@ def brackets_ahead(standing: Standing, *, on_the_way: bool = False) -> Iterator[
     with np.errstate(divide="ignore"):
         price = np.where(there, np.where(book.inverse, 1.0 / bound, bound), readings.marks)
     if on_the_way:
+        way = price - readings.marks
         with np.errstate(invalid="ignore"):
-            there &= (price - readings.marks) * (readings.liquidation_price - price) >= 0.0
-            there &= readings.distance > 0.0
+            there &= way * (readings.liquidation_price - readings.marks) > 0.0
+            there &= np.abs(way) <= readings.distance * readings.marks * (1.0 + _ROUNDING)
         if not there.any():
             return
     grown = np.where(book.inverse, 1.0 / (1.0 + BEYOND), 1.0 + BEYOND)
