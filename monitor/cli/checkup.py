@@ -142,6 +142,7 @@ def _report(settings: "Settings", marks: Sequence[str], wanted: Sequence[str]) -
             around=held.surroundings,
             rules=settings.engine.checkup,
             advice=settings.engine.advice,
+            now_ms=0 if held.status is None else held.status["now_ms"],
         )
     )
     known = {one.account: len(one.positions) for one in chosen}

@@ -110,7 +110,7 @@ class Counsel:
         settings = scene.settings
         if settings.checkup.enabled and self._appearing.is_due(now):
             self._appearing.look(
-                check(seen_of(scene, self.surroundings)),
+                check(seen_of(scene, self.surroundings, now.wall_ms)),
                 now,
                 environment=settings.environment,
                 ours=settings.accounts,

@@ -21,6 +21,7 @@ from monitor.core.surroundings import OrdersKnown, Surroundings
 
 DOLLARS = "USD"  # what amounts of an account are in that holds several quote assets, each worth one
 HOURS = 24.0  # of a day
+OLDEST_MS = 1_800_000  # orders that were told longer ago are not known any more; they are told each ten minutes
 
 
 class Seen(NamedTuple):
@@ -35,10 +36,11 @@ class Seen(NamedTuple):
     rules: CheckupRules
     advice: AdviceRules = AdviceRules()
     assumed: frozenset[str] = frozenset()  # symbols without a mark, whose entry prices stand in
+    now_ms: int = 0  # exchange time; 0: what is known of orders is of now
 
 
-def seen_of(scene: Scene, around: Surroundings) -> Seen:
-    """Return what a checkup of the running engine looks at."""
+def seen_of(scene: Scene, around: Surroundings, now_ms: int) -> Seen:
+    """Return what a checkup of the running engine looks at, at a wall time."""
     book, settings = scene.book, scene.settings
     typical = zip(scene.moves.names, scene.moves.typical.tolist(), strict=True)
     left = zip(book.wallets, moves_left(scene.readings.cushion, scene.deviation).tolist(), strict=True)
@@ -52,6 +54,7 @@ def seen_of(scene: Scene, around: Surroundings) -> Seen:
         rules=settings.checkup,
         advice=settings.advice,
         assumed=frozenset(book.symbols) - scene.marks.keys(),
+        now_ms=now_ms,
     )
 
 
@@ -83,8 +86,7 @@ class AccountSeen:
         self.account = account
         self.legs = legs
         self.ends = ends
-        typed = (one for one in seen.rules.typed_orders if one.account == account.account)
-        self.orders: OrdersKnown | None = seen.around.orders.get(account.account, next(typed, None))
+        self.orders = _orders(seen, account.account)
         self.stops = stops_by_leg(() if self.orders is None else self.orders.orders)
         self._told = frozenset(() if self.orders is None else self.orders.symbols)
         self.margins = self._margins()
@@ -142,6 +144,15 @@ class AccountSeen:
             value=value, limit=limit, price=price, mark=None if place is None else place.mark,
             liquidation_price=None if place is None else place.liquidation, remedy=remedy, asset=info.asset,
         )  # fmt: skip
+
+
+def _orders(seen: Seen, account: str) -> OrdersKnown | None:
+    """Return what is known of an account's orders: told by the exchange not long ago, else typed in."""
+    typed = (one for one in seen.rules.typed_orders if one.account == account)
+    told = seen.around.orders.get(account)
+    if told is not None and (not seen.now_ms or seen.now_ms - told.at_ms <= OLDEST_MS):
+        return told
+    return next(typed, None)
 
 
 class DayEnds:

@@ -13,7 +13,7 @@ from monitor.core.model import AccountSnapshot, BracketTable, MarginMode, Positi
 from monitor.core.surroundings import KeyKnown, OrdersKnown, Surroundings
 from monitor.status import Holdings
 from tests.cli.answering import answering
-from tests.cli.made import engine, state, symbol, wallet
+from tests.cli.made import NOW_MS, engine, state, symbol, wallet
 from tests.core.builders import table
 from tests.core.checked import stop
 
@@ -163,7 +163,7 @@ def answers(
     account = AccountSnapshot("keyed", {"USDT": 20_000.0}, (leg,), source=Source.REST)
     around = Surroundings(keys={"keyed": KeyKnown("keyed", can_trade, can_withdraw=False)})
     if orders is not None:
-        around = around.after(OrdersKnown("keyed", 0, ("BTCUSDT",), orders))
+        around = around.after(OrdersKnown("keyed", NOW_MS, ("BTCUSDT",), orders))
     tables: dict[str, BracketTable] = {"BTCUSDT": table()}
     seen = engine(
         symbols=(symbol(mark=60_000.0, typical_move=typical),),

@@ -45,6 +45,7 @@ class Case(NamedTuple):
     lots: Mapping[str, Lot] = {}
     moves_left: Mapping[SubjectKey, float] = {}
     orders_known: bool = True
+    now_ms: int = 0
 
     def check(self) -> Checkup:
         book = compile_book((self.account,), self.tables)
@@ -59,7 +60,7 @@ class Case(NamedTuple):
         return check(
             Seen(
                 (self.account,), book, evaluate(book, marks), self.typical, self.moves_left, around, self.rules,
-                AdviceRules(),
+                AdviceRules(), now_ms=self.now_ms,
             )
         )  # fmt: skip
 

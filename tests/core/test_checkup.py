@@ -293,6 +293,19 @@ def test_what_is_not_known_is_a_gap_and_no_finding() -> None:
     assert shared.gaps == (Gap("main", GapKind.LEVERAGE, (BTC,), typed=True),)
 
 
+def test_orders_that_were_told_long_ago_are_not_known() -> None:
+    """They are told every ten minutes; what was true half an hour ago says nothing about now."""
+    assert calm(stop(50.0), now_ms=1_800_000).codes() == ["stop_beyond"]
+    late = calm(stop(50.0), now_ms=1_800_001).check()
+    assert (late.findings, [gap.kind for gap in late.gaps]) == ((), [GapKind.ORDERS])
+
+
+def test_only_an_isolated_wallet_is_topped_up() -> None:
+    """A cross position has nothing that could be."""
+    leg = msgspec.structs.replace(cross(quantity=5.0), leverage=3.0, auto_add_margin=True)
+    assert calm(account=account(leg, usdt=1000.0)).codes() == []
+
+
 def test_a_finding_is_not_over_while_it_cannot_be_looked_for() -> None:
     """Missing marks or orders mend nothing."""
     gaps = (Gap("main", GapKind.ORDERS, (BTC,)), Gap("other", GapKind.MARKS, (ETH,)), Gap("third", GapKind.KEY))
