@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 
 from monitor.cli.live import Delivered, Frame, Picture, Watcher
-from monitor.cli.show import Show
+from monitor.cli.show import OWNER, Show
 from monitor.cli.stage import prepare
 from monitor.core.model import Level
 from monitor.core.notices import Transition
@@ -24,11 +24,11 @@ DARK = TerminalTheme(
 
 
 class Recorder:
-    """Keeps the frame with the most wallets in the most danger."""
+    """Keeps the most telling frame: most was done, wallets are at the most levels, and most of them in danger."""
 
     def __init__(self) -> None:
         self.best: Frame | None = None
-        self._most = 0
+        self._most = (0, 0, 0)
 
     def transition(self, transition: Transition) -> None:
         """Nothing: the frames show it."""
@@ -40,10 +40,12 @@ class Recorder:
         """Nothing: the frames show it."""
 
     def picture(self, frame: Frame) -> None:
-        """Keep the worst moment."""
-        danger = sum(_RANKS.get(wallet.level, 0) for wallet in frame.status.engine.wallets)
-        if danger > self._most:
-            self._most, self.best = danger, frame._replace(alerts=tuple(frame.alerts))
+        """Keep it if it is better than any before."""
+        ranks = [_RANKS.get(wallet.level, 0) for wallet in frame.status.engine.wallets]
+        done = sum(alert.channel == OWNER for alert in frame.alerts)
+        rank = (done, len(set(ranks)), sum(ranks))
+        if rank > self._most:
+            self._most, self.best = rank, frame._replace(alerts=tuple(frame.alerts))
 
     def close(self) -> None:
         """Nothing is held."""
@@ -59,7 +61,7 @@ class Recorded(Show):
 
 
 def main() -> None:
-    """Run the demonstration and draw its worst moment."""
+    """Run the demonstration and draw its most telling moment."""
     show = Recorded(prepare(None), seconds=None, forever=False)
     with show.logged():
         show.run(live=False, stderr=True)

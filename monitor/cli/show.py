@@ -51,7 +51,7 @@ from monitor.system_clock import SystemClock
 
 _READY_WITHIN_S = 10.0
 _LOOK_S = 0.02
-_OWNER = "owner"
+OWNER = "owner"
 
 
 class Show:
@@ -216,7 +216,7 @@ class Show:
 
     def _owner(self, emulator: Emulator, watcher: Watcher) -> Owner:
         def did(deed: Deed) -> None:
-            watcher.did(self._noted(Delivered(deed.at_ms, _OWNER, said(deed), Level.OK)))
+            watcher.did(self._noted(Delivered(deed.at_ms, OWNER, said(deed), Level.OK)))
 
         accounts = {name: emulator.accounts[name] for name in FOLLOWED}
         reader, _ = CHANNELS[0]
