@@ -26,7 +26,6 @@ from monitor.core.wallet_moves import cushion_deltas, cushion_deviations
 # and in a reminder. See benchmarks/advice.py for what they cost.
 AT_ONCE = 4
 _POSITIONS = 10  # so many in one wallet cost as much again as one alone
-_LATE_S = 1.0  # in which so many more may be asked for outside of steps
 
 
 class Allowance:
@@ -52,23 +51,15 @@ class Counsel:
         self.surroundings = Surroundings()
         self._appearing = Appearing(incidents)
         self._foretold = Foretold(incidents)
-        self.allowance = Allowance()
-        self._late = Allowance()
-        self._late_s = 0.0
+        self._allowance = Allowance()
 
     def learn(self, fact: Fact) -> None:
         """Take what became known."""
         self.surroundings = self.surroundings.after(fact)
 
     def begin(self) -> None:
-        """Begin a step of the engine."""
-        self.allowance = Allowance()
-
-    def late(self, now: Now) -> Allowance:
-        """Return what may be made for somebody who asks outside of steps: that must not change what steps do."""
-        if now.mono_s - self._late_s >= _LATE_S:
-            self._late, self._late_s = Allowance(), now.mono_s
-        return self._late
+        """Begin a step of the engine; whatever was asked for between two of them has changed nothing about it."""
+        self._allowance = Allowance()
 
     def beat(self, scene: Scene, now: Now, facts_of: Callable[[int], Facts]) -> None:
         """Look at what is ahead and at habits; once a second.
@@ -117,9 +108,11 @@ class Counsel:
                 silent=frozenset(settings.accounts) - scene.accounts.keys(),
             )
 
-    def prescription(
-        self, scene: Scene, wallet: int, readings: Readings, allowance: Allowance
-    ) -> Prescription | None:
+    def may_prescribe(self, positions: int) -> bool:
+        """Return whether there is time for a prescription for a wallet of so many positions, and count it."""
+        return self._allowance.take(positions)
+
+    def prescription(self, scene: Scene, wallet: int, readings: Readings) -> Prescription | None:
         """Return what to do about a wallet, at the marks of these readings; None where they are not all known.
 
         What could be spared for an isolated one is what it is at the scene's own marks.
@@ -128,7 +121,6 @@ class Counsel:
             scene: the moment.
             wallet: of the scene's book.
             readings: of the same book: the scene's, or those of an extreme.
-            allowance: what was made before at the same moment.
         """
         book = scene.book
         key = book.wallets[wallet].key
@@ -148,9 +140,9 @@ class Counsel:
         if book.wallets[wallet].mode is MarginMode.ISOLATED:
             asset = book.wallets[wallet].asset
             common = (key.account, asset)
-            if common not in allowance.spares:
-                allowance.spares[common] = spare_of(here, asset)
-            spare = allowance.spares[common]
+            if common not in self._allowance.spares:
+                self._allowance.spares[common] = spare_of(here, asset)
+            spare = self._allowance.spares[common]
         return prescribe(here._replace(marks={**scene.marks, **own}), spare)
 
 

@@ -15,7 +15,7 @@ from monitor.core import away, report
 from monitor.core.accounts import Accounts
 from monitor.core.book import Book, Bools, Floats, Ints
 from monitor.core.compile import compile_book, correct, patch, set_rates
-from monitor.core.counsel import Allowance, Counsel
+from monitor.core.counsel import Counsel
 from monitor.core.counsel import worst as worst_of
 from monitor.core.daily import Daily, Watched
 from monitor.core.deaf import DeafChannels
@@ -365,14 +365,14 @@ class Engine:
             state = self._incidents.get(str(self._book.wallets[wallet].key))
             if state is not None and state.level == level[wallet]:
                 readings = self._readings if reached(self._hit)[wallet] >= level[wallet] else worst
-                facts = self._advised(wallet, now, readings, self._counsel.allowance)
+                facts = self._advised(wallet, now, readings)
                 self._incidents.rise(state, state.level, now.wall_ms, facts)
         if (used_up := worst.margin_ratio >= 1).any():
             for wallet in np.flatnonzero(used_up & (level > Level.OK) & ~self._assumed).tolist():
                 state = self._incidents.get(str(self._book.wallets[wallet].key))
                 if state is not None and not state.breached:
                     # The level cannot get worse, but the meaning does: by now the exchange has liquidated.
-                    facts = self._advised(wallet, now, worst, self._counsel.allowance)
+                    facts = self._advised(wallet, now, worst)
                     self._incidents.rise(state, state.level, now.wall_ms, facts)
         return changed
 
@@ -390,7 +390,7 @@ class Engine:
         if level is state.level:
             return
         if level > state.level and advised:
-            facts = self._advised(wallet, now, readings, self._counsel.allowance)
+            facts = self._advised(wallet, now, readings)
         else:
             facts = self._facts(wallet, now, readings)
         if level > state.level:
@@ -451,7 +451,7 @@ class Engine:
         self._incidents.help_out(
             now.wall_ms,
             self._settings.escalate_after_s,
-            lambda state: self._newest(state.subject, now, self._counsel.allowance),
+            lambda state: self.newest(state.subject, now),
         )
         self._counsel.beat(self._scene(now), now, lambda wallet: self._facts(wallet, now, self._readings))
         if self._departures.waiting:
@@ -473,7 +473,7 @@ class Engine:
         for wallet, (state, channels) in due.items():
             facts = self._facts(wallet, now, self._readings)
             if wallet in advised:
-                facts = self._advised(wallet, now, self._readings, self._counsel.allowance)
+                facts = self._advised(wallet, now, self._readings)
             facts = msgspec.structs.replace(facts, eased=not np.isnan(self._track.eased_s[wallet]))
             self._incidents.remind(state, channels, now.wall_ms, facts)
 
@@ -512,7 +512,7 @@ class Engine:
             wallet = self._accounts.wallet_of(event.account, leg.symbol, leg.side) or ""
             index = self._book.wallet_index.get(SubjectKey(event.account, wallet))
             if index is not None and self._book.exposed[index]:
-                facts[wallet] = self._advised(index, now, self._readings, self._counsel.allowance)
+                facts[wallet] = self._advised(index, now, self._readings)
             elif wallet not in facts:
                 # Not known yet, or without tiers: then the call is all there is.
                 facts[wallet] = Facts(
@@ -600,14 +600,11 @@ class Engine:
 
     def newest(self, subject: str, now: Now) -> Facts | None:
         """Return what is known of a wallet now; None for any other subject, and for one that is held no more."""
-        return self._newest(subject, now, self._counsel.late(now))
-
-    def _newest(self, subject: str, now: Now, allowance: Allowance) -> Facts | None:
         account, _, name = subject.partition("/")
         wallet = self._book.wallet_index.get(SubjectKey(account, name)) if account else None
         if wallet is None or not self._book.exposed[wallet] or np.isnan(self._readings.cushion[wallet]):
             return None
-        return self._advised(wallet, now, self._readings, allowance)
+        return self._advised(wallet, now, self._readings)
 
     def open_alerts(self) -> tuple[OpenAlert, ...]:
         """Return the incidents under way by number, each with the wish for quiet that holds it back."""
@@ -661,12 +658,14 @@ class Engine:
         )  # fmt: skip
         return msgspec.structs.replace(facts, ahead=self._counsel.ahead(facts, now))
 
-    def _advised(self, wallet: int, now: Now, readings: Readings, allowance: Allowance) -> Facts:
+    def _advised(self, wallet: int, now: Now, readings: Readings) -> Facts:
         """Return the facts of a wallet; in danger, with what to do about it, at the marks of the same readings."""
         facts = self._facts(wallet, now, readings)
-        if self._track.level[wallet] < Level.WARNING or not allowance.take(len(self._book.rows_of(wallet))):
+        if self._track.level[wallet] < Level.WARNING or not self._counsel.may_prescribe(
+            len(self._book.rows_of(wallet))
+        ):
             return facts
-        prescription = self._counsel.prescription(self._scene(now), wallet, readings, allowance)
+        prescription = self._counsel.prescription(self._scene(now), wallet, readings)
         return msgspec.structs.replace(facts, prescription=prescription)
 
     def _scene(self, now: Now) -> Scene:

@@ -68,6 +68,15 @@ def test_margin_is_added_to_the_cent_until_the_room_is_past_the_dead_band() -> N
     assert warning.added.liquidation_price == pytest.approx((90 - 1.70) / 0.99)
 
 
+def test_levels_that_end_together_take_the_same() -> None:
+    """Without a condition of its own, notice ends where warning does."""
+    first, *rest = DEFAULT_LEVELS
+    alike = AlertRules((msgspec.structs.replace(first, room=None), *rest))  # type: ignore[arg-type]
+    warning, notice = plan_for(account(isolated()), settings=EngineSettings(rules=alike)).remedies
+    assert (warning.add, warning.cuts) == (notice.add, notice.cuts)
+    assert warning.add == 1.70
+
+
 def test_a_cut_of_an_isolated_position_counts_on_its_margin_being_put_back() -> None:
     """Of q, 10 q of margin and a loss of 8.1 q come out: cushion 0.981 + 0.919 q, beside 9 - 7.1 q.
 
