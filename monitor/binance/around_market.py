@@ -4,7 +4,7 @@ Both come with what is asked for anyway, the market's rules at the start of foll
 streams are compared with; only what nobody else asked for is asked for here, with weight that nobody needs.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final, Protocol
 
 import msgspec
@@ -90,6 +90,7 @@ class MarketAround:
         self._asked = False  # for those intervals, whatever came of it
         self._told: dict[str, NextFunding] = {}
         self._funding: dict[str, Funding] = {}  # as posted
+        self._posted_s: dict[str, float] = {}  # and when, monotonic
 
     def jobs(self) -> list[Job]:
         """Return what must run."""
@@ -101,7 +102,7 @@ class MarketAround:
         if symbols and not self._symbols:
             self._rules.due_s = max(self._rules.due_s, self._clock.mono_s() + self._timings.wait_s)
         self._symbols = symbols
-        for known in (self._funding, self._told):
+        for known in (self._funding, self._told, self._posted_s):
             for gone in known.keys() - symbols:
                 del known[gone]
 
@@ -120,7 +121,7 @@ class MarketAround:
             return
         self._marks.told(self._clock.mono_s(), 0.0)
         self._told |= found
-        self._post_funding()
+        self._post_funding(found)
 
     def stats(self) -> MarketStats:
         """Return what is known, and how old it is."""
@@ -153,17 +154,23 @@ class MarketAround:
         self._asked = True
         self._post_funding()
 
-    def _post_funding(self) -> None:
-        """Post what differs by money from what was posted; nothing before somebody was asked how often it is."""
+    def _post_funding(self, told: Collection[str] = ()) -> None:
+        """Post what differs by money from what was posted; nothing before somebody was asked how often it is.
+
+        Of what was ``told`` just now, that which did not change is posted again after a while: it would grow old.
+        """
         if not self._asked:
             return
+        now_s = self._clock.mono_s()
         news = {}
         for symbol, due in self._told.items():
             one = Funding(due.rate, due.next_ms, self._hours.get(symbol, USUAL_H))
-            if symbol in self._symbols and _differs(self._funding.get(symbol), one):
+            old = symbol in told and now_s - self._posted_s.get(symbol, now_s) >= self._timings.renew_s
+            if symbol in self._symbols and (old or _differs(self._funding.get(symbol), one)):
                 news[symbol] = one
         if news:
             self._funding |= news
+            self._posted_s |= dict.fromkeys(news, now_s)
             self._inbox.post(Learnt(FundingKnown(self._rest.exchange_ms(), news)))
 
     def _answered(self, part: Part, name: str, every_s: float) -> None:

@@ -18,7 +18,9 @@ class AroundTimings(msgspec.Struct, frozen=True):
     again_s: float = 30.0  # after a failure, doubling
     longest_s: float = 900.0
     spared_s: float = 5.0  # where there was no weight to spare
-    renew_s: float = 600.0  # what did not change is told again: its age says that it is still so
+    # What did not change is told again, for its age says that it is still so; well within the ten minutes for
+    # which it is believed.
+    renew_s: float = 300.0
     wait_s: float = 5.0  # for others who ask for a market's rules at the start
     rules_every_s: float = 86_400.0
     intervals_every_s: float = 3600.0

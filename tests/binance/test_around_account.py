@@ -132,16 +132,16 @@ async def test_orders_are_asked_for_once_a_minute_symbol_by_symbol(bench: Bench,
         assert (bench.part("orders").age_s or 0.0) < 61.0
 
 
-async def test_that_nothing_changed_is_said_every_ten_minutes(bench: Bench, clock: ManualClock) -> None:
+async def test_that_nothing_changed_is_said_every_five_minutes(bench: Bench, clock: ManualClock) -> None:
     """Whoever judges by age can tell what is still so from what nobody could ask for."""
     bench.exchange.stops = [stop()]
     async with bench.running():
         bench.around.described(holds(leg("BTCUSDT")))
         await clock.advance(1860.0)
         known = bench.orders()
-        assert len(known) == 4
+        assert len(known) == 7
         assert {one.orders for one in known} == {known[0].orders}
-        assert all(0 < b.at_ms - a.at_ms <= 661_000 for a, b in pairwise(known))
+        assert all(0 < b.at_ms - a.at_ms <= 361_000 for a, b in pairwise(known))
 
 
 async def test_a_change_of_an_order_is_looked_at_two_seconds_later(bench: Bench, clock: ManualClock) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import pairwise
 
 import pytest
 from structlog.testing import capture_logs
@@ -12,6 +13,7 @@ from monitor.binance.around_values import DEFAULT_AROUND_TIMINGS, AroundTimings
 from monitor.binance.rest_rows import ContractRow, ExchangeInfo, FundingInfo, OrderFilter
 from monitor.binance.weights import NOT_SPARED
 from monitor.binance.wire import NextFunding
+from monitor.core.ahead import FRESH_MS
 from monitor.core.events import Learnt
 from monitor.core.model import Lot, Market
 from monitor.core.surroundings import Fact, Funding, FundingKnown, LotsKnown
@@ -205,6 +207,21 @@ async def test_funding_is_posted_where_it_differs_by_money(bench: Bench, clock: 
         found = [fact.funding for fact in bench.facts() if isinstance(fact, FundingKnown)]
         assert sorted(found[-1]) == ["BTCUSDT"]
         assert len(found) == 4
+
+
+async def test_funding_that_stays_is_told_again_before_it_counts_as_old(bench: Bench, clock: ManualClock) -> None:
+    """While replies tell it; of what they tell no more nothing is said, and so it grows old."""
+    async with bench.running():
+        bench.around.set_symbols(["BTCUSDT", "ETHUSDT"])
+        await clock.advance(1.0)
+        bench.told(BTCUSDT=(0.0001, NEXT_MS), ETHUSDT=(0.0001, NEXT_MS))
+        for _ in range(10):
+            await clock.advance(60.0)
+            bench.told(BTCUSDT=(0.0001, NEXT_MS))
+        facts = [fact for fact in bench.facts() if isinstance(fact, FundingKnown)]
+        assert [sorted(fact.funding) for fact in facts] == [["BTCUSDT", "ETHUSDT"], ["BTCUSDT"], ["BTCUSDT"]]
+        gaps_ms = [later.at_ms - earlier.at_ms for earlier, later in pairwise(facts)]
+        assert all(gap_ms + 60_000 < FRESH_MS for gap_ms in gaps_ms)
 
 
 def test_rules_are_good_for_a_day_and_intervals_for_an_hour() -> None:
