@@ -1,20 +1,23 @@
 """What to do about wallets that are at warning or worse in a state that was only imagined."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.text import Text
 
+from monitor.cli.common import counted
 from monitor.cli.operations import Stage
 from monitor.cli.remedy_steps import as_json
 from monitor.cli.tables import level_text, wallet_name
 from monitor.core.advice import prescribe
 from monitor.core.ladder import Grid, Rung
-from monitor.core.model import Level
+from monitor.core.model import Level, SubjectKey
 from monitor.core.notices import Facts, Prescription
 from monitor.core.report import number, worst_row
 from monitor.notify.remedies import remedy_lines
+
+MOST = 20  # wallets that people are told of
 
 
 class Advice(NamedTuple):
@@ -43,8 +46,17 @@ def told(advice: Advice) -> dict[str, Any]:
     return advice._asdict() | {"prescription": as_json(advice.prescription)}
 
 
-def print_advice(out: Console, advice: Advice, grid: Grid, rung: Rung) -> None:
-    """Print it in the words of alerts."""
+def print_advice(out: Console, advice: Sequence[Advice], grid: Grid, rung: Rung) -> None:
+    """Print it in the words of alerts, the wallets with the least room first."""
+    at = grid.book.wallet_index
+    nearest = sorted(advice, key=lambda one: rung.readings.room[at[SubjectKey(one.account, one.wallet)]])
+    for one in nearest[:MOST]:
+        _print_one(out, one, grid, rung)
+    if (more := len(nearest) - MOST) > 0:
+        out.print(f"\n{counted(more, 'more wallet')} at warning or worse; --json has what to do about each.")
+
+
+def _print_one(out: Console, advice: Advice, grid: Grid, rung: Rung) -> None:
     out.print()
     name = f"{advice.account} {wallet_name(advice.wallet)}"
     if advice.liquidated:
@@ -57,7 +69,7 @@ def print_advice(out: Console, advice: Advice, grid: Grid, rung: Rung) -> None:
 
 def _facts(advice: Advice, grid: Grid, rung: Rung) -> Facts:
     book, readings = grid.book, rung.readings
-    wallet = next(i for i, info in enumerate(book.wallets) if info.key == (advice.account, advice.wallet))
+    wallet = book.wallet_index[SubjectKey(advice.account, advice.wallet)]
     row = worst_row(book, readings, wallet)
     return Facts(
         account=advice.account,

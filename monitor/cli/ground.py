@@ -31,20 +31,9 @@ class Ground(NamedTuple):
     surroundings: "Surroundings"
     measured: "Measured"
     moves: "ChangedMoves | None"  # None where nobody knows how prices move
+    known_moves: "KnownMoves | None"  # of each name alone, for advice
     unknown: str  # what is not shown and why; empty if nothing
     shipped: tuple[str, ...]  # symbols whose tiers came with the program
-
-    @property
-    def known_moves(self) -> "KnownMoves | None":
-        """How prices move, for advice; of what they did together nothing is known here."""
-        import numpy as np
-
-        from monitor.core.scene import KnownMoves
-
-        typical = self.measured.typical
-        if not typical:
-            return None
-        return KnownMoves(tuple(typical), np.zeros((0, len(typical))), np.array(list(typical.values())))
 
     def grid(self, accounts: "Sequence[AccountSnapshot]", marks: "Mapping[str, float]") -> "Grid":
         """Return these accounts at these marks, judged by the same rules."""
@@ -65,6 +54,7 @@ def find_ground(settings: "Settings", mark: Sequence[str], account: str = "") ->
     Raises:
         ConfigError: a symbol held has no mark, a mark is of nothing held, or there is no such account.
     """
+    from monitor.cli.cases import known_moves
     from monitor.core.ladder import priced
 
     given = parse_marks(mark)
@@ -89,7 +79,7 @@ def find_ground(settings: "Settings", mark: Sequence[str], account: str = "") ->
     tables = {table.symbol: table for table in settings.tables}
     return Ground(
         accounts, held.tables, marks, settings.engine, held.corrections, held.surroundings, measured,
-        _moves(held, chosen, marks, measured), held.unknown,
+        _moves(held, chosen, marks, measured), known_moves(held.status), held.unknown,
         tuple(sorted(name for name in symbols if name in tables and tables[name].origin == "shipped")),
     )  # fmt: skip
 

@@ -200,5 +200,4 @@ def _print(result: Simulation, advice: "tuple[Advice, ...]", grid: "Grid", rung:
     out.print(wallet_changes(result.before, result.after))
     out.print()
     out.print(position_changes(result.before, result.after))
-    for one in advice:
-        print_advice(out, one, grid, rung)
+    print_advice(out, advice, grid, rung)

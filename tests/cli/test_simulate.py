@@ -422,6 +422,20 @@ def test_what_a_shock_would_liquidate_is_told_what_it_takes_beforehand(tmp_path:
     assert f"To do: add {add:,.2f} USDT" in text
 
 
+def test_of_many_wallets_in_danger_the_nearest_are_told(tmp_path: Path) -> None:
+    """Twenty in words, and how many more there are; all of them as JSON."""
+    legs = [position(f"S{i}USDT", 10, 100, "isolated", f"margin = {100 + i / 10}") for i in range(23)]
+    tables = [f"[brackets.S{i}USDT]\nrows = [[0, 100000, 0.01, 0]]\n" for i in range(23)]
+    text = '[[accounts]]\nname = "many"\nbalances = { USDT = 1.0 }\n' + "".join(legs + tables)
+    marks = [word for i in range(23) for word in ("--mark", f"S{i}USDT=100")]
+    args = (*marks, "--shock", "all=-8.5%")
+    assert len(simulated(tmp_path, text, *args)["advice"]) == 23
+    shown = call("simulate", "--config", written(tmp_path, text), *args).stdout
+    told = re.findall(r"many isolated S(\d+)USDT LONG is then at", shown)
+    assert told == [str(i) for i in range(20)]
+    assert re.search(r"3 more wallets at warning or worse; --json has what to do about each.", shown)
+
+
 def test_people_see_before_and_after_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An arrow where something changed, one value where nothing did; at any width."""
     monkeypatch.setenv("COLUMNS", "240")
