@@ -134,6 +134,13 @@ def test_without_a_liquidation_price_every_stop_below_the_mark_counts() -> None:
     assert calm(stop(120.0, kind="LIMIT"), account=held).only().remedy == 90.0
 
 
+def test_where_the_margin_is_used_up_no_stop_is_proposed() -> None:
+    """It would come too late wherever it is; alerts say what to do."""
+    held = account(isolated(margin=10.0), usdt=1000.0)
+    found = calm(stop(120.0, kind="LIMIT"), account=held, marks={BTC: 90.0}).check().findings
+    assert [(one.code, one.remedy) for one in found] == [(FindingCode.NEAR, None), (FindingCode.NO_STOP, None)]
+
+
 def test_a_trailing_stop_that_has_begun_counts_wherever_it_stands() -> None:
     """The exchange moves it; that it is not known where is no reason to call it useless."""
     assert calm(stop(0.0, kind="TRAILING_STOP_MARKET")).codes() == []
