@@ -40,6 +40,7 @@ AHEAD_PREFIX: Final = "/ahead:"  # states that say what was told
 ABOUT: Final = "ahead"
 LEVEL: Final = Level.NOTICE
 REFRESH_S: Final = 60.0
+SOON_S: Final = 5.0  # after a look at which nothing could be judged, as at the start
 WITHIN_MS: Final = 3_600_000  # how long before its time funding is told at the earliest
 SHARE: Final = 0.01  # of the cushion: what a payment has to take to be worth a line
 FIRST_IN_QUEUE: Final = 4  # for auto-deleveraging
@@ -65,7 +66,7 @@ class Foretold:
         self._gone_s: dict[str, float] = {}  # since when what was told does not hold, by its state's subject
 
     def is_due(self, now: Now) -> bool:
-        """Return whether a minute has passed since the last look."""
+        """Return whether a minute has passed since the last look, or less since one that saw nothing."""
         return now.mono_s - self._made_s >= REFRESH_S
 
     def look(
@@ -88,7 +89,7 @@ class Foretold:
             silent: accounts of ours that have not said yet what they hold.
             deviations: of a changed book, as for ``queue_ahead``.
         """
-        self._made_s = now.mono_s
+        self._made_s = now.mono_s if known(standing).any() else now.mono_s - REFRESH_S + SOON_S
         cushion = standing.readings.cushion
         found = [
             *funding_ahead(standing, around.funding, lambda amount, level: _is_heavy(amount, cushion, level)),

@@ -386,6 +386,16 @@ def test_an_alert_says_what_is_ahead_of_its_wallet_and_of_no_other() -> None:
     assert lines[ETH] == ()
 
 
+def test_soon_after_the_start_an_alert_has_its_lines() -> None:
+    """The first looks see nothing: accounts, marks and rates have yet to come."""
+    desk = desk_of()
+    desk.beat(3)
+    learn_funding(desk, 0.004)
+    desk.stay(6, 0.9)
+    (notice, *_) = desk.room(0.499).notices
+    assert [cause.kind for cause in notice.facts.ahead] == [CauseKind.FUNDING]
+
+
 def test_figures_of_a_wallet_that_stood_elsewhere_are_left_out_of_an_alert() -> None:
     """A minute may have passed since they were made; the money is the same, what it does is not."""
     desk = desk_of()
