@@ -16,7 +16,7 @@ from monitor.storage.paths import CONTROL_SOCKET
 
 CHANNELS = (("phone", "warning"), ("log", "notice"))
 DWELL_S = 3.0
-PACE_MINUTE_S = 6.0
+PACE_MINUTE_S = 5.0
 TICK_S = 0.25
 REACTION_S = 2.5  # from a message until its reader has done what it says
 # Followed by key, as whoever has one does; what their owners do arrives by the private stream.
