@@ -8,7 +8,8 @@ import msgspec
 from monitor.core.model import Level, SubjectKey
 from monitor.core.notices import NoticeKind
 from monitor.core.settings import AlertRules
-from monitor.notify.numbers import grouped, money, percent, span
+from monitor.notify.numbers import money, percent, span
+from monitor.notify.remedies import quantity_words
 from monitor.storage.outbox import OutboxRow
 
 ADDED = "margin added"
@@ -54,10 +55,10 @@ class Deed(msgspec.Struct):
 
     @property
     def amounts(self) -> str:
-        """Return what was advised, such as ``412.50 USDT`` or ``SOLUSDT LONG by 64.3``."""
+        """Return what was advised, such as ``412.50 USDT`` or ``SOLUSDT LONG by 64.3 SOL``."""
         if self.what == ADDED:
             return ", ".join(money(one.value, one.of, commas=True) for one in self.advised)
-        return ", ".join(f"{one.of} by {grouped(one.value)}" for one in self.advised)
+        return ", ".join(f"{one.of} by {_counted(one)}" for one in self.advised)
 
 
 def said(deed: Deed) -> str:
@@ -111,6 +112,11 @@ class Followed(NamedTuple):
         wrong += [f"nothing was done as advised in account {name}" for name in missed]
         found = ((deed.who, _shortcoming(deed, self.rules)) for deed in self.deeds)
         return (*wrong, *(f"{who}: {reason}" for who, reason in found if reason))
+
+
+def _counted(amount: Amount) -> str:
+    symbol, _, _ = amount.of.partition(" ")
+    return quantity_words(amount.value, symbol, "")
 
 
 def _shortcoming(deed: Deed, rules: AlertRules) -> str:

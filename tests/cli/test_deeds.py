@@ -33,14 +33,14 @@ def followed(*deeds: Deed, without_advice: tuple[str, ...] = ()) -> Followed:
 def test_what_was_done_is_told_at_once_and_at_the_end() -> None:
     """The amount stands in both, with what became of it."""
     assert said(deed()) == "margin added: 1,412.50 USDT, as advised (isolated BTCUSDT LONG)"
-    assert said(CUT) == "reduced: SOLUSDT LONG by 64.3, ETHUSDT LONG by 0.5, as advised (cross)"
+    assert said(CUT) == "reduced: SOLUSDT LONG by 64.3 SOL, ETHUSDT LONG by 0.5 ETH, as advised (cross)"
     assert told(deed()) == (
         "advised to add 1,412.50 USDT to be below warning: done, cleared after 3.3 s; untouched it would have had "
         "8.1 % room then"
     )
     assert told(deed(cleared_s=None)) == "advised to add 1,412.50 USDT to be below warning: done, not cleared"
     assert told(CUT).startswith(
-        "advised to reduce SOLUSDT LONG by 64.3, ETHUSDT LONG by 0.5 to be below warning: "
+        "advised to reduce SOLUSDT LONG by 64.3 SOL, ETHUSDT LONG by 0.5 ETH to be below warning: "
     )
 
 

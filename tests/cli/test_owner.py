@@ -118,7 +118,7 @@ async def test_what_is_shared_is_reduced_position_by_position(place: Place) -> N
     await read(place, Effects(notices=(alert(SHARED, advice, symbol="SOLUSDT"),)), arrived(SHARED))
     assert place.shared.held("SOLUSDT", "LONG").amount == 0
     assert place.shared.held("ETHUSDT", "LONG").amount == D("3.75")
-    assert place.owner.deeds[0].amounts == "SOLUSDT LONG by 200, ETHUSDT LONG by 1.25"
+    assert place.owner.deeds[0].amounts == "SOLUSDT LONG by 200 SOL, ETHUSDT LONG by 1.25 ETH"
 
 
 async def test_nothing_is_done_before_the_message_arrived_and_was_read(place: Place) -> None:
