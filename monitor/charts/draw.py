@@ -1,8 +1,8 @@
 """Draws a chart for people who see it on a telephone: few words, large, and dark on light.
 
-Beside ``heatmap`` the only module that knows matplotlib; of the daemon, the process that draws is the only one that
-imports it. Everything is placed by pixels and drawn with few artists: axes as matplotlib makes them take most of the
-time of a picture, and an alert waits for it.
+Beside ``heatmap`` the only module that knows matplotlib; of the daemon, only the process that draws imports it.
+Everything is placed by pixels and drawn with few artists: axes as matplotlib makes them take most of the time of a
+picture, and an alert waits for it.
 """
 
 import io
