@@ -46,6 +46,7 @@ class Case(NamedTuple):
     moves_left: Mapping[SubjectKey, float] = {}
     orders_known: bool = True
     now_ms: int = 0
+    assumed: frozenset[str] = frozenset()
 
     def check(self) -> Checkup:
         book = compile_book((self.account,), self.tables)
@@ -60,7 +61,7 @@ class Case(NamedTuple):
         return check(
             Seen(
                 (self.account,), book, evaluate(book, marks), self.typical, self.moves_left, around, self.rules,
-                AdviceRules(), now_ms=self.now_ms,
+                AdviceRules(), assumed=self.assumed, now_ms=self.now_ms,
             )
         )  # fmt: skip
 

@@ -300,6 +300,12 @@ def test_what_is_not_known_is_a_gap_and_no_finding() -> None:
     assert shared.gaps == (Gap("main", GapKind.LEVERAGE, (BTC,), typed=True),)
 
 
+def test_an_entry_price_that_stands_in_for_a_mark_is_none() -> None:
+    """What was bought at 100 may be worth anything by now; where its stop stands is not known."""
+    blind = calm(stop(50.0), assumed=frozenset({BTC})).check()
+    assert (blind.findings, blind.gaps) == ((), (Gap("main", GapKind.MARKS, (BTC,), typed=True),))
+
+
 def test_orders_that_were_told_long_ago_are_not_known() -> None:
     """They are told every ten minutes; what was true half an hour ago says nothing about now."""
     assert calm(stop(50.0), now_ms=1_800_000).codes() == ["stop_beyond"]
