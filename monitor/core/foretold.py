@@ -143,7 +143,7 @@ class Foretold:
         self, held: set[str], standing: Standing, around: Surroundings, silent: Collection[str], now: Now
     ) -> None:
         """Forget what is over; what cannot be judged at the moment is not."""
-        told = {subject for subject in self._incidents.subjects() if subject.startswith(AHEAD_PREFIX)}
+        told = [subject for subject in self._incidents.subjects() if subject.startswith(AHEAD_PREFIX)]
         for subject in told:
             kind, key = _parsed(subject)
             state = self._incidents.get(subject)
