@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 
-NAMES = ("evaluate", "moves", "frames")
+NAMES = ("evaluate", "moves", "advice", "frames")
 
 
 def main() -> int:

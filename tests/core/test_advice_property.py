@@ -16,7 +16,7 @@ from monitor.core import whatif
 from monitor.core.advice import prescribe
 from monitor.core.compile import compile_book, correct, set_rates
 from monitor.core.layout import QUOTE_ASSETS
-from monitor.core.model import AccountSnapshot, Level, Lot, Position, SubjectKey
+from monitor.core.model import AccountSnapshot, Level, Lot, Position, Side, SubjectKey
 from monitor.core.moves import moves_left
 from monitor.core.notices import Cut, Prescription, Remedy
 from monitor.core.risk import evaluate
@@ -29,8 +29,8 @@ from tests.core.strategies import Seeded, build_table, usdt
 
 # Wallets of each kind; those that cost most are fewer.
 EACH = {
-    "isolated": 1000, "single": 900, "several": 600, "hedge": 650, "isolated coin": 800, "cross coin": 800,
-    "multi": 400,
+    "isolated": 950, "single": 900, "several": 500, "hedge": 600, "isolated coin": 850, "cross coin": 850,
+    "multi": 350,
 }  # fmt: skip
 # How often each must occur, as a share of the wallets: most are in danger at first.
 COMMON = {
@@ -48,16 +48,18 @@ RARE = {
     "multi": {"several cuts": 0.5, "pair": 0.3, **_STEPS},
 }
 LEVELS = len(Level) - 1
+OTHER = "AAAUSDT"
+OTHER_TABLE = build_table(OTHER, [(0.0, "0.01")])
+BESIDE = AccountSnapshot("another", {"USDT": 1e4}, (usdt(OTHER, Side.LONG, 1.0, 100.0),))
 
 
 def hits(case: Case, account: AccountSnapshot) -> np.ndarray:
     """Return the conditions of the wallet, shape (8,), in an account beside another; none where it is gone."""
     kept = tuple(p for p in account.positions if p.quantity > 0)
     account = msgspec.structs.replace(account, positions=kept)
-    beside = AccountSnapshot("another", {"USDT": 1e4}, (usdt("AAAUSDT", "LONG", 1.0, 100.0),))  # type: ignore[arg-type]
-    tables = {**case.tables, "AAAUSDT": build_table("AAAUSDT", [(0.0, "0.01")])}
-    book = compile_book([beside, account], tables)
-    marks = np.array([{**case.marks, "AAAUSDT": 101.0}[name] for name in book.watched])
+    tables = {**case.tables, OTHER: OTHER_TABLE}
+    book = compile_book([BESIDE, account], tables)
+    marks = np.array([{**case.marks, OTHER: 101.0}[name] for name in book.watched])
     set_rates(book, marks)
     correct(book, corrections(case, kept))
     readings = evaluate(book, marks)
@@ -154,14 +156,15 @@ def test_a_remedy_is_enough_and_one_step_less_is_not(kind: str) -> None:
     for _ in range(EACH[kind]):
         danger = draw_danger(source, kind)
         case = danger.case
-        entered = hits(case, case.account)[:LEVELS]
+        now = hits(case, case.account)
+        entered = now[:LEVELS]
         seen["in danger"] += bool(entered[Level.WARNING - 1 :].any())
         seen["calm"] += not entered.any()
         seen.update(danger.traits)
         plan = prescribe(case)
         assert plan is not None
         for remedy in plan.remedies:
-            if is_left(case, case.account, remedy.below):
+            if not now[LEVELS + remedy.below - 1 :].any():
                 assert (remedy.add, remedy.cuts) == (0.0, ())
                 continue
             check_add(case, plan, remedy, seen)
