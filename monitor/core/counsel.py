@@ -24,7 +24,7 @@ from monitor.core.wallet_moves import cushion_deltas, cushion_deviations
 
 # Prescriptions made in one step: an alert must not wait for amounts. Who goes without finds them with `explain`,
 # and in a reminder. See benchmarks/advice.py for what they cost.
-AT_ONCE = 4
+AT_ONCE = 3
 _POSITIONS = 10  # so many in one wallet cost as much again as one alone
 
 
