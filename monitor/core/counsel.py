@@ -9,13 +9,12 @@ from monitor.core.advice import prescribe
 from monitor.core.ahead import Standing
 from monitor.core.appearing import Appearing
 from monitor.core.book import Book, Floats
-from monitor.core.checkup import check
 from monitor.core.foretold import Foretold
 from monitor.core.incidents import Incidents
-from monitor.core.looked_at import seen_of
 from monitor.core.model import MarginMode, Now, SubjectKey
 from monitor.core.notices import Cause, Facts, Prescription
 from monitor.core.risk import Readings
+from monitor.core.rounds import Round
 from monitor.core.scene import Scene
 from monitor.core.spare import Spare, spare_of
 from monitor.core.surroundings import Fact, Surroundings
@@ -50,6 +49,7 @@ class Counsel:
         self._incidents = incidents
         self.surroundings = Surroundings()
         self._appearing = Appearing(incidents)
+        self._round: Round | None = None  # a checkup under way
         self._foretold = Foretold(incidents)
         self._allowance = Allowance()
 
@@ -99,14 +99,24 @@ class Counsel:
     def _look_at_habits(self, scene: Scene, now: Now) -> None:
         """Tell findings of the checkup that appear, where that is wanted."""
         settings = scene.settings
-        if settings.checkup.enabled and self._appearing.is_due(now):
-            self._appearing.look(
-                check(seen_of(scene, self.surroundings, now.wall_ms)),
-                now,
-                environment=settings.environment,
-                ours=settings.accounts,
-                silent=frozenset(settings.accounts) - scene.accounts.keys(),
-            )
+        if not settings.checkup.enabled:
+            self._round = None
+            return
+        if self._round is None:
+            if not self._appearing.is_due(now):
+                return
+            self._round = Round(scene)
+        found = self._round.go_on(scene, self.surroundings, now.wall_ms)
+        if found is None:
+            return
+        self._appearing.look(
+            found,
+            now,
+            environment=settings.environment,
+            ours=settings.accounts,
+            silent=frozenset(settings.accounts) - (self._round.looked_at & scene.accounts.keys()),
+        )
+        self._round = None
 
     def may_prescribe(self, positions: int) -> bool:
         """Return whether there is time for a prescription for a wallet of so many positions, and count it."""
