@@ -157,17 +157,24 @@ class AccountAround:
         regular = now_s >= self._orders.due_s
         hurried = bool(self._stirred) and now_s >= self._soon_s and now_s >= self._orders.not_before_s
         if symbols and (regular or hurried):
-            await self._ask_orders(sorted(symbols if regular else self._stirred), regular=regular)
+            # The oldest first: where there is weight for some only, it is not always the same that are asked for.
+            wanted = sorted(symbols if regular else self._stirred, key=lambda name: (self._told_ms(name), name))
+            await self._ask_orders(wanted, regular=regular)
         if symbols and self._clock.mono_s() >= self._adl.due_s:
             await self._ask_adl()
 
     async def _ask_orders(self, symbols: list[str], *, regular: bool) -> None:
         now_s = self._clock.mono_s()
+        other = {symbol: self._found[symbol] for symbol in self._stirred & self._found.keys()}
         if self._stirred:
             self._stirred = set()
             self._in_a_row += not regular
             self._hurried_s = now_s
         asked = await (self._fetch_each(symbols) if len(symbols) <= MOST_ALONE else self._fetch_all(symbols))
+        for symbol, before in other.items():
+            # Something happened to them since they were told, and nobody says what: they are not known.
+            if self._found.get(symbol) is before:
+                del self._found[symbol]
         self._post_orders()
         if asked.error is not None and not asked.answered:
             self._note_failure(self._orders, "orders", asked.error)
@@ -212,6 +219,9 @@ class AccountAround:
         conditional = tuple(row for row in found.conditional if row.symbol == symbol)
         self._found[symbol] = (at_ms, OpenOrders(plain, conditional))
         return False
+
+    def _told_ms(self, symbol: str) -> int:
+        return self._found[symbol][0] if symbol in self._found else 0
 
     def _post_orders(self) -> None:
         if self._held is None or not (self._found or OrdersKnown in self._posted):

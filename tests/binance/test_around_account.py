@@ -380,3 +380,56 @@ async def test_what_the_key_may_do_is_posted_once(bench: Bench, clock: ManualClo
     await clock.advance(30.0)
     assert bench.facts() == [KeyKnown("main", False, False), KeyKnown("main", True, False)]
     assert bench.part("key") == PartStats(30.0, "")
+
+
+async def test_where_there_is_weight_for_some_only_the_oldest_are_asked_for_first(
+    bench: Bench, clock: ManualClock
+) -> None:
+    """An account of which only a part can be asked for at a time is known whole in the end."""
+    names = ("ADAUSDT", "BTCUSDT", "ETHUSDT", "SOLUSDT")
+    ask, spent = bench.exchange.open_orders, [0]
+
+    async def scarce(symbol: str | None) -> OpenOrders:
+        if spent[0] >= 2:
+            raise AccountUnavailableError(NOT_SPARED, wait_s=5.0)
+        spent[0] += 1
+        return await ask(symbol)
+
+    bench.exchange.open_orders = scarce  # type: ignore[method-assign]
+    async with bench.running():
+        bench.around.described(holds(*map(leg, names)))
+        await clock.advance(2.0)
+        assert bench.exchange.orders() == ["ADAUSDT", "BTCUSDT"]
+        spent[0] = 0
+        await clock.advance(6.0)
+        assert bench.exchange.orders() == list(names)
+        assert bench.orders()[-1].symbols == names
+
+
+async def test_orders_that_changed_and_that_nobody_tells_are_not_known(bench: Bench, clock: ManualClock) -> None:
+    """A stop may have been placed or taken back: what was known before is neither; other symbols are as before."""
+    bench.exchange.stops = [stop(), stop("ETHUSDT", 2_500.0)]
+    async with bench.running():
+        bench.around.described(holds(leg("BTCUSDT"), leg("ETHUSDT")))
+        await clock.advance(10.0)
+        assert bench.orders()[-1].symbols == ("BTCUSDT", "ETHUSDT")
+        bench.exchange.errors["BTCUSDT"] = BUSY
+        bench.around.stir("BTCUSDT")
+        await clock.advance(10.0)
+        known = bench.orders()[-1]
+        assert known.symbols == ("ETHUSDT",)
+        assert [one.symbol for one in known.orders] == ["ETHUSDT"]
+        bench.exchange.errors.clear()
+        await clock.advance(60.0)
+        assert bench.orders()[-1].symbols == ("BTCUSDT", "ETHUSDT")
+
+
+async def test_a_failure_takes_nothing_back_where_nothing_happened(bench: Bench, clock: ManualClock) -> None:
+    """What was told a minute ago and nothing has touched since is still the best that is known."""
+    bench.exchange.stops = [stop()]
+    async with bench.running():
+        bench.around.described(holds(leg("BTCUSDT")))
+        await clock.advance(10.0)
+        bench.exchange.errors["BTCUSDT"] = BUSY
+        await clock.advance(300.0)
+        assert bench.orders()[-1].symbols == ("BTCUSDT",)
