@@ -199,13 +199,17 @@ class HistoryStore(Protocol):
 
 
 class Message(NamedTuple):
-    """A rendered notice. ``format`` is ``text``, ``html`` or ``markdown``; ``body`` is escaped for it."""
+    """A rendered notice. ``format`` is ``text``, ``html`` or ``markdown``; ``body`` is escaped for it.
+
+    ``caption`` is a shorter body, for a service that takes little text beside a picture; empty: there is none.
+    """
 
     title: str
     body: str
     format: str
     level: Level
     chart: bytes | None = None  # a PNG picture
+    caption: str = ""
 
 
 class Channel(Protocol):

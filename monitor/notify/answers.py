@@ -16,10 +16,15 @@ _OVER = (
 )  # fmt: skip
 
 
-def answer_lines(notice: Notice) -> Iterator[Line]:
-    """Yield how to stop the reminders of an alert, or which alert is closed; nothing for what has no number."""
+def answer_lines(notice: Notice, *, brief: bool = False) -> Iterator[Line]:
+    """Yield how to stop the reminders of an alert, or which alert is closed; nothing for what has no number.
+
+    ``brief``: the commands without a word about them.
+    """
     number = notice.number
-    if is_answerable(notice):
+    if brief and is_answerable(notice):
+        yield Line(f"Alert {number}", f"position-monitor ack {number}, or snooze {number} 30m")
+    elif is_answerable(notice):
         yield Line(
             f"Alert {number}",
             f"position-monitor ack {number} stops reminders until it worsens,"

@@ -304,7 +304,9 @@ def _deliver(service: apprise.Apprise, message: Message) -> Outcome:
         return _in_some_form(service, without)
     plugin = service[0]
     caption_chars = getattr(plugin, "telegram_caption_maxlen", None)
-    if caption_chars is not None and len(message.title) + len(message.body) + _JOIN_CHARS > caption_chars:
+    if caption_chars is not None and not _fits(message, caption_chars) and message.caption:
+        message = message._replace(body=message.caption)
+    if caption_chars is not None and not _fits(message, caption_chars):
         # As two messages, and the text first: the picture alone would be all that a lock screen shows.
         outcome = _in_some_form(service, without)
         if outcome.accepted:
@@ -315,6 +317,10 @@ def _deliver(service: apprise.Apprise, message: Message) -> Outcome:
     if together.accepted or together.retry_after_s > 0 or together.unheard or together.reason == "timeout":
         return together
     return _in_some_form(service, without)._replace(picture=together.reason)
+
+
+def _fits(message: Message, most: int) -> bool:
+    return len(message.title) + len(message.body) + _JOIN_CHARS <= most
 
 
 def _in_some_form(service: apprise.Apprise, message: Message) -> Outcome:

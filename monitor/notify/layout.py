@@ -1,12 +1,15 @@
 """Labelled lines as text, HTML or Markdown, within the length that services take. Pure."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from monitor.notify.words import Line
 
 MAX_CHARS = 4096  # Telegram's limit, title included; the smallest of the services that matter
+CAPTION_CHARS = 1024  # what Telegram takes beside a picture, title included
 _JOIN_CHARS = 32  # what a service may add to join title and body
+# Beside a picture, which shows how it came to this, an alert can do without them; the first is missed least.
+_LEAST_TELLING = ("Tick", "Wallet", "Account", "Brackets", "Reducing")  # the title names the account, too
 
 
 class Form(NamedTuple):
@@ -56,6 +59,22 @@ def fitted(lines: Iterable[Line], form: Form, room: int) -> str:
             break
         taken.append(text)
     return form.end.join(taken)
+
+
+def captioned(lines: Sequence[Line], form: Form, title: str) -> str:
+    """Return lines as a caption: without the least telling, as many as have to go; empty where that is not enough.
+
+    Args:
+        lines: all that there is to say.
+        form: how they are written.
+        title: what stands before them.
+    """
+    room = CAPTION_CHARS - _JOIN_CHARS - units(form.escape(title))
+    for count in range(len(_LEAST_TELLING) + 1):
+        kept = [form.written(line) for line in lines if line.label not in _LEAST_TELLING[:count]]
+        if sum(map(form.cost, kept)) <= room:
+            return form.end.join(kept)
+    return ""
 
 
 def _escape_html(text: str) -> str:

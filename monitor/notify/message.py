@@ -13,7 +13,7 @@ from monitor.notify.answers import answer_lines
 from monitor.notify.bodies import lines_of
 from monitor.notify.group import Newest, group_body, group_title, worst_first
 from monitor.notify.late import group_late_lines, is_late, late_lines, late_words, with_present_amounts
-from monitor.notify.layout import MAX_CHARS, escape, fitted, form_of, room_beside
+from monitor.notify.layout import MAX_CHARS, captioned, escape, fitted, form_of, room_beside
 from monitor.notify.levels import message_level, notify_type
 from monitor.notify.titles import headline, title
 from monitor.notify.words import DETAIL_CHARS, Line, clean, is_drill
@@ -45,7 +45,7 @@ def bare(notice: Notice) -> Message:
 def render(
     notice: Notice, *, fmt: str, now_ms: int, unrecorded: bool = False, tz: tzinfo = UTC, now: Facts | None = None
 ) -> Message:
-    """Return a notice as a message of at most 4096 UTF-16 units and 20 lines.
+    """Return a notice as a message of at most 4096 UTF-16 units and 20 lines, and shorter for beside a picture.
 
     Args:
         notice: what was decided.
@@ -65,10 +65,12 @@ def render(
         *_via_lines([notice]),
         *lines_of(notice, tz),
         *_note_lines(notice),
-        *answer_lines(notice),
     ]
-    body = fitted(lines, form, room_beside(whole_title, form))
-    return Message(whole_title, body, form.name, message_level(notice))
+    body = fitted([*lines, *answer_lines(notice)], form, room_beside(whole_title, form))
+    short = [*lines, *answer_lines(notice, brief=True)]
+    return Message(
+        whole_title, body, form.name, message_level(notice), caption=captioned(short, form, whole_title)
+    )
 
 
 def render_group(

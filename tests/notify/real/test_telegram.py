@@ -128,6 +128,26 @@ async def test_a_long_message_goes_before_its_picture(
     assert len(bot_api.got) == 2
 
 
+async def test_a_long_message_with_a_shorter_form_is_one_with_its_picture(
+    sending: Sending, bot_api: BotApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The short form stands beside the picture; where that is refused, the whole text goes alone."""
+    channel = bot_api.channel(sending, monkeypatch)
+    whole = "<br>\n".join(["<b>Line:</b> of many"] * 60)
+    long = HTML._replace(body=whole, chart=PNG, caption="<b>To do:</b> add 5 USDT")
+    await channel.send(long)
+    assert bot_api.methods == ["sendPhoto"]
+    assert bot_api.texts[0].endswith("<b>To do:</b> add 5 USDT")
+    bot_api.got.clear()
+    bot_api.replies = [refusal(400, "Bad Request: IMAGE_PROCESS_FAILED")]
+    await channel.send(long)
+    assert bot_api.methods == ["sendPhoto", "sendMessage"]
+    assert bot_api.texts[1].count("of many") == 60
+    bot_api.got.clear()
+    await channel.send(long._replace(chart=None))
+    assert bot_api.texts[0].count("of many") == 60
+
+
 @pytest.mark.parametrize(
     "reply",
     [
