@@ -22,7 +22,7 @@ from monitor.core.settings import EngineSettings
 from monitor.core.steps import step_of
 from monitor.core.trial import Case
 from monitor.notify.numbers import percent
-from monitor.notify.remedies import base_of, bound_words, is_inverse, remedy_lines, source_words
+from monitor.notify.remedies import base_of, both_sides, bound_words, is_inverse, remedy_lines, source_words
 
 HEADING = "what to do"
 # Names of steps that have words and no figure.
@@ -229,7 +229,8 @@ def _cut_steps(cut: Cut, plan: Prescription, case: Case) -> Iterator[Step]:
     lot = case.lots.get(cut.symbol)
     step = "its step is not known and assumed" if lot is None else f"in steps of {_n(lot.step)}"
     least = f", at least {_n(lot.least)}" if lot is not None and lot.least > 0 else ""
-    words = f"{percent(cut.share)}{held}; {step}{least}"
+    turns = "; in turns with the other side, some of each at a time" if cut.symbol in both_sides(plan) else ""
+    words = f"{percent(cut.share)}{held}; {step}{least}{turns}"
     doing = "close" if cut.share >= 1 else "reduce"
     yield Step(f"  {doing} {cut.symbol} {cut.side}", words, cut.quantity, unit)
     asset = plan.asset if position is None else position.margin_asset

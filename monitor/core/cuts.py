@@ -7,6 +7,7 @@ import msgspec
 
 from monitor.core.model import AccountSnapshot, Level, Position, Side
 from monitor.core.notices import After, Cut
+from monitor.core.pairs import Pair, Together, alone, larger_first, pair_of, together
 from monitor.core.steps import Cuts, cuts_of
 from monitor.core.trial import (
     Case,
@@ -26,6 +27,7 @@ from monitor.core.whatif import Closed, close, value_of
 
 _PROBE = 0.01  # of the wallet's notional, taken off each position to see what it does
 _LOOKS = 16  # along a position that it may harm to close, before what lies between two of them is looked at
+_Found = tuple[tuple[tuple[Position, float], ...], After]  # what to reduce by how much, and the wallet then
 _FEW = 4  # positions that are put in order anew after each that is closed
 
 
@@ -46,26 +48,26 @@ class Cutting:
         """Return the cuts after which a level is left, and the wallet then: empty where nothing is left in it.
 
         Each cut but the last closes its position, and with one step less of the last one the level is not left.
-        Positions are taken in the order of what the same notional off each does; what would do harm if it were
-        closed whole is kept for the last.
+        Where the last two are of one symbol they belong together: both sides of it are reduced in turns, and a
+        step less is one of each. Positions are taken in the order of what the same notional off each does; what
+        would do harm if it were closed whole is kept for the last, and of a symbol that is held in both
+        directions the larger side comes first (``monitor.core.pairs``).
         """
         cuts: list[Cut] = []
         stage = self._beginning
         ranked = stage.ranked(below)
-        skipped = ranked[: stage.certain(ranked, below)]
+        closing = tuple(ranked[: stage.certain(ranked, below)])
         while True:
-            if skipped:
-                closing = skipped
-            else:
-                position, found = stage.best(ranked, below)
-                if found is not None:
-                    quantity, after = found
-                    return (*cuts, stage.cut(stage.account, position, quantity)), after
-                closing = [position]
+            found = None
+            if not closing:
+                closing, found = stage.best(ranked, below)
+            parts = [(p, p.quantity) for p in closing] if found is None else found[0]
             account = stage.account
-            for position in closing:
-                cuts.append(stage.cut(account, position, position.quantity))
-                account = stage.without(account, position)
+            for position, quantity in parts:
+                cuts.append(stage.cut(account, position, quantity))
+                account = stage.shortened(account, position, quantity)
+            if found is not None:
+                return tuple(cuts), found[1]
             held = positions_in(account, self._case.wallet)
             if not held:
                 return tuple(cuts), After()
@@ -78,7 +80,7 @@ class Cutting:
             ranked = [p for p in ranked if (p.symbol, p.side) not in gone]
             if len(held) <= _FEW:
                 ranked = stage.ranked(below)
-            skipped = []
+            closing = ()
 
 
 class _Stage:
@@ -92,6 +94,7 @@ class _Stage:
         self._looked = looked
         self._probed: list[Looked] = []
         self._explored: dict[tuple[str, Side], tuple[Cuts, Explored]] = {}
+        self._together: dict[str, tuple[Together, Explored]] = {}
 
     def ranked(self, below: Level) -> list[Position]:
         """Return the positions by what the same notional off each does, the best first.
@@ -118,7 +121,7 @@ class _Stage:
             then = _score(looked, below)
             notional = worth[i] * shares[i]
             gains.append(((then[0] - way) / notional, (then[1] - cushion) / notional))
-        return [held[i] for i in sorted(range(len(held)), key=gains.__getitem__, reverse=True)]
+        return larger_first([held[i] for i in sorted(range(len(held)), key=gains.__getitem__, reverse=True)])
 
     def certain(self, ranked: Sequence[Position], below: Level) -> int:
         """Return how many of these, in order, have to be closed whole in any case; 0 where that has to be seen.
@@ -127,34 +130,47 @@ class _Stage:
         """
         if len(ranked) <= _FEW or any(one.symbol is not None for one in self._case.settings.overrides):
             return 0
+        groups: list[tuple[Position, ...]] = []
+        for position in ranked:
+            if not groups or position not in groups[-1]:
+                groups.append(_closed_with(position, pair_of(position, self.held)))
         parts = [self._trial.part]
-        for position in ranked:
-            parts.append(self._close(parts[-1], position, position.quantity).account)
+        for group in groups:
+            parts.append(self._shortened([(p, p.quantity) for p in group])(parts[-1]))
         explored = Explored(self._trial, lambda count: lambda _part: parts[count])
-        closed = explored.first(leaving(below), (0, len(ranked)), [(len(ranked) + 1) // 2])
-        return 0 if closed is None else closed - 1
+        closed = explored.first(leaving(below), (0, len(groups)), [(len(groups) + 1) // 2])
+        return 0 if closed is None else sum(map(len, groups[: closed - 1]))
 
-    def best(self, ranked: Sequence[Position], below: Level) -> tuple[Position, tuple[float, After] | None]:
-        """Return the position to reduce next, and the part of it that is enough; None: it has to be closed."""
+    def best(self, ranked: Sequence[Position], below: Level) -> tuple[tuple[Position, ...], _Found | None]:
+        """Return what to reduce next, and by how much to leave the level; None: it has to be closed.
+
+        That is one position, or both sides of a symbol.
+        """
         if len(ranked) == 1:
-            return ranked[0], self._first_part(ranked[0], below, self._trial.copies)
+            return (ranked[0],), self._first_part(ranked[0], below, self._trial.copies)
         for position in ranked:
-            looked = self._trial.look([self._shorter(position, position.quantity)])
+            pair = pair_of(position, self.held)
+            if pair is not None and position is pair.smaller:
+                continue
+            closing = _closed_with(position, pair)
+            looked = self._trial.look([self._shortened([(p, p.quantity) for p in closing])])
             enough = left(looked, below)
             helps = enough or _score(looked, below) > _score(self._looked, below)
             found = None
-            if enough or not helps or self._is_hedged(position):
-                found = self._first_part(position, below, self._trial.copies if enough else _LOOKS)
+            if enough or not helps or pair is not None:
+                count = self._trial.copies if enough else _LOOKS
+                found = self._first_part(position, below, count, pair)
+                if found is None and pair is not None and pair.turns:
+                    found = self._first_together(pair, below, count)
             if found is not None or helps:
-                return position, found
-        return ranked[0], None
+                return closing, found
+        return _closed_with(ranked[0], pair_of(ranked[0], self.held)), None
 
-    def _is_hedged(self, position: Position) -> bool:
-        """Return whether the wallet holds the other side as well: a part may do what the whole undoes."""
-        return any(p.symbol == position.symbol and p.side is not position.side for p in self.held)
+    def _first_part(self, position: Position, below: Level, count: int, pair: Pair | None = None) -> _Found | None:
+        """Return the first part of a position whose end leaves the level, and the wallet then; None: none does.
 
-    def _first_part(self, position: Position, below: Level, count: int) -> tuple[float, After] | None:
-        """Return the first part of a position whose end leaves the level, and the wallet then; None: none does."""
+        Of the larger side of a pair, only parts that leave no larger net are looked at.
+        """
         leg = (position.symbol, position.side)
         if leg not in self._explored:
             cuts = cuts_of(position, self._case.lots.get(position.symbol))
@@ -162,10 +178,34 @@ class _Stage:
                 cuts, Explored(self._trial, lambda steps: self._shorter(position, cuts.quantity(steps)))
             )  # fmt: skip
         cuts, explored = self._explored[leg]
-        low, high = cuts.least - 1, cuts.most
+        steps = self._first(
+            explored, below, (cuts.least - 1, cuts.most if pair is None else alone(pair, cuts)), count
+        )
+        return None if steps is None else (((position, cuts.quantity(steps)),), explored.after(steps))
+
+    def _first_together(self, pair: Pair, below: Level, count: int) -> _Found | None:
+        """Return the first part of both sides of a pair whose end leaves the level; None: none does."""
+        symbol = pair.larger.symbol
+        if symbol not in self._together:
+            both = together(pair, self._case.lots.get(symbol))
+            self._together[symbol] = (
+                both,
+                Explored(
+                    self._trial,
+                    lambda steps: self._shortened(list(zip(pair, both.quantities(steps), strict=True))),
+                ),
+            )
+        both, explored = self._together[symbol]
+        steps = self._first(explored, below, both.span, count)
+        if steps is None:
+            return None
+        return tuple(zip(pair, both.quantities(steps), strict=True)), explored.after(steps)
+
+    @staticmethod
+    def _first(explored: Explored, below: Level, span: tuple[int, int], count: int) -> int | None:
+        low, high = span
         looks = [low + (high - low) * (i + 1) // count for i in range(count)]
-        steps = explored.first(leaving(below), (low, high), looks)
-        return None if steps is None else (cuts.quantity(steps), explored.after(steps))
+        return explored.first(leaving(below), span, looks)
 
     def cut(self, account: AccountSnapshot, position: Position, quantity: float) -> Cut:
         """Return a cut of an account as it is told."""
@@ -180,18 +220,32 @@ class _Stage:
             put_back=closed.put_back,
         )
 
-    def without(self, account: AccountSnapshot, position: Position) -> AccountSnapshot:
-        """Return an account once a position is closed and gone: the wallet's rules may have been made for it."""
-        after = self._close(account, position, position.quantity).account
-        others = tuple(p for p in after.positions if (p.symbol, p.side) != (position.symbol, position.side))
-        return msgspec.structs.replace(after, positions=others)
+    def shortened(self, account: AccountSnapshot, position: Position, quantity: float) -> AccountSnapshot:
+        """Return an account after a cut, without the position if it is closed: the rules may be made for it."""
+        after = self._close(account, position, quantity).account
+        return msgspec.structs.replace(after, positions=tuple(p for p in after.positions if p.quantity > 0))
 
     def _close(self, account: AccountSnapshot, position: Position, quantity: float) -> Closed:
         mark, rules = self._case.marks[position.symbol], self._case.settings.advice
         return close(account, position, quantity, mark, rules, put_back=True)
 
     def _shorter(self, position: Position, quantity: float) -> Change:
-        return lambda part: self._close(part, position, quantity).account
+        return self._shortened([(position, quantity)])
+
+    def _shortened(self, parts: Sequence[tuple[Position, float]]) -> Change:
+        """Return the change that takes these quantities off positions, one after the other."""
+
+        def change(part: AccountSnapshot) -> AccountSnapshot:
+            for position, quantity in parts:
+                part = self._close(part, position, quantity).account
+            return part
+
+        return change
+
+
+def _closed_with(position: Position, pair: Pair | None) -> tuple[Position, ...]:
+    """Return what is closed where a position is: both sides, where one alone would leave a larger net."""
+    return tuple(pair) if pair is not None and pair.turns else (position,)
 
 
 def _score(looked: Looked, below: Level) -> tuple[float, float]:

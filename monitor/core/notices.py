@@ -121,6 +121,7 @@ class Remedy(msgspec.Struct, frozen=True, omit_defaults=True):
     """What brings a wallet below a level, such that the level ends: add this, or make these cuts.
 
     Either alone is enough. The cuts are in order; each but the last closes its position.
+    Where two are of both sides of a symbol, they are made in turns, some of each at a time.
     """
 
     below: Level

@@ -143,6 +143,15 @@ def _why(plan: Prescription) -> str:
     return f" ({words})" if (words := bound_words(plan.limited_by)) else ""
 
 
+def both_sides(plan: Prescription) -> list[str]:
+    """Return the symbols that a remedy reduces on both sides: one alone would undo a hedge."""
+    found: dict[str, None] = {}
+    for remedy in plan.remedies:
+        symbols = [clean(cut.symbol) for cut in remedy.cuts]
+        found |= dict.fromkeys(symbol for symbol in symbols if symbols.count(symbol) > 1)
+    return list(found)
+
+
 def cost_words(plan: Prescription, cuts: Sequence[Cut]) -> str:
     """Return what cuts are assumed to cost; only at which rates, where that is in several assets."""
     rates = f"{percent(plan.taker_fee)} fee and {percent(plan.slippage)} slippage assumed"
@@ -215,10 +224,16 @@ def _cutting(cuts: Sequence[Cut], plan: Prescription, facts: Facts, style: _Styl
             name = _name(cut, facts, style)
             part = "" if style is _Style.TITLE else f" ({percent(cut.share)})"
             amount = quantity_words(cut.quantity, cut.symbol, asset)
-            words.append(f"reduce {name}{' ' if name else ''}by {amount}{part}")
+            turns = " in turns" if style is not _Style.TITLE and cut is cuts[-1] and _is_of_both(cuts) else ""
+            words.append(f"reduce {name}{' ' if name else ''}by {amount}{part}{turns}")
     if (back := sum(cut.put_back for cut in cuts)) > 0:
         words.append(f"put {'the freed ' if style is _Style.FULL else ''}{enough(back, asset)} back")
     return _listed(words)
+
+
+def _is_of_both(cuts: Sequence[Cut]) -> bool:
+    """Return whether the last two cuts are of both sides of a symbol."""
+    return len(cuts) > 1 and cuts[-1].symbol == cuts[-2].symbol
 
 
 def _closing(whole: Sequence[Cut], asset: str, facts: Facts, style: _Style) -> list[str]:
@@ -269,6 +284,8 @@ def _reducing(plan: Prescription, facts: Facts) -> str:
     parts = [_released(first, plan, facts)]
     if facts.positions > 1:
         parts.append(f"{_name(first.cuts[0], facts, _Style.FULL)} helps most for its size")
+    if names := both_sides(plan)[:_CUTS_NAMED]:
+        parts.append(f"take both sides of {_listed(names)} down in turns, some of each at a time")
     parts.append(cost_words(plan, first.cuts))
     if plan.assumed_step:
         parts.append("round up to what the exchange takes, its step is not known")

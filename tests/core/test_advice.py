@@ -260,6 +260,22 @@ def test_a_hedge_is_reduced_on_the_side_that_is_too_large() -> None:
     assert remedy.cuts[0].quantity < 3.0
 
 
+def test_a_hedge_is_not_opened_to_free_margin() -> None:
+    """1 long and 2 short, risen, the margin used up: closing the long first would leave a larger net."""
+    held = account(cross(entry=100.0), cross(side=Side.SHORT, quantity=2.0, entry=100.0), usdt=15.0)
+    for remedy in plan_for(held, "cross:USDT", mark=112.0).remedies:
+        assert (remedy.cuts[0].symbol, remedy.cuts[0].side) == (BTC, "SHORT")
+
+
+def test_sides_that_are_nearly_as_large_are_reduced_together() -> None:
+    """Of 2 and 1.9, no part of one side alone is enough that leaves no larger net: as much is taken off both."""
+    held = account(cross(quantity=1.9), cross(side=Side.SHORT, quantity=2.0), usdt=6.0)
+    first, second = plan_for(held, "cross:USDT", mark=112.0, lots={BTC: Lot(0.01)}).remedies[0].cuts
+    assert (first.side, second.side) == ("SHORT", "LONG")
+    assert 0.0 < second.quantity < 1.9
+    assert first.quantity - second.quantity == pytest.approx(0.1)
+
+
 def test_an_override_of_a_symbol_counts_only_while_it_is_held() -> None:
     """ETHUSDT never leaves notice by its own rules; closing it leaves the wallet to the common ones."""
     first, *rest = DEFAULT_LEVELS

@@ -5,7 +5,7 @@ as one book, evaluated, and held against the conditions.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 import msgspec
@@ -43,7 +43,7 @@ RARE = {
     "isolated coin": {"beside a cross wallet": 0.4},
     "single": {"several cuts": 0.1, **_STEPS},
     "several": {"several cuts": 0.5, "pair": 0.3, **_STEPS},
-    "hedge": {"several cuts": 0.5, "pair": 1.0, **_STEPS},
+    "hedge": {"several cuts": 0.5, "pair": 1.0, "both sides": 0.1, **_STEPS},
     "cross coin": {"pair": 0.1},
     "multi": {"several cuts": 0.5, "pair": 0.3, **_STEPS},
 }
@@ -136,16 +136,87 @@ def check_cuts(case: Case, remedy: Remedy, seen: Counter[str]) -> None:
     assert remedy.cuts
     whole = tuple((cut, cut.quantity) for cut in remedy.cuts)
     assert is_left(case, with_cuts(case, whole), remedy.below), "what is closed is enough"
-    assert all(cut.share == 1.0 for cut in remedy.cuts[:-1]), "each but the last closes its position"
     last = remedy.cuts[-1]
-    less = step_less(case, last, case.lots)
-    if less is None:
+    # Both sides of a symbol are reduced together: one step less is one of each.
+    ends = 2 if in_turns(case, remedy.cuts[-2:]) else 1
+    assert all(cut.share == 1.0 for cut in remedy.cuts[:-ends]), "each but the last closes its position"
+    less = [step_less(case, cut, case.lots) for cut in remedy.cuts[-ends:]]
+    if None in less or (ends > 1 and less[-1] == 0.0):
         seen["least"] += 1
         return
-    shorter = with_cuts(case, (*whole[:-1], (last, less)))
+    seen["both sides"] += ends > 1
+    lesser = tuple((cut, amount or 0.0) for cut, amount in zip(remedy.cuts[-ends:], less, strict=True))
+    shorter = with_cuts(case, (*whole[:-ends], *lesser))
     assert not is_left(case, shorter, remedy.below), "one step less is not"
     seen["closed whole" if last.share == 1.0 else "cut"] += 1
     seen["several cuts"] += len(remedy.cuts) > 1
+
+
+def in_turns(case: Case, cuts: tuple[Cut, ...]) -> bool:
+    """Return whether two cuts are of both sides of a symbol, of which one alone would leave a larger net."""
+    if len(cuts) != 2 or cuts[0].symbol != cuts[1].symbol:
+        return False
+    larger, smaller = (held(case, cut) for cut in cuts)
+    return smaller > larger - smaller
+
+
+def held(case: Case, cut: Cut) -> Decimal:
+    """Return how much of a cut's position there is."""
+    legs = case.account.positions
+    return next(Decimal(repr(p.quantity)) for p in legs if (p.symbol, p.side.value) == (cut.symbol, cut.side))
+
+
+def on_the_way(case: Case, cuts: tuple[Cut, ...]) -> Iterator[AccountSnapshot]:
+    """Yield accounts of somebody who follows cuts, some of each at a time."""
+    done: tuple[tuple[Cut, float], ...] = ()
+    at = 0
+    while at < len(cuts):
+        some = cuts[at : at + (2 if in_turns(case, cuts[at : at + 2]) else 1)]
+        net = float(held(case, some[0]) - held(case, some[1])) if len(some) > 1 else 0.0
+        for part in (0.0, 0.1, 0.3, 0.5, 0.7, 0.9):
+            first = net + (some[0].quantity - net) * part
+            yield with_cuts(case, (*done, (some[0], first), *((cut, cut.quantity * part) for cut in some[1:])))
+        done += tuple((cut, cut.quantity) for cut in some)
+        yield with_cuts(case, done)
+        at += len(some)
+
+
+def nets(account: AccountSnapshot) -> dict[str, float]:
+    """Return how much of each symbol is not hedged."""
+    found: dict[str, float] = {}
+    for p in account.positions:
+        found[p.symbol] = found.get(p.symbol, 0.0) + (p.quantity if p.side is Side.LONG else -p.quantity)
+    return {symbol: abs(net) for symbol, net in found.items()}
+
+
+def cushion(case: Case, account: AccountSnapshot) -> float:
+    """Return what the wallet has beyond what it must have."""
+    book = compile_book([account], case.tables)
+    marks = np.array([case.marks[name] for name in book.watched])
+    set_rates(book, marks)
+    wallet = book.wallet_index.get(SubjectKey(account.account, case.wallet))
+    return float("inf") if wallet is None else float(evaluate(book, marks).cushion[wallet])
+
+
+@pytest.mark.parametrize("kind", ["hedge", "several", "cross coin", "multi"])
+def test_somebody_who_stops_half_way_is_no_worse_off_than_before(kind: str) -> None:
+    """No symbol's net has grown, nor has the cushion shrunk: the sides of a hedge are not taken apart."""
+    source = Seeded(70 + KINDS.index(kind))
+    seen: Counter[str] = Counter()
+    for _ in range(60):
+        case = draw_danger(source, kind).case
+        case = case._replace(lots={name: Lot(lot.step) for name, lot in case.lots.items()})
+        plan = prescribe(case)
+        assert plan is not None
+        before, worth = nets(case.account), cushion(case, case.account)
+        for remedy in plan.remedies:
+            for account in on_the_way(case, remedy.cuts):
+                grown = {s: net - before[s] for s, net in nets(account).items() if net > before[s] * (1 + 1e-9)}
+                steps = {s: case.lots[s].step if s in case.lots else before[s] + 1.0 for s in grown}
+                assert all(more <= steps[s] * 1.001 for s, more in grown.items()), "rounding to a step at most"
+                assert cushion(case, account) >= worth - 1e-7 * max(1.0, abs(worth))
+                seen["looks"] += 1
+    assert seen["looks"] > 500
 
 
 @pytest.mark.parametrize("kind", KINDS)

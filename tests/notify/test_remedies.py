@@ -167,6 +167,17 @@ def test_what_several_assets_cost_is_no_sum() -> None:
     assert words == f"BTCUSDT LONG helps most for its size; {FEES}"
 
 
+def test_both_sides_of_a_symbol_are_taken_down_in_turns() -> None:
+    """One alone would leave the other without its hedge; the first sentence says it already."""
+    both = a_cut(0.22, 0.44), a_cut(0.2, 0.5, side="SHORT")
+    lines = told(cross(2, prescription=plan(warned(234.01, *both))))
+    assert lines["To do"] == (
+        "add 234.01 USDT, or reduce BTCUSDT LONG by 0.22 BTC (44 %) and reduce BTCUSDT SHORT by 0.2 BTC (50 %)"
+        " in turns, to get below warning"
+    )
+    assert "take both sides of BTCUSDT down in turns, some of each at a time" in lines["Reducing"]
+
+
 @pytest.mark.parametrize("below", list(Level)[1:])
 def test_each_target_has_its_words(below: Level) -> None:
     """What the amounts are for stands behind them, whichever level they end."""
