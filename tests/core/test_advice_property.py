@@ -5,7 +5,7 @@ as one book, evaluated, and held against the conditions.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -109,11 +109,15 @@ def with_cuts(case: Case, cuts: tuple[tuple[Cut, float], ...]) -> AccountSnapsho
     return account
 
 
-def step_less(case: Case, cut: Cut, lots: Mapping[str, Lot]) -> float | None:
-    """Return the next smaller quantity that could be closed: 0 for none of it; None below the least there is."""
-    position = next(p for p in case.account.positions if (p.symbol, p.side.value) == (cut.symbol, cut.side))
+def step_less(case: Case, cut: Cut, lots: Mapping[str, Lot], beside: Sequence[Cut] = ()) -> float | None:
+    """Return the next smaller quantity that could be closed: 0 for none of it; None below the least there is.
+
+    Of a step that is not known, and of cuts ``beside`` it in turns, the coarser one is assumed for both.
+    """
     lot = lots.get(cut.symbol)
-    step = assumed_step(position) if lot is None else Decimal(repr(lot.step))
+    sides = {cut.side, *(other.side for other in beside)}
+    legs = (p for p in case.account.positions if p.symbol == cut.symbol and p.side.value in sides)
+    step = max(map(assumed_step, legs)) if lot is None else Decimal(repr(lot.step))
     quantity = Decimal(repr(cut.quantity))
     less = (quantity / step).to_integral_value("ROUND_CEILING") * step - step
     if lot is not None and less < Decimal(repr(lot.least)):
@@ -140,7 +144,7 @@ def check_cuts(case: Case, remedy: Remedy, seen: Counter[str]) -> None:
     # Both sides of a symbol are reduced together: one step less is one of each.
     ends = 2 if in_turns(case, remedy.cuts[-2:]) else 1
     assert all(cut.share == 1.0 for cut in remedy.cuts[:-ends]), "each but the last closes its position"
-    less = [step_less(case, cut, case.lots) for cut in remedy.cuts[-ends:]]
+    less = [step_less(case, cut, case.lots, remedy.cuts[-ends:]) for cut in remedy.cuts[-ends:]]
     if None in less or (ends > 1 and less[-1] == 0.0):
         seen["least"] += 1
         return
