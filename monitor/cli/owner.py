@@ -59,7 +59,13 @@ class Owner:
         self._before: dict[str, Account] = {}  # by subject, the account as it was when its owner did something
         self._under_way: dict[str, Notice] = {}  # by subject, alerts that have not arrived yet
         self._arrived: asyncio.Queue[Notice] = asyncio.Queue()
+        self._acting = False
         self._open: dict[str, Deed] = {}  # by subject, deeds that have not ended the danger yet
+
+    def is_busy(self) -> bool:
+        """Return whether a danger is under way about which something has to be done, or has yet to end it."""
+        waiting = any(not deed.refused for deed in self._open.values())
+        return bool(self._under_way or self._acting or waiting or not self._arrived.empty())
 
     def followed(self, rules: AlertRules) -> Followed:
         """Return all that was done, to be judged by the rules of levels."""
@@ -85,8 +91,10 @@ class Owner:
         """Follow the advice of each message that arrives."""
         while True:
             notice = await self._arrived.get()
+            self._acting = True
             await self._clock.sleep(self._reaction_s)
             await self._follow(notice)
+            self._acting = False
 
     async def begin_anew(self) -> None:
         """Have every account as it was at first, with operations that any owner has; where it is calm."""

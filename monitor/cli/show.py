@@ -6,7 +6,7 @@ import datetime as dt
 import logging
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -38,7 +38,7 @@ from monitor.cli.wiring import build_daemon
 from monitor.config import Settings, load
 from monitor.core.incidents import Effects
 from monitor.core.model import Level
-from monitor.emulator.scenario import DURATION_S, demo_scenario
+from monitor.emulator.scenario import DURATION_S, HELD_UNTIL_S, demo_scenario
 from monitor.emulator.server import Emulator
 from monitor.emulator.settings import EmulatorSettings
 from monitor.errors import MonitorError
@@ -50,6 +50,7 @@ from monitor.storage.state import StateReader
 from monitor.system_clock import SystemClock
 
 _READY_WITHIN_S = 10.0
+_PATIENCE_S = 8.0  # how long prices and the end wait on a busy machine, which delivers late
 _LOOK_S = 0.02
 OWNER = "owner"
 
@@ -71,6 +72,7 @@ class Show:
         self._complete = False
         self._left = ""
         self._started_s = 0.0
+        self._held_since_s: float | None = None  # since when prices are where they may have to wait
         self.zone: dt.tzinfo | None = None
 
     @property
@@ -147,7 +149,7 @@ class Show:
         try:
             async with asyncio.TaskGroup() as group:
                 watching = group.create_task(daemon.run(), name="daemon")
-                script = group.create_task(self._script(emulator, daemon), name="script")
+                script = group.create_task(self._script(emulator, daemon, owner), name="script")
                 stopped = group.create_task(stop.wait(), name="stop")
                 drawing = group.create_task(self._draw(daemon, watcher, worst), name="draw")
                 owning = [group.create_task(owner.act(), name="owner")]
@@ -164,12 +166,31 @@ class Show:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.remove_signal_handler(number)
 
-    async def _script(self, emulator: Emulator, daemon: Daemon) -> None:
+    async def _script(self, emulator: Emulator, daemon: Daemon, owner: Owner) -> None:
         """Begin when the daemon listens and knows every account: the first seconds of the story are part of it."""
-        give_up_s = self._clock.mono_s() + _READY_WITHIN_S
-        while not _ready(emulator, daemon) and self._clock.mono_s() < give_up_s:
+        await self._until(lambda: _ready(emulator, daemon), _READY_WITHIN_S)
+        await emulator.run(lambda: self._held(emulator, owner))
+        await self._until(lambda: not any(one["pending"] for one in daemon.status().channels), _PATIENCE_S)
+
+    async def _until(self, condition: Callable[[], bool], most_s: float) -> None:
+        give_up_s = self._clock.mono_s() + most_s
+        while not condition() and self._clock.mono_s() < give_up_s:
             await self._clock.sleep(_LOOK_S)
-        await emulator.run()
+
+    def _held(self, emulator: Emulator, owner: Owner) -> bool:
+        """Return whether prices stay low for longer than was written: until owners are through, not for ever.
+
+        Else the market would do what advice had to do, where messages come late.
+        """
+        until_s = HELD_UNTIL_S * emulator.scenario.duration_s / DURATION_S
+        # A tick adds at most two: one of them falls into this.
+        left_s = until_s - emulator.elapsed_s % emulator.scenario.duration_s
+        if not 0.0 < left_s <= 3 * self._tick_s:
+            self._held_since_s = None
+            return False
+        now_s = self._clock.mono_s()
+        self._held_since_s = now_s if self._held_since_s is None else self._held_since_s
+        return owner.is_busy() and now_s - self._held_since_s < _PATIENCE_S
 
     async def _rounds(self, emulator: Emulator, owner: Owner) -> None:
         """Let each round begin as the first: what was done in it is undone where the next one begins."""

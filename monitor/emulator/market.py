@@ -153,6 +153,11 @@ class Market:
         self.event_ms = now_ms + skew_ms
         self._set_marks(self.elapsed_s)
 
+    def postpone(self, ms: int) -> None:
+        """Have the paths go on so much later: that time did not pass for them. At most what the next tick adds."""
+        if self.started_ms is not None:
+            self.started_ms += ms
+
     def set_price(self, symbol: str, price: Number) -> None:
         """Put a mark somewhere else, at once and until it is put elsewhere; streams tell it at the next tick."""
         path = PricePath(((0.0, exact(price)),))

@@ -128,10 +128,20 @@ class Emulator:
         self.market.tick(now_ms, self.faults.skew_ms)
         await self.streams.tick(now_ms)
 
-    async def run(self) -> None:
-        """Tick until the scenario ends, or for ever if the settings say so."""
-        due_ms = float(self._clock.wall_ms())
+    async def run(self, held: Callable[[], bool] | None = None) -> None:
+        """Tick until the scenario ends, or for ever if the settings say so.
+
+        Args:
+            held: asked before each tick; while it says so, paths stand still. Where it is given they wait for a
+                machine that is busy as well: from one tick to the next they never go on by more than two.
+        """
+        due_ms = stepped_ms = float(self._clock.wall_ms())
         while True:
+            if held is not None:
+                passed_ms = self._clock.wall_ms() - stepped_ms
+                late_ms = passed_ms - 2 * self.settings.tick_s * 1000
+                self.market.postpone(round(passed_ms if held() else max(0.0, late_ms)))
+                stepped_ms += passed_ms
             await self.step()
             if self.finished:
                 return

@@ -224,3 +224,31 @@ async def test_what_is_as_at_first_is_not_touched(place: Place) -> None:
         assert live.account.positions == place.first[name].positions
         assert not live.incomes
     assert not place.events
+
+
+async def test_an_owner_is_busy_from_the_decision_to_the_end_of_the_danger(place: Place) -> None:
+    """Also while the message is on its way, is read, and while the exchange has done it and no level fell yet."""
+    assert not place.owner.is_busy()
+    place.owner.hear(Effects(notices=(alert(ALONE, margin()),)))
+    assert place.owner.is_busy()
+    place.owner.hear(arrived(ALONE))
+    assert place.owner.is_busy()
+    async with asyncio.TaskGroup() as group:
+        acting = group.create_task(place.owner.act())
+        await place.clock.advance(1.0)
+        assert place.owner.is_busy()
+        assert not place.owner.deeds
+        await place.clock.advance(5.0)
+        assert place.owner.deeds
+        assert place.owner.is_busy()
+        over = Transition(ALONE, Level.NOTICE, Level.EMERGENCY, place.clock.wall_ms(), 1, Facts())
+        place.owner.hear(Effects(transitions=(over,)))
+        assert not place.owner.is_busy()
+        acting.cancel()
+
+
+async def test_an_owner_who_was_refused_waits_for_nothing(place: Place) -> None:
+    """What the exchange did not do will not end the danger."""
+    await read(place, Effects(notices=(alert(ALONE, margin(9e9)),)), arrived(ALONE))
+    assert place.owner.deeds[0].refused
+    assert not place.owner.is_busy()

@@ -2,6 +2,7 @@
 
 import asyncio
 from decimal import Decimal
+from itertools import pairwise
 
 import aiohttp
 import pytest
@@ -53,6 +54,49 @@ async def test_run_can_go_on_for_ever(clock: ManualClock) -> None:
         await clock.advance(25)
         assert (emulator.elapsed_s, emulator.marks["BTCUSDT"], emulator.finished) == (25.0, Decimal(60_500), False)
         task.cancel()
+
+
+async def test_paths_stand_still_while_they_are_held(clock: ManualClock) -> None:
+    """Ticks go on in wall time; then the paths go on from where they were."""
+    emulator = Emulator(clock, small_scenario(), EmulatorSettings(tick_s=0.5))
+    held = False
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(emulator.run(lambda: held))
+        await clock.advance(5)
+        assert (emulator.elapsed_s, emulator.marks["BTCUSDT"]) == (5.0, Decimal(60_500))
+        held = True
+        await clock.advance(20)
+        assert (emulator.elapsed_s, emulator.marks["BTCUSDT"]) == (5.0, Decimal(60_500))
+        assert emulator.market.event_ms == clock.wall_ms()
+        held = False
+        await clock.advance(5)
+        await settle()
+        assert task.done()
+    assert emulator.marks["BTCUSDT"] == Decimal(61_000)
+
+
+@pytest.mark.parametrize(("patient", "most_s"), [(True, 2.0), (False, 7.0)])
+async def test_paths_that_may_wait_skip_nothing_on_a_busy_machine(
+    clock: ManualClock,
+    monkeypatch: pytest.MonkeyPatch,
+    patient: bool,  # noqa: FBT001 - a case
+    most_s: float,
+) -> None:
+    """From one tick to the next they go on by at most two, however late it is; else the wall decides."""
+    emulator = Emulator(clock, small_scenario(), EmulatorSettings(tick_s=1.0))
+    seen: list[float] = []
+
+    async def slow(_now_ms: int) -> None:
+        seen.append(emulator.elapsed_s)
+        await clock.sleep(7.0)
+
+    monkeypatch.setattr(emulator.streams, "tick", slow)
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(emulator.run((lambda: False) if patient else None))
+        await clock.advance(100)
+        await settle()
+        assert task.done()
+    assert {later - sooner for sooner, later in pairwise(seen)} == {most_s}
 
 
 async def test_figures_at_the_newest_marks(clock: ManualClock) -> None:
