@@ -15,6 +15,7 @@ from monitor.core.ladder import Grid, Rung
 from monitor.core.model import Level, SubjectKey
 from monitor.core.notices import Facts, Prescription
 from monitor.core.report import number, worst_row
+from monitor.core.spare import sharers
 from monitor.notify.remedies import remedy_lines
 
 MOST = 20  # wallets that people are told of
@@ -36,7 +37,7 @@ def advice_for(stage: Stage, grid: Grid, rung: Rung) -> Iterator[Advice]:
         key = grid.book.wallets[wallet].key
         if level < Level.WARNING:
             continue
-        prescription = prescribe(stage.case(*key))
+        prescription = prescribe(stage.case(*key)._replace(sharers=sharers(grid.book, rung.levels, wallet)))
         if prescription is not None:
             yield Advice(*key, Level(level).label, bool(rung.liquidated[wallet]), prescription)
 

@@ -17,8 +17,9 @@ from monitor.core.model import Level, SubjectKey
 from monitor.core.notices import After, Cut, Facts, Prescription, Remedy
 from monitor.core.report import number, worst_row
 from monitor.core.risk import Readings
-from monitor.core.rules import Thresholds, compile_thresholds
+from monitor.core.rules import Thresholds, compile_thresholds, conditions, reached
 from monitor.core.settings import EngineSettings
+from monitor.core.spare import sharers
 from monitor.core.steps import step_of
 from monitor.core.trial import Case
 from monitor.notify.numbers import percent
@@ -71,6 +72,7 @@ class Remedies:
         self._book = book
         self._readings = readings
         self._limits = compile_thresholds(book, settings)
+        self._levels = reached(conditions(book, self._limits, readings, None))
         self._case_of = case_of
         self._advised: dict[int, Advised] = {}
 
@@ -104,7 +106,8 @@ class Remedies:
     def _of(self, row: int) -> Advised:
         wallet = int(self._book.row_wallet[row])
         if wallet not in self._advised:
-            plan = prescribe(self._case_of(self._book.wallets[wallet].key))
+            case = self._case_of(self._book.wallets[wallet].key)
+            plan = prescribe(case._replace(sharers=sharers(self._book, self._levels, wallet)))
             self._advised[wallet] = Advised(plan, row)
         return self._advised[wallet]
 

@@ -70,6 +70,7 @@ def prescribe(case: Case, spare: Spare | None = None) -> Prescription | None:
         slippage=case.settings.advice.slippage,
         spare=spare.most,
         limited_by=spare.limited_by,
+        sharers=case.sharers if isolated else 0,
         alone=_alone(case, trial, held[0], remedies[0]) if isolated else None,
         assumed_step=any(p.symbol not in case.lots for p in held),
     )

@@ -16,7 +16,7 @@ from monitor.core.notices import Cause, Facts, Prescription
 from monitor.core.risk import Readings
 from monitor.core.rounds import Round
 from monitor.core.scene import Scene
-from monitor.core.spare import Spare, spare_of
+from monitor.core.spare import Spare, sharers, spare_of
 from monitor.core.surroundings import Fact, Surroundings
 from monitor.core.trial import Case
 from monitor.core.wallet_moves import cushion_deltas, cushion_deviations
@@ -145,6 +145,7 @@ class Counsel:
             lots={**scene.settings.lots, **self.surroundings.lots},
             funds=self.surroundings.funds.get(key.account),
             moves=scene.moves,
+            sharers=sharers(book, scene.levels, wallet),
         )
         spare = None
         if book.wallets[wallet].mode is MarginMode.ISOLATED:

@@ -106,7 +106,7 @@ class After(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Cut(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A part of a position to close at market; amounts in the wallet's asset."""
+    """A part of a position to close at market; amounts in the position's margin asset."""
 
     symbol: str
     side: str
@@ -144,6 +144,7 @@ class Prescription(msgspec.Struct, frozen=True, omit_defaults=True):
     limited_by: str = ""  # which bound that is, a short constant
     alone: After | None = None  # of an isolated wallet: the first remedy's cut, with nothing put back
     assumed_step: bool = False  # the symbol's step is not known
+    sharers: int = 0  # other isolated wallets in danger that the same money could be moved to
 
 
 class CauseKind(StrEnum):
@@ -174,7 +175,7 @@ class Cause(msgspec.Struct, frozen=True, omit_defaults=True):
     hedge: bool = False  # the other side of the symbol is held as well
     before: After | None = None
     after: After | None = None
-    level: Level = Level.OK  # that the wallet would have
+    level: Level = Level.OK  # that the wallet would have, where that is higher than the one it has
 
 
 class FindingCode(StrEnum):

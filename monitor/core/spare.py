@@ -3,7 +3,11 @@
 import math
 from typing import NamedTuple
 
-from monitor.core.model import MULTI_WALLET, Level, Source
+import numpy as np
+
+from monitor.core.book import Book
+from monitor.core.model import MULTI_WALLET, Level, MarginMode, Source
+from monitor.core.rules import Levels
 from monitor.core.search import Look
 from monitor.core.steps import amount_of, step_of, steps_down
 from monitor.core.trial import Case, Change, Explored, Looked, Trial, as_it_is, copies_for, positions_in
@@ -59,6 +63,26 @@ def spare_of(case: Case, asset: str) -> Spare:
         if safe < steps:
             return Spare(amount_of(safe, step), WARNING)
     return Spare(amount_of(steps, step), limited_by)
+
+
+def sharers(book: Book, levels: Levels, wallet: int) -> int:
+    """Return how many other wallets in danger the money that could go into an isolated one could go to as well.
+
+    What can be spared is there once. Who follows the advice for each of them has to know.
+
+    Args:
+        book: with the wallet.
+        levels: of its wallets, shape (w,).
+        wallet: of the book; of a cross wallet there are none.
+    """
+    here = book.wallets[wallet]
+    if here.mode is not MarginMode.ISOLATED:
+        return 0
+    others = (book.wallets[i] for i in np.flatnonzero(levels >= Level.WARNING).tolist() if i != wallet)
+    return sum(
+        one.mode is MarginMode.ISOLATED and (one.key.account, one.asset) == (here.key.account, here.asset)
+        for one in others
+    )
 
 
 def _without_warning(case: Case, trial: Trial, asset: str, most: int) -> int:

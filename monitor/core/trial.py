@@ -45,6 +45,7 @@ class Case(NamedTuple):
     lots: Mapping[str, Lot] = {}  # by symbol
     funds: FundsKnown | None = None  # of the account
     moves: KnownMoves | None = None  # None: moves left take no part
+    sharers: int = 0  # see ``spare.sharers``
 
 
 class Looked(NamedTuple):

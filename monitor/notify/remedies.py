@@ -128,10 +128,20 @@ def source_words(plan: Prescription, remedy: Remedy) -> str:
         return "what lies elsewhere in the account does not help until it is moved here"
     there = at_most(plan.spare, clean(plan.asset))
     if remedy.lacking <= 0:
-        return f"the account has it: up to {there} can be moved here"
+        return f"the account has it: up to {there} can be moved here{_shared(plan)}"
     outside = f"{enough(remedy.lacking, clean(plan.asset))} has to come from outside"
     why = _why(plan)
-    return f"{there if plan.spare > 0 else 'nothing'} in the account can be moved here{why}, {outside}"
+    return (
+        f"{there if plan.spare > 0 else 'nothing'} in the account can be moved here{_shared(plan)}{why}, {outside}"
+    )
+
+
+def _shared(plan: Prescription) -> str:
+    """Return that the money is there once, where others need it as well."""
+    if plan.sharers <= 0 or not plan.spare:
+        return ""
+    others = "the other wallet" if plan.sharers == 1 else f"each of {plan.sharers} other wallets"
+    return f" or to {others} in danger, but only once"
 
 
 def bound_words(limited_by: str) -> str:

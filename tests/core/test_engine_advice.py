@@ -16,6 +16,7 @@ from monitor.core.trial import Case
 from tests.core.builders import (
     BRISK,
     BTC,
+    ETH,
     PHONE,
     SUBJECT,
     Desk,
@@ -174,6 +175,20 @@ def test_what_can_be_spared_is_what_is_there_now() -> None:
 
 
 # Many at once
+
+
+def test_wallets_that_could_take_the_same_money_say_so() -> None:
+    """What the account can spare is there once: one of two in danger knows of the other."""
+    desk = Desk()
+    desk.step(Learnt(LOTS))
+    desk.hold(isolated(), isolated(ETH), usdt=2.0)
+    desk.step(Ticks((desk.range(BTC, mark_at(0.9)), desk.range(ETH, mark_at(0.9)))))
+    desk.step(Ticks((desk.range(BTC, mark_at(0.15)),)))
+    alone = plan_of(last(desk))
+    assert (alone.spare, alone.sharers) == (2.0, 0)
+    desk.step(Ticks((desk.range(ETH, mark_at(0.15)),)))
+    second = plan_of(last(desk))
+    assert (second.spare, second.sharers) == (2.0, 1)
 
 
 def crowd(count: int, *, deliver: bool = True) -> Desk:

@@ -7,7 +7,6 @@ from monitor.core.notices import After, Cut, Facts, Prescription, Remedy
 from tests.notify.fakes import some_facts
 
 BTC, ETH, SOL = "BTCUSDT", "ETHUSDT", "SOLUSDT"
-FEES = {"taker_fee": 0.0005, "slippage": 0.0005}
 
 
 def a_cut(
@@ -22,8 +21,8 @@ def plan(
     limited_by: str = "", alone: After | None = None, assumed_step: bool = False,
 ) -> Prescription:  # fmt: skip
     return Prescription(
-        asset, isolated, (first, *others), **FEES, spare=spare, limited_by=limited_by, alone=alone,
-        assumed_step=assumed_step,
+        asset, isolated, (first, *others), taker_fee=0.0005, slippage=0.0005, spare=spare, limited_by=limited_by,
+        alone=alone, assumed_step=assumed_step,
     )  # fmt: skip
 
 

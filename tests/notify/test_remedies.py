@@ -178,6 +178,20 @@ def test_both_sides_of_a_symbol_are_taken_down_in_turns() -> None:
     assert "take both sides of BTCUSDT down in turns, some of each at a time" in lines["Reducing"]
 
 
+@pytest.mark.parametrize(
+    ("sharers", "words"),
+    [
+        (0, "up to 950.00 USDT can be moved here (more"),
+        (1, "up to 950.00 USDT can be moved here or to the other wallet in danger, but only once"),
+        (3, "up to 950.00 USDT can be moved here or to each of 3 other wallets in danger, but only once"),
+    ],
+)
+def test_money_that_others_need_as_well_is_there_once(sharers: int, words: str) -> None:
+    shared = msgspec.structs.replace(prescribed.ISOLATED, sharers=sharers)
+    facts = msgspec.structs.replace(prescribed.WARNED, prescription=shared)
+    assert words in told(facts)["Adding"]
+
+
 @pytest.mark.parametrize("below", list(Level)[1:])
 def test_each_target_has_its_words(below: Level) -> None:
     """What the amounts are for stands behind them, whichever level they end."""
