@@ -3,7 +3,8 @@
 The engine asks; what is around positions is kept here, and what was said of it once.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 from monitor.core.advice import prescribe
 from monitor.core.ahead import Standing
@@ -21,10 +22,13 @@ from monitor.core.surroundings import Fact, Surroundings
 from monitor.core.trial import Case
 from monitor.core.wallet_moves import cushion_deltas, cushion_deviations
 
-# Prescriptions made in one step: an alert must not wait for amounts. Who goes without finds them with `explain`,
-# and in a reminder. See benchmarks/advice.py for what they cost.
+# Prescriptions made in one step: an alert must not wait for amounts. A message that was decided without them asks
+# when it is written; who goes without then as well finds them with `explain`, and in a reminder. See
+# benchmarks/advice.py for what they cost.
 AT_ONCE = 3
-_POSITIONS = 10  # so many in one wallet cost as much again as one alone
+CROWD = 50  # wallets that rise together: their commit takes as long as an alert may, without any amounts
+_CROSS = 3  # a wallet of so many positions costs twice as much as one alone, or somewhat more
+_POSITIONS = 12  # beyond these, so many cost as much again as one alone
 
 
 class Allowance:
@@ -38,7 +42,8 @@ class Allowance:
         """Return whether one more may be made, for a wallet of so many positions, and count it."""
         if self._left <= 0.0:
             return False
-        self._left -= 1.0 + (positions - 1) / _POSITIONS
+        several, more = min(positions, _CROSS), max(0, positions - _CROSS)
+        self._left -= (1 + several) / 2 + more / _POSITIONS
         return True
 
 
@@ -51,7 +56,7 @@ class Counsel:
         self._appearing = Appearing(incidents)
         self._round: Round | None = None  # a checkup under way
         self._foretold = Foretold(incidents)
-        self._allowance = Allowance()
+        self._allowance, self._aside = Allowance(), Allowance()
 
     def learn(self, fact: Fact) -> None:
         """Take what became known."""
@@ -59,7 +64,16 @@ class Counsel:
 
     def begin(self) -> None:
         """Begin a step of the engine; whatever was asked for between two of them has changed nothing about it."""
-        self._allowance = Allowance()
+        self._allowance, self._aside = Allowance(), Allowance()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Count what is asked for meanwhile apart: a message is written after the step that decided it."""
+        self._allowance, self._aside = self._aside, self._allowance
+        try:
+            yield
+        finally:
+            self._allowance, self._aside = self._aside, self._allowance
 
     def beat(self, scene: Scene, now: Now, facts_of: Callable[[int], Facts]) -> None:
         """Look at what is ahead and at habits; once a second.
@@ -158,7 +172,13 @@ class Counsel:
 
 
 def worst(wallets: Iterable[int], levels: Iterable[int], readings: Readings) -> frozenset[int]:
-    """Return the worst of these wallets, as many as may have a prescription at once."""
+    """Return the worst of these wallets, as many as may have a prescription at once; of a crowd none.
+
+    Their messages ask for it when they are written.
+    """
+    wallets = list(wallets)
+    if len(wallets) > CROWD:
+        return frozenset()
     level = dict(enumerate(levels))
     ordered = sorted(wallets, key=lambda wallet: (-level[wallet], float(readings.room[wallet]), wallet))
     return frozenset(ordered[:AT_ONCE])

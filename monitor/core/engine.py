@@ -604,7 +604,8 @@ class Engine:
         wallet = self._book.wallet_index.get(SubjectKey(account, name)) if account else None
         if wallet is None or not self._book.exposed[wallet] or np.isnan(self._readings.cushion[wallet]):
             return None
-        return self._advised(wallet, now, self._readings)
+        with self._counsel.aside():
+            return self._advised(wallet, now, self._readings)
 
     def open_alerts(self) -> tuple[OpenAlert, ...]:
         """Return the incidents under way by number, each with the wish for quiet that holds it back."""

@@ -10,6 +10,7 @@ import msgspec
 
 from monitor.core.notices import Facts, Notice
 from monitor.notify.numbers import clock_time, grouped, moment, percent, span
+from monitor.notify.remedies import pointer_lines
 from monitor.notify.words import Line, used_up
 
 _LATE_S = 10.0
@@ -46,9 +47,15 @@ def present_words(then: Facts, now: Facts | None) -> str:
     return f"{when} lower, {text}" if lower and text != percent(then.margin_ratio) else f"{when} {text}"
 
 
+def wants_present(notice: Notice, now_ms: int) -> bool:
+    """Return whether a message asks how its wallet is now: it is late, or was decided without amounts."""
+    lacking = notice.facts.prescription is None and next(pointer_lines(notice), None) is not None
+    return lacking or is_late(notice, now_ms)
+
+
 def with_present_amounts(notice: Notice, now_ms: int, now: Facts | None) -> Notice:
-    """Return a late notice with what to do as it is now, where that is known; else the notice as it is."""
-    if now is None or now.prescription is None or now.assumed or not is_late(notice, now_ms):
+    """Return a notice with what to do as it is now, where that is known and it is late or says nothing of it."""
+    if now is None or now.prescription is None or now.assumed or not wants_present(notice, now_ms):
         return notice
     facts = msgspec.structs.replace(notice.facts, prescription=now.prescription)
     return msgspec.structs.replace(notice, facts=facts)

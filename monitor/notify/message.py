@@ -12,7 +12,7 @@ from monitor.core.notices import Facts, Notice, NoticeKind
 from monitor.notify.answers import answer_lines
 from monitor.notify.bodies import lines_of
 from monitor.notify.group import Newest, group_body, group_title, worst_first
-from monitor.notify.late import group_late_lines, is_late, late_lines, late_words, with_present_amounts
+from monitor.notify.late import group_late_lines, late_lines, late_words, wants_present, with_present_amounts
 from monitor.notify.layout import MAX_CHARS, captioned, escape, fitted, form_of, room_beside
 from monitor.notify.levels import message_level, notify_type
 from monitor.notify.titles import headline, title
@@ -91,8 +91,8 @@ def render_group(
         newest: by subject, how it is at the time of sending; None: not known.
     """
     ordered = worst_first(notices)
-    # To look at a wallet takes a while: what leaves at once does not ask.
-    now = newest(ordered[0].subject) if is_late(ordered[0], now_ms) else None
+    # To look at a wallet takes a while: what leaves at once, and has all there is to say, does not ask.
+    now = newest(ordered[0].subject) if wants_present(ordered[0], now_ms) else None
     if len(ordered) == 1:
         return render(ordered[0], fmt=fmt, now_ms=now_ms, unrecorded=unrecorded, tz=tz, now=now)
     ordered[0] = worst = with_present_amounts(ordered[0], now_ms, now)

@@ -1,10 +1,13 @@
 from typing import Any
 
+import msgspec
 import pytest
 
-from monitor.core.notices import Facts
-from monitor.notify.message import render
+from monitor.core.model import Level
+from monitor.core.notices import Facts, Notice, NoticeKind
+from monitor.notify.message import render, render_group
 from tests.notify.fakes import a_notice, some_facts
+from tests.notify.prescribed import WARNED
 
 DECIDED_MS = 1_780_000_000_000
 LATE_MS = DECIDED_MS + 240_000
@@ -69,3 +72,40 @@ def test_ten_seconds_make_a_message_late(late_s: float, title: str, line: str | 
     words, lines = late(some_facts(margin_ratio=0.91), now_ms=DECIDED_MS + round(late_s * 1000))
     assert words == title
     assert lines[0] == (line or "Account: by-hand, wallet isolated:BTCUSDT:LONG")
+
+
+def test_what_was_decided_without_amounts_asks_for_them_when_it_is_written() -> None:
+    """At once, not only when late; its figures stay those of the decision, and nothing is said of lateness."""
+    bare = msgspec.structs.replace(WARNED, prescription=None)
+    asked: list[str] = []
+
+    def newest(subject: str) -> Facts:
+        asked.append(subject)
+        return msgspec.structs.replace(WARNED, margin_ratio=0.99)
+
+    notice = a_notice(facts=bare)
+    message = render_group([notice], fmt="text", now_ms=DECIDED_MS, newest=newest)
+    whole = render_group([a_notice(facts=WARNED)], fmt="text", now_ms=DECIDED_MS, newest=newest)
+    assert message == whole
+    assert asked == [notice.subject]
+    several = render_group([notice, a_notice("b", facts=bare)], fmt="text", now_ms=DECIDED_MS, newest=newest)
+    assert "To do: add 234.01 USDT" in several.body
+    assert len(asked) == 2
+    pointed = render_group([notice], fmt="text", now_ms=DECIDED_MS, newest=lambda _: bare)
+    assert "position-monitor explain" in pointed.body
+
+
+@pytest.mark.parametrize(
+    "notice",
+    [
+        a_notice(facts=msgspec.structs.replace(WARNED, prescription=None), level=Level.NOTICE),
+        a_notice(facts=msgspec.structs.replace(WARNED, prescription=None), kind=NoticeKind.CLOSED),
+    ],
+)
+def test_what_needs_no_amounts_asks_for_none(notice: Notice) -> None:
+    """To look at a wallet takes a while."""
+
+    def newest(_: str) -> Facts:
+        raise AssertionError
+
+    assert render_group([notice], fmt="text", now_ms=DECIDED_MS, newest=newest).body
