@@ -153,12 +153,16 @@ def _exposure(one: AccountSeen) -> Iterator[Finding]:
         about = one.unit(leg), leg.position.symbol
         net[about] = net.get(about, 0.0) + sign * one.notional(leg)
     name, code, limit = one.account.account, FindingCode.EXPOSURE, one.seen.rules.most_exposure
+    cost = (one.seen.advice.taker_fee + one.seen.advice.slippage) / (1.0 - one.seen.advice.slippage)
     for unit, margin in one.margins.items():
         total = sum(abs(value) for (counted_in, _), value in net.items() if counted_in == unit)
         if total > limit * margin * SLACK:
+            # What closing costs is the margin's: total - x = limit * (margin - x * cost).
+            share, over = 1.0 - limit * cost, total - limit * margin
+            close = max(over, min(total, over / share if share > 0.0 else total))
             yield Finding(
                 f"{code.value}/{name}/{unit}", code, name, value=total / margin, limit=limit, asset=unit,
-                remedy=total - limit * margin,
+                remedy=close,
             )  # fmt: skip
 
 

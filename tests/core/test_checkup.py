@@ -5,6 +5,7 @@ import math
 import msgspec
 import pytest
 
+from monitor.core import whatif
 from monitor.core.checkup import is_unchecked
 from monitor.core.looked_at import day_move
 from monitor.core.model import (
@@ -18,7 +19,7 @@ from monitor.core.model import (
     WaitingOrder,
 )
 from monitor.core.notices import Finding, FindingCode, Gap, GapKind
-from monitor.core.settings import CheckupRules
+from monitor.core.settings import AdviceRules, CheckupRules
 from monitor.core.stops import Place, stop_price
 from tests.core import strategies
 from tests.core.builders import BTC, ETH, account, cross, isolated, table
@@ -388,6 +389,19 @@ def test_doing_as_a_finding_says_removes_it() -> None:
             left = {one.key for one in doing(finding, case).check().findings}
             assert finding.key not in left, (finding, case)
     assert min(seen.values()) > BOOKS // 50, seen
+
+
+@pytest.mark.parametrize("quantity", [40.0, 400.0])
+def test_closing_what_is_said_brings_exposure_to_its_limit_after_what_that_costs(quantity: float) -> None:
+    """Fee and slippage are paid by the margin that the exposure is held against."""
+    held = account(cross(quantity=quantity), usdt=20.0 * quantity)
+    case = calm(account=held)
+    (found,) = (one for one in case.check().findings if one.code is FindingCode.EXPOSURE)
+    assert found.remedy is not None
+    mark = case.marks[BTC]
+    close = whatif.close(held, held.positions[0], found.remedy / mark, mark, AdviceRules())
+    after = case._replace(account=close.account).check().findings
+    assert FindingCode.EXPOSURE not in {one.code for one in after}
 
 
 def test_keys_are_unique() -> None:
