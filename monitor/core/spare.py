@@ -55,7 +55,7 @@ def spare_of(case: Case, asset: str) -> Spare:
     bounds = [(account.balances.get(asset, 0.0) - reserved - required, BALANCE)]
     if case.funds is not None and asset in case.funds.available:
         bounds.append((case.funds.available[asset], AVAILABLE))
-    most, limited_by = min(bounds)
+    most, limited_by = min(bounds, key=lambda bound: bound[0])  # of the same, that the wallet is empty
     step = step_of(asset)
     steps = steps_down(most, step)
     if held and steps:

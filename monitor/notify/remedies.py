@@ -308,6 +308,9 @@ def _released(first: Remedy, plan: Prescription, facts: Facts) -> str:
         return ""
     before, alone = grouped(facts.liquidation_price, "none"), grouped(plan.alone.liquidation_price, "none")
     back = "" if first.cut is None else f"put back: {grouped(first.cut.liquidation_price, 'none')}"
+    # What is freed goes to the cross wallet first, which may need it for positions of its own.
+    kept = plan.spare == 0 and plan.limited_by in (AVAILABLE, WARNING)
+    but = "; the cross wallet has nothing to spare and may keep what is freed" if kept else ""
     if alone == before:
-        return f"alone it frees margin and leaves liquidation at {before}{back and f' ({back})'}"
-    return f"alone it frees margin and hardly moves liquidation ({before} -> {alone}{back and f'; {back}'})"
+        return f"alone it frees margin and leaves liquidation at {before}{back and f' ({back})'}{but}"
+    return f"alone it frees margin and hardly moves liquidation ({before} -> {alone}{back and f'; {back}'}){but}"

@@ -206,6 +206,13 @@ def test_open_orders_and_what_is_available_bound_it() -> None:
     assert plan_for(held, funds=negative).spare == 0.0
 
 
+def test_an_empty_cross_wallet_is_what_bounds_it() -> None:
+    """Whatever the exchange says is available of nothing."""
+    held = account(isolated(margin=9.0), usdt=0.0)
+    plan = plan_for(held, funds=FundsKnown("main", 0, {"USDT": 0.0}))
+    assert (plan.spare, plan.limited_by) == (0.0, "balance")
+
+
 def test_a_cross_wallet_is_not_brought_to_warning_itself() -> None:
     """One ETHUSDT at 91.9 bought at 100, with 30: cushion 30 - 8.1 - 0.919 = 20.981 of 29.
 
