@@ -191,7 +191,7 @@ def test_both_sides_of_a_symbol_are_taken_down_in_turns() -> None:
 def test_margin_that_the_cross_wallet_may_keep_is_not_promised(
     spare: float | None, limited_by: str, *, said: bool
 ) -> None:
-    """What a cut frees goes there first; one that is only empty lets it go, one with positions of its own may not."""
+    """What a cut frees goes there first: an empty one lets it go, one with positions of its own may not."""
     plan = msgspec.structs.replace(prescribed.ISOLATED, spare=spare, limited_by=limited_by)
     lines = told(msgspec.structs.replace(prescribed.WARNED, prescription=plan))
     assert ("the cross wallet has nothing to spare and may keep what is freed" in lines["Reducing"]) is said
