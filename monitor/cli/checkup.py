@@ -21,7 +21,7 @@ from monitor.cli.common import (
     print_json,
 )
 from monitor.cli.held import find_held, find_inputs
-from monitor.cli.verdict import FINE, UNKNOWN, WARNING, WORDS
+from monitor.cli.verdict import CRITICAL, FINE, UNKNOWN, WARNING, WORDS
 from monitor.errors import ConfigError, MonitorError
 
 if TYPE_CHECKING:
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from monitor.core.risk import Readings
 
 _NAMED = 3
+# What is not known of these leaves open whether anything is wrong. Typical moves take a daemon and half an hour, and
+# what a key may do the testnet never tells: a verdict that waits for them would say nothing.
+_MATTERS = frozenset({"account", "marks", "orders"})
 
 
 class Reported(msgspec.Struct, frozen=True):
@@ -57,7 +60,7 @@ class Unchecked(msgspec.Struct, frozen=True):
     """What could not be looked at."""
 
     account: str  # empty: accounts that are not known at all
-    kind: str  # orders, marks, moves, key, leverage or account
+    kind: str  # orders, marks, moves, key, leverage, margin or account
     symbols: tuple[str, ...]
     reason: str
 
@@ -72,10 +75,20 @@ class Report(msgspec.Struct, frozen=True):
 
     @property
     def code(self) -> int:
-        """The exit code: 0 nothing found, 1 something, 3 nothing could be looked at."""
+        """The exit code: 0 nothing found, 1 something, 3 nothing, and what matters could not be looked at."""
         if self.findings:
             return WARNING
-        return FINE if self.seen else UNKNOWN
+        return FINE if self.seen and not self.blind else UNKNOWN
+
+    @property
+    def verdict(self) -> int:
+        """The exit code of ``--check``: as any, but 2, critical, where the margin of a wallet is used up."""
+        return CRITICAL if any(one.code == "used_up" for one in self.findings) else self.code
+
+    @property
+    def blind(self) -> bool:
+        """Whether prices, stops or an account could not be looked at."""
+        return any(one.kind in _MATTERS for one in self.unchecked)
 
     @property
     def seen(self) -> bool:
@@ -94,14 +107,17 @@ def checkup(
     *,
     check: Annotated[
         bool,
-        typer.Option("--check", help="One line for a monitoring system: exit code 0 ok, 1 findings, 3 unknown."),
+        typer.Option(
+            "--check",
+            help="One line for a monitoring system: exit code 0 ok, 1 findings, 2 margin used up, 3 unknown.",
+        ),
     ] = False,
     json: JsonOption = False,
 ) -> int:
     """Look for habits that lead to liquidations: stops, leverage, margin and keys.
 
     What accounts followed by their key hold is asked of the running daemon. Exit code 0: nothing was found,
-    1: something was, 2: misuse, 3: nothing could be looked at.
+    1: something was, 2: misuse, 3: nothing was, and prices, stops or an account could not be looked at.
     """
     if check:
         try:
@@ -109,8 +125,8 @@ def checkup(
         except MonitorError as error:
             sys.stdout.write(f"CHECKUP {WORDS[UNKNOWN]} - {_one_line(error)}\n")
             return UNKNOWN
-        sys.stdout.write(f"CHECKUP {WORDS[report.code]} - {_verdict(report)}\n")
-        return report.code
+        sys.stdout.write(f"CHECKUP {WORDS[report.verdict]} - {_verdict(report)}\n")
+        return report.verdict
     report = _report(load(context, config), mark or (), account or ())
     if json or globals_of(context).json:
         print_json(report)
@@ -248,7 +264,11 @@ def _print(report: Report) -> None:
     if report.findings:
         out.print(f"{counted(len(report.findings), 'finding')}: {looked}.", markup=False)
     else:
-        out.print(f"Nothing found: {looked}." if report.seen else "Nothing could be checked.", markup=False)
+        out.print(f"{_nothing(report)}: {looked}." if report.seen else "Nothing could be checked.", markup=False)
+
+
+def _nothing(report: Report) -> str:
+    return "Nothing found in what could be looked at" if report.blind else "Nothing found"
 
 
 def _about(one: Reported) -> str:
@@ -264,7 +284,7 @@ def _verdict(report: Report) -> str:
     first = [f"{one.account} {_about(one)} {one.code.replace('_', ' ')}" for one in report.findings[:_NAMED]]
     more = len(report.findings) - len(first)
     text = ", ".join(first) + (f" +{more} more" if more else "")
-    text = text or ("nothing found" if report.seen else "nothing could be checked")
+    text = text or (_nothing(report).lower() if report.seen else "nothing could be checked")
     if report.unchecked:
         text += f"; {counted(len(report.unchecked), 'check')} could not be made"
     return f"{text} | findings={len(report.findings)} unchecked={len(report.unchecked)}"

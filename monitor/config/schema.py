@@ -218,7 +218,9 @@ class CheckupSection(Section):
     most_exposure: Positive = Field(3.0, description="a multiple of the account's margin, above 0")
     stop_share: Fraction = Field(1.0, description="a fraction of the position, above 0 and up to 1")
     ignore: list[Annotated[str, PlainValidator(values.finding_code)]] = Field(
-        [], description="a list of " + ", ".join(code.value for code in FindingCode)
+        [],
+        description="a list of "
+        + ", ".join(code.value for code in FindingCode if code is not FindingCode.USED_UP),
     )
 
 

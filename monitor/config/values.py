@@ -117,7 +117,9 @@ def stop_loss(value: object) -> float | None:
 def finding_code(value: object) -> str:
     """Return the name of a finding of the checkup."""
     text = _text(value)
-    codes = [code.value for code in FindingCode]
+    codes = [code.value for code in FindingCode if code is not FindingCode.USED_UP]
+    if text == FindingCode.USED_UP.value:
+        raise mistake("that the margin is used up is no habit to live with")
     if text not in codes:
         raise mistake(nearest(text, codes))
     return text

@@ -5,6 +5,7 @@ told before it has been so for two minutes, and what begins to be so meanwhile i
 state like any other, so that a restart tells nothing again. It is forgotten once the finding is gone for good, and
 new when it comes back; figures that hover around a limit have to stay away for hours, for nobody did anything.
 What cannot be looked at is neither found nor gone.
+That the margin is used up is no habit: alerts tell it, at once and loudly.
 """
 
 from collections.abc import Collection, Mapping
@@ -61,7 +62,7 @@ class Appearing:
             silent: of those, the ones that have not said yet what they hold.
         """
         self._looked_s = now.mono_s
-        present = {finding.key: finding for finding in found.findings}
+        present = {one.key: one for one in found.findings if one.code is not FindingCode.USED_UP}
         told = {
             subject.removeprefix(FOUND_PREFIX)
             for subject in self._incidents.subjects()

@@ -6,6 +6,7 @@ code, ``value`` was found and held against ``limit``, and ``remedy`` is the figu
 ============= ================================== ========================= ===================================
 code          value                              limit                     remedy
 ============= ================================== ========================= ===================================
+used_up       margin balance                     maintenance margin        None
 leverage      multiple                           multiple                  margin to add; None where chosen
 cross         what a loss can take               margin were it isolated   the leverage of that margin
 no_stop       None                               share to cover            trigger of a stop to place
@@ -38,7 +39,7 @@ _OF_STOPS = frozenset(
 )  # fmt: skip
 _WITHOUT_MARKS = frozenset({FindingCode.NO_STOP, FindingCode.AUTO_ADD, FindingCode.TRADING_KEY})
 _WEIGHT = (
-    FindingCode.NEAR, FindingCode.NO_STOP, FindingCode.STOP_BEYOND, FindingCode.STOP_SIDE, FindingCode.STOP_IDLE,
+    FindingCode.USED_UP, FindingCode.NEAR, FindingCode.NO_STOP, FindingCode.STOP_BEYOND, FindingCode.STOP_SIDE, FindingCode.STOP_IDLE,
     FindingCode.STOP_PARTIAL, FindingCode.EXPOSURE, FindingCode.LEVERAGE, FindingCode.CONCENTRATION,
     FindingCode.CROSS, FindingCode.AUTO_ADD, FindingCode.STOP_LAST, FindingCode.STOP_LIMIT,
     FindingCode.TRADING_KEY,
@@ -50,6 +51,7 @@ _UNCHECKED = {
     GapKind.MOVES: frozenset({FindingCode.NEAR}),
     GapKind.KEY: frozenset({FindingCode.TRADING_KEY}),
     GapKind.LEVERAGE: frozenset({FindingCode.CONCENTRATION}),
+    GapKind.MARGIN: frozenset(FindingCode) - {FindingCode.USED_UP, FindingCode.TRADING_KEY},
 }
 
 
@@ -106,6 +108,7 @@ def _of_symbol(key: str, gap: Gap) -> bool:
 
 def _findings(one: AccountSeen) -> Iterator[Finding]:
     """Yield what concerns the account as a whole, then each position, then what only several of them do."""
+    yield from _used_up(one)
     yield from _key(one)
     yield from _exposure(one)
     near: set[str] = set()
@@ -126,6 +129,7 @@ def _gaps(one: AccountSeen) -> Iterator[Gap]:
         # Where nothing liquidates, no move does.
         (GapKind.MOVES, [leg for leg in unmoved if leg.place is None or leg.place.liquidation is not None]),
         (GapKind.LEVERAGE, [leg for leg in one.legs if not margin_known(leg)]),
+        (GapKind.MARGIN, one.used_up),
     ):
         if legs:
             yield Gap(one.account.account, kind, _symbols(legs), typed=one.typed)
@@ -137,6 +141,20 @@ def _symbols(legs: Sequence[Leg]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(leg.position.symbol for leg in legs))
 
 
+def _used_up(one: AccountSeen) -> Iterator[Finding]:
+    """Find wallets that the exchange liquidates, or has liquidated: no habit of theirs matters beside that."""
+    name, code, readings = one.account.account, FindingCode.USED_UP, one.seen.readings
+    for wallet in dict.fromkeys(leg.wallet for leg in one.used_up):
+        info = one.seen.book.wallets[wallet]
+        legs = [leg for leg in one.used_up if leg.wallet == wallet]
+        symbol, side = (legs[0].position.symbol, legs[0].position.side.value) if len(legs) == 1 else ("", "")
+        yield Finding(
+            f"{code.value}/{name}/{info.key.wallet}", code, name, info.key.wallet, symbol, side,
+            isolated=info.mode is MarginMode.ISOLATED, value=number(readings.margin_balance[wallet]),
+            limit=number(readings.maintenance_margin[wallet]), asset=info.asset,
+        )  # fmt: skip
+
+
 def _key(one: AccountSeen) -> Iterator[Finding]:
     name = one.account.account
     known = one.seen.around.keys.get(name)
@@ -146,7 +164,12 @@ def _key(one: AccountSeen) -> Iterator[Finding]:
 
 
 def _exposure(one: AccountSeen) -> Iterator[Finding]:
-    """Compare all notionals with the margin; of a hedge only what is left of it can lose by a move."""
+    """Compare all notionals with the margin; of a hedge only what is left of it can lose by a move.
+
+    Where a wallet is used up nobody knows what is still held.
+    """
+    if one.used_up:
+        return
     net: dict[tuple[str, str], float] = {}
     for leg in one.legs:
         sign = 1.0 if leg.position.side is Side.LONG else -1.0

@@ -152,6 +152,5 @@ def _of_stop(
     one: AccountSeen, leg: Leg, code: FindingCode, shares: tuple[float | None, float], price: float | None = None
 ) -> Finding:
     """Return a finding about stops: ``shares`` of the position are covered, and were to be."""
-    # Where the margin is used up, a stop comes too late wherever it is.
-    trigger = None if leg.place is None or one.seen.readings.distance[leg.row] == 0 else stop_price(leg.place)
+    trigger = None if leg.place is None else stop_price(leg.place)
     return one.found(code, leg, value=shares[0], limit=shares[1], price=price, remedy=trigger)

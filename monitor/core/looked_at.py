@@ -79,12 +79,21 @@ class Leg(NamedTuple):
 
 
 class AccountSeen:
-    """One account: its legs, what all of its margin is, and what is known of its orders."""
+    """One account: its legs, what all of its margin is, and what is known of its orders.
+
+    Legs of wallets whose margin is used up stand apart: they may be gone already.
+    """
 
     def __init__(self, seen: Seen, account: AccountSnapshot, legs: tuple[Leg, ...], ends: "DayEnds") -> None:
         self.seen = seen
         self.account = account
-        self.legs = legs
+        self.spent = frozenset(
+            leg.wallet
+            for leg in legs
+            if leg.place is not None and not float(seen.readings.cushion[leg.wallet]) > 0.0
+        )
+        self.used_up = tuple(leg for leg in legs if leg.wallet in self.spent)
+        self.legs = tuple(leg for leg in legs if leg.wallet not in self.spent)
         self.ends = ends
         self.orders = _orders(seen, account.account)
         self.stops = stops_by_leg(() if self.orders is None else self.orders.orders)
@@ -124,12 +133,16 @@ class AccountSeen:
         return _unit(self.seen.book.wallets[leg.wallet].asset)
 
     def _margins(self) -> dict[str, float]:
-        """Return the margin balance of the account by what it is counted in; absent where not known or used up."""
+        """Return the margin balance of the account by what it is counted in; absent where not known or used up.
+
+        A wallet that is used up has nothing to share, and its debt is not the other wallets'.
+        """
         sums: dict[str, float] = {}
         for i, info in enumerate(self.seen.book.wallets):
             if info.key.account == self.account.account:
                 unit = _unit(info.asset)
-                sums[unit] = sums.get(unit, 0.0) + float(self.seen.readings.margin_balance[i])
+                balance = 0.0 if i in self.spent else float(self.seen.readings.margin_balance[i])
+                sums[unit] = sums.get(unit, 0.0) + balance
         return {unit: total for unit, total in sums.items() if total > 0.0}
 
     def found(

@@ -181,6 +181,7 @@ class Cause(msgspec.Struct, frozen=True, omit_defaults=True):
 class FindingCode(StrEnum):
     """What a checkup finds."""
 
+    USED_UP = "used_up"  # nothing of the margin is left
     LEVERAGE = "leverage"  # above what a beginner should use
     CROSS = "cross"  # where isolated would cap the loss
     NO_STOP = "no_stop"
@@ -227,6 +228,7 @@ class GapKind(StrEnum):
     MOVES = "moves"  # how far prices typically move
     KEY = "key"  # what the key may do
     LEVERAGE = "leverage"  # of cross positions; what their share of the margin is
+    MARGIN = "margin"  # some of it; where it is used up habits do not matter any more
 
 
 class Gap(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from monitor.core.notices import Facts, Finding, FindingCode, Gap, GapKind, Notice
 from monitor.notify.numbers import UNKNOWN, enough, grouped, money, percent
-from monitor.notify.remedies import quantity_words
+from monitor.notify.remedies import LOOK_FIRST, quantity_words
 from monitor.notify.subjects import wallet_name
 from monitor.notify.words import Line, clean
 
@@ -88,6 +88,11 @@ def _about(finding: Finding) -> str:
 
 def _times(value: float | None) -> str:
     return UNKNOWN if value is None else f"{grouped(value, figures=3)}x"
+
+
+def _used_up(finding: Finding) -> str:
+    left = _money(finding, finding.value)
+    return f"the margin is used up: {left} is left, and {_money(finding, finding.limit)} would have to be"
 
 
 def _leverage(finding: Finding) -> str:
@@ -221,6 +226,11 @@ def _money(finding: Finding, value: float | None) -> str:
 
 
 _WORDS: dict[FindingCode, tuple[Callable[[Finding], str], str, Callable[[Finding], str]]] = {
+    FindingCode.USED_UP: (
+        _used_up,
+        "from here on the exchange takes the position over and closes it",
+        _plain(LOOK_FIRST),
+    ),
     FindingCode.LEVERAGE: (
         _leverage,
         "the higher the leverage, the smaller the move that takes all of the margin",
@@ -313,4 +323,5 @@ _GAPS: dict[GapKind, tuple[str, str, str]] = {
         "cross margin without a leverage; say `leverage = N` beside it",
         "cross margin, and its leverage is not known",
     ),
+    GapKind.MARGIN: ("habits", "its margin is used up", "its margin is used up"),
 }

@@ -24,7 +24,7 @@ _TITLE_CUTS = 2
 _DELIVERY = re.compile(r"_[0-9]{6}$")
 _QUOTES = sorted(QUOTE_ASSETS, key=len, reverse=True)
 
-_LOOK_FIRST = "look at the exchange first: the margin is used up, and it may have liquidated already"
+LOOK_FIRST = "look at the exchange first: the margin is used up, and it may have liquidated already"
 _NO_AMOUNT = "close what this wallet holds: no margin added and no smaller cut is enough"
 _EXPLAIN = "position-monitor explain"
 _NOTHING = "nothing more is needed"
@@ -174,7 +174,7 @@ def cost_words(plan: Prescription, cuts: Sequence[Cut]) -> str:
 def _lines(facts: Facts, *, brief: bool) -> Iterator[Line]:
     label = "To do"
     if used_up(facts):
-        yield Line(label, _LOOK_FIRST)
+        yield Line(label, LOOK_FIRST)
         label = "If it is still open"
     plan = facts.prescription
     if plan is None or not plan.remedies:

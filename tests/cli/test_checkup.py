@@ -91,7 +91,8 @@ def test_typed_in_stops_are_looked_at(folder: Path, stop_loss: str, code: str) -
 def test_where_nothing_is_said_of_stops_that_is_one_calm_line(folder: Path) -> None:
     """It is no finding: nobody claims that there is none."""
     result = call(folder, typed(""), MARK)
-    assert result.exit_code == 0
+    assert result.exit_code == 3
+    assert "Nothing found in what could be looked at: 1 position in 1 account." in result.stdout
     assert 'Not checked: by-hand: stops of BTCUSDT: say `stop_loss = PRICE`, or "none"' in result.stdout
 
 
@@ -141,6 +142,15 @@ def test_limits_come_from_the_configuration(folder: Path) -> None:
             '"none"', (MARK,), 1,
             f"CHECKUP WARNING - by-hand BTCUSDT LONG no stop; {LACKING} | findings=1 unchecked=1\n",
         ),
+        (
+            "", (MARK,), 3,
+            "CHECKUP UNKNOWN - nothing found in what could be looked at; 2 checks could not be made"
+            " | findings=0 unchecked=2\n",
+        ),
+        (
+            "50000.0", ("--mark=BTCUSDT=30000",), 2,
+            f"CHECKUP CRITICAL - by-hand BTCUSDT LONG used up; {LACKING} | findings=1 unchecked=1\n",
+        ),
         ("50000.0", (), 3, f"CHECKUP UNKNOWN - nothing could be checked; {LACKING} | findings=0 unchecked=1\n"),
         ("50000.0", ("--account=x",), 3, "CHECKUP UNKNOWN - --account: found 'x'; allowed: accounts: by-hand\n"),
     ],
@@ -151,6 +161,22 @@ def test_a_monitoring_system_gets_one_line(
     """Its exit code as of the other commands; a misuse is unknown there."""
     result = call(folder, typed(stop_loss), "--check", *args)
     assert (result.exit_code, result.stdout) == (code, line)
+
+
+def test_a_used_up_margin_is_the_first_finding_and_nothing_soothes_beside_it(folder: Path) -> None:
+    """In the words of alerts; other accounts have their findings after it."""
+    other = typed('"none"').replace("by-hand", "other")
+    result = call(folder, typed('"none"') + other.replace("60000.0", "29000.0"), "--mark=BTCUSDT=30000")
+    assert result.exit_code == 1
+    lines = [line.strip() for line in result.stdout.splitlines()]
+    assert lines[0] == "by-hand"
+    assert lines[1].startswith("BTCUSDT LONG  the margin is used up: 0.00 USDT is left, and ")
+    assert (
+        lines[3] == "To do: look at the exchange first: the margin is used up, and it may have liquidated already"
+    )
+    assert lines[4:6] == ["", "other"]
+    assert "Not checked: by-hand: habits of BTCUSDT: its margin is used up." in lines
+    assert lines[-1] == "2 findings: 2 positions in 2 accounts."
 
 
 # With a daemon
@@ -205,7 +231,8 @@ def test_findings_of_accounts_with_keys(folder: Path, changes: dict[str, Any], c
 def test_what_the_daemon_does_not_know_is_listed(folder: Path) -> None:
     """Orders that were not fetched yet are no missing stop."""
     result = asked(folder, answers(orders=None, typical=None))
-    assert result.exit_code == 0
+    assert result.exit_code == 3
+    assert asked(folder, answers(typical=None)).exit_code == 0
     assert "Not checked: keyed: stops of BTCUSDT: its waiting orders are not known yet.\n" in result.stdout
     assert "Not checked: keyed: how far a typical day goes of BTCUSDT: " in result.stdout
 

@@ -6,6 +6,7 @@ from monitor.config import load_text
 from monitor.core.model import Side, WaitingOrder
 from monitor.core.settings import CheckupRules
 from monitor.core.surroundings import OrdersKnown
+from monitor.errors import ConfigError
 
 ACCOUNT = '[[accounts]]\nname = "main"\nbalances = { USDT = 5000.0 }\n'
 
@@ -79,3 +80,9 @@ def test_a_typed_in_leverage_is_the_positions() -> None:
     """What the exchange would tell of it otherwise."""
     (account,) = load_text(ACCOUNT + position(more="leverage = 12"), "x").accounts
     assert [one.leverage for one in account.positions] == [12.0]
+
+
+def test_that_the_margin_is_used_up_cannot_be_ignored() -> None:
+    """It is no habit, and nobody can have decided to live with it."""
+    with pytest.raises(ConfigError, match="no habit to live with"):
+        rules('[checkup]\nignore = ["used_up"]\n')

@@ -93,6 +93,7 @@ def _leg(*, auto_add_margin: bool) -> Position:
 
 
 FAULTS: dict[FindingCode, Case] = {
+    FindingCode.USED_UP: calm(account=account(isolated(margin=10.0), usdt=1000.0), marks={BTC: 90.0}),
     FindingCode.LEVERAGE: calm(stop(95.0), account=account(isolated(margin=10.0), usdt=1000.0), rules=BEGINNER),
     FindingCode.CROSS: calm(
         stop(95.0), account=account(msgspec.structs.replace(cross(quantity=20.0), leverage=10.0), usdt=1000.0)
@@ -128,6 +129,9 @@ def _changed(finding: Finding, case: Case) -> AccountSnapshot:
     whole, remedy = case.account, finding.remedy
     held = [p for p in whole.positions if (p.symbol, p.side.value) == (finding.symbol, finding.side)]
     match finding.code:
+        case FindingCode.USED_UP:  # what the exchange took is gone
+            left = tuple(p for p in whole.positions if whole.wallet_of(p) != finding.wallet)
+            return msgspec.structs.replace(whole, positions=left)
         case FindingCode.LEVERAGE if remedy is None:
             assert finding.limit is not None
             return with_leverage(whole, held[0], finding.limit)

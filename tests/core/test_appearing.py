@@ -18,9 +18,9 @@ from tests.core.checked import RULES, stop
 from tests.core.strategies import Seeded
 
 HOURS_S = 3600.0
-AUTO, NO_STOP, CROSS = (
+AUTO, NO_STOP, CROSS, USED_UP = (
     Finding(f"{code.value}/main/{BTC}/LONG", code, "main", symbol=BTC, side="LONG")
-    for code in (FindingCode.AUTO_ADD, FindingCode.NO_STOP, FindingCode.CROSS)
+    for code in (FindingCode.AUTO_ADD, FindingCode.NO_STOP, FindingCode.CROSS, FindingCode.USED_UP)
 )
 
 
@@ -330,3 +330,15 @@ def test_a_mute_covers_it() -> None:
     desk.step(Held(Hold("h", HoldKind.MUTE, "all", WALL_MS, WALL_MS + 86_400_000)))
     _stay(desk, 400)
     assert _found(desk) == []
+
+
+def test_that_the_margin_is_used_up_is_told_by_alerts_and_forgets_no_finding_beside_it() -> None:
+    """A quiet notice two minutes later would say that nothing has happened."""
+    watch = Watch()
+    watch.see(NO_STOP, seconds=LASTING_S + 30.0)
+    assert watch.told == [("no_stop",)]
+    watch.gaps = (Gap("main", GapKind.MARGIN, (BTC,)),)
+    watch.see(USED_UP, seconds=HOURS_S)
+    watch.gaps = ()
+    watch.see(NO_STOP, seconds=HOURS_S)
+    assert watch.told == [("no_stop",)]

@@ -135,11 +135,55 @@ def test_without_a_liquidation_price_every_stop_below_the_mark_counts() -> None:
     assert calm(stop(120.0, kind="LIMIT"), account=held).only().remedy == 90.0
 
 
-def test_where_the_margin_is_used_up_no_stop_is_proposed() -> None:
-    """It would come too late wherever it is; alerts say what to do."""
+def test_where_the_margin_is_used_up_that_is_the_one_finding() -> None:
+    """A stop would come too late wherever it is, and to add for a day's sake is no advice; said as not looked at."""
     held = account(isolated(margin=10.0), usdt=1000.0)
-    found = calm(stop(120.0, kind="LIMIT"), account=held, marks={BTC: 90.0}).check().findings
-    assert [(one.code, one.remedy) for one in found] == [(FindingCode.NEAR, None), (FindingCode.NO_STOP, None)]
+    for mark in (90.0, 50.0):
+        case = calm(stop(120.0, kind="LIMIT"), account=held, marks={BTC: mark}, rules=BEGINNER)
+        assert case.codes() == ["used_up"]
+        assert [(gap.kind, gap.symbols) for gap in case.check().gaps] == [(GapKind.MARGIN, (BTC,))]
+        gaps = case.check().gaps
+        assert is_unchecked(f"no_stop/main/{BTC}/LONG", gaps)
+        assert is_unchecked("exposure/main/USD", gaps)
+        assert not is_unchecked("trading_key/main/", gaps)
+
+
+def test_a_cross_wallet_without_any_margin_left_is_found_though_nothing_can_be_held_against_it() -> None:
+    """Shares of nothing are no shares: the wallet is said once, with what is left and what would have to be."""
+    legs = (cross(quantity=50.0), cross(quantity=20.0, side=Side.SHORT))
+    case = calm(account=account(*legs, usdt=100.0), marks={BTC: 90.0})
+    found = case.only()
+    assert (found.code, found.wallet, found.symbol) == (FindingCode.USED_UP, "cross:USDT", "")
+    assert found.value is not None
+    assert found.value <= 0.0
+    assert found.limit is not None
+    assert found.limit > 0.0
+
+
+def test_other_wallets_of_the_account_are_checked_as_if_the_used_up_one_were_gone() -> None:
+    """What it owes is not theirs, and what it held may be sold already."""
+    gone = isolated(BTC, margin=10.0)
+    other = isolated(ETH, margin=50.0)
+    tables = {BTC: table(), ETH: table(ETH)}
+    marks = {BTC: 50.0, ETH: 100.0}
+    typical = {BTC: 0.004, ETH: 0.004}
+    stops = (stop(), stop(symbol=ETH))
+    case = calm(*stops, account=account(gone, other, usdt=1000.0), tables=tables, marks=marks, typical=typical)
+    assert case.codes() == ["used_up"]
+    large = case._replace(account=account(gone, other, usdt=100.0))
+    assert large.codes() == ["used_up", "concentration"]
+    assert large.check().findings[1].value == pytest.approx(50.0 / 150.0)
+    exposed = account(gone, isolated(ETH, quantity=40.0, margin=400.0), usdt=600.0)
+    assert "exposure" not in case._replace(account=exposed).codes()
+
+
+def test_a_wallet_is_used_up_where_its_ratio_is_one_and_not_before() -> None:
+    """Both sides of its liquidation price."""
+    case = calm(stop(95.0), account=account(isolated(margin=10.0), usdt=1000.0))
+    price = calm(stop(10.0), account=case.account).check().findings[0].liquidation_price
+    assert price is not None
+    assert "used_up" not in case._replace(marks={BTC: price * (1 + 1e-9)}).codes()
+    assert case._replace(marks={BTC: price * (1 - 1e-9)}).codes() == ["used_up"]
 
 
 def test_a_trailing_stop_that_has_begun_counts_wherever_it_stands() -> None:

@@ -17,6 +17,7 @@ def found(code: FindingCode, **changes: Any) -> Finding:  # noqa: ANN401 - field
 
 
 ONE_OF_EACH: dict[FindingCode, Finding] = {
+    FindingCode.USED_UP: found(FindingCode.USED_UP, value=-150.0, limit=312.0),
     FindingCode.LEVERAGE: found(FindingCode.LEVERAGE, value=20.0, limit=5.0, remedy=4649.9981),
     FindingCode.CROSS: found(
         FindingCode.CROSS, wallet="cross:USDT", isolated=False, value=5000.0, limit=1160.0, remedy=10.0,

@@ -20,6 +20,10 @@ CROSS = (
     "cross margin, so its loss can take all 5,000.00 USDT of the wallet; isolated at 10x it would be 1,160.00 USDT"
 )
 WORDS = {
+    FindingCode.USED_UP: (
+        "the margin is used up: -150.00 USDT is left, and 312.00 USDT would have to be",
+        "look at the exchange first: the margin is used up, and it may have liquidated already",
+    ),
     FindingCode.LEVERAGE: (
         "leverage 20x, above 5x",
         "add 4,650.00 USDT to its margin, which makes it 5x",
@@ -177,7 +181,7 @@ def test_the_title_is_the_worst_and_how_many_more() -> None:
 
 def test_the_body_says_all_of_four_and_names_the_others() -> None:
     """Twenty lines are all there is."""
-    body = _told(*FindingCode).body.splitlines()
+    body = _told(*(code for code in FindingCode if code is not FindingCode.USED_UP)).body.splitlines()
     assert body[:3] == [
         "Found: BTCUSDT LONG: leverage 20x, above 5x",
         "Why: the higher the leverage, the smaller the move that takes all of the margin",
