@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from monitor.core.risk import Readings
 
 _NAMED = 3
-# What is not known of these leaves open whether anything is wrong. Typical moves take a daemon and half an hour, and
-# what a key may do the testnet never tells: a verdict that waits for them would say nothing.
+# What is not known of these leaves open whether anything is wrong. Typical moves take a daemon and half an hour,
+# and what a key may do the testnet never tells: a verdict that waits for them would say nothing.
 _MATTERS = frozenset({"account", "marks", "orders"})
 
 

@@ -39,7 +39,8 @@ _OF_STOPS = frozenset(
 )  # fmt: skip
 _WITHOUT_MARKS = frozenset({FindingCode.NO_STOP, FindingCode.AUTO_ADD, FindingCode.TRADING_KEY})
 _WEIGHT = (
-    FindingCode.USED_UP, FindingCode.NEAR, FindingCode.NO_STOP, FindingCode.STOP_BEYOND, FindingCode.STOP_SIDE, FindingCode.STOP_IDLE,
+    FindingCode.USED_UP,
+    FindingCode.NEAR, FindingCode.NO_STOP, FindingCode.STOP_BEYOND, FindingCode.STOP_SIDE, FindingCode.STOP_IDLE,
     FindingCode.STOP_PARTIAL, FindingCode.EXPOSURE, FindingCode.LEVERAGE, FindingCode.CONCENTRATION,
     FindingCode.CROSS, FindingCode.AUTO_ADD, FindingCode.STOP_LAST, FindingCode.STOP_LIMIT,
     FindingCode.TRADING_KEY,
@@ -164,12 +165,7 @@ def _key(one: AccountSeen) -> Iterator[Finding]:
 
 
 def _exposure(one: AccountSeen) -> Iterator[Finding]:
-    """Compare all notionals with the margin; of a hedge only what is left of it can lose by a move.
-
-    Where a wallet is used up nobody knows what is still held.
-    """
-    if one.used_up:
-        return
+    """Compare all notionals with the margin; of a hedge only what is left of it can lose by a move."""
     net: dict[tuple[str, str], float] = {}
     for leg in one.legs:
         sign = 1.0 if leg.position.side is Side.LONG else -1.0

@@ -87,13 +87,11 @@ class AccountSeen:
     def __init__(self, seen: Seen, account: AccountSnapshot, legs: tuple[Leg, ...], ends: "DayEnds") -> None:
         self.seen = seen
         self.account = account
-        self.spent = frozenset(
-            leg.wallet
-            for leg in legs
-            if leg.place is not None and not float(seen.readings.cushion[leg.wallet]) > 0.0
+        self.used_up = tuple(
+            leg for leg in legs if leg.place is not None and not seen.readings.cushion[leg.wallet] > 0.0
         )
-        self.used_up = tuple(leg for leg in legs if leg.wallet in self.spent)
-        self.legs = tuple(leg for leg in legs if leg.wallet not in self.spent)
+        gone = {leg.row for leg in self.used_up}
+        self.legs = tuple(leg for leg in legs if leg.row not in gone)
         self.ends = ends
         self.orders = _orders(seen, account.account)
         self.stops = stops_by_leg(() if self.orders is None else self.orders.orders)
@@ -135,14 +133,15 @@ class AccountSeen:
     def _margins(self) -> dict[str, float]:
         """Return the margin balance of the account by what it is counted in; absent where not known or used up.
 
-        A wallet that is used up has nothing to share, and its debt is not the other wallets'.
+        With one wallet used up nobody knows what the account still has.
         """
         sums: dict[str, float] = {}
+        if self.used_up:
+            return sums
         for i, info in enumerate(self.seen.book.wallets):
             if info.key.account == self.account.account:
                 unit = _unit(info.asset)
-                balance = 0.0 if i in self.spent else float(self.seen.readings.margin_balance[i])
-                sums[unit] = sums.get(unit, 0.0) + balance
+                sums[unit] = sums.get(unit, 0.0) + float(self.seen.readings.margin_balance[i])
         return {unit: total for unit, total in sums.items() if total > 0.0}
 
     def found(

@@ -323,5 +323,5 @@ _GAPS: dict[GapKind, tuple[str, str, str]] = {
         "cross margin without a leverage; say `leverage = N` beside it",
         "cross margin, and its leverage is not known",
     ),
-    GapKind.MARGIN: ("habits", "its margin is used up", "its margin is used up"),
+    GapKind.MARGIN: ("habits, and shares of the account,", "its margin is used up", "its margin is used up"),
 }

@@ -24,6 +24,7 @@ MOVES = (
 )
 PLACE = "place a STOP_MARKET SELL close-position order triggered by the mark price"
 LACKING = "1 check could not be made"
+TWO_LACKING = "2 checks could not be made | findings=0 unchecked=2"
 LEG = Position("BTCUSDT", Side.LONG, 0.1, 60_000.0, MarginMode.ISOLATED, "USDT", 3000.0, leverage=2.0)
 
 
@@ -144,8 +145,7 @@ def test_limits_come_from_the_configuration(folder: Path) -> None:
         ),
         (
             "", (MARK,), 3,
-            "CHECKUP UNKNOWN - nothing found in what could be looked at; 2 checks could not be made"
-            " | findings=0 unchecked=2\n",
+            f"CHECKUP UNKNOWN - nothing found in what could be looked at; {TWO_LACKING}\n",
         ),
         (
             "50000.0", ("--mark=BTCUSDT=30000",), 2,
@@ -175,7 +175,7 @@ def test_a_used_up_margin_is_the_first_finding_and_nothing_soothes_beside_it(fol
         lines[3] == "To do: look at the exchange first: the margin is used up, and it may have liquidated already"
     )
     assert lines[4:6] == ["", "other"]
-    assert "Not checked: by-hand: habits of BTCUSDT: its margin is used up." in lines
+    assert "Not checked: by-hand: habits, and shares of the account, of BTCUSDT: its margin is used up." in lines
     assert lines[-1] == "2 findings: 2 positions in 2 accounts."
 
 

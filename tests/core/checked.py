@@ -122,6 +122,10 @@ def doing(finding: Finding, case: Case) -> Case:
         return case._replace(orders=(*others, placed))
     if finding.code is FindingCode.TRADING_KEY:
         return case._replace(can_trade=False)
+    if finding.code is FindingCode.USED_UP:  # what the exchange took is gone
+        whole = case.account
+        left = tuple(p for p in whole.positions if whole.wallet_of(p) != finding.wallet)
+        return case._replace(account=msgspec.structs.replace(whole, positions=left))
     return case._replace(account=_changed(finding, case))
 
 
@@ -129,9 +133,6 @@ def _changed(finding: Finding, case: Case) -> AccountSnapshot:
     whole, remedy = case.account, finding.remedy
     held = [p for p in whole.positions if (p.symbol, p.side.value) == (finding.symbol, finding.side)]
     match finding.code:
-        case FindingCode.USED_UP:  # what the exchange took is gone
-            left = tuple(p for p in whole.positions if whole.wallet_of(p) != finding.wallet)
-            return msgspec.structs.replace(whole, positions=left)
         case FindingCode.LEVERAGE if remedy is None:
             assert finding.limit is not None
             return with_leverage(whole, held[0], finding.limit)

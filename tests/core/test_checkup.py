@@ -136,7 +136,7 @@ def test_without_a_liquidation_price_every_stop_below_the_mark_counts() -> None:
 
 
 def test_where_the_margin_is_used_up_that_is_the_one_finding() -> None:
-    """A stop would come too late wherever it is, and to add for a day's sake is no advice; said as not looked at."""
+    """A stop would come too late wherever it is, to add for a day's sake is no advice: it is not looked at."""
     held = account(isolated(margin=10.0), usdt=1000.0)
     for mark in (90.0, 50.0):
         case = calm(stop(120.0, kind="LIMIT"), account=held, marks={BTC: mark}, rules=BEGINNER)
@@ -160,8 +160,8 @@ def test_a_cross_wallet_without_any_margin_left_is_found_though_nothing_can_be_h
     assert found.limit > 0.0
 
 
-def test_other_wallets_of_the_account_are_checked_as_if_the_used_up_one_were_gone() -> None:
-    """What it owes is not theirs, and what it held may be sold already."""
+def test_other_wallets_of_the_account_are_checked_but_for_their_share_of_it() -> None:
+    """What the account still has, nobody knows before somebody looked at the exchange."""
     gone = isolated(BTC, margin=10.0)
     other = isolated(ETH, margin=50.0)
     tables = {BTC: table(), ETH: table(ETH)}
@@ -170,9 +170,10 @@ def test_other_wallets_of_the_account_are_checked_as_if_the_used_up_one_were_gon
     stops = (stop(), stop(symbol=ETH))
     case = calm(*stops, account=account(gone, other, usdt=1000.0), tables=tables, marks=marks, typical=typical)
     assert case.codes() == ["used_up"]
+    assert case._replace(orders=()).codes() == ["used_up", "no_stop"]
     large = case._replace(account=account(gone, other, usdt=100.0))
-    assert large.codes() == ["used_up", "concentration"]
-    assert large.check().findings[1].value == pytest.approx(50.0 / 150.0)
+    assert large.codes() == ["used_up"]
+    assert is_unchecked(f"concentration/main/{BTC}/LONG", large.check().gaps)
     exposed = account(gone, isolated(ETH, quantity=40.0, margin=400.0), usdt=600.0)
     assert "exposure" not in case._replace(account=exposed).codes()
 
