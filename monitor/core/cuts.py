@@ -26,7 +26,9 @@ from monitor.core.trial import (
 from monitor.core.whatif import Closed, close, value_of
 
 _PROBE = 0.01  # of the wallet's notional, taken off each position to see what it does
-_LOOKS = 16  # along a position that it may harm to close, before what lies between two of them is looked at
+# Along a position that it may harm to close, before what lies between two of them is looked at; along the sides
+# of a hedge more, where there is time: what is enough may be a few steps about where nothing is left of its net.
+_LOOKS, _MANY_LOOKS = 16, 64
 _Found = tuple[tuple[tuple[Position, float], ...], After]  # what to reduce by how much, and the wallet then
 _FEW = 4  # positions that are put in order anew after each that is closed
 
@@ -158,7 +160,8 @@ class _Stage:
             helps = enough or _score(looked, below) > _score(self._looked, below)
             found = None
             if enough or not helps or pair is not None:
-                count = self._trial.copies if enough else _LOOKS
+                looks = _MANY_LOOKS if pair is not None and len(self.held) <= _FEW else _LOOKS
+                count = self._trial.copies if enough and pair is None else looks
                 found = self._first_part(position, below, count, pair)
                 if found is None and pair is not None and pair.turns:
                     found = self._first_together(pair, below, count)

@@ -274,6 +274,20 @@ def test_a_hedge_is_not_opened_to_free_margin() -> None:
         assert (remedy.cuts[0].symbol, remedy.cuts[0].side) == (BTC, "SHORT")
 
 
+def test_what_is_enough_of_one_side_only_about_where_the_net_is_gone_is_found() -> None:
+    """Of 49 short, 46 are enough beside 10 long, and neither 45 nor 48: else both would be closed nearly whole."""
+    rows = [(0.0, "0.002"), (50_000.0, "0.003"), (200_000.0, "0.00375"), (400_000.0, "0.005625")]
+    held = account(
+        cross(side=Side.SHORT, quantity=49.0, entry=1072.19), cross(quantity=10.0, entry=1169.12), usdt=6927.9477
+    )
+    plan = plan_for(
+        held, "cross:USDT", mark=1219.44, tables={BTC: build_table(BTC, rows)}, lots={BTC: Lot(1.0)},
+        settings=EngineSettings(),
+    )  # fmt: skip
+    safe = plan.remedies[1]
+    assert [(cut.side, cut.quantity) for cut in safe.cuts] == [("SHORT", 46.0)]
+
+
 def test_sides_that_are_nearly_as_large_are_reduced_together() -> None:
     """Of 2 and 1.9, no part of one side alone is enough that leaves no larger net: as much is taken off both."""
     held = account(cross(quantity=1.9), cross(side=Side.SHORT, quantity=2.0), usdt=6.0)

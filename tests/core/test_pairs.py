@@ -46,8 +46,8 @@ def test_together_begins_where_nothing_is_left_of_the_net() -> None:
     assert both.span == (4, 189)
     assert both.quantities(5) == (0.15, 0.05)
     assert both.quantities(189) == (1.99, 1.89)
-    # A net that is no whole number of steps is rounded up: nothing of it stays.
-    assert together(pair, Lot(0.03)).quantities(1) == (0.15, 0.03)
+    # Of a net that is no whole number of steps a part stays: beyond it would be a net on the other side.
+    assert together(pair, Lot(0.03)).quantities(1) == (0.12, 0.03)
 
 
 @pytest.mark.parametrize(
