@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from monitor.core.model import Lot, Position, Side
-from monitor.core.steps import Cuts, cuts_of, steps_down
+from monitor.core.steps import Cuts, cuts_of
 
 
 class Pair(NamedTuple):
@@ -62,11 +62,11 @@ def alone(pair: Pair, cuts: Cuts) -> int:
 
 
 def together(pair: Pair, lot: Lot | None) -> Together:
-    """Return by what both sides of a pair can be reduced, beginning where no whole step is left of its net."""
+    """Return by what both sides of a pair can be reduced, beginning as near to no net as steps come."""
     larger, smaller = (cuts_of(p, lot) for p in pair)
     step = max(larger.step, smaller.step)
     larger, smaller = (cuts_of(p, Lot(float(step)) if lot is None else lot) for p in pair)
-    return Together(larger, smaller, steps_down(float(pair.net), step))
+    return Together(larger, smaller, round(pair.net / step))
 
 
 def larger_first(ranked: Sequence[Position]) -> list[Position]:

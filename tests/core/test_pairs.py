@@ -46,8 +46,10 @@ def test_together_begins_where_nothing_is_left_of_the_net() -> None:
     assert both.span == (4, 189)
     assert both.quantities(5) == (0.15, 0.05)
     assert both.quantities(189) == (1.99, 1.89)
-    # Of a net that is no whole number of steps a part stays: beyond it would be a net on the other side.
+    # A net that is no whole number of steps is rounded to the nearest: so it is never larger than it was.
     assert together(pair, Lot(0.03)).quantities(1) == (0.12, 0.03)
+    assert together(pair, Lot(0.07)).quantities(1) == (0.14, 0.07)
+    assert together(pair, Lot(0.3)).quantities(1) == (0.3, 0.3)
 
 
 @pytest.mark.parametrize(
