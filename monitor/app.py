@@ -47,7 +47,7 @@ from monitor.notify.delivery import Delivery
 from monitor.plan import Plan, SourceFactory
 from monitor.ports import Clock, Job, Probe, Stored, unwatched
 from monitor.presence import Presence
-from monitor.status import HistoryView, Holdings, Status
+from monitor.status import HistoryView, Holdings, Status, joint_moves
 from monitor.storage.account_cache import AccountCache
 from monitor.storage.history import SqliteHistory
 from monitor.storage.holes_cache import HolesCache
@@ -458,6 +458,9 @@ class Daemon:
         async def holdings(_request: Mapping[str, Any]) -> object:
             return self.holdings()
 
+        async def moves(request: Mapping[str, Any]) -> object:
+            return joint_moves(request.get("names"), *self._engine.moves())
+
         quiet = Commands(
             alerts=self._engine.open_alerts,
             holds=self._engine.holds,
@@ -466,7 +469,7 @@ class Daemon:
             recorded=self._recorded,
             now_ms=self._clock.wall_ms,
         )
-        return {"status": status, "holdings": holdings, "hold": quiet.hold, "lift": quiet.lift}
+        return {"status": status, "holdings": holdings, "moves": moves, "hold": quiet.hold, "lift": quiet.lift}
 
     async def _prove(self) -> bool:
         """Write something to the state database; return whether it took it."""

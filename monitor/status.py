@@ -6,8 +6,12 @@ import msgspec
 
 from monitor.core.model import AccountSnapshot, BracketTable
 from monitor.core.notices import WorstAway
+from monitor.core.scene import KnownMoves
 from monitor.core.surroundings import Surroundings
 from monitor.core.view import EngineView
+from monitor.errors import ControlError
+
+MOST_NAMES = 64  # whose moves are told in one answer: under a megabyte, in a few milliseconds
 
 
 class HistoryView(msgspec.Struct, frozen=True):
@@ -64,6 +68,16 @@ class Holdings(msgspec.Struct, frozen=True):
     surroundings: Surroundings = Surroundings()
 
 
+class JointMoves(msgspec.Struct, frozen=True):
+    """How names moved together: what moves left of a wallet with several prices are made of."""
+
+    made_s: float  # monotonic seconds of the daemon; the same for answers about the same minutes
+    names: tuple[str, ...]  # those asked for that are watched
+    returns: (
+        bytes  # one-minute log returns, little-endian float64, a row of all names for each minute, NaN for gaps
+    )
+
+
 class Status(msgspec.Struct, frozen=True):
     """The running daemon as ``status`` shows it."""
 
@@ -89,3 +103,22 @@ class Status(msgspec.Struct, frozen=True):
     watchdog: WatchdogView | None = None  # None where nobody wants to be told
     away: AwayView | None = None
     unwritable: dict[str, str] = {}  # databases that take no writes, by name such as "state": why
+
+
+def joint_moves(names: object, made_s: float, known: KnownMoves) -> JointMoves:
+    """Return how some names moved together.
+
+    Args:
+        names: as they were asked for.
+        made_s: when it was made known, monotonic seconds.
+        known: of all watched names.
+
+    Raises:
+        ControlError: it is not a list of at most ``MOST_NAMES`` names; marks would have to wait for more.
+    """
+    if not isinstance(names, list) or len(names) > MOST_NAMES:
+        raise ControlError(f"moves: name at most {MOST_NAMES} symbols or rates in a list")
+    place = {name: column for column, name in enumerate(known.names)}
+    mine = tuple(name for name in names if isinstance(name, str) and name in place)
+    returns = known.returns.take([place[name] for name in mine], axis=1)
+    return JointMoves(made_s, mine, returns.astype("<f8", copy=False).tobytes())

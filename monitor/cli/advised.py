@@ -1,6 +1,6 @@
-"""What to do about wallets that are at warning or worse in a state that was only imagined."""
+"""What to do about wallets that are at warning or worse, before or after something was only imagined."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rich.console import Console
@@ -11,35 +11,76 @@ from monitor.cli.operations import Stage
 from monitor.cli.remedy_steps import as_json
 from monitor.cli.tables import level_text, wallet_name
 from monitor.core.advice import prescribe
+from monitor.core.changed_moves import silent
 from monitor.core.ladder import Grid, Rung
 from monitor.core.model import Level, SubjectKey
 from monitor.core.notices import Facts, Prescription
 from monitor.core.report import number, worst_row
 from monitor.core.spare import sharers
+from monitor.notify.numbers import enough, span
 from monitor.notify.remedies import remedy_lines
 
 MOST = 20  # wallets that people are told of
+UNKNOWN_MOVES = "how prices move is not known here: an alert may ask for more"
+_ALERTS = frozenset(level.label for level in Level if level >= Level.WARNING)
 
 
 class Advice(NamedTuple):
-    """What ends the level of a wallet."""
+    """What ends the level of a wallet, and whether that is over by now."""
 
     account: str
     wallet: str
     level: str
     liquidated: bool
-    prescription: Prescription
+    prescription: Prescription | None  # None where nothing is left in the wallet
+    held: str  # the level before, by the marks given or as the daemon keeps it, whichever is worse
+    ends: bool  # with this, the level falls below warning: conditions are missed by the dead band
+    dwell_s: float  # for how long they have to be, before it falls
+    moves_known: bool  # how the wallet moves is known where conditions ask for it; else an alert may ask for more
+    used_up: bool  # before anything was done
 
 
-def advice_for(stage: Stage, grid: Grid, rung: Rung) -> Iterator[Advice]:
-    """Yield what to do about each wallet that is at warning or worse, in the book's order."""
+class Before(NamedTuple):
+    """What wallets were like before anything was done."""
+
+    grid: Grid
+    rung: Rung
+    held: Mapping[SubjectKey, Level]  # the daemon's own levels
+
+    def level(self, key: SubjectKey) -> Level:
+        """Return the level of a wallet: that of the marks, or a worse one that the daemon keeps."""
+        at = self.grid.book.wallet_index.get(key)
+        here = Level.OK if at is None else Level(int(self.rung.levels[at]))
+        return max(here, self.held.get(key, Level.OK))
+
+    def used_up(self, key: SubjectKey) -> bool:
+        """Return whether the margin of a wallet was used up already."""
+        at = self.grid.book.wallet_index.get(key)
+        return at is not None and bool(self.rung.liquidated[at])
+
+
+def advice_for(stage: Stage, grid: Grid, rung: Rung, before: Before) -> Iterator[Advice]:
+    """Yield what to do about each wallet that is or was at warning or worse, in the book's order."""
+    book = grid.book
+    unknown = silent(book, grid.limits, rung.readings, stage.known_moves, Level.WARNING)
     for wallet, level in enumerate(rung.levels.tolist()):
-        key = grid.book.wallets[wallet].key
-        if level < Level.WARNING:
+        key = book.wallets[wallet].key
+        held = before.level(key)
+        if max(level, held) < Level.WARNING:
             continue
-        prescription = prescribe(stage.case(*key)._replace(sharers=sharers(grid.book, rung.levels, wallet)))
-        if prescription is not None:
-            yield Advice(*key, Level(level).label, bool(rung.liquidated[wallet]), prescription)
+        prescription = prescribe(stage.case(*key)._replace(sharers=sharers(book, rung.levels, wallet)))
+        if prescription is None and book.exposed[wallet]:
+            continue
+        ends = prescription is None or prescription.remedies[0].add == 0.0
+        yield Advice(
+            *key, Level(level).label, bool(rung.liquidated[wallet]), prescription, held.label, ends,
+            _dwell_s(grid, wallet, max(level, held)), not bool(unknown[wallet]), before.used_up(key),
+        )  # fmt: skip
+
+
+def _dwell_s(grid: Grid, wallet: int, level: int) -> float:
+    """Return for how long conditions have to be missed, for this level and every one down to warning."""
+    return float(grid.limits.dwell_s[Level.WARNING - 1 : level, wallet].max())
 
 
 def told(advice: Advice) -> dict[str, Any]:
@@ -47,25 +88,59 @@ def told(advice: Advice) -> dict[str, Any]:
     return advice._asdict() | {"prescription": as_json(advice.prescription)}
 
 
-def print_advice(out: Console, advice: Sequence[Advice], grid: Grid, rung: Rung) -> None:
-    """Print it in the words of alerts, the wallets with the least room first."""
+def print_advice(
+    out: Console, advice: Sequence[Advice], grid: Grid, rung: Rung, tries: Callable[[Advice], Iterable[str]]
+) -> None:
+    """Print it in the words of alerts, the wallets with the least room first.
+
+    Args:
+        out: where to.
+        advice: all of it.
+        grid: what was made.
+        rung: of it.
+        tries: commands to paste that show what the advice comes to.
+    """
     at = grid.book.wallet_index
     nearest = sorted(advice, key=lambda one: rung.readings.room[at[SubjectKey(one.account, one.wallet)]])
     for one in nearest[:MOST]:
-        _print_one(out, one, grid, rung)
+        _print_one(out, one, grid, rung, tries)
     if (more := len(nearest) - MOST) > 0:
         out.print(f"\n{counted(more, 'more wallet')} at warning or worse; --json has what to do about each.")
 
 
-def _print_one(out: Console, advice: Advice, grid: Grid, rung: Rung) -> None:
+def _print_one(
+    out: Console, advice: Advice, grid: Grid, rung: Rung, tries: Callable[[Advice], Iterable[str]]
+) -> None:
     out.print()
     name = f"{advice.account} {wallet_name(advice.wallet)}"
-    if advice.liquidated:
+    if advice.liquidated and not advice.used_up:
         out.print(Text(f"{name} would be liquidated on the way; what it would take beforehand:"))
     else:
         out.print(Text.assemble(f"{name} is then at ", level_text(advice.level)))
-    for line in remedy_lines(_facts(advice, grid, rung)):
-        out.print(Text(f"  {line.label}: {line.text}"), soft_wrap=True)
+    if not advice.ends:
+        for line in remedy_lines(_facts(advice, grid, rung)):
+            out.print(Text(f"  {line.label}: {line.text}"))
+    if words := alert_words(advice):
+        out.print(Text(f"  Alert of {advice.held}: {words}"))
+    if advice.ends and not advice.moves_known:
+        out.print(Text(f"  On moves left: {UNKNOWN_MOVES}"))
+    for command in () if advice.ends else tries(advice):
+        out.print(Text(f"  Try: {command}", style="dim"), soft_wrap=True)
+
+
+def alert_words(advice: Advice) -> str:
+    """Return whether an alert that is open ends; empty where none is."""
+    if advice.held not in _ALERTS:
+        return ""
+    if advice.prescription is None:
+        return "it ends, for no position is left"
+    dwell = f"after {span(advice.dwell_s)}" if advice.dwell_s > 0.0 else "at once"
+    if advice.ends:
+        known = "" if advice.moves_known else ", as far as is known"
+        return f"this ends it {dwell}: yes{known}"
+    add = advice.prescription.remedies[0].add
+    lacking = "" if add is None else f": {enough(add, advice.prescription.asset)} lacking"
+    return f"this ends it {dwell}: not yet{lacking} (a level is left only beyond the dead band)"
 
 
 def _facts(advice: Advice, grid: Grid, rung: Rung) -> Facts:
@@ -80,5 +155,6 @@ def _facts(advice: Advice, grid: Grid, rung: Rung) -> Facts:
         side="" if row is None else book.positions[row].side.value,
         positions=sum(book.positions[one].quantity > 0 for one in book.rows_of(wallet)),
         liquidation_price=None if row is None else number(readings.liquidation_price[row]),
+        liquidatable=advice.liquidated and advice.used_up,
         prescription=advice.prescription,
     )

@@ -34,14 +34,15 @@ def case_of(
         corrections=held.corrections,
         lots={**settings.lots, **around.lots},
         funds=around.funds.get(account.account),
-        moves=known_moves(held.status),
+        moves=known_moves(held.status, held.joint),
     )
 
 
-def known_moves(status: Mapping[str, Any] | None) -> KnownMoves | None:
-    """Return how prices move as a status says: each alone, for minutes are the daemon's; None without a status."""
+def known_moves(status: Mapping[str, Any] | None, joint: KnownMoves | None = None) -> KnownMoves | None:
+    """Return how prices move as a status says, and together as far as that was told; None without a status."""
     if status is None:
         return None
     typical = {one["symbol"]: one.get("typical_move") for one in status["engine"]["symbols"]}
     values = np.array([np.nan if move is None else float(move) for move in typical.values()])
-    return KnownMoves(tuple(typical), np.empty((0, len(typical))), values)
+    alone = KnownMoves(tuple(typical), np.empty((0, len(typical))), values)
+    return alone if joint is None else alone._replace(returns=joint.of(alone.names).returns)

@@ -7,7 +7,7 @@ import typer
 
 from monitor.cli.assess import MarkOption, evaluated, parse_marks
 from monitor.cli.common import ConfigOption, JsonOption, console, globals_of, guarded, load, misuse, print_json
-from monitor.cli.held import find_held, find_inputs, sharing
+from monitor.cli.held import find_held, find_inputs, held_levels, sharing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,13 +34,14 @@ def explain(
     from monitor.cli.ahead_steps import Ahead
     from monitor.cli.cases import case_of
     from monitor.cli.move_steps import Moves
-    from monitor.cli.remedy_steps import Remedies, as_json
+    from monitor.cli.pasted import Asked, options
+    from monitor.cli.remedy_steps import Around, Remedies, as_json
     from monitor.cli.steps import Explainer
     from monitor.system_clock import SystemClock
 
     settings = load(context, config)
     given = parse_marks(mark or ())
-    held = find_held(settings, ask_daemon=any(s not in given for s in settings.symbols))
+    held = find_held(settings, ask_daemon=True)
     if symbol not in held.symbols:
         words = ", ".join(sorted(held.symbols)) or "none"
         raise misuse("SYMBOL", repr(symbol[:40]), f"symbols held: {words}", held.unknown)
@@ -53,9 +54,11 @@ def explain(
     sources = {one.account: _origin(one) for one in held.accounts}
     known = {name: one.price for name, one in inputs.items()}
     accounts = {one.account: one for one in held.accounts}
+    asked = Asked(options(config or globals_of(context).config, mark or ()))
     remedies = Remedies(
         book, readings, settings.engine,
         lambda key: case_of(held, accounts[key.account], key.wallet, known, settings.engine),
+        Around(held_levels(held.status), lambda key, plan: asked.tries(key.account, key.wallet, plan)),
     )  # fmt: skip
     ahead = Ahead(book, readings, settings.engine, held.surroundings, SystemClock().wall_ms())
     moves = None if held.status is None else Moves(book, readings, held.status)
@@ -76,6 +79,8 @@ def explain(
         _print(explanations)
     if held.unknown:
         sys.stderr.write(f"Not shown: {held.unknown}.\n")
+    if held.differs:
+        sys.stderr.write(f"{held.differs}\n")
     return 0
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from monitor.cli.assess import evaluated, parse_marks
 from monitor.cli.common import misuse
-from monitor.cli.held import find_held, find_inputs
+from monitor.cli.held import find_held, find_inputs, held_levels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from monitor.config import Settings
     from monitor.core.changed_moves import ChangedMoves, Measured
     from monitor.core.ladder import Grid
-    from monitor.core.model import AccountSnapshot, BracketTable, SubjectKey
+    from monitor.core.model import AccountSnapshot, BracketTable, Level, SubjectKey
     from monitor.core.scene import KnownMoves
     from monitor.core.settings import EngineSettings
     from monitor.core.surroundings import Surroundings
@@ -31,9 +31,12 @@ class Ground(NamedTuple):
     surroundings: "Surroundings"
     measured: "Measured"
     moves: "ChangedMoves | None"  # None where nobody knows how prices move
-    known_moves: "KnownMoves | None"  # of each name alone, for advice
+    known_moves: "KnownMoves | None"  # for advice
+    held: "Mapping[SubjectKey, Level]"  # the daemon's own levels; nothing without one
     unknown: str  # what is not shown and why; empty if nothing
-    shipped: tuple[str, ...]  # symbols whose tiers came with the program
+    differs: str  # see ``Held.differs``
+    watched: bool  # a daemon answered
+    shipped: tuple[str, ...]  # symbols whose tiers came with the program, and of which day
 
     def grid(self, accounts: "Sequence[AccountSnapshot]", marks: "Mapping[str, float]") -> "Grid":
         """Return these accounts at these marks, judged by the same rules."""
@@ -58,7 +61,7 @@ def find_ground(settings: "Settings", mark: Sequence[str], account: str = "") ->
     from monitor.core.ladder import priced
 
     given = parse_marks(mark)
-    held = find_held(settings, ask_daemon=any(symbol not in given for symbol in settings.symbols))
+    held = find_held(settings, ask_daemon=True)
     chosen = tuple(one for one in held.accounts if account in ("", one.account))
     if not chosen:
         words = ", ".join(one.account for one in held.accounts) or "none"
@@ -79,8 +82,13 @@ def find_ground(settings: "Settings", mark: Sequence[str], account: str = "") ->
     tables = {table.symbol: table for table in settings.tables}
     return Ground(
         accounts, held.tables, marks, settings.engine, held.corrections, held.surroundings, measured,
-        _moves(held, chosen, marks, measured), known_moves(held.status), held.unknown,
-        tuple(sorted(name for name in symbols if name in tables and tables[name].origin == "shipped")),
+        _moves(held, chosen, marks, measured), known_moves(held.status, held.joint), held_levels(held.status),
+        held.unknown, held.differs, held.status is not None,
+        tuple(
+            f"{name} ({tables[name].label})"
+            for name in sorted(symbols)
+            if name in tables and tables[name].origin == "shipped"
+        ),
     )  # fmt: skip
 
 
@@ -108,6 +116,7 @@ def _moves(
     held: "Held", chosen: "Sequence[AccountSnapshot]", marks: "Mapping[str, float]", measured: "Measured"
 ) -> "ChangedMoves | None":
     """Return how wallets move; they were measured at the daemon's own marks, not at those that were typed in."""
+    from monitor.cli.cases import known_moves
     from monitor.core.changed_moves import ChangedMoves
     from monitor.core.ladder import priced
 
@@ -116,7 +125,8 @@ def _moves(
     seen = {name: one.price for name, one in find_inputs(held, {}).items()}
     accounts = [priced(account, seen) for account in chosen]
     there = {name: seen.get(name, price) for name, price in marks.items()}
-    return ChangedMoves(*evaluated(accounts, held.tables, there, held.corrections), measured)
+    known = known_moves(held.status, held.joint)
+    return ChangedMoves(*evaluated(accounts, held.tables, there, held.corrections), measured, known)
 
 
 def _measured(status: Any) -> "Measured":  # noqa: ANN401 - JSON

@@ -5,11 +5,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from monitor.cli.steps import Input
     from monitor.config import Settings
-    from monitor.core.model import AccountSnapshot, BracketTable, SubjectKey
+    from monitor.core.model import AccountSnapshot, BracketTable, Level, SubjectKey
+    from monitor.core.scene import KnownMoves
     from monitor.core.surroundings import Surroundings
 
+_ATTEMPTS = 3
 _RUNNING = "start `position-monitor run`"
 
 
@@ -22,6 +26,8 @@ class Held(NamedTuple):
     status: Any  # the daemon's own, None without one
     unknown: str  # what cannot be explained and why; empty if nothing
     surroundings: "Surroundings"
+    joint: "KnownMoves | None" = None  # of names that share a wallet: how they moved together; None if not known
+    differs: str = ""  # how what the daemon watches is not what is typed in here; empty if it does not
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -48,7 +54,8 @@ def find_held(settings: "Settings", *, ask_daemon: bool) -> Held:
     if ask_daemon or followed:
         try:
             status = ask(directory, {"command": "status"})
-            return _told(settings, tables, status, ask(directory, {"command": "holdings"}))
+            held = _told(settings, tables, status, ask(directory, {"command": "holdings"}))
+            return held._replace(joint=_joint(held, directory))
         except ControlError as error:
             unknown = f"what is followed by key ({followed}); {error}; {_RUNNING}" if followed else ""
             return Held(settings.accounts, tables, {}, None if followed else status, unknown, around)
@@ -86,7 +93,78 @@ def _told(
     lots = settings.engine.lots | holdings.surroundings.lots
     around = msgspec.structs.replace(holdings.surroundings, lots=lots)
     # Tables that the daemon has for typed-in symbols are of its configuration, which may be an older one.
-    return Held((*settings.accounts, *known), holdings.tables | tables, corrections, status, unknown, around)
+    accounts = (*settings.accounts, *known)
+    differs = _differs(settings.accounts, [one for one in holdings.accounts if one.account not in names])
+    return Held(accounts, holdings.tables | tables, corrections, status, unknown, around, None, differs)
+
+
+def _differs(typed: "Sequence[AccountSnapshot]", watched: "Sequence[AccountSnapshot]") -> str:
+    """Return a sentence about typed-in accounts that the daemon has otherwise; empty where it has the same."""
+    ours, theirs = ({one.account: one for one in some} for some in (typed, watched))
+    differ = [
+        name
+        for name in dict.fromkeys((*ours, *theirs))
+        if name not in ours or name not in theirs or _typed(ours[name]) != _typed(theirs[name])
+    ]
+    if not differ:
+        return ""
+    return (
+        f"The running daemon has another configuration of {', '.join(differ)}: its alerts are about that. "
+        "`position-monitor run` started anew takes this one."
+    )
+
+
+def _typed(account: "AccountSnapshot") -> object:
+    """Return what is typed in of an account, in no order."""
+    legs = {
+        (p.symbol, p.side): (p.quantity, p.entry_price, p.margin_mode, p.margin, p.leverage)
+        for p in account.positions
+    }
+    return legs, dict(account.balances), account.multi_assets
+
+
+def _joint(held: Held, directory: "Path") -> "KnownMoves | None":
+    """Return how names that share a wallet moved together; None where a daemon of another version cannot tell."""
+    import msgspec
+    import numpy as np
+
+    from monitor.control import ask
+    from monitor.core.scene import KnownMoves
+    from monitor.core.trial import batched
+    from monitor.errors import ControlError
+    from monitor.status import MOST_NAMES, JointMoves
+
+    names = sorted(_sharing_names(held.accounts))
+    if not names:
+        return None
+    for _ in range(_ATTEMPTS):
+        try:
+            told = [
+                msgspec.convert(ask(directory, {"command": "moves", "names": some}), JointMoves)
+                for some in batched(names, MOST_NAMES)
+            ]
+            parts = [np.frombuffer(one.returns, "<f8").reshape(-1, len(one.names)) for one in told if one.names]
+            if parts and len({one.made_s for one in told}) == 1:
+                returns = np.hstack(parts)
+                typical = np.full(returns.shape[1], np.nan)  # the status has them
+                return KnownMoves(tuple(name for one in told for name in one.names), returns, typical)
+        except (ControlError, msgspec.ValidationError, ValueError):
+            return None
+    return None  # made anew between each two answers: unheard of
+
+
+def _sharing_names(accounts: "Sequence[AccountSnapshot]") -> set[str]:
+    """Return the names of which several move the same wallet."""
+    shared = {one.account for one in accounts if one.multi_assets}
+    found = _rates(accounts)
+    for account in accounts:
+        by_wallet: dict[str, set[str]] = {}
+        for p in account.positions:
+            by_wallet.setdefault(account.wallet_of(p), set()).add(p.symbol)
+        for symbols in by_wallet.values():
+            if len(symbols) > 1 or account.account in shared:
+                found |= symbols
+    return found
 
 
 def find_inputs(held: Held, given: Mapping[str, float]) -> "dict[str, Input]":
@@ -112,6 +190,19 @@ def _rates(accounts: "Sequence[AccountSnapshot]") -> set[str]:
         for asset, rate in account.rates.items()
         if not rate.fixed
         for name in rate_symbols(asset)
+    }
+
+
+def held_levels(status: Any) -> "dict[SubjectKey, Level]":  # noqa: ANN401 - JSON
+    """Return the level that the running daemon keeps of each wallet; nothing without a daemon."""
+    from monitor.core.model import Level, SubjectKey
+
+    levels = {level.label: level for level in Level}
+    wallets = () if status is None else status["engine"].get("wallets", ())
+    return {
+        SubjectKey(one["account"], one["wallet"]): levels[one["level"]]
+        for one in wallets
+        if one.get("level") in levels
     }
 
 

@@ -1,6 +1,7 @@
 """A command whose options are told apart by the order in which they were given, across different options."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 import typer
@@ -35,7 +36,7 @@ def given(context: typer.Context, values: Mapping[str, Sequence[str]]) -> list[t
 
 
 def _filled(args: Sequence[str]) -> Iterator[str]:
-    for here, following in zip(args, (*args[1:], "--"), strict=True):
+    for here, following in zip_longest(args, args[1:], fillvalue="--"):
         yield here
         if here in OPTIONAL and (following.startswith("--") or following == "-h"):
             yield OPTIONAL[here]

@@ -15,6 +15,7 @@ from monitor.core.compile import table_of
 from monitor.core.ladder import collateral_of, revalued
 from monitor.core.layout import QUOTE_ASSETS, underlying
 from monitor.core.model import MULTI_WALLET, AccountSnapshot, MarginMode
+from monitor.core.scene import KnownMoves
 from monitor.core.spare import spare_of
 from monitor.core.steps import cuts_of, steps_up
 from monitor.core.surroundings import FundsKnown
@@ -41,6 +42,11 @@ class Stage:
         self._rules = ground.settings.advice
         self.marks = dict(ground.marks)
         self.funds: dict[str, FundsKnown] = dict(ground.surroundings.funds)
+
+    @property
+    def known_moves(self) -> KnownMoves | None:
+        """How prices move, for advice."""
+        return self._ground.known_moves
 
     @property
     def accounts(self) -> tuple[AccountSnapshot, ...]:

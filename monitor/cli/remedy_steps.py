@@ -5,7 +5,7 @@ less does not. So there is no formula to show, only what was looked for and what
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -13,6 +13,7 @@ import msgspec
 from monitor.cli.steps import Step
 from monitor.core.advice import prescribe
 from monitor.core.book import Book
+from monitor.core.changed_moves import silent
 from monitor.core.model import Level, SubjectKey
 from monitor.core.notices import After, Cut, Facts, Prescription, Remedy
 from monitor.core.report import number, worst_row
@@ -22,7 +23,7 @@ from monitor.core.settings import EngineSettings
 from monitor.core.spare import sharers
 from monitor.core.steps import step_of
 from monitor.core.trial import Case
-from monitor.notify.numbers import percent
+from monitor.notify.numbers import enough, percent, span
 from monitor.notify.remedies import base_of, both_sides, bound_words, is_inverse, remedy_lines, source_words
 
 HEADING = "what to do"
@@ -35,6 +36,8 @@ WORDS_ALONE = frozenset(
         "adding",
         "reducing",
         "on moves left",
+        "open alert",
+        "try",
         "  reached",
         "    afterwards",
     }
@@ -43,10 +46,15 @@ WORDS_ALONE = frozenset(
 _LEVELS = len(Level) - 1
 _CALM = "nothing is needed: no condition of notice or worse holds, nor within the dead band"
 _UNKNOWN = "not known: a mark of this wallet is missing"
+_CALM_AS_FAR = "nothing that is known here is needed; moves left are not known, and an alert may ask for more"
+_BELOW_AS_FAR = "below warning as far as is known here; moves left are not known, and an alert may ask for more"
 _NOT_ALL_MOVES = (
-    "how its prices move together is the daemon's alone: where moves left decide, its alerts may ask for more"
+    "how its prices move together is not known here: where moves left decide, an alert may ask for more"
 )
-_NO_MOVES = "without a daemon nothing is known of how prices move: conditions on moves left take no part"
+_NO_MOVES = (
+    "without a daemon nothing is known of how prices move: conditions on moves left take no part, and an alert "
+    "may ask for more; start `position-monitor run`"
+)
 
 
 class Advised(NamedTuple):
@@ -54,6 +62,13 @@ class Advised(NamedTuple):
 
     prescription: Prescription | None
     row: int
+
+
+class Around(NamedTuple):
+    """What else goes into the words about what to do."""
+
+    held: Mapping[SubjectKey, Level] = {}  # the daemon's own levels
+    tries: Callable[[SubjectKey, Prescription], Iterable[str]] = lambda _key, _plan: ()  # commands to paste
 
 
 class Remedies:
@@ -64,16 +79,23 @@ class Remedies:
         readings: the evaluation, made of them.
         settings: whose conditions count.
         case_of: what is known around a wallet of the book.
+        around: what else goes into words.
     """
 
     def __init__(
-        self, book: Book, readings: Readings, settings: EngineSettings, case_of: Callable[[SubjectKey], Case]
+        self,
+        book: Book,
+        readings: Readings,
+        settings: EngineSettings,
+        case_of: Callable[[SubjectKey], Case],
+        around: Around = Around(),  # noqa: B008 - it cannot be changed
     ) -> None:
         self._book = book
         self._readings = readings
         self._limits = compile_thresholds(book, settings)
         self._levels = reached(conditions(book, self._limits, readings, None))
         self._case_of = case_of
+        self._around = around
         self._advised: dict[int, Advised] = {}
 
     def prescription(self, account: str, wallet: str) -> Prescription | None:
@@ -93,15 +115,42 @@ class Remedies:
             return
         wallet = int(self._book.row_wallet[row])
         case = self._case_of(self._book.wallets[wallet].key)
+        unknown = self._silent(wallet, case)
         if all(_is_reached(remedy) for remedy in plan.remedies):
-            yield Step(HEADING, _CALM, None)
+            yield Step(HEADING, _CALM_AS_FAR if unknown else _CALM, None)
         else:
+            far = _is_reached(plan.remedies[0]) and self._silent(wallet, case, Level.WARNING)
             for line in remedy_lines(self._facts(wallet, plan)):
-                yield Step(HEADING if line.label == "To do" else line.label.lower(), line.text, None)
-        if self._limits.uses_moves and (note := _moves_note(case)):
-            yield Step("on moves left", note, None)
+                if line.label == "To do":
+                    yield Step(HEADING, _BELOW_AS_FAR if far else line.text, None)
+                else:
+                    yield Step(line.label.lower(), line.text, None)
+        yield from self._open_alert(wallet, plan, unknown=self._silent(wallet, case, Level.WARNING))
+        if unknown:
+            yield Step("on moves left", _NO_MOVES if case.moves is None else _NOT_ALL_MOVES, None)
+        for command in self._around.tries(case_key(case), plan):
+            yield Step("try", command, None)
         for remedy in plan.remedies:
             yield from self._remedy(wallet, plan, remedy, case)
+
+    def _open_alert(self, wallet: int, plan: Prescription, *, unknown: bool) -> Iterator[Step]:
+        """Yield whether an alert that the daemon keeps open ends as things are."""
+        held = self._around.held.get(self._book.wallets[wallet].key, Level.OK)
+        if held < Level.WARNING:
+            return
+        words = f"the daemon keeps {held.label}"
+        first = plan.remedies[0]
+        dwell_s = float(self._limits.dwell_s[Level.WARNING - 1 : held, wallet].max())
+        after = f"after {span(dwell_s)}" if dwell_s > 0.0 else "at once"
+        if _is_reached(first):
+            words += f"; it ends {after} like this{', as far as is known' if unknown else ''}"
+        elif first.add is not None:
+            words += f"; it does not end like this: {enough(first.add, plan.asset)} lacking, then {after}"
+        yield Step("open alert", words, None)
+
+    def _silent(self, wallet: int, case: Case, below: Level = Level.NOTICE) -> bool:
+        """Return whether moves left, which are not known, may keep a wallet at a level."""
+        return bool(silent(self._book, self._limits, self._readings, case.moves, below)[wallet])
 
     def _of(self, row: int) -> Advised:
         wallet = int(self._book.row_wallet[row])
@@ -138,7 +187,10 @@ class Remedies:
         now = self._now(wallet)
         yield Step(f"below {remedy.below.label}", target_words(self._limits, wallet, remedy.below), None)
         if _is_reached(remedy):
-            yield Step("  reached", "as it is", None)
+            unknown = self._silent(wallet, case, remedy.below)
+            yield Step(
+                "  reached", f"as it is{', but for moves left, which are not known' if unknown else ''}", None
+            )
             return
         yield from _adding(plan, remedy, now)
         if not remedy.cuts:
@@ -200,11 +252,9 @@ def _paired(name: str, values: Sequence[float], rooms: Sequence[float], worse: i
         yield f"{name} {_n(value)}" if room >= 1.0 else f"({name} {_n(value)} or room > {_n(room)})"
 
 
-def _moves_note(case: Case) -> str:
-    if case.moves is None:
-        return _NO_MOVES
-    symbols = {p.symbol for p in case.account.positions if case.account.wallet_of(p) == case.wallet}
-    return _NOT_ALL_MOVES if len(symbols) > 1 or case.account.multi_assets else ""
+def case_key(case: Case) -> SubjectKey:
+    """Return what the wallet of a case is called."""
+    return SubjectKey(case.account.account, case.wallet)
 
 
 def _adding(plan: Prescription, remedy: Remedy, now: After) -> Iterator[Step]:

@@ -13,6 +13,8 @@ from monitor.cli.common import ConfigOption, JsonOption, console, globals_of, gu
 from monitor.cli.in_order import given
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from monitor.cli.advised import Advice
     from monitor.cli.before_after import State
     from monitor.cli.done import Done
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
     from monitor.cli.ladder_view import Ladder, LadderView
     from monitor.core.ladder import Grid, Rung
 
+UNWATCHED = (
+    "No daemon answers: how prices move is not known, conditions on moves left take no part, and an alert may ask "
+    "for more. `position-monitor run` watches."
+)
 AccountOption = Annotated[
     str | None, typer.Option("--account", metavar="NAME", help="Only this account; else all that are held.")
 ]
@@ -92,12 +98,13 @@ def simulate(  # noqa: PLR0917 - typer passes options by name
     from --mark; those not given are asked of the running daemon, and so is what accounts followed by their key
     hold. Nothing is sent to the exchange.
     """
-    from monitor.cli.advised import advice_for, told
+    from monitor.cli.advised import Before, advice_for, told
     from monitor.cli.before_after import state_of
     from monitor.cli.ground import find_ground
     from monitor.cli.in_order import OPTIONAL
     from monitor.cli.ladder_view import check_symbol, climb, ladder_view, parse_ladder, print_ladder
     from monitor.cli.operations import Stage
+    from monitor.cli.pasted import Asked, options
 
     moves: list[float] = []
     if ladder is not None or ladder_symbol is not None or picture is not None:
@@ -109,16 +116,17 @@ def simulate(  # noqa: PLR0917 - typer passes options by name
     stage = Stage(ground, put_back=put_back)
     values = {"shock": shock, "add_margin": add_margin, "reduce": reduce, "leverage": leverage, "close": close}
     start = ground.grid(ground.accounts, ground.marks)
-    before = state_of(start, start.at(0.0))
-    done = stage.do(given(context, {name: some or () for name, some in values.items()}))
+    before = Before(start, start.at(0.0), ground.held)
+    operations = given(context, {name: some or () for name, some in values.items()})
+    done = stage.do(operations)
     grid = ground.grid(stage.accounts, stage.marks)
     rung = grid.at(0.0)
-    advice = tuple(advice_for(stage, grid, rung))
+    advice = tuple(advice_for(stage, grid, rung, before))
     climbed = climb(grid, moves, ladder_symbol or "") if moves else None
     result = Simulation(
         as_of=now_text(),
         operations=done,
-        before=before,
+        before=state_of(start, before.rung),
         after=state_of(grid, rung),
         advice=tuple(map(told, advice)),
         ladder=msgspec.UNSET if climbed is None else ladder_view(climbed),
@@ -128,7 +136,9 @@ def simulate(  # noqa: PLR0917 - typer passes options by name
     if json or globals_of(context).json:
         print_json(result)
     else:
-        _print(result, advice, grid, rung)
+        words = options(config or globals_of(context).config, mark or (), account or "")
+        asked = Asked(words, tuple(operations), put_back=put_back)
+        _print(result, advice, grid, rung, lambda one: asked.tries(one.account, one.wallet, one.prescription))
         if climbed is not None:
             print_ladder(console(), climbed)
     tell_gaps(ground)
@@ -141,6 +151,10 @@ def tell_gaps(ground: "Ground") -> None:
         sys.stderr.write(f"Maintenance tiers came with the program: {', '.join(ground.shipped)}.\n")
     if ground.unknown:
         sys.stderr.write(f"Not shown: {ground.unknown}.\n")
+    if ground.differs:
+        sys.stderr.write(f"{ground.differs}\n")
+    if not ground.watched and not ground.unknown:
+        sys.stderr.write(f"{UNWATCHED}\n")
 
 
 def now_text() -> str:
@@ -179,7 +193,13 @@ def _draw(picture: Path, ladder: "Ladder", title: str) -> None:
         ) from None
 
 
-def _print(result: Simulation, advice: "tuple[Advice, ...]", grid: "Grid", rung: "Rung") -> None:
+def _print(
+    result: Simulation,
+    advice: "tuple[Advice, ...]",
+    grid: "Grid",
+    rung: "Rung",
+    tries: "Callable[[Advice], Iterable[str]]",
+) -> None:
     from rich.text import Text
 
     from monitor.cli.advised import print_advice
@@ -200,4 +220,4 @@ def _print(result: Simulation, advice: "tuple[Advice, ...]", grid: "Grid", rung:
     out.print(wallet_changes(result.before, result.after))
     out.print()
     out.print(position_changes(result.before, result.after))
-    print_advice(out, advice, grid, rung)
+    print_advice(out, advice, grid, rung, tries)

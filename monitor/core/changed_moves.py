@@ -1,8 +1,8 @@
 """Moves left of wallets in another state than the one in which the daemon measured them.
 
 What a wallet with one price changes by within an hour follows from that price alone. With several it takes the
-returns they had together, which only the daemon has; its result still holds where all that moves the wallet was
-multiplied by one factor. Anything else is not known.
+returns they had together. Where the daemon does not tell them, its result still holds where all that moves the
+wallet was multiplied by one factor. Anything else is not known.
 """
 
 import math
@@ -11,11 +11,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from monitor.core.book import Book, Floats
-from monitor.core.model import SubjectKey
+from monitor.core.book import Book, Bools, Floats
+from monitor.core.model import Level, SubjectKey
 from monitor.core.moves import moves_left
 from monitor.core.risk import Readings
-from monitor.core.wallet_moves import cushion_deltas
+from monitor.core.rules import Thresholds
+from monitor.core.scene import KnownMoves
+from monitor.core.wallet_moves import cushion_deltas, cushion_deviations
 
 HOURS_OF_DAY = 24.0
 _SAME = 1e-6  # how far, as a fraction, factors may differ: a move changes rates of brackets a little
@@ -36,17 +38,25 @@ class ChangedMoves:
         book: as measured.
         readings: of it.
         measured: what the daemon knows.
+        known: how names moved together, as far as that is known.
     """
 
-    def __init__(self, book: Book, readings: Readings, measured: Measured) -> None:
+    def __init__(
+        self, book: Book, readings: Readings, measured: Measured, known: KnownMoves | None = None
+    ) -> None:
         self._gains = _gains(book, readings)
         self._measured = measured
+        self._known = known
 
     def left(self, book: Book, readings: Readings) -> Floats:
         """Return cushion / hourly deviation by wallet, shape (w,); NaN where not known."""
         deviation = np.full(len(book.wallets), np.nan)
         for key, gains in _gains(book, readings).items():
             deviation[book.wallet_index[key]] = self._deviation(key, gains)
+        if self._known is not None and len(self._known.returns):
+            known = self._known.of(book.watched)
+            exact = cushion_deviations(book, cushion_deltas(book, readings), known.returns, known.typical)
+            deviation = np.where(np.isnan(exact), deviation, exact)
         return moves_left(readings.cushion, deviation)
 
     def _deviation(self, key: SubjectKey, gains: Mapping[str, float]) -> float:
@@ -62,6 +72,28 @@ class ChangedMoves:
         if not factors or max(factors) - min(factors) > _SAME * abs(max(factors)):
             return math.nan
         return abs(factors[0]) * self._measured.deviation[key]
+
+
+def silent(
+    book: Book, limits: Thresholds, readings: Readings, moves: KnownMoves | None, below: Level = Level.NOTICE
+) -> Bools:
+    """Return the wallets that may not have left a level: how they move decides it, and is not known. Shape (w,).
+
+    Args:
+        book: the columns.
+        limits: of the same book.
+        readings: of the same book.
+        moves: as far as they are known, None if nothing is.
+        below: the level; those that are worse count as well.
+    """
+    leaving = slice(len(Level) - 1 + below - 1, None)
+    near = readings.room <= limits.moves_room[leaving]  # beyond it moves left decide nothing
+    asked: Bools = book.exposed & (~np.isnan(limits.moves[leaving]) & near).any(axis=0)
+    if moves is None or not asked.any():
+        return asked
+    known = moves.of(book.watched)
+    deviation = cushion_deviations(book, cushion_deltas(book, readings), known.returns, known.typical)
+    return asked & np.isnan(deviation)
 
 
 def typical_days(move: float, typical: float | None) -> float | None:

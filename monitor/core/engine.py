@@ -60,7 +60,7 @@ from monitor.core.pricing import row_prices, unsure_wallets
 from monitor.core.risk import Readings, adverse_prices, evaluate, evaluate_rows
 from monitor.core.rules import Thresholds, Track, advance, compile_thresholds, conditions, reached, relapsed
 from monitor.core.sampling import Sampler
-from monitor.core.scene import Scene
+from monitor.core.scene import KnownMoves, Scene
 from monitor.core.settings import EngineSettings
 from monitor.core.surroundings import Surroundings
 from monitor.core.troubles import closing
@@ -112,6 +112,10 @@ class Engine:
     def holdings(self) -> tuple[tuple[AccountSnapshot, ...], dict[str, BracketTable]]:
         """Return the accounts that are watched, at the rates of their newest snapshots, and the tables in use."""
         return tuple(self._accounts.usable.values()), dict(self._accounts.tables)
+
+    def moves(self) -> tuple[float, KnownMoves]:
+        """Return when was last made what is known of how names moved (monotonic s), and it."""
+        return self._moves.made_s, self._moves.recent()
 
     @property
     def surroundings(self) -> Surroundings:

@@ -103,7 +103,7 @@ class Grid:
         self.book = book = compile_book(accounts, tables)
         correct(book, corrections)
         self._price = np.array([marks[symbol] for symbol in book.symbols]).take(book.row_symbol)
-        self._limits = compile_thresholds(book, settings)
+        self.limits = compile_thresholds(book, settings)
         self._left = left
         self._known: dict[str, _Moving] = {}
         # In multi-assets mode, what in a wallet has a price of its own.
@@ -125,7 +125,7 @@ class Grid:
         """
         readings = self._evaluate(self._moving(symbol), np.full(len(self.book.wallets), 1.0 + move))
         left = None if self._left is None else self._left(self.book, readings)
-        levels = reached(conditions(self.book, self._limits, readings, left))
+        levels = reached(conditions(self.book, self.limits, readings, left))
         return Rung(move, readings, levels, self._gone(readings), left)
 
     def edges(self, symbol: str = "") -> Edges:

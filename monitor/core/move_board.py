@@ -112,6 +112,11 @@ class MoveBoard:
             for name, known in self.minutes.known(now_s).items()
         }
 
+    @property
+    def made_s(self) -> float:
+        """When typical moves were last made of minutes, monotonic seconds."""
+        return self._made_s
+
     def recent(self) -> KnownMoves:
         """Return how names moved, as the deviations were made with."""
         count = self._returns.shape[1]

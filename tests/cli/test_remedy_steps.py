@@ -11,13 +11,13 @@ from typer.testing import CliRunner, Result
 
 from monitor.cli.cases import case_of, known_moves
 from monitor.cli.held import Held
-from monitor.cli.remedy_steps import HEADING, WORDS_ALONE, Remedies, as_json, target_words
+from monitor.cli.remedy_steps import HEADING, WORDS_ALONE, Around, Remedies, as_json, target_words
 from monitor.cli.root import app
 from monitor.cli.steps import Step
 from monitor.config import load
 from monitor.core.book import Book
 from monitor.core.compile import compile_book
-from monitor.core.model import AccountSnapshot, Level, Lot, Position, Side
+from monitor.core.model import AccountSnapshot, Level, Lot, Position, Side, SubjectKey
 from monitor.core.risk import Readings, evaluate
 from monitor.core.rules import compile_thresholds
 from monitor.core.settings import DEFAULT_LEVELS, AdviceRules, AlertRules, EngineSettings, LevelRule
@@ -28,6 +28,7 @@ from tests.cli.answering import answering
 from tests.cli.made import engine, state, symbol, wallet
 from tests.core.builders import BTC, ETH, account, cross, isolated, table
 
+NOTHING = Around()
 FREE = AdviceRules(taker_fee=0.0, slippage=0.0)
 SETTINGS = EngineSettings(advice=FREE, lots={BTC: Lot(0.01, 0.02), ETH: Lot(0.1)})
 
@@ -39,13 +40,15 @@ def readings_of(book: Book, marks: dict[str, float]) -> Readings:
 def remedies(
     one: AccountSnapshot, marks: dict[str, float], settings: EngineSettings = SETTINGS,
     surroundings: Surroundings | None = None, status: dict[str, Any] | None = None,
+    *, around: Around = NOTHING,
 ) -> Remedies:  # fmt: skip
     tables = {p.symbol: table(p.symbol) for p in one.positions}
     book = compile_book((one,), tables)
     held = Held((one,), tables, {}, status, "", surroundings or Surroundings())
     return Remedies(
-        book, readings_of(book, marks), settings, lambda key: case_of(held, one, key.wallet, marks, settings)
-    )
+        book, readings_of(book, marks), settings, lambda key: case_of(held, one, key.wallet, marks, settings),
+        around,
+    )  # fmt: skip
 
 
 def steps(*positions: Position, mark: float, usdt: float | None = None, **around: Any) -> list[Step]:  # noqa: ANN401
@@ -138,14 +141,34 @@ def test_a_wallet_that_is_in_no_danger_needs_nothing() -> None:
 
 
 def test_a_wallet_at_notice_needs_something_to_be_safe_only() -> None:
-    """The first target is reached as it is."""
-    found = steps(isolated(), mark=95.0, usdt=100.0)
+    """The first target is reached as it is; as far as is known, where nobody knows how prices move."""
+    found = steps(isolated(), mark=95.0, usdt=100.0, status=typical((BTC, 0.0001)))
     assert [step.arithmetic for step in found[:2]] == [
         "nothing more is needed to get below warning", found[1].arithmetic
     ]  # fmt: skip
     assert found[1].name == "to be safe"
     assert found[1].arithmetic.startswith("add ")
     assert section(found, "warning")["  reached"].arithmetic == "as it is"
+    unknown = steps(isolated(), mark=95.0, usdt=100.0)
+    assert unknown[0].arithmetic.startswith("below warning as far as is known here; moves left are not known")
+    assert not any("nothing more is needed" in step.arithmetic for step in unknown)
+    assert (
+        section(unknown, "warning")["  reached"].arithmetic == "as it is, but for moves left, which are not known"
+    )
+
+
+def test_an_alert_that_the_daemon_keeps_is_told_to_end_or_not() -> None:
+    """A level is left beyond the dead band only, and after its dwell time: 0.24 of room is warning still."""
+    one = account(isolated(), usdt=100.0)
+    key = SubjectKey("main", f"isolated:{BTC}:LONG")
+    for mark, words in (
+        (92.5, "the daemon keeps warning; it does not end like this: "),
+        (95.0, "the daemon keeps warning; it ends after 30 min like this, as far as is known"),
+    ):
+        found = remedies(one, {BTC: mark}, around=Around({key: Level.WARNING}))
+        (step,) = (step for step in found.steps(0) if step.name == "open alert")
+        assert step.arithmetic.startswith(words)
+    assert not any(step.name == "open alert" for step in remedies(one, {BTC: 92.5}).steps(0))
 
 
 def test_a_used_up_margin_comes_first() -> None:
@@ -222,7 +245,7 @@ def test_moves_left_take_part_with_a_daemon_and_it_is_said_without() -> None:
     amounts = [section(found, "warning")["  margin to add"].value or 0.0 for found in (quiet, wild)]
     assert amounts[1] > amounts[0]
     shared = steps(cross(), cross(ETH), mark=90.0, usdt=30.0, status=typical((BTC, 0.01), (ETH, None)))
-    assert any("its alerts may ask for more" in step.arithmetic for step in shared if step.name == "on moves left")
+    assert any("an alert may ask for more" in step.arithmetic for step in shared if step.name == "on moves left")
 
 
 def test_moves_of_an_older_daemon_are_not_known() -> None:

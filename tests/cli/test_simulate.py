@@ -2,12 +2,14 @@
 
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from monitor.cli.simulate import UNWATCHED
 from monitor.core.model import (
     AccountSnapshot,
     Bracket,
@@ -630,9 +632,11 @@ def test_without_matplotlib_a_picture_is_refused_with_the_fix(
 def test_tiers_that_came_with_the_program_are_named(tmp_path: Path) -> None:
     """On standard error, as assess does; own ones are not."""
     result = call("simulate", "--config", written(tmp_path, DESIGN), *BTC)
-    assert result.stderr == "Maintenance tiers came with the program: BTCUSDT.\n"
+    assert result.stderr.splitlines() == [
+        "Maintenance tiers came with the program: BTCUSDT (shipped 2026-09-29).", UNWATCHED
+    ]  # fmt: skip
     text, marks, _ = HELD["multi-assets"]
-    assert call("simulate", "--config", written(tmp_path, text), *marks).stderr == ""
+    assert call("simulate", "--config", written(tmp_path, text), *marks).stderr == f"{UNWATCHED}\n"
 
 
 def test_only_accounts_that_nobody_knows_is_an_error(tmp_path: Path) -> None:
@@ -665,3 +669,64 @@ def test_what_the_exchange_lets_be_moved_is_spent_and_earned(tmp_path: Path) -> 
     assert [cut["operations"][place]["from_cross"] for place in (0, 2)] == [40.0, 40.0]
     assert [kept["operations"][place]["from_cross"] for place in (0, 2)] == [40.0, 10.0]
     assert [lower["operations"][place]["from_cross"] for place in (0, 2)] == [40.0, 40.0]
+
+
+# Alerts that are open
+
+
+def test_nothing_after_the_command_is_no_error_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The configuration comes from before the command, or from the usual places."""
+    with_daemon = f'[state]\ndirectory = "{tmp_path / "s"}"\n' + KEYED
+    with answering(tmp_path / "s", answers()):
+        result = call("--config", written(tmp_path, with_daemon), "simulate")
+    assert result.exit_code == 0, result.output
+    monkeypatch.chdir(tmp_path)
+    assert call("simulate").exception is None or isinstance(call("simulate").exception, SystemExit)
+
+
+@pytest.mark.parametrize(("amount", "ends"), [(131, False), (234, False), (234.01, True)])
+def test_what_only_lowers_the_level_is_no_end_of_an_alert(tmp_path: Path, amount: float, *, ends: bool) -> None:
+    """At notice by itself; but the level of warning is left beyond the dead band only, and that asks for more."""
+    marks = ("--mark", "BTCUSDT=59500")
+    document = simulated(tmp_path, DESIGN, *marks, "--add-margin", f"BTCUSDT={amount}")
+    (advice,) = document["advice"]
+    assert (advice["held"], advice["ends"], advice["dwell_s"]) == ("warning", ends, 1800.0)
+    assert advice["level"] == "notice"
+    shown = call("simulate", "--config", written(tmp_path, DESIGN), *marks, "--add-margin", f"BTCUSDT={amount}")
+    if ends:
+        assert "Alert of warning: this ends it after 30 min: yes, as far as is known" in shown.stdout
+        assert "Try:" not in shown.stdout
+    else:
+        lacking = f"{234.01 - amount:.2f} USDT"
+        assert f"Alert of warning: this ends it after 30 min: not yet: {lacking} lacking" in shown.stdout
+        assert f"To do: add {lacking}" in shown.stdout
+
+
+def test_an_alert_that_the_daemon_keeps_open_counts_as_one(tmp_path: Path) -> None:
+    """By the marks it is at notice; the daemon has it at critical still."""
+    text = f'[state]\ndirectory = "{tmp_path / "s"}"\n' + KEYED
+    found = answers()
+    status: Any = found["status"]
+    status["engine"]["wallets"] = [{"account": "main", "wallet": "cross:multi", "level": "critical"}]
+    with answering(tmp_path / "s", found):
+        (advice,) = simulated(tmp_path, text, "--add-margin", "cross=0.01USDT")["advice"]
+        (over,) = simulated(tmp_path, text, "--add-margin", "cross=90000USDT")["advice"]
+        (closed,) = simulated(tmp_path, text, "--close", "BTCUSDT")["advice"]
+    assert (advice["held"], advice["dwell_s"]) == ("critical", 1800.0)
+    assert over["ends"]
+    assert (closed["ends"], closed["prescription"]) == (True, None)
+
+
+def test_what_is_advised_can_be_pasted_and_ends_the_alert(tmp_path: Path) -> None:
+    """Each way as a command; what it shows is that the alert ends."""
+    path = written(tmp_path, DESIGN)
+    shown = call("simulate", "--config", path, "--mark", "BTCUSDT=59500", "--add-margin", "BTCUSDT=10").stdout
+    commands = [line.strip().removeprefix("Try: ") for line in shown.splitlines() if "Try: " in line]
+    assert len(commands) == 2
+    explained = call("explain", "BTCUSDT", "--config", path, "--mark", "BTCUSDT=59500", "--json").stdout
+    commands += [step["arithmetic"] for step in json.loads(explained)[0]["steps"] if step["name"] == "try"]
+    assert len(commands) == 4
+    for command in commands:
+        assert command.startswith(f"position-monitor simulate --config {path} --mark BTCUSDT=59500")
+        (advice,) = json.loads(call(*shlex.split(command)[1:], "--json").stdout)["advice"]
+        assert advice["ends"]
