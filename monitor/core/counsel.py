@@ -26,6 +26,7 @@ from monitor.core.wallet_moves import cushion_deltas, cushion_deviations
 # when it is written; who goes without then as well finds them with `explain`, and in a reminder. See
 # benchmarks/advice.py for what they cost.
 AT_ONCE = 3
+ASIDE = 5  # made for messages between two steps: one with many rows must not hold back marks either
 CROWD = 50  # wallets that rise together: their commit takes as long as an alert may, without any amounts
 _CROSS = 3  # a wallet of so many positions costs twice as much as one alone, or somewhat more
 _POSITIONS = 12  # beyond these, so many cost as much again as one alone
@@ -34,8 +35,8 @@ _POSITIONS = 12  # beyond these, so many cost as much again as one alone
 class Allowance:
     """How many prescriptions may still be made, and what those have in common that were."""
 
-    def __init__(self) -> None:
-        self._left = float(AT_ONCE)
+    def __init__(self, most: int = AT_ONCE) -> None:
+        self._left = float(most)
         self.spares: dict[tuple[str, str], Spare] = {}  # by account and asset
 
     def take(self, positions: int) -> bool:
@@ -56,7 +57,7 @@ class Counsel:
         self._appearing = Appearing(incidents)
         self._round: Round | None = None  # a checkup under way
         self._foretold = Foretold(incidents)
-        self._allowance, self._aside = Allowance(), Allowance()
+        self._allowance, self._aside = Allowance(), Allowance(ASIDE)
 
     def learn(self, fact: Fact) -> None:
         """Take what became known."""
@@ -64,7 +65,7 @@ class Counsel:
 
     def begin(self) -> None:
         """Begin a step of the engine; whatever was asked for between two of them has changed nothing about it."""
-        self._allowance, self._aside = Allowance(), Allowance()
+        self._allowance, self._aside = Allowance(), Allowance(ASIDE)
 
     @contextmanager
     def aside(self) -> Iterator[None]:

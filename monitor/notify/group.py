@@ -9,11 +9,11 @@ from itertools import chain, islice
 from monitor.core.notices import Facts, Notice, NoticeKind
 from monitor.notify.answers import group_answer_lines
 from monitor.notify.bodies import lines_of, short_lines
-from monitor.notify.late import is_late, late_words, present_words, with_present_amounts
+from monitor.notify.late import is_late, late_words, present_words, wants_present, with_present_amounts
 from monitor.notify.layout import Form
 from monitor.notify.levels import message_level
 from monitor.notify.news import forced_word
-from monitor.notify.remedies import pointer_lines
+from monitor.notify.remedies import lacks_amounts, pointer_lines
 from monitor.notify.titles import TITLE_CHARS, ending, headline, how_far, title
 from monitor.notify.words import Line, is_drill, used_up
 
@@ -31,6 +31,7 @@ _KINDS = {
     NoticeKind.JOB: "part failed",
     NoticeKind.JOB_BACK: "part back",
 }
+_EXPLAINED = (Line("To do, others", "position-monitor explain SYMBOL says how much where no amount stands here"),)
 Newest = Callable[[str], Facts | None]
 
 
@@ -85,8 +86,13 @@ def group_body(
     head = [form.written(line) for line in (*caveats, *_worst_lines(ordered[0], tz))]
     others = ordered[1:]
     drill = is_drill(ordered[0].facts)
-    rows = [form.written(_row(notice, now_ms, newest, drill=drill)) for notice in others[:MOST_LINES]]
-    tail = [form.written(line) for line in group_answer_lines(ordered)]
+    told = [_with_amounts(notice, now_ms, newest) for notice in others[:MOST_LINES]]
+    rows = [form.written(_row(notice, now, now_ms, drill=drill)) for notice, now in told]
+    # Where the worst lacks them itself, its own line says where they are.
+    lacking = not lacks_amounts(ordered[0]) and any(
+        map(lacks_amounts, (*(notice for notice, _ in told), *others[MOST_LINES:]))
+    )
+    tail = [form.written(line) for line in (*_EXPLAINED[:lacking], *group_answer_lines(ordered))]
     kept = _how_many(head, rows, tail, form, room, more=form.cost(form.written(_more_line(others, drill=drill))))
     more = [form.written(_more_line(others[kept:], drill=drill))] if kept < len(others) else []
     return form.end.join(_whole((*head, *rows[:kept], *more, *tail), form, room))
@@ -134,12 +140,17 @@ def _worst_lines(worst: Notice, tz: tzinfo) -> Iterator[Line]:
     return islice(lines_of(worst, tz), _WORST_LINES)
 
 
-def _row(notice: Notice, now_ms: int, newest: Newest, *, drill: bool) -> Line:
+def _with_amounts(notice: Notice, now_ms: int, newest: Newest) -> tuple[Notice, Facts | None]:
+    """Return a notice with the amounts of now where it wants them, and how its wallet is where that was asked."""
+    now = newest(notice.subject) if wants_present(notice, now_ms) else None
+    return with_present_amounts(notice, now_ms, now), now
+
+
+def _row(notice: Notice, now: Facts | None, now_ms: int, *, drill: bool) -> Line:
     """Return another notice in one line: its level and figure as the label, then who and how far."""
     mark = "DRILL " if is_drill(notice.facts) and not drill else ""
-    now = newest(notice.subject) if is_late(notice, now_ms) else None
-    label, _, text = headline(with_present_amounts(notice, now_ms, now)).partition(" - ")
-    present = present_words(notice.facts, now)
+    label, _, text = headline(notice).partition(" - ")
+    present = present_words(notice.facts, now) if is_late(notice, now_ms) else ""
     number = f"alert {notice.number}" if notice.number > 0 and not is_drill(notice.facts) else ""
     return Line(f"{mark}{label}", ", ".join(part for part in (text, present, number) if part))
 

@@ -10,7 +10,7 @@ import msgspec
 
 from monitor.core.notices import Facts, Notice
 from monitor.notify.numbers import clock_time, grouped, moment, percent, span
-from monitor.notify.remedies import pointer_lines
+from monitor.notify.remedies import lacks_amounts
 from monitor.notify.words import Line, used_up
 
 _LATE_S = 10.0
@@ -49,8 +49,7 @@ def present_words(then: Facts, now: Facts | None) -> str:
 
 def wants_present(notice: Notice, now_ms: int) -> bool:
     """Return whether a message asks how its wallet is now: it is late, or was decided without amounts."""
-    lacking = notice.facts.prescription is None and next(pointer_lines(notice), None) is not None
-    return lacking or is_late(notice, now_ms)
+    return lacks_amounts(notice) or is_late(notice, now_ms)
 
 
 def with_present_amounts(notice: Notice, now_ms: int, now: Facts | None) -> Notice:

@@ -71,6 +71,11 @@ def pointer_lines(notice: Notice) -> Iterator[Line]:
         )
 
 
+def lacks_amounts(notice: Notice) -> bool:
+    """Return whether a notice of a wallet in danger was made without amounts."""
+    return notice.facts.prescription is None and next(pointer_lines(notice), None) is not None
+
+
 def in_brief(facts: Facts) -> str:
     """Return the amounts for a title, such as ``add 412.50 USDT or reduce by 0.118 BTC``; empty without any.
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from monitor.core.advice import prescribe
-from monitor.core.counsel import AT_ONCE, Allowance
+from monitor.core.counsel import ASIDE, AT_ONCE, Allowance
 from monitor.core.events import Event, Heartbeat, Learnt, SettingsChanged, Snapshot, Ticks
 from monitor.core.model import Level, Lot, Market
 from monitor.core.notices import Notice, NoticeKind, Prescription
@@ -230,12 +230,12 @@ def test_large_wallets_use_up_what_several_small_ones_would() -> None:
 
 def test_asking_outside_of_steps_changes_no_step() -> None:
     """A late message asks for what is known now; a replay of the journal does not ask."""
-    asked, silent = crowd(AT_ONCE + 3), crowd(AT_ONCE + 3)
+    asked, silent = crowd(ASIDE + 3), crowd(ASIDE + 3)
     for desk in (asked, silent):
         desk.room(0.12)
         desk.wait(1.0)
-    told = [asked.engine.newest(f"a{i:02d}/isolated:{BTC}:LONG", asked.now()) for i in range(AT_ONCE + 3)]
-    assert sum(facts is not None and facts.prescription is not None for facts in told) == AT_ONCE
+    told = [asked.engine.newest(f"a{i:02d}/isolated:{BTC}:LONG", asked.now()) for i in range(ASIDE + 3)]
+    assert sum(facts is not None and facts.prescription is not None for facts in told) == ASIDE
     event = Ticks((asked.range(BTC, mark_at(0.05)),))
     assert plain(asked.step(event)) == plain(silent.step(event))
     asked.wait(1.0)

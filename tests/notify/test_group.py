@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from monitor.core.model import Level
-from monitor.core.notices import Facts, Notice, NoticeKind
+from monitor.core.notices import Facts, Notice, NoticeKind, Prescription, Remedy
 from monitor.notify.group import group_body, worst_first
 from monitor.notify.layout import form_of
 from monitor.notify.message import render, render_group
@@ -214,14 +214,29 @@ def test_a_late_group_says_so_of_each() -> None:
     assert lines[-1] == "WARNING 82 %: by-hand A LONG - 2.1 % from liquidation, now 90.0 %"
 
 
-def test_how_it_is_now_is_asked_of_what_is_shown_and_late() -> None:
-    """Five hundred wallets are not looked at for twenty lines."""
+def test_how_it_is_now_is_asked_of_what_is_shown() -> None:
+    """Five hundred wallets are not looked at for twenty lines, late or decided without amounts."""
     asked: list[str] = []
     notices = [one(f"S{i}") for i in range(500)]
-    for now_ms, most in ((AT_MS, 1), (AT_MS + 60_000, 21)):
+    for now_ms in (AT_MS, AT_MS + 60_000):
         asked.clear()
         render_group(notices, fmt="text", now_ms=now_ms, newest=asked.append)
-        assert len(asked) <= most
+        assert 0 < len(asked) <= 21
+
+
+def test_each_line_says_what_to_do_or_the_message_where_that_is_said() -> None:
+    """A line decided without amounts has those of now; where none can be made, explain knows them."""
+    plan = Prescription("USDT", isolated=False, remedies=(Remedy(Level.WARNING, add=10.0),))
+    first = one("A", Level.CRITICAL, prescription=plan)
+    notices = [first, one("B"), one("C")]
+    now = {"main/B": some_facts(prescription=plan)}
+    lines = render_group(notices, fmt="text", now_ms=AT_MS, newest=now.get).body.splitlines()
+    rows = [line for line in lines if line.startswith("WARNING")]
+    assert ["add 10.00 USDT" in row for row in rows] == [True, False]
+    assert lines[-1] == "To do, others: position-monitor explain SYMBOL says how much where no amount stands here"
+    all_known = dict.fromkeys(("main/B", "main/C"), now["main/B"])
+    body = render_group(notices, fmt="text", now_ms=AT_MS, newest=all_known.get).body
+    assert "To do, others" not in body
 
 
 @pytest.mark.parametrize(

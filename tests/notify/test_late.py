@@ -90,7 +90,7 @@ def test_what_was_decided_without_amounts_asks_for_them_when_it_is_written() -> 
     assert asked == [notice.subject]
     several = render_group([notice, a_notice("b", facts=bare)], fmt="text", now_ms=DECIDED_MS, newest=newest)
     assert "To do: add 234.01 USDT" in several.body
-    assert len(asked) == 2
+    assert len(asked) == 3
     pointed = render_group([notice], fmt="text", now_ms=DECIDED_MS, newest=lambda _: bare)
     assert "position-monitor explain" in pointed.body
 
