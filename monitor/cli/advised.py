@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 from rich.console import Console
 from rich.text import Text
 
+from monitor.cli.before_after import LIQUIDATED
 from monitor.cli.common import counted
 from monitor.cli.operations import Stage
 from monitor.cli.remedy_steps import as_json
-from monitor.cli.tables import level_text, wallet_name
+from monitor.cli.tables import STYLES, level_text, wallet_name
 from monitor.core.advice import prescribe
 from monitor.core.changed_moves import silent
 from monitor.core.ladder import Grid, Rung
@@ -115,13 +116,15 @@ def _print_one(
     name = f"{advice.account} {wallet_name(advice.wallet)}"
     if advice.liquidated and not advice.used_up:
         out.print(Text(f"{name} would be liquidated on the way; what it would take beforehand:"))
+    elif advice.used_up and advice.liquidated:
+        out.print(Text.assemble(f"{name}: ", (LIQUIDATED, STYLES["emergency"])))
     else:
         out.print(Text.assemble(f"{name} is then at ", level_text(advice.level)))
     if not advice.ends:
         for line in remedy_lines(_facts(advice, grid, rung)):
             out.print(Text(f"  {line.label}: {line.text}"))
     if words := alert_words(advice):
-        out.print(Text(f"  Alert of {advice.held}: {words}"))
+        out.print(Text(f"  An open alert of {advice.held}: {words}"))
     if advice.ends and not advice.moves_known:
         out.print(Text(f"  On moves left: {UNKNOWN_MOVES}"))
     for command in () if advice.ends else tries(advice):

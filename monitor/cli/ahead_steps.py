@@ -92,7 +92,7 @@ class Ahead:
             if (due.symbol, due.side) == (position.symbol, position.side.value):
                 rates = f"maintenance rate {percent(due.rate_before)} -> {percent(due.rate_after)}"
                 way = f"{percent(abs(due.move or 0.0))} {'up' if (due.move or 0.0) > 0 else 'down'}"
-                yield Step("next bracket", f"{way}: {rates}; the amounts make it continuous", due.price)
+                yield Step("next bracket", f"at this price, {way}: {rates}; it is continuous there", due.price)
                 yield Step("  required there", "", due.required, position.margin_asset)
                 yield Step(f"  {percent(BEYOND)} beyond", "", due.beyond, position.margin_asset)
                 return
@@ -117,7 +117,7 @@ class Ahead:
         place = known.quantiles.get(position.symbol, {}).get(position.side)
         if place is None:
             return
-        words = f"for auto-deleveraging: {_FIRST} of {_FIRST} is closed first, against the owner's will"
+        words = f"{place} of {_FIRST} for auto-deleveraging: {_FIRST} is closed first, against the owner's will"
         yield Step("place in the queue", words, float(place))
         for due in self._mine(self._queue, row):
             if (due.symbol, due.side) == (position.symbol, position.side.value) and due.hedge:

@@ -73,11 +73,17 @@ def assess(
     if json or globals_of(context).json:
         print_json(assessment)
     else:
-        from monitor.cli.tables import position_table, wallet_table
+        from rich.text import Text
+
+        from monitor.cli.tables import position_table, wallet_name, wallet_table
+        from monitor.notify.remedies import LOOK_FIRST
 
         out = console()
         out.print(position_table(assessment.positions, assessment.wallets))
         out.print(wallet_table(assessment.wallets, moves=False))
+        for one in assessment.wallets:
+            if one.liquidatable is True or (one.margin_ratio or 0.0) >= 1.0:
+                out.print(Text(f"{one.account} {wallet_name(one.wallet)}: {LOOK_FIRST}."))
     if shipped:
         sys.stderr.write(
             f"Maintenance tiers: {', '.join(sorted(set(shipped.values())))} ({', '.join(shipped)}).\n"
@@ -94,13 +100,14 @@ def parse_marks(given: Sequence[str]) -> dict[str, float]:
         ConfigError: an argument has another form or is no price above zero.
     """
     from monitor.binance.belief import believable_price
+    from monitor.cli.typed import without_commas
     from monitor.errors import WireError
 
     marks: dict[str, float] = {}
     for text in given:
         symbol, _, price = text.partition("=")
         try:
-            value = believable_price(price, "--mark")
+            value = believable_price(without_commas(price), "--mark")
         except WireError:
             value = None
         if not symbol or value is None:

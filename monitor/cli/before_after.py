@@ -1,6 +1,6 @@
 """Two states of the same wallets and positions side by side."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 from rich.text import Text
@@ -47,13 +47,13 @@ def wallet_changes(before: State, after: State) -> FittedTable:
     ] if any(one.moves_left is not None for pair in rows for one in pair) else []  # fmt: skip
     return FittedTable(
         (
-            Column("account", [new.account for _, new in rows], 5),
+            Column("account", [new.account for _, new in rows], _rank([new.account for _, new in rows], 5)),
             Column("wallet", [wallet_name(new.wallet) for _, new in rows]),
             Column("balance", amounts(lambda w: w.wallet_balance), 6, right=True),
             Column("with PnL", amounts(lambda w: w.margin_balance), 7, right=True),
             Column("maintenance", amounts(lambda w: w.maintenance_margin), 8, right=True),
-            Column("ratio", cells(ratio_of), right=True),
-            Column("room", cells(lambda w: percent(w.room)), 1, right=True),
+            Column("ratio", cells(ratio_of), 1, right=True),
+            Column("room", cells(lambda w: percent(w.room)), 2, right=True),
             *moves,
             Column("joint", cells(lambda w: _distance(w.joint_distance)), 3, right=True),
             Column("level", [_levels(_word(old), _word(new)) for old, new in rows]),
@@ -72,7 +72,7 @@ def position_changes(before: State, after: State) -> FittedTable:
 
     return FittedTable(
         (
-            Column("account", [new.account for _, new in rows], 4),
+            Column("account", [new.account for _, new in rows], _rank([new.account for _, new in rows], 4)),
             Column("wallet", [wallet_name(new.wallet, new.symbol) for _, new in rows], 5),
             Column("symbol", [new.symbol for _, new in rows]),
             Column("side", [new.side for _, new in rows]),
@@ -83,6 +83,11 @@ def position_changes(before: State, after: State) -> FittedTable:
         ),
         empty="No positions are held.",
     )
+
+
+def _rank(accounts: Sequence[str], alone: int) -> int:
+    """Return the rank of a column of accounts: with several, nothing tells rows apart without it."""
+    return 0 if len(set(accounts)) > 1 else alone
 
 
 def arrow(old: str, new: str) -> str:

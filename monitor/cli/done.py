@@ -60,7 +60,7 @@ def closing_words(one: NamedPosition, quantity: float, price: float, closed: Clo
     whole = quantity >= position.quantity
     part = "" if whole else f" ({percent(quantity / position.quantity)})"
     words = (
-        f"{leg_words(position)} of {one.account} {'closed' if whole else 'reduced'} by "
+        f"{leg_words(position)} of {one.account} {'closed,' if whole else 'reduced by'} "
         f"{quantity_words(quantity, position.symbol, asset)}{part} at {grouped(price)}: "
         f"realizes {money(closed.realized, asset)}, costs {money(closed.fee, asset)} fee and "
         f"{money(closed.slippage, asset)} slippage"

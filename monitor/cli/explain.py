@@ -9,8 +9,13 @@ from monitor.cli.assess import MarkOption, evaluated, parse_marks
 from monitor.cli.common import ConfigOption, JsonOption, console, globals_of, guarded, load, misuse, print_json
 from monitor.cli.held import find_held, find_inputs, held_levels, sharing
 
+_GAP = 2
+_LEAST_WORDS = 40  # cells that words need beside names and figures
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from rich.console import Console
 
     from monitor.cli.steps import Explanation, Step
     from monitor.core.model import AccountSnapshot
@@ -37,6 +42,7 @@ def explain(
     from monitor.cli.pasted import Asked, options
     from monitor.cli.remedy_steps import Around, Remedies, as_json
     from monitor.cli.steps import Explainer
+    from monitor.cli.typed import meant
     from monitor.system_clock import SystemClock
 
     settings = load(context, config)
@@ -44,7 +50,9 @@ def explain(
     held = find_held(settings, ask_daemon=True)
     if symbol not in held.symbols:
         words = ", ".join(sorted(held.symbols)) or "none"
-        raise misuse("SYMBOL", repr(symbol[:40]), f"symbols held: {words}", held.unknown)
+        raise misuse(
+            "SYMBOL", repr(symbol[:40]), f"symbols held: {words}", meant(symbol, held.symbols) or held.unknown
+        )
     inputs = find_inputs(held, given)
     needed = sharing(held.accounts, symbol)
     marks = {name: one.price for name, one in inputs.items()}
@@ -97,20 +105,46 @@ def _print(explanations: "list[Explanation]") -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from monitor.cli.remedy_steps import WORDS_ALONE
-
     out = console()
     for one in explanations:
         title = f"{one.symbol} {one.side}, wallet {one.wallet} of {one.account}"
-        table = Table(title=title, title_justify="left", box=None, show_header=False, padding=(0, 2, 0, 0))
+        lines = [(step.name, _value_words(step), _words(step)) for step in one.steps]
+        names, values = (max(len(line[place]) for line in lines) for place in (0, 1))
+        if out.width - names - values - 2 * _GAP < _LEAST_WORDS:
+            out.print(Text(title, "italic"))
+            for name, value, words in lines:
+                _print_narrow(out, name, value, words)
+            out.print()
+            continue
+        table = Table(title=title, title_justify="left", box=None, show_header=False, padding=(0, _GAP, 0, 0))
         table.add_column(no_wrap=True)
         table.add_column(justify="right", no_wrap=True)
         table.add_column(overflow="fold")
-        for step in one.steps:
-            value = "none" if step.value is None else f"{step.value or 0.0:.12g} {step.unit}".strip()
-            if step.name in WORDS_ALONE or step.name == "formula":
-                value = ""
-            words = "; ".join(part for part in (step.arithmetic, step.source) if part)
-            table.add_row(Text(step.name), Text(value), Text(words, style="dim"))
+        for name, value, words in lines:
+            table.add_row(Text(name), Text(value), Text(words, style="dim"))
         out.print(table)
         out.print()
+
+
+def _print_narrow(out: "Console", name: str, value: str, words: str) -> None:
+    """Print a step where a terminal has no place for three columns: its words below it, cut at blanks only."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    gap = max(1, out.width - len(name) - len(value))
+    out.print(Text(f"{name}{' ' * gap}{value}" if value else name), soft_wrap=True)
+    if words:
+        out.print(Padding(Text(words, style="dim"), (0, 0, 0, 4)))
+
+
+def _value_words(step: "Step") -> str:
+    from monitor.cli.remedy_steps import WORDS_ALONE
+    from monitor.cli.steps import plain_number
+
+    if step.name in WORDS_ALONE or step.name == "formula":
+        return ""
+    return "none" if step.value is None else f"{plain_number(step.value)} {step.unit}".strip()
+
+
+def _words(step: "Step") -> str:
+    return "; ".join(part for part in (step.arithmetic, step.source) if part)

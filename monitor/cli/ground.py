@@ -58,6 +58,7 @@ def find_ground(settings: "Settings", mark: Sequence[str], account: str = "") ->
         ConfigError: a symbol held has no mark, a mark is of nothing held, or there is no such account.
     """
     from monitor.cli.cases import known_moves
+    from monitor.cli.typed import meant
     from monitor.core.ladder import priced
 
     given = parse_marks(mark)
@@ -72,7 +73,8 @@ def find_ground(settings: "Settings", mark: Sequence[str], account: str = "") ->
     names = {*held.symbols, *rates_of(held.accounts)}
     if strange := [name for name in given if name not in names]:
         words = ", ".join(sorted(names)) or "none"
-        raise misuse("--mark", f"a price of {strange[0]}", f"symbols held: {words}")
+        hint = meant(strange[0], names)
+        raise misuse("--mark", f"a price of {strange[0]}", f"symbols held: {words}", hint)
     symbols = {position.symbol for one in chosen for position in one.positions}
     prices = {name: one.price for name, one in inputs.items() if name in symbols or "@" in name}
     _complete(held, chosen, prices)

@@ -12,7 +12,7 @@ from rich.text import Text
 from monitor.cli.before_after import LIQUIDATED
 from monitor.cli.common import misuse
 from monitor.cli.tables import STYLES, Column, FittedTable, level_text, wallet_name
-from monitor.cli.typed import in_percent, parse_move
+from monitor.cli.typed import in_percent, meant, parse_move
 from monitor.core.ladder import Edges, Grid, Rung
 from monitor.core.model import Level
 from monitor.core.report import number
@@ -280,4 +280,4 @@ def check_symbol(symbol: str, marks: Mapping[str, float]) -> None:
     """
     if symbol and symbol not in marks:
         words = ", ".join(sorted(marks)) or "none"
-        raise misuse("--ladder-symbol", repr(symbol[:40]), f"symbols held: {words}")
+        raise misuse("--ladder-symbol", repr(symbol[:40]), f"symbols held: {words}", meant(symbol, marks))

@@ -36,7 +36,7 @@ def leverage(  # noqa: PLR0917 - typer passes options by name
         typer.Argument(metavar="[SYMBOL]...", help="Such as BTCUSDT; without one, every position that is held."),
     ] = None,
     size: Annotated[
-        list[float] | None,
+        list[str] | None,
         typer.Option(
             "--size", metavar="AMOUNT",
             help="Notional in the margin asset; 10000, or 1 where that is a coin. Several make several tables.",
@@ -62,7 +62,8 @@ def leverage(  # noqa: PLR0917 - typer passes options by name
     desk = _Desk(_held(context, config, needed=not symbols), _parse_daily(daily_move), every=every)
     if symbols:
         _check_marks(given, symbols)
-        views = [view for symbol in dict.fromkeys(symbols) for view in desk.named(symbol, size or (), given)]
+        sizes = [_parse_size(text) for text in size or ()]
+        views = [view for symbol in dict.fromkeys(symbols) for view in desk.named(symbol, sizes, given)]
     else:
         _check_marks(given, ())
         if size:
@@ -174,8 +175,9 @@ class _Desk:
         Raises:
             ConfigError: there are none.
         """
+        from monitor.cli.typed import meant
         from monitor.config.contracts import coin_of
-        from monitor.config.problems import nearest, shown_text
+        from monitor.config.problems import shown_text
         from monitor.config.shipped import shipped_tables
 
         known = {} if self._held is None else self._held.tables
@@ -188,7 +190,7 @@ class _Desk:
             raise misuse("SYMBOL", shown_text(symbol), "a symbol with tiers: none of coin-margined contracts are"
                          " shipped", _COINM_ROWS)  # fmt: skip
         options = [*(table.symbol for table in known.values()), *shipped_tables()]
-        hint = nearest(symbol, options) or "the symbol as the exchange writes it, such as BTCUSDT"
+        hint = meant(symbol, options) or "the symbol as the exchange writes it, such as BTCUSDT"
         raise misuse("SYMBOL", f"{shown_text(symbol)}, a symbol without tiers", "a symbol of the exchange", hint)
 
 
@@ -224,6 +226,15 @@ def _check_marks(marks: Mapping[str, float], symbols: Sequence[str]) -> None:
             raise misuse(
                 "--mark", f"a price of {symbol[:40]}", allowed, f"name the symbol: leverage {symbol[:40]}"
             )
+
+
+def _parse_size(text: str) -> float:
+    from monitor.cli.typed import without_commas
+
+    try:
+        return float(without_commas(text.strip()))
+    except ValueError:
+        raise misuse("--size", repr(text[:40]), "an amount above 0", "as in 10000") from None
 
 
 def _parse_daily(text: str | None) -> Daily | None:

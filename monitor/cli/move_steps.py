@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from monitor.cli.steps import Step
+from monitor.cli.steps import Step, plain_number
 from monitor.core.book import Book
 from monitor.core.moves import FLOOR, HALF_LIFE, LEAST_RETURNS
 from monitor.core.report import number
@@ -76,7 +76,9 @@ class Moves:
         if len(names) == 1:
             move = self._typical[names[0]].move or 0.0
             deviation = abs(gains[0]) * move
-            yield Step("hourly deviation", f"|{_n(gains[0])}| x {_n(move)}", deviation, info.asset)
+            yield Step(
+                "hourly deviation", f"|{plain_number(gains[0])}| x {plain_number(move)}", deviation, info.asset
+            )
         elif deviation is not None:
             words = (
                 f"of the changes of {len(names)} prices together, minute by minute: hedges and correlation count"
@@ -85,10 +87,8 @@ class Moves:
         if cushion <= 0.0:
             yield Step("moves left", "the cushion is used up", 0.0)
         elif deviation:
-            yield Step("moves left", f"{_n(cushion)} / {_n(deviation)}", number(cushion / deviation))
+            yield Step(
+                "moves left", f"{plain_number(cushion)} / {plain_number(deviation)}", number(cushion / deviation)
+            )
         else:
             yield Step("moves left", "not known: the daemon has too few minutes of all prices together", None)
-
-
-def _n(value: float) -> str:
-    return f"{value or 0.0:.12g}"  # never -0

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from monitor.cli import typed
 from monitor.cli.common import misuse
 from monitor.core.model import MULTI_WALLET, AccountSnapshot, MarginMode, Position
 from monitor.errors import ConfigError
@@ -36,13 +37,14 @@ def wallets_of(accounts: Iterable[AccountSnapshot]) -> list[NamedWallet]:
     return found
 
 
-def find_wallet(option: str, text: str, accounts: Sequence[AccountSnapshot]) -> NamedWallet:
+def find_wallet(option: str, text: str, accounts: Sequence[AccountSnapshot], *, asset: str = "") -> NamedWallet:
     """Return the one wallet that is meant by ``[ACCOUNT/]WALLET``.
 
     Args:
         option: that it was given with.
         text: such as ``cross:USDT``, ``isolated BTCUSDT LONG``, ``main/cross``, or the symbol of a position in it.
         accounts: that are known.
+        asset: of several that may be meant, the one that takes it is.
 
     Raises:
         ConfigError: none is meant, or several are.
@@ -52,12 +54,15 @@ def find_wallet(option: str, text: str, accounts: Sequence[AccountSnapshot]) -> 
     wanted = ":".join(name.replace(":", " ").split())
     for names in (_own_name, _short_names):
         meant = [one for one in every if account in ("", one.account) and wanted in names(one)]
+        if len(meant) > 1 and asset:
+            meant = [one for one in meant if _takes(one, asset)] or meant
         if len(meant) == 1:
             return meant[0]
         if meant:
             raise _ambiguous(option, text, [f"{one.account}/{one.wallet}" for one in meant])
     words = ", ".join(f"{one.account}/{one.wallet}" for one in every) or "none"
-    raise misuse(option, repr(text[:60]), f"wallets there are: {words}")
+    hint = typed.meant(name, {short for one in every for short in _own_name(one) | _short_names(one)})
+    raise misuse(option, repr(text[:60]), f"wallets there are: {words}", hint)
 
 
 def find_positions(option: str, text: str, accounts: Sequence[AccountSnapshot]) -> list[NamedPosition]:
@@ -78,7 +83,8 @@ def find_positions(option: str, text: str, accounts: Sequence[AccountSnapshot]) 
     ]
     if not meant:
         words = ", ".join(map(_shown, every)) or "none"
-        raise misuse(option, repr(text[:60]), f"positions there are: {words}")
+        hint = typed.meant(symbol, {one.position.symbol for one in every})
+        raise misuse(option, repr(text[:60]), f"positions there are: {words}", hint)
     if len({one.account for one in meant}) > 1:
         raise _ambiguous(option, text, list(map(_shown, meant)))
     return meant
@@ -103,6 +109,11 @@ def _split(text: str) -> tuple[str, str]:
 
 def _shown(one: NamedPosition) -> str:
     return f"{one.account}/{one.position.symbol}:{one.position.side.value}"
+
+
+def _takes(one: NamedWallet, asset: str) -> bool:
+    own = one.legs[0].margin_asset if one.legs else one.wallet.removeprefix("cross:")
+    return one.wallet == MULTI_WALLET or own == asset
 
 
 def _own_name(one: NamedWallet) -> set[str]:

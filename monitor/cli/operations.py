@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
 
 import msgspec
 
+from monitor.cli import typed
 from monitor.cli.common import misuse
 from monitor.cli.done import Done, closing_words, leg_words, margin_words
 from monitor.cli.ground import Ground
@@ -14,7 +16,7 @@ from monitor.core import whatif
 from monitor.core.compile import table_of
 from monitor.core.ladder import collateral_of, revalued
 from monitor.core.layout import QUOTE_ASSETS, underlying
-from monitor.core.model import MULTI_WALLET, AccountSnapshot, MarginMode
+from monitor.core.model import MULTI_WALLET, AccountSnapshot, MarginMode, Position
 from monitor.core.scene import KnownMoves
 from monitor.core.spare import spare_of
 from monitor.core.steps import cuts_of, steps_up
@@ -23,7 +25,7 @@ from monitor.core.trial import Case
 from monitor.notify.numbers import grouped, money
 
 ALL = "all"
-_AMOUNT = re.compile(r"(?P<amount>[+-]?[0-9.]+)\s*(?P<asset>[A-Z0-9]*)", re.ASCII)
+_AMOUNT = re.compile(r"(?P<amount>[+-]?[0-9.,]+)\s*(?P<asset>[A-Z0-9]*)", re.ASCII)
 _MOST_LEVERAGE = 1000.0  # above it, it is a slip of the finger
 
 
@@ -87,21 +89,26 @@ class Stage:
         held = {asset for one in self.accounts if one.multi_assets for asset in one.balances}
         if name == ALL:
             assets = {asset for some in coins.values() for asset in some}
+            before = dict(self.marks)
             self.marks = whatif.shocked(self.marks, {}, move)
-            words = f"all {len(self.marks)} marks" if len(self.marks) != 1 else "the one mark"
+            words = f"all {len(self.marks)} marks"
+            if len(self.marks) == 1:
+                ((symbol, mark),) = before.items()
+                words = _shift(symbol, mark, self.marks[symbol])
             if assets:
                 words += f", and {', '.join(sorted(assets))} as collateral,"
         elif name in self.marks:
             assets = set()
-            before = self.marks[name]
+            mark = self.marks[name]
             self.marks = whatif.shocked(self.marks, {name: move})
-            words = f"{name} {grouped(before)} -> {grouped(self.marks[name])},"
+            words = _shift(name, mark, self.marks[name])
         elif name in held:
             assets = {name}
             words = f"{name} as collateral"
         else:
             names = ", ".join([ALL, *sorted(self.marks), *sorted(held)])
-            raise misuse("--shock", repr(text[:60]), f"one of {names}")
+            hint = typed.meant(name, [ALL, *self.marks, *held])
+            raise misuse("--shock", repr(text[:60]), f"one of {names}", hint)
         for account, one in list(self._accounts.items()):
             if one.multi_assets and (mine := assets & set(one.balances)):
                 self._accounts[account] = revalued(one, dict.fromkeys(mine, 1.0 + move))
@@ -128,7 +135,7 @@ class Stage:
         if not equals or found is None or not amount:
             hint = "as in isolated:BTCUSDT:LONG=100 or cross:USDT=-50; a negative amount is taken out"
             raise misuse("--add-margin", repr(text[:60]), "WALLET=AMOUNT", hint)
-        meant = find_wallet("--add-margin", name, self.accounts)
+        meant = find_wallet("--add-margin", name, self.accounts, asset=found["asset"])
         account = self._accounts[meant.account]
         asset = self._asset(text, meant, found["asset"], account)
         isolated = not meant.wallet.startswith("cross:")
@@ -195,6 +202,8 @@ class Stage:
             raise misuse(
                 "--reduce", repr(text[:60]), f"at most {most}, which is held", f"--close {name} closes it"
             )
+        if one.position.inverse and not share and not size.is_integer():
+            raise misuse("--reduce", repr(text[:60]), "whole contracts", f"as in {name}={max(1, round(size))}")
         quantity, notes = self._in_steps(one, held * size / 100.0 if share else size, exactly=not share)
         return [self._closed("reduce", text, one, quantity, notes)]
 
@@ -221,7 +230,7 @@ class Stage:
         closed = whatif.close(
             account, position, quantity, self.marks[position.symbol], self._rules, put_back=self._put_back
         )
-        self._accounts[one.account] = closed.account
+        self._accounts[one.account] = _tidied(closed.account, position, quantity)
         isolated = position.margin_mode is MarginMode.ISOLATED
         if isolated:
             self._spend(one.account, position.margin_asset, closed.put_back - closed.released)
@@ -279,3 +288,17 @@ class Stage:
         notional = whatif.value_of(position, position.quantity, self.marks[position.symbol])
         fitting = [row for row in table.brackets if notional >= row.floor]
         return fitting[-1].leverage if fitting else None
+
+
+def _shift(symbol: str, before: float, after: float) -> str:
+    return f"{symbol} {grouped(before)} -> {grouped(after)},"
+
+
+def _tidied(account: AccountSnapshot, before: Position, quantity: float) -> AccountSnapshot:
+    """Return the account with what is left of a position as decimals have it: its step is guessed from them."""
+    left = max(0.0, float(Decimal(repr(before.quantity)) - Decimal(repr(quantity))))
+    positions = tuple(
+        msgspec.structs.replace(p, quantity=left) if (p.symbol, p.side) == (before.symbol, before.side) else p
+        for p in account.positions
+    )
+    return msgspec.structs.replace(account, positions=positions)

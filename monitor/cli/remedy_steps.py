@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from monitor.cli.steps import Step
+from monitor.cli.steps import Step, plain_number
 from monitor.core.advice import prescribe
 from monitor.core.book import Book
 from monitor.core.changed_moves import silent
@@ -315,4 +315,4 @@ def _is_reached(remedy: Remedy) -> bool:
 
 
 def _n(value: float | None) -> str:
-    return "none" if value is None else f"{value or 0.0:.8g}"  # never -0
+    return "none" if value is None else plain_number(value, 8)

@@ -198,10 +198,14 @@ def _notes(views: Sequence[LeverageView]) -> list[tuple[str, str]]:
         ("off by", "how much nearer (-) that is than the rule says, for the nearer side"),
         (_CALL, f"what is left of it at a margin ratio of {percent(CALL_RATIO)}, where the exchange calls"),
     ]
-    moves = sorted({(view.daily_move, view.daily_move_from) for view in views if view.daily_move is not None})
-    for move, source in moves:
+    moves: dict[tuple[float, str], list[str]] = {}
+    for view in views:
+        if view.daily_move is not None:
+            moves.setdefault((view.daily_move, view.daily_move_from), []).append(view.symbol)
+    for (move, source), symbols in sorted(moves.items()):
         daily = _percent(move)
-        days = f"(|ln(liq. / entry)| / {daily})^2 days; {daily} is the typical daily move ({source})."
+        whose = f" of {', '.join(dict.fromkeys(symbols))}" if len({view.symbol for view in views}) > 1 else ""
+        days = f"(|ln(liq. / entry)| / {daily})^2 days; {daily} is the typical daily move{whose} ({source})."
         gone = f"By then such a move is an ordinary one: {percent(touch_chance(1.0, 1.0))} have been liquidated."
         notes.append(("usual in", f"{days} {gone}"))
     if moves:

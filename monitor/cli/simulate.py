@@ -84,7 +84,9 @@ def simulate(  # noqa: PLR0917 - typer passes options by name
         ),
     ] = None,
     ladder_symbol: Annotated[
-        str | None, typer.Option("--ladder-symbol", metavar="SYMBOL", help="Move this mark alone; else all.")
+        str | None, typer.Option(
+            "--ladder-symbol", metavar="SYMBOL", help="Walk with this mark alone, over --ladder or its default.",
+        ),
     ] = None,
     picture: Annotated[
         Path | None, typer.Option("--picture", metavar="FILE.png", help="Write the ladder as a heat map.")
@@ -209,12 +211,12 @@ def _print(
 
     out = console()
     for place, done in enumerate(result.operations, start=1):
-        out.print(Text(f"{place}. {done.words}"), soft_wrap=True)
+        out.print(Text(f"{place}. {done.words}"))
         for note in done.notes:
-            out.print(Text(f"   {note}", style="dim"), soft_wrap=True)
+            out.print(Text(f"   {note}", style="dim"))
     for total in totals(result.operations):
         words = f"{money(total.fee, total.asset)} fee and {money(total.slippage, total.asset)} slippage"
-        out.print(Text(f"Assumed cost together: {words}"), soft_wrap=True)
+        out.print(Text(f"Assumed cost together: {words}"))
     if result.operations:
         out.print()
     out.print(wallet_changes(result.before, result.after))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 import msgspec
@@ -196,7 +197,7 @@ class Explainer:
             yield Step("formula", words, None, source="brackets are those at the liquidation price")
         chosen, mark = float(readings.liquidation_price[row]), float(readings.marks[row])
         for root in roots:
-            name = "liquidation price" if root == chosen else "other root"
+            name = "liquidation price" if root == chosen else "liquidation the other way"
             yield from self._standing(name, "all else fixed; " if shared else "", row, root)
         if roots:
             yield Step("distance", f"|{_n(mark)} - {_n(chosen)}| / {_n(mark)}", float(readings.distance[row]))
@@ -356,5 +357,10 @@ def _unsigned_zero(step: Step) -> Step:
     return msgspec.structs.replace(step, value=0.0) if step.value == 0 else step
 
 
-def _n(value: float) -> str:
-    return f"{value or 0.0:.12g}"  # never -0
+def plain_number(value: float, figures: int = 12) -> str:
+    """Return a figure without an exponent, and never as -0."""
+    text = f"{value or 0.0:.{figures}g}"
+    return f"{Decimal(text):f}" if "e" in text else text
+
+
+_n = plain_number

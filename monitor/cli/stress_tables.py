@@ -13,12 +13,13 @@ from monitor.cli.tables import STYLES, Column, FittedTable, wallet_name
 from monitor.cli.typed import in_percent
 from monitor.core.model import Level
 from monitor.notify.numbers import grouped
+from monitor.notify.remedies import LOOK_FIRST
 
 _GONE = "liq."
 _MOST_ROWS = 40
 _MANY_DAYS = 99.5
 # The smallest moves are the first to be left out where the terminal is narrow: they are in the sentences below.
-_RANKS = {0.30: 1, 0.20: 0, 0.10: 0, 0.05: 2, 0.02: 3, 0.01: 4}
+_RANKS = {0.10: 0, 0.20: 1, 0.30: 2, 0.05: 3, 0.02: 4, 0.01: 5}
 
 
 def print_stress(out: Console, view: StressView) -> None:
@@ -34,14 +35,15 @@ def print_stress(out: Console, view: StressView) -> None:
         out.print(_symbols(view.alone))
     out.print()
     for line in _sentences(view):
-        out.print(Text(line), soft_wrap=True)
+        out.print(Text(line))
     out.print()
-    out.print(Text(NOT_MODELLED, style="dim"), soft_wrap=True)
+    out.print(Text(NOT_MODELLED, style="dim"))
 
 
 def _wallets(view: StressView) -> FittedTable:
     names = [f"{one.account}/{one.wallet}" for one in view.now.wallets]
     now = dict(zip(names, (one.level for one in view.now.wallets), strict=True))
+    now |= dict.fromkeys(view.liquidated_now, LIQUIDATED)
     held = {f"{one.account}/{one.wallet}" for one in view.now.positions if one.quantity}
     order = sorted((name for name in names if name in held), key=lambda name: -_fate(view.together.moves, name))
     shown = order[:_MOST_ROWS]
@@ -96,10 +98,15 @@ def _sentences(view: StressView) -> Iterator[str]:
         coins = ", ".join(view.collateral)
         yield f"What {coins} counts as collateral moves along: with all marks, and with the coin's own symbol."
     if view.liquidated_now:
-        yield f"Liquidated at the present marks: {_listed(view.liquidated_now)}."
+        yield f"{_listed(view.liquidated_now)}: {LOOK_FIRST}."
+    held = {(one.account, one.wallet) for one in view.now.positions if one.quantity}
+    if len(view.liquidated_now) >= len(held):
+        return
+    other = "any other" if view.liquidated_now else "anything"
     for way, first in (("down", view.together.first_down), ("up", view.together.first_up)):
         if first is None:
-            yield f"All marks together {way}: no move up to {in_percent(FARTHEST)} liquidates anything."
+            most = f" up to {in_percent(FARTHEST)}" if way == "up" else ""
+            yield f"All marks together {way}: no move{most} liquidates {other}."
             continue
         days = _days(first)
         yield (

@@ -2,9 +2,12 @@
 
 import math
 import re
+from collections.abc import Iterable
 
 from monitor.cli.common import misuse
 
+_GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?", re.ASCII)
+_MOST_MOVE = 100.0  # a bare figure from here on is meant to be a price
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
 
 
@@ -24,6 +27,8 @@ def parse_move(option: str, text: str, whole: str) -> float:
     if number is None:
         raise misuse(option, repr(whole[:60]), allowed, "as in -5% or -0.05")
     if not text.endswith("%"):
+        if abs(number) >= _MOST_MOVE:
+            raise misuse(option, repr(whole[:60]), allowed, "a price goes in --mark, as in --mark BTCUSDT=60000")
         if abs(number) >= 1.0:
             percent = f"{text}%, or {number / 100:+g} for the same as a fraction"
             raise misuse(option, repr(whole[:60]), allowed, f"write {percent}")
@@ -35,11 +40,29 @@ def parse_move(option: str, text: str, whole: str) -> float:
 
 
 def number_of(text: str) -> float | None:
-    """Return a plain finite number, None if it is none."""
+    """Return a finite number, plain or with commas between thousands as texts show it; None if it is none."""
+    text = without_commas(text)
     if not _NUMBER.fullmatch(text):
         return None
     value = float(text)
     return value if math.isfinite(value) else None
+
+
+def without_commas(text: str) -> str:
+    """Return a number without the commas between its thousands; text that has them elsewhere stays as it is."""
+    return text.replace(",", "") if _GROUPED.fullmatch(text.strip()) else text
+
+
+def meant(word: str, options: Iterable[str]) -> str:
+    """Return ``did you mean "BTCUSDT"?`` for a name in lower case, a coin alone or a slip; empty without any."""
+    from monitor.config.problems import nearest, shown_text
+
+    known = list(options)
+    name = word.strip().upper()
+    for likely in (name, *(f"{name}{quote}" for quote in ("USDT", "USDC", "USD_PERP", ":LONG", ":SHORT"))):
+        if likely in known and likely != word:
+            return f"did you mean {shown_text(likely)}?"
+    return nearest(word, known)
 
 
 def in_percent(move: float) -> str:

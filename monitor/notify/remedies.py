@@ -21,6 +21,7 @@ _BRIEF_LINES = 2  # in a message that tells of others as well
 _CUTS_NAMED = 3
 _CLOSED_WITH_AMOUNTS = 2
 _TITLE_CUTS = 2
+_CENT = 0.01
 _DELIVERY = re.compile(r"_[0-9]{6}$")
 _QUOTES = sorted(QUOTE_ASSETS, key=len, reverse=True)
 
@@ -42,7 +43,7 @@ class _Style(Enum):
 
 # Why no more can be moved into a wallet from what lies in the account.
 _BOUNDS = {
-    BALANCE: "the cross wallet has no more free",
+    BALANCE: "nothing more is free in the cross wallet",
     AVAILABLE: "the exchange lets no more be moved",
     WARNING: "more would bring the cross wallet to warning",
 }
@@ -173,7 +174,11 @@ def cost_words(plan: Prescription, cuts: Sequence[Cut]) -> str:
     asset = clean(plan.asset)
     if any(not is_inverse(cut.symbol, asset) and not _quoted_in(cut.symbol, asset) for cut in cuts):
         return rates
-    return f"costs {enough(sum(cut.cost for cut in cuts), asset)} ({rates})"
+    cost = sum(cut.cost for cut in cuts)
+    amount = enough(cost, asset)
+    if 0.0 < cost < _CENT / 2 and "USD" in asset:
+        amount = f"less than {amount}"
+    return f"costs {amount} ({rates})"
 
 
 def _lines(facts: Facts, *, brief: bool) -> Iterator[Line]:

@@ -232,7 +232,7 @@ def test_explain_shows_both_roots_of_a_hedge(tmp_path: Path) -> None:
     assert (first["side"], second["side"]) == ("LONG", "SHORT")
     steps = {step["name"]: step["value"] for step in first["steps"]}
     assert steps["liquidation price"] == pytest.approx(1.31538, abs=1e-5)
-    assert steps["other root"] == pytest.approx(0.60896, abs=1e-5)
+    assert steps["liquidation the other way"] == pytest.approx(0.60896, abs=1e-5)
 
 
 def test_explain_needs_a_symbol_that_is_held(tmp_path: Path) -> None:

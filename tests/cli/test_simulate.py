@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from monitor.cli.simulate import UNWATCHED
+from monitor.config import load
 from monitor.core.model import (
     AccountSnapshot,
     Bracket,
@@ -694,11 +695,11 @@ def test_what_only_lowers_the_level_is_no_end_of_an_alert(tmp_path: Path, amount
     assert advice["level"] == "notice"
     shown = call("simulate", "--config", written(tmp_path, DESIGN), *marks, "--add-margin", f"BTCUSDT={amount}")
     if ends:
-        assert "Alert of warning: this ends it after 30 min: yes, as far as is known" in shown.stdout
+        assert "An open alert of warning: this ends it after 30 min: yes, as far as is known" in shown.stdout
         assert "Try:" not in shown.stdout
     else:
         lacking = f"{234.01 - amount:.2f} USDT"
-        assert f"Alert of warning: this ends it after 30 min: not yet: {lacking} lacking" in shown.stdout
+        assert f"An open alert of warning: this ends it after 30 min: not yet: {lacking} lacking" in shown.stdout
         assert f"To do: add {lacking}" in shown.stdout
 
 
@@ -730,3 +731,114 @@ def test_what_is_advised_can_be_pasted_and_ends_the_alert(tmp_path: Path) -> Non
         assert command.startswith(f"position-monitor simulate --config {path} --mark BTCUSDT=59500")
         (advice,) = json.loads(call(*shlex.split(command)[1:], "--json").stdout)["advice"]
         assert advice["ends"]
+
+
+# As people type and as their terminals are
+
+
+def test_amounts_are_taken_as_texts_show_them(tmp_path: Path) -> None:
+    """Commas between thousands, where they are well-formed; nowhere else."""
+    plainly = simulated(tmp_path, DESIGN, *BTC, "--add-margin", "BTCUSDT=1894.01")
+    grouped = simulated(tmp_path, DESIGN, "--mark", "BTCUSDT=61,000", "--add-margin", "BTCUSDT=1,894.01")
+    assert grouped["after"] == plainly["after"]
+    for wrong in ("1,89.01", "1894,01", ",100", "1,,000", "12,34"):
+        assert "WALLET=AMOUNT" in refused(tmp_path, DESIGN, *BTC, "--add-margin", f"BTCUSDT={wrong}")
+    assert "a price above 0" in refused(tmp_path, DESIGN, "--mark", "BTCUSDT=61,00")
+
+
+def test_an_asset_tells_which_cross_wallet_is_meant(tmp_path: Path) -> None:
+    """The account has one in USDC as well; without an asset it is ambiguous."""
+    text = DESIGN.replace("USDT = 5000.0", "USDT = 5000.0, USDC = 100.0")
+    for name in ("cross", "by-hand/cross"):
+        document = simulated(tmp_path, text, *BTC, "--add-margin", f"{name}=100USDT")
+        assert wallet(document, "cross:USDT")["wallet_balance"] == 5100.0
+    assert "several are meant" in refused(tmp_path, text, *BTC, "--add-margin", "cross=100")
+    assert "several are meant" in refused(tmp_path, text, *BTC, "--add-margin", "cross=100BNB")
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("--shock", "BTCUSDT=60000"), "a price goes in --mark"),
+        (("--shock", "btcusdt=-5%"), 'did you mean "BTCUSDT"?'),
+        (("--reduce", "btcusdt=0.1"), 'did you mean "BTCUSDT"?'),
+        (("--close", "BTC"), 'did you mean "BTCUSDT"?'),
+        (("--add-margin", "btcusdt=5"), 'did you mean "BTCUSDT"?'),
+        (("--mark", "btcusdt=5"), 'did you mean "BTCUSDT"?'),
+        (("--ladder-symbol", "btc"), 'did you mean "BTCUSDT"?'),
+    ],
+)
+def test_a_slip_is_named(tmp_path: Path, args: tuple[str, ...], words: str) -> None:
+    """Lower case, a coin alone, a price where a move belongs."""
+    assert words in refused(tmp_path, DESIGN, *BTC, *args)
+
+
+def test_a_part_of_a_contract_is_none(tmp_path: Path) -> None:
+    """Coin-margined positions are counted in whole ones."""
+    marks = ("--mark", "BTCUSD_PERP=40000")
+    assert "whole contracts" in refused(tmp_path, COINS, *marks, "--reduce", "BTCUSD_PERP=0.5")
+    assert "Traceback" not in refused(tmp_path, COINS, *marks, "--reduce", "BTCUSD_PERP=1.5")
+
+
+def test_a_reduced_position_keeps_the_step_that_is_assumed(tmp_path: Path) -> None:
+    """0.5 less 0.281 are 0.219, so that steps of a thousandth are advised, not of a hundred-millionth."""
+    document = simulated(tmp_path, DESIGN, "--mark", "BTCUSDT=59500", "--reduce", "BTCUSDT=0.281")
+    assert leg(document, "BTCUSDT")["quantity"] == 0.219
+    cuts = [
+        cut for one in document["advice"] for remedy in one["prescription"]["remedies"] for cut in remedy["cuts"]
+    ]
+    assert cuts
+    assert all(round(cut["quantity"], 3) == cut["quantity"] for cut in cuts)
+
+
+def test_what_was_done_reads_as_said(tmp_path: Path) -> None:
+    """One mark is named with its prices; what is closed whole is not closed by anything."""
+    document = simulated(tmp_path, DESIGN, *BTC, "--shock", "all=-2.6%", "--close", "BTCUSDT")
+    shock, closed = (one["words"] for one in document["operations"])
+    assert shock == "BTCUSDT 61,000 -> 59,414, -2.6 %"
+    assert closed.startswith("BTCUSDT LONG of by-hand closed, 0.5 BTC at ")
+
+
+def test_with_several_accounts_rows_say_whose_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However narrow the terminal: three rows of the same wallet would tell nothing. Sentences end at blanks."""
+    other = DESIGN.replace('"by-hand"', '"second"')
+    args = (*BTC, "--shock", "all=-3%", "--reduce", "second/BTCUSDT=0.2")
+    for width in (60, 80):
+        monkeypatch.setenv("COLUMNS", str(width))
+        shown = call("simulate", "--config", written(tmp_path, DESIGN + other), *args).stdout
+        rows = [line for line in shown.splitlines() if "isolated BTCUSDT LONG" in line and " -> " in line]
+        assert {line.split()[0] for line in rows} == {"by-hand", "second"}
+        told = [line for line in shown.splitlines() if "position-monitor simulate" not in line]
+        assert max(map(len, told)) <= width
+        words = {word for line in told for word in line.split()}
+        assert {"slippage,", "proportion,"} <= words
+
+
+def test_margin_that_was_used_up_before_was_not_used_up_on_the_way(tmp_path: Path) -> None:
+    """Nothing was moved: the same first words as everywhere; after a fall, what it would have taken."""
+    here = call("simulate", "--config", written(tmp_path, DESIGN), "--mark", "BTCUSDT=59000").stdout
+    assert "To do: look at the exchange first: the margin is used up" in here
+    assert "on the way" not in here
+    path = written(tmp_path, DESIGN)
+    for command in (("assess",), ("stress",), ("explain", "BTCUSDT")):
+        assert "look at the exchange first" in call(*command, "--config", path, "--mark", "BTCUSDT=59000").stdout
+    fallen = call("simulate", "--config", path, *BTC, "--shock", "all=-5%").stdout
+    assert "would be liquidated on the way; what it would take beforehand" in fallen
+
+
+def test_a_daemon_of_another_configuration_is_told_of(tmp_path: Path) -> None:
+    """The file was changed and the daemon not started anew: its alerts are about something else."""
+    text = f'[state]\ndirectory = "{tmp_path / "s"}"\n' + DESIGN
+    settings = load(Path(written(tmp_path, text)), {})
+    tables = {one.symbol: one for one in settings.tables}
+    found = answers() | {"holdings": Holdings(settings.accounts, tables)}
+    changed = text.replace("quantity = 0.5", "quantity = 0.4")
+    renamed = text.replace('"by-hand"', '"mine"')
+    words = "The running daemon has another configuration of "
+    with answering(tmp_path / "s", found):
+        for command in (("simulate",), ("stress",), ("explain", "BTCUSDT")):
+            same = call(*command, "--config", written(tmp_path, text), *BTC)
+            assert same.exit_code == 0, same.output
+            assert words not in same.stderr
+            assert f"{words}by-hand:" in call(*command, "--config", written(tmp_path, changed), *BTC).stderr
+            assert f"{words}mine, by-hand:" in call(*command, "--config", written(tmp_path, renamed), *BTC).stderr

@@ -117,7 +117,7 @@ def test_what_is_liquidated_already_is_said_and_not_counted_as_first(tmp_path: P
     assert document["liquidated_now"] == ["by-hand/isolated:BTCUSDT:LONG"]
     assert document["together"]["first_down"]["wallets"] == ["by-hand/cross:USDT"]
     shown = call("stress", "--config", written(tmp_path, text), *marks).stdout
-    assert "Liquidated at the present marks: by-hand isolated BTCUSDT LONG." in shown
+    assert "by-hand isolated BTCUSDT LONG: look at the exchange first: the margin is used up" in shown
 
 
 def test_people_see_tables_the_first_moves_and_what_is_not_modelled(tmp_path: Path) -> None:

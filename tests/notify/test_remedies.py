@@ -56,7 +56,7 @@ def told(facts: Facts) -> dict[str, str]:
                         f" 58,420.4); costs 6.50 USDT ({FEES})",
         }),
         ("without spare", {
-            "Adding": "nothing in the account can be moved here (the cross wallet has no more free), 234.01 USDT"
+            "Adding": "nothing in the account can be moved here (nothing more is free in the cross wallet), 234.01 USDT"
                       " has to come from outside (to be safe 1,894.01 USDT)",
         }),
         ("of unknown spare", {
