@@ -30,7 +30,7 @@ _HOVERING: Final = frozenset(
     {
         FindingCode.CROSS.value, FindingCode.CONCENTRATION.value, FindingCode.EXPOSURE.value,
         FindingCode.LEVERAGE.value, FindingCode.NEAR.value, FindingCode.STOP_BEYOND.value,
-        FindingCode.STOP_SIDE.value,
+        FindingCode.STOP_SIDE.value, FindingCode.STOP_TIGHT.value,
     }
 )  # fmt: skip
 

@@ -8,17 +8,20 @@ code          value                              limit                     remed
 ============= ================================== ========================= ===================================
 used_up       margin balance                     maintenance margin        None
 leverage      multiple                           multiple                  margin to add; None where chosen
-cross         what a loss can take               margin were it isolated   the leverage of that margin
+cross         what a loss can take               margin were it isolated   the leverage of that margin; None
+                                                                           where that would be another finding
 no_stop       None                               share to cover            trigger of a stop to place
 stop_*        share of the position covered      share to cover            trigger of a stop to place
-concentration share of the account's margin      share                     quantity to close
+concentration share of the account's margin      share                     quantity to close; None of a hedge
 exposure      multiple of the account's margin   multiple                  notional to close
 near          distance of liquidation            a typical day's move      margin to add; None where not known
 auto_add      None                               None                      None
 trading_key   1 where it can withdraw, else 0    None                      None
 ============= ================================== ========================= ===================================
 
-Amounts are in the finding's asset, distances and moves fractions of the mark.
+Amounts are in the finding's asset, distances and moves fractions of the mark. Where adding margin would make a
+position too large a part of its account, ``quantity`` and ``margin`` of ``leverage``, ``near`` and
+``concentration`` say what to close and what margin the rest then has to have: that removes all of them.
 """
 
 import math
@@ -33,17 +36,17 @@ from monitor.core.report import number
 
 _OF_STOPS = frozenset(
     {
-        FindingCode.NO_STOP, FindingCode.STOP_BEYOND, FindingCode.STOP_SIDE, FindingCode.STOP_IDLE,
-        FindingCode.STOP_LAST, FindingCode.STOP_PARTIAL, FindingCode.STOP_LIMIT,
+        FindingCode.NO_STOP, FindingCode.STOP_BEYOND, FindingCode.STOP_TIGHT, FindingCode.STOP_SIDE,
+        FindingCode.STOP_IDLE, FindingCode.STOP_LAST, FindingCode.STOP_PARTIAL, FindingCode.STOP_LIMIT,
     }
 )  # fmt: skip
 _WITHOUT_MARKS = frozenset({FindingCode.NO_STOP, FindingCode.AUTO_ADD, FindingCode.TRADING_KEY})
 _WEIGHT = (
     FindingCode.USED_UP,
-    FindingCode.NEAR, FindingCode.NO_STOP, FindingCode.STOP_BEYOND, FindingCode.STOP_SIDE, FindingCode.STOP_IDLE,
-    FindingCode.STOP_PARTIAL, FindingCode.EXPOSURE, FindingCode.LEVERAGE, FindingCode.CONCENTRATION,
-    FindingCode.CROSS, FindingCode.AUTO_ADD, FindingCode.STOP_LAST, FindingCode.STOP_LIMIT,
-    FindingCode.TRADING_KEY,
+    FindingCode.NEAR, FindingCode.NO_STOP, FindingCode.STOP_BEYOND, FindingCode.STOP_TIGHT, FindingCode.STOP_SIDE,
+    FindingCode.STOP_IDLE, FindingCode.STOP_PARTIAL, FindingCode.EXPOSURE, FindingCode.LEVERAGE,
+    FindingCode.CONCENTRATION, FindingCode.CROSS, FindingCode.AUTO_ADD, FindingCode.STOP_LAST,
+    FindingCode.STOP_LIMIT, FindingCode.TRADING_KEY,
 )  # fmt: skip
 # What a gap leaves unchecked.
 _UNCHECKED = {
@@ -87,7 +90,7 @@ def is_unchecked(key: str, gaps: Sequence[Gap]) -> bool:
     return any(
         gap.account == account
         and code in _UNCHECKED[gap.kind]
-        and (about in gap.symbols or not _of_symbol(key, gap))
+        and (about in gap.symbols or not _of_symbol(key, gap) or _of_shares(code, gap))
         for gap in gaps
     )
 
@@ -105,6 +108,11 @@ def by_weight(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 def _of_symbol(key: str, gap: Gap) -> bool:
     """Return whether both are about symbols; what is about a wallet or an account needs all of them."""
     return key.count("/") == len(("account", "symbol", "side")) and bool(gap.symbols)
+
+
+def _of_shares(code: str, gap: Gap) -> bool:
+    """Return whether one is a share of what the account has, and the other leaves that open."""
+    return code == FindingCode.CONCENTRATION.value and gap.kind in (GapKind.MARKS, GapKind.MARGIN)
 
 
 def _findings(one: AccountSeen) -> Iterator[Finding]:

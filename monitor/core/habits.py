@@ -5,11 +5,13 @@ What the figures of a finding are stands in ``monitor.core.checkup``.
 
 from collections.abc import Iterator
 
+import msgspec
+
 from monitor.core.leverage import leverage_of
+from monitor.core.lighter import closing, lighter
 from monitor.core.looked_at import AccountSeen, Leg, day_move
 from monitor.core.model import MULTI_WALLET, Side
 from monitor.core.notices import Finding, FindingCode
-from monitor.core.steps import cuts_of, steps_up
 from monitor.core.stops import Cover, cover, enough, stop_price
 from monitor.core.whatif import value_of
 
@@ -21,13 +23,41 @@ _WORTH = 0.5
 
 def habits(one: AccountSeen, leg: Leg) -> Iterator[Finding]:
     """Yield what is found of a position."""
-    yield from _leverage(one, leg)
+    yield from _of_margin(one, leg)
     yield from _cross(one, leg)
-    yield from _concentration(one, leg)
-    yield from _near(one, leg)
     yield from _stops(one, leg)
     if leg.isolated and leg.position.auto_add_margin:
         yield one.found(FindingCode.AUTO_ADD, leg)
+
+
+def _of_margin(one: AccountSeen, leg: Leg) -> Iterator[Finding]:
+    """Yield what more margin would remove, and what it would bring about, with one way out of all of them."""
+    found = [*_leverage(one, leg), *_near(one, leg), *_concentration(one, leg)]
+    needs = [need for finding in found if (need := _need(one, leg, finding)) is not None]
+    light = lighter(one, leg, max(needs)) if needs and leg.place and not one.has_other_side(leg) else None
+    for finding in found:
+        if light is None or (finding.code is FindingCode.NEAR and not leg.isolated):
+            yield finding
+        else:
+            yield msgspec.structs.replace(finding, quantity=light.quantity, margin=light.margin)
+
+
+def _need(one: AccountSeen, leg: Leg, finding: Finding) -> float | None:
+    """Return the margin with which a finding would be none, where it counts as a share of the account.
+
+    What backs a cross position is its wallet; only the leverage that is chosen for it makes a share its own.
+    """
+    position = leg.position
+    if finding.code is FindingCode.LEVERAGE and (leg.isolated or position.leverage):
+        value = value_of(position, position.quantity, position.entry_price) if leg.isolated else _value(one, leg)
+        return value / one.seen.rules.beginner_leverage
+    if finding.code is FindingCode.NEAR and leg.isolated and finding.remedy is not None:
+        return one.ends.needed(leg, upward=position.side is Side.SHORT)
+    return None
+
+
+def _value(one: AccountSeen, leg: Leg) -> float:
+    return float(one.seen.readings.notional[leg.row])
 
 
 def margin_known(leg: Leg) -> bool:
@@ -40,7 +70,9 @@ def _leverage(one: AccountSeen, leg: Leg) -> Iterator[Finding]:
     if rules.experience != BEGINNER:
         return
     used = leverage_of(position)
-    if leg.isolated and used is not None and position.leverage is not None:
+    if leg.isolated and position.margin <= 0.0:
+        used = position.leverage
+    elif leg.isolated and used is not None and position.leverage is not None:
         # What was added to the wallet counts; that fees were taken from it is nobody's choice.
         used = min(used, position.leverage)
     balance = float(one.seen.readings.margin_balance[leg.wallet])
@@ -70,24 +102,42 @@ def _cross(one: AccountSeen, leg: Leg) -> Iterator[Finding]:
     if leg.place is None or leg.place.ahead is None:
         return
     balance = float(one.seen.readings.margin_balance[leg.wallet])
-    leverage = position.leverage or one.seen.rules.beginner_leverage
-    margin = value_of(position, position.quantity, position.entry_price) / leverage
+    rules = one.seen.rules
+    leverage = position.leverage or rules.beginner_leverage
+    if rules.experience == BEGINNER:
+        leverage = min(leverage, rules.beginner_leverage)
+    margin = _value(one, leg) / leverage  # opened anew, at the mark
     if 0.0 < margin <= _WORTH * balance:
-        yield one.found(FindingCode.CROSS, leg, value=balance, limit=margin, remedy=leverage)
+        yield msgspec.structs.replace(
+            one.found(
+                FindingCode.CROSS, leg, value=balance, limit=margin,
+                remedy=leverage if _stands_alone(one, leg, margin) else None,
+            ),
+            assumed=not position.leverage,
+        )  # fmt: skip
+
+
+def _stands_alone(one: AccountSeen, leg: Leg, margin: float) -> bool:
+    """Return whether a cross position, isolated with so much margin, would be no other finding."""
+    whole, upward = one.margin_of(leg), leg.position.side is Side.SHORT
+    if whole is None or one.worth(leg, margin) > one.seen.rules.largest_share * whole:
+        return False
+    if one.ends.needed(leg, upward=upward, anew=True) > margin:
+        return False
+    # What else is in the wallet has to outlast the day without that margin.
+    taken = margin - float(one.seen.readings.position_maintenance[leg.row])
+    others = [other for other in one.legs if other.wallet == leg.wallet and other.row != leg.row]
+    ends = [one.ends.cushion(other, upward=way) for other in others for way in (False, True)]
+    ends.append(float(one.seen.readings.cushion[leg.wallet]))
+    return not any(end <= taken for end in ends)
 
 
 def _concentration(one: AccountSeen, leg: Leg) -> Iterator[Finding]:
     own, margin, limit = _margin(one, leg), one.margin_of(leg), one.seen.rules.largest_share
     if own is None or margin is None or not own > limit * margin * SLACK:
         return
-    # Closing a part f takes its share of the margin, and costs the account fee and slippage:
-    # (1 - f) * own = limit * (margin - f * cost).
-    advice = one.seen.advice
-    cost = one.notional(leg) * (advice.taker_fee + advice.slippage) / (1.0 - advice.slippage)
-    gained = own - limit * cost
-    part = min(1.0, (own - limit * margin) / gained) if gained > 0.0 else 1.0
-    cuts = cuts_of(leg.position, one.seen.around.lots.get(leg.position.symbol))
-    close = cuts.quantity(max(cuts.least, steps_up(part * leg.position.quantity, cuts.step)))
+    # To close one side of a hedge is to open the other.
+    close = None if one.has_other_side(leg) else closing(one, leg, own)
     yield one.found(FindingCode.CONCENTRATION, leg, value=own / margin, limit=limit, remedy=close)
 
 
@@ -139,6 +189,7 @@ def _useless(one: AccountSeen, leg: Leg, found: Cover) -> Iterator[Finding]:
     wanted = one.seen.rules.stop_share
     for code, order in (
         (FindingCode.STOP_BEYOND, found.beyond),
+        (FindingCode.STOP_TIGHT, found.tight),
         (FindingCode.STOP_SIDE, found.wrong_side),
         (FindingCode.STOP_IDLE, found.idle),
     ):

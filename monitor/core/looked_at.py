@@ -16,7 +16,7 @@ from monitor.core.report import number
 from monitor.core.risk import Readings, evaluate_rows
 from monitor.core.scene import Scene
 from monitor.core.settings import AdviceRules, CheckupRules
-from monitor.core.stops import Place, stops_by_leg
+from monitor.core.stops import Place, apart, stops_by_leg
 from monitor.core.surroundings import OrdersKnown, Surroundings
 
 DOLLARS = "USD"  # what amounts of an account are in that holds several quote assets, each worth one
@@ -100,6 +100,8 @@ class AccountSeen:
         self._sides: dict[tuple[int, str], set[Side]] = {}
         for leg in legs:
             self._sides.setdefault(leg.hedged_with, set()).add(leg.position.side)
+        of_side = ({leg.position.symbol for leg in legs if leg.position.side is side} for side in Side)
+        self._both = set.intersection(*of_side)
 
     @property
     def typed(self) -> bool:
@@ -113,6 +115,10 @@ class AccountSeen:
     def is_hedged(self, leg: Leg) -> bool:
         """Return whether the same wallet holds the other direction of the symbol too."""
         return len(self._sides[leg.hedged_with]) > 1
+
+    def has_other_side(self, leg: Leg) -> bool:
+        """Return whether the account holds the other direction of the symbol, in whatever wallet."""
+        return leg.position.symbol in self._both
 
     def notional(self, leg: Leg) -> float:
         """Return a leg's notional in what its wallet is counted in."""
@@ -155,6 +161,7 @@ class AccountSeen:
             self.account.account, info.key.wallet, position.symbol, position.side.value, isolated=leg.isolated,
             value=value, limit=limit, price=price, mark=None if place is None else place.mark,
             liquidation_price=None if place is None else place.liquidation, remedy=remedy, asset=info.asset,
+            typed=self.typed,
         )  # fmt: skip
 
 
@@ -191,6 +198,19 @@ class DayEnds:
         )
         return float(now.cushion[leg.wallet]) + change
 
+    def needed(self, leg: Leg, *, upward: bool, anew: bool = False) -> float:
+        """Return the margin that a leg, isolated, has to have to outlast such a move, in its asset.
+
+        Args:
+            leg: the position.
+            upward: the direction of the move.
+            anew: as if it were opened at its mark.
+        """
+        self.cushion(leg, upward=upward)
+        then = self._moved[upward]
+        begun = float(self._seen.readings.unrealized_pnl[leg.row]) if anew else 0.0
+        return float(then.position_maintenance[leg.row] - then.unrealized_pnl[leg.row]) + begun
+
 
 def day_move(hourly: float, *, upward: bool) -> float:
     """Return a typical day's move as a fraction of the mark; moves of an hour add up by the root of time.
@@ -216,7 +236,8 @@ def legs_of(seen: Seen) -> dict[str, tuple[Leg, ...]]:
             continue
         place = None
         if not math.isnan(readings.cushion[wallet]) and wallet not in assumed:
-            place = Place(position.side, float(readings.marks[row]), number(readings.liquidation_price[row]))
+            liquidation = number(readings.liquidation_price[row])
+            place = Place(position.side, float(readings.marks[row]), liquidation, apart(seen.advice))
         legs.setdefault(name, []).append(Leg(accounts[name], position, row, wallet, place))
     return {name: tuple(found) for name, found in legs.items()}
 

@@ -144,6 +144,7 @@ class Prescription(msgspec.Struct, frozen=True, omit_defaults=True):
     limited_by: str = ""  # which bound that is, a short constant
     alone: After | None = None  # of an isolated wallet: the first remedy's cut, with nothing put back
     assumed_step: bool = False  # the symbol's step is not known
+    granted: bool = True  # False: the exchange did not say what can be moved, and keeps what positions need
     sharers: int = 0  # other isolated wallets in danger that the same money could be moved to
 
 
@@ -186,6 +187,7 @@ class FindingCode(StrEnum):
     CROSS = "cross"  # where isolated would cap the loss
     NO_STOP = "no_stop"
     STOP_BEYOND = "stop_beyond"  # the liquidation price comes first
+    STOP_TIGHT = "stop_tight"  # so near before the liquidation price that it may not be filled in time
     STOP_SIDE = "stop_side"  # on the wrong side of the mark
     STOP_IDLE = "stop_idle"  # a trailing stop that waits for a better price before it begins
     STOP_LAST = "stop_last"  # triggered by the last price, while the mark liquidates
@@ -217,6 +219,10 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
     mark: float | None = None
     liquidation_price: float | None = None
     remedy: float | None = None  # the figure of what to do about it
+    quantity: float | None = None  # to close instead, where more margin would be too large a part of the account
+    margin: float | None = None  # that the rest of it then has to have
+    assumed: bool = False  # its leverage is not known, and that of the configuration stands in
+    typed: bool = False  # it is typed in
     asset: str = ""
 
 

@@ -4,6 +4,12 @@ A stop of a LONG is a conditional order that sells, of the kinds STOP, STOP_MARK
 take-profit and a plain limit are none. It protects only where its trigger lies between the mark and the
 liquidation price: beyond that the exchange comes first, and on the other side of the mark a fall never meets it.
 
+It has to be triggered some way before the liquidation price as well. A stop is filled worse than at its trigger,
+by fee and slippage as they are assumed, and in the fall that meets it by several times that: HASTE of both, 0.5 %
+of the price unless configured. Where leverage leaves no such room, at 125x all of the way is less, a quarter of
+the way from liquidation to the mark has to do; a stop half way, as is proposed, is well clear of either. That
+quarter shrinks as the mark comes nearer, so no stop that was in its place loses it on the price's way there.
+
 A trailing stop has no fixed trigger: the exchange moves it along. One that has begun counts as far as its quantity
 goes, wherever it stands. One that has yet to begin names the price at which it does, a better one than the mark,
 and protects against nothing until then.
@@ -13,11 +19,14 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from monitor.core.model import Position, Side, WaitingOrder
+from monitor.core.settings import AdviceRules
 
 TRAILING = "TRAILING_STOP_MARKET"
 _STOPS = frozenset({"STOP", "STOP_MARKET", TRAILING})
 # Without a liquidation price: the share of the mark that a stop is placed away from it.
 FAR = 0.10
+HASTE = 5.0
+_PART_OF_WAY = 0.25
 _FIGURES = range(4, 16)  # significant ones of a price that is proposed
 _WHOLE = 1.0 - 1e-9  # quantities are sums of decimals
 
@@ -28,6 +37,7 @@ class Place(NamedTuple):
     side: Side
     mark: float
     liquidation: float | None  # None: there is none
+    apart: float = 0.0  # share of the liquidation price that a stop has to be away from it
 
     @property
     def ahead(self) -> float | None:
@@ -46,16 +56,29 @@ class Place(NamedTuple):
             return True
         return price > self.ahead if self.side is Side.LONG else price < self.ahead
 
+    def in_time(self, price: float) -> bool:
+        """Return whether a stop at a price, met before the liquidation price, is far enough away from it."""
+        if self.ahead is None:
+            return True
+        least = min(self.apart * self.ahead, _PART_OF_WAY * abs(self.mark - self.ahead))
+        return abs(price - self.ahead) >= least
+
+
+def apart(rules: AdviceRules) -> float:
+    """Return the share of the liquidation price that stops have to be away from it, by what closing costs."""
+    return HASTE * (rules.taker_fee + rules.slippage)
+
 
 class Cover(NamedTuple):
     """What the stops of a position cover of it, as shares from 0 to 1, and which of them are of no use."""
 
     stops: tuple[WaitingOrder, ...]
     all: float  # were every one of them in its place
-    effective: float  # triggered before the liquidation price
+    effective: float  # triggered before the liquidation price, and in time
     on_mark: float  # of those, triggered by the mark price
     at_market: float  # of those, sure to be filled before the liquidation price
     beyond: WaitingOrder | None = None
+    tight: WaitingOrder | None = None
     wrong_side: WaitingOrder | None = None
     idle: WaitingOrder | None = None
 
@@ -123,7 +146,9 @@ def _fault(place: Place, order: WaitingOrder) -> str:
         return ""
     if not place.loses(order.price):
         return "idle" if order.kind == TRAILING else "wrong_side"
-    return "" if place.reaches(order.price) else "beyond"
+    if not place.reaches(order.price):
+        return "beyond"
+    return "" if place.in_time(order.price) else "tight"
 
 
 def _fills(place: Place, order: WaitingOrder) -> bool:

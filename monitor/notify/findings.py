@@ -100,10 +100,12 @@ def _leverage(finding: Finding) -> str:
 
 
 def _cross(finding: Finding) -> str:
-    return (
-        f"cross margin, so its loss can take all {_money(finding, finding.value)} of the wallet; isolated at "
-        f"{_times(finding.remedy)} it would be {_money(finding, finding.limit)}"
-    )
+    risk = f"cross margin, so its loss can take all {_money(finding, finding.value)} of the wallet"
+    if finding.remedy is None:
+        return f"{risk}, and its own margin is {_money(finding, finding.limit)}"
+    guess = ", its leverage is not known," if finding.assumed else ""
+    leverage = f"{_times(finding.remedy)}{guess}"
+    return f"{risk}; isolated at {leverage} it would be {_money(finding, finding.limit)}"
 
 
 def _beyond(finding: Finding) -> str:
@@ -113,7 +115,21 @@ def _beyond(finding: Finding) -> str:
     )
 
 
+def _tight(finding: Finding) -> str:
+    before = UNKNOWN
+    if finding.price is not None and finding.liquidation_price:
+        before = percent(abs(finding.price / finding.liquidation_price - 1.0))
+    return (
+        f"its stop at {grouped(finding.price)} is {before} before the liquidation price "
+        f"{grouped(finding.liquidation_price, 'none')}"
+    )
+
+
 def _wrong_side(finding: Finding) -> str:
+    if finding.typed:
+        return (
+            f"its stop at {grouped(finding.price)} should have been triggered: the mark is {grouped(finding.mark)}"
+        )
     return f"its stop at {grouped(finding.price)} is on the wrong side of the mark {grouped(finding.mark)}"
 
 
@@ -177,8 +193,30 @@ def _replace_stop(finding: Finding) -> str:
     return _place_stop(finding).replace("place ", "in place of it, place ", 1)
 
 
+def _side_stop(finding: Finding) -> str:
+    if not finding.typed:
+        return _replace_stop(finding)
+    return (
+        "look at the exchange: if the position is closed, take it out of the configuration; if not, "
+        f"{_place_stop(finding)}"
+    )
+
+
+def _less(finding: Finding) -> str:
+    """Return what to close, and the margin of the rest, where more margin alone would be too much of it."""
+    if finding.isolated and finding.margin is None:
+        return "close it"
+    part = f"close {quantity_words(finding.quantity or 0.0, finding.symbol, finding.asset)} of it"
+    if finding.margin is None:
+        return part
+    return f"{part} and then bring its margin to {enough(finding.margin, clean(finding.asset))}"
+
+
 def _lower_leverage(finding: Finding) -> str:
     limit = _times(finding.limit)
+    if finding.quantity is not None:
+        choose = "" if finding.isolated else f"choose {limit} for {clean(finding.symbol)} and "
+        return f"{choose}{_less(finding)}: all of it at {limit} would be too large a part of the account"
     if finding.remedy is None:
         return f"choose {limit} for {clean(finding.symbol)}, so that what you open next cannot be larger"
     where = "its margin" if finding.isolated else "the wallet"
@@ -186,16 +224,20 @@ def _lower_leverage(finding: Finding) -> str:
 
 
 def _isolate(finding: Finding) -> str:
+    if finding.remedy is None:
+        return "keep no more in this wallet than it may lose, or close a part of it"
     return (
         f"close it and open it again with {_money(finding, finding.limit)} of isolated margin, for the exchange "
-        "does not change the mode of an open position (its liquidation price comes nearer by that: place its stop "
-        "anew); or keep no more in this wallet than it may lose"
+        "does not change the mode of an open position (liquidation prices come nearer by that: place "
+        "stops anew); or keep no more in this wallet than it may lose"
     )
 
 
 def _close_part(finding: Finding) -> str:
+    if finding.quantity is not None:
+        return _less(finding)
     if finding.remedy is None:
-        return "close a part of it, or add money to the account"
+        return "close a part of it and as much of its other side, or add money to the account"
     part = quantity_words(finding.remedy, finding.symbol, finding.asset)
     return f"close {part} of it, or add money to the account"
 
@@ -211,6 +253,8 @@ def _close_some(finding: Finding) -> str:
 
 
 def _move_away(finding: Finding) -> str:
+    if finding.quantity is not None:
+        return f"{_less(finding)}: more margin alone would be too large a part of the account"
     if not finding.remedy:
         return "close a part of it, or add margin"
     where = "its margin" if finding.isolated else f"the {clean(finding.asset)} wallet"
@@ -251,10 +295,15 @@ _WORDS: dict[FindingCode, tuple[Callable[[Finding], str], str, Callable[[Finding
         "the exchange liquidates first, so this stop is never triggered",
         _replace_stop,
     ),
+    FindingCode.STOP_TIGHT: (
+        _tight,
+        "a stop is filled after it is triggered and worse, and by then the exchange may have liquidated",
+        _replace_stop,
+    ),
     FindingCode.STOP_SIDE: (
         _wrong_side,
-        "a loss never meets it, or it is triggered at once",
-        _replace_stop,
+        "a loss does not meet it any more, and nothing else ends one",
+        _side_stop,
     ),
     FindingCode.STOP_IDLE: (
         _idle,

@@ -24,7 +24,7 @@ from monitor.core.notices import Finding, FindingCode
 from monitor.core.risk import evaluate
 from monitor.core.settings import AdviceRules, CheckupRules
 from monitor.core.surroundings import KeyKnown, OrdersKnown, Surroundings
-from monitor.core.whatif import add_margin, close, with_leverage
+from monitor.core.whatif import add_margin, close, profit_of, with_leverage
 from tests.core.builders import BTC, account, cross, isolated, table
 
 CENT = 0.01
@@ -47,6 +47,7 @@ class Case(NamedTuple):
     orders_known: bool = True
     now_ms: int = 0
     assumed: frozenset[str] = frozenset()
+    advice: AdviceRules = AdviceRules()
 
     def check(self) -> Checkup:
         book = compile_book((self.account,), self.tables)
@@ -61,7 +62,7 @@ class Case(NamedTuple):
         return check(
             Seen(
                 (self.account,), book, evaluate(book, marks), self.typical, self.moves_left, around, self.rules,
-                AdviceRules(), assumed=self.assumed, now_ms=self.now_ms,
+                self.advice, assumed=self.assumed, now_ms=self.now_ms,
             )
         )  # fmt: skip
 
@@ -100,6 +101,7 @@ FAULTS: dict[FindingCode, Case] = {
     ),
     FindingCode.NO_STOP: calm(stop(120.0, kind="TAKE_PROFIT_MARKET")),
     FindingCode.STOP_BEYOND: calm(stop(50.0)),
+    FindingCode.STOP_TIGHT: calm(stop(50.6)),
     FindingCode.STOP_SIDE: calm(stop(100.5)),
     FindingCode.STOP_IDLE: calm(stop(110.0, kind="TRAILING_STOP_MARKET")),
     FindingCode.STOP_LAST: calm(stop(on_mark=False)),
@@ -126,6 +128,8 @@ def doing(finding: Finding, case: Case) -> Case:
         whole = case.account
         left = tuple(p for p in whole.positions if whole.wallet_of(p) != finding.wallet)
         return case._replace(account=msgspec.structs.replace(whole, positions=left))
+    if finding.quantity is not None:
+        return case._replace(account=_lightened(finding, case))
     return case._replace(account=_changed(finding, case))
 
 
@@ -142,8 +146,13 @@ def _changed(finding: Finding, case: Case) -> AccountSnapshot:
             return add_margin(whole, finding.wallet, paid(remedy, finding.asset), asset=asset)
         case FindingCode.CROSS:
             assert finding.limit is not None
-            apart = msgspec.structs.replace(held[0], margin_mode=MarginMode.ISOLATED, margin=finding.limit)
-            return _put(add_margin(whole, finding.wallet, -finding.limit), held[0], apart)
+            mark = case.marks[finding.symbol]
+            kept = profit_of(held[0], held[0].quantity, mark) - finding.limit
+            apart = msgspec.structs.replace(
+                held[0], margin_mode=MarginMode.ISOLATED, margin=finding.limit, entry_price=mark,
+                auto_add_margin=False, leverage=finding.remedy,
+            )  # fmt: skip
+            return _put(add_margin(whole, finding.wallet, kept), held[0], apart)
         case FindingCode.CONCENTRATION:
             assert remedy is not None
             return close(whole, held[0], remedy, case.marks[finding.symbol], AdviceRules()).account
@@ -153,6 +162,26 @@ def _changed(finding: Finding, case: Case) -> AccountSnapshot:
             return _pay_in(whole, finding.asset, paid(remedy / finding.limit, finding.asset))
         case _:
             return _put(whole, held[0], msgspec.structs.replace(held[0], auto_add_margin=False))
+
+
+def _lightened(finding: Finding, case: Case) -> AccountSnapshot:
+    """Close what it says and bring the margin of the rest to what it says, from and to the account's own."""
+    assert finding.quantity is not None
+    whole = case.account
+    (held,) = (p for p in whole.positions if (p.symbol, p.side.value) == (finding.symbol, finding.side))
+    if finding.code is FindingCode.LEVERAGE and not finding.isolated:
+        assert finding.limit is not None
+        whole = with_leverage(whole, held, finding.limit)
+        (held,) = (p for p in whole.positions if (p.symbol, p.side) == (held.symbol, held.side))
+    after = close(whole, held, finding.quantity, case.marks[finding.symbol], AdviceRules()).account
+    if finding.margin is None:
+        return after
+    (rest,) = (p for p in after.positions if (p.symbol, p.side) == (held.symbol, held.side))
+    balances = dict(after.balances)
+    asset = rest.margin_asset
+    balances[asset] = balances.get(asset, 0.0) - (finding.margin - rest.margin)
+    after = msgspec.structs.replace(after, balances=balances)
+    return _put(after, rest, msgspec.structs.replace(rest, margin=finding.margin))
 
 
 def paid(amount: float, asset: str) -> float:

@@ -7,9 +7,11 @@ import pytest
 
 from monitor.core import whatif
 from monitor.core.checkup import is_unchecked
+from monitor.core.compile import compile_book
 from monitor.core.looked_at import day_move
 from monitor.core.model import (
     AccountSnapshot,
+    Lot,
     MarginMode,
     Market,
     Position,
@@ -19,14 +21,17 @@ from monitor.core.model import (
     WaitingOrder,
 )
 from monitor.core.notices import Finding, FindingCode, Gap, GapKind
+from monitor.core.risk import evaluate
 from monitor.core.settings import AdviceRules, CheckupRules
 from monitor.core.stops import Place, stop_price
 from tests.core import strategies
 from tests.core.builders import BTC, ETH, account, cross, isolated, table
 from tests.core.checked import BEGINNER, FAULTS, Case, calm, doing, stop
+from tests.core.checker import marks_of
 from tests.core.strategies import Seeded
 
 BOOKS = 1000
+FINE = {BTC: Lot(0.001, 0.001)}
 
 
 def test_an_account_without_a_fault_has_no_finding() -> None:
@@ -123,9 +128,54 @@ def test_only_what_lies_between_mark_and_liquidation_is_a_stop() -> None:
     price = calm(stop(quantity=0.1)).only().liquidation_price
     assert price is not None
     assert calm(stop(price)).codes() == ["stop_beyond"]
-    assert calm(stop(math.nextafter(price, math.inf))).codes() == []
+    assert calm(stop(math.nextafter(price, math.inf))).codes() == ["stop_tight"]
     assert calm(stop(100.0)).codes() == ["stop_side"]
     assert calm(stop(math.nextafter(100.0, 0.0))).codes() == []
+
+
+def test_a_stop_has_to_leave_time_to_be_filled_before_liquidation() -> None:
+    """Five times fee and slippage as they are assumed, 0.5 % of the liquidation price: both sides of it."""
+    price = calm(stop(quantity=0.1)).only().liquidation_price
+    assert price is not None
+    assert calm(stop(price * 1.00501)).codes() == []
+    found = calm(stop(price * 1.00499)).only()
+    assert (found.code, found.price) == (FindingCode.STOP_TIGHT, price * 1.00499)
+    dear = calm(stop(price * 1.03))._replace(advice=AdviceRules(taker_fee=0.0005, slippage=0.01))
+    assert dear.codes() == ["stop_tight"]
+    assert dear._replace(orders=(stop(price * 1.06),)).codes() == []
+    held = account(isolated(margin=50.0, side=Side.SHORT), usdt=1000.0)
+    end = calm(account=held, orders=()).only().liquidation_price
+    assert end is not None
+    for factor, codes in ((0.99501, ["stop_tight"]), (0.99499, [])):
+        assert calm(account=held, orders=(stop(end * factor, side=Side.SHORT),)).codes() == codes
+
+
+def test_where_leverage_leaves_no_such_room_a_quarter_of_the_way_has_to_do() -> None:
+    """At 125x all of the way is less than that; the stop that is proposed, half way, is in its place."""
+    case = calm(stop(10.0), account=account(isolated(margin=1.3), usdt=1000.0), typical={BTC: 0.00001})
+    found = case.only()
+    assert found.liquidation_price is not None
+    way = 100.0 - found.liquidation_price
+    assert way < 0.5
+    assert case._replace(orders=(stop(found.liquidation_price + 0.26 * way),)).codes() == []
+    assert case._replace(orders=(stop(found.liquidation_price + 0.24 * way),)).codes() == ["stop_tight"]
+    assert found.remedy is not None
+    assert case._replace(orders=(stop(found.remedy),)).codes() == []
+
+
+def test_a_stop_in_its_place_keeps_it_on_the_way_to_it() -> None:
+    """No finding appears because the price comes nearer to what is there for that."""
+    case = calm(stop(51.0))
+    for mark in (100.0, 80.0, 60.0, 52.0, 51.1):
+        assert set(case._replace(marks={BTC: mark}).codes()) <= {"near"}
+
+
+def test_a_typed_in_stop_that_the_price_has_passed_is_said_as_such() -> None:
+    """It should have been triggered: perhaps there is nothing left to protect."""
+    typed, followed = calm(stop(100.5)), calm(stop(100.5))
+    followed = followed._replace(account=msgspec.structs.replace(followed.account, source=Source.REST))
+    assert (typed.only().code, typed.only().typed) == (FindingCode.STOP_SIDE, True)
+    assert [one.typed for one in followed.check().findings] == [False]
 
 
 def test_without_a_liquidation_price_every_stop_below_the_mark_counts() -> None:
@@ -173,7 +223,8 @@ def test_other_wallets_of_the_account_are_checked_but_for_their_share_of_it() ->
     assert case._replace(orders=()).codes() == ["used_up", "no_stop"]
     large = case._replace(account=account(gone, other, usdt=100.0))
     assert large.codes() == ["used_up"]
-    assert is_unchecked(f"concentration/main/{BTC}/LONG", large.check().gaps)
+    assert is_unchecked(f"concentration/main/{ETH}/LONG", large.check().gaps)
+    assert not is_unchecked(f"no_stop/main/{ETH}/LONG", large.check().gaps)
     exposed = account(gone, isolated(ETH, quantity=40.0, margin=400.0), usdt=600.0)
     assert "exposure" not in case._replace(account=exposed).codes()
 
@@ -379,6 +430,88 @@ def test_a_finding_is_not_over_while_it_cannot_be_looked_for() -> None:
     assert not is_unchecked("trading_key/main/", gaps)
 
 
+# Advice that does not undo other advice
+
+
+def test_a_beginner_is_not_told_to_make_a_position_too_large_a_part_of_the_account() -> None:
+    """More margin would bring 20x to 5x, and all of the account into one position: less of it removes both."""
+    held = account(isolated(quantity=100.0, margin=500.0), usdt=1400.0)
+    rules = msgspec.structs.replace(BEGINNER, most_exposure=9.0)
+    case = calm(stop(98.0), account=held, rules=rules, lots=FINE)
+    found = case.check().findings
+    assert [one.code.value for one in found] == ["leverage", "concentration"]
+    assert len({(one.quantity, one.margin) for one in found}) == 1
+    (one, _) = found
+    # (1 - f) * 2000 = 0.2 * (1900 - f * 10.005), and a cent for rounding.
+    assert one.quantity == pytest.approx(81.082, abs=0.001)
+    assert one.margin == pytest.approx(378.36, abs=0.01)
+    assert case._replace(lots={}).check().findings[0].quantity == 82.0
+    for finding in found:
+        assert doing(finding, case).codes() == []
+
+
+def test_where_the_account_can_bear_it_more_margin_is_the_advice() -> None:
+    """Nobody has to close what need not be closed: both sides of the share."""
+    rules = msgspec.structs.replace(BEGINNER, most_exposure=9.0)
+    for usdt, alone in ((9500.1, True), (9499.0, False)):
+        case = calm(stop(98.0), account=account(isolated(quantity=100.0, margin=500.0), usdt=usdt), rules=rules)
+        found = case.only()
+        assert (found.code, found.quantity is None) == (FindingCode.LEVERAGE, alone)
+        assert doing(found, case).codes() == []
+
+
+def test_making_a_position_lighter_takes_nothing_from_the_cross_wallet() -> None:
+    """What the rest needs is in its own wallet, a realized loss paid: others may need what is in the other."""
+    for entry in (100.0, 103.0, 98.0):
+        leg = msgspec.structs.replace(isolated(quantity=100.0, margin=500.0), entry_price=entry)
+        rules = msgspec.structs.replace(BEGINNER, most_exposure=9.0)
+        case = calm(stop(99.0), account=account(leg, usdt=5000.0), rules=rules, lots=FINE)
+        found = next(one for one in case.check().findings if one.code is FindingCode.LEVERAGE)
+        assert found.quantity is not None
+        assert doing(found, case).account.balances["USDT"] >= 5000.0 - 0.02
+
+
+def test_what_an_ordinary_day_takes_is_not_added_where_it_would_be_too_large_a_part() -> None:
+    """The rest outlasts the day, and is within its share."""
+    held = account(isolated(quantity=10.0, margin=80.0), usdt=420.0)
+    case = calm(stop(97.0), account=held, typical={BTC: 0.02})
+    found = case.only()
+    assert found.code is FindingCode.NEAR
+    assert found.quantity is not None
+    assert doing(found, case).codes() == []
+
+
+def test_a_lower_leverage_of_a_cross_position_that_takes_more_of_the_account_comes_with_less_of_it() -> None:
+    """To choose 5x makes its share larger."""
+    leg = msgspec.structs.replace(cross(quantity=20.0), leverage=10.0)
+    rules = msgspec.structs.replace(BEGINNER, ignore=("cross",))
+    case = calm(stop(70.0), account=account(leg, usdt=1000.0), rules=rules, lots=FINE)
+    found = case.only()
+    assert (found.code, found.margin) == (FindingCode.LEVERAGE, None)
+    assert found.quantity == pytest.approx(10.01, abs=0.02)
+    assert doing(found, case).codes() == []
+
+
+def test_a_cross_position_is_not_to_be_isolated_where_that_is_a_fault_of_its_own() -> None:
+    """Within an ordinary day of liquidation, or too large a part of the account; else it is."""
+    leg = msgspec.structs.replace(cross(quantity=20.0), leverage=10.0)
+    case = calm(stop(95.0), account=account(leg, usdt=1000.0))
+    assert case.only().remedy == 10.0
+    assert [one.remedy for one in case._replace(typical={BTC: 0.025}).check().findings] == [None]
+    small = case._replace(rules=CheckupRules(largest_share=0.19, ignore=("concentration",)))
+    assert [one.remedy for one in small.check().findings] == [None]
+
+
+def test_the_leverage_at_which_a_cross_position_would_be_isolated_is_its_own_or_said_to_be_assumed() -> None:
+    """Where it is not known, that of the configuration stands in."""
+    known = msgspec.structs.replace(cross(quantity=20.0), leverage=10.0)
+    (found,) = calm(stop(95.0), account=account(known, usdt=1000.0)).check().findings
+    assert (found.remedy, found.assumed) == (10.0, False)
+    wide = CheckupRules(largest_share=0.5)
+    guess = calm(stop(95.0), account=account(cross(quantity=20.0), usdt=1000.0), rules=wide).only()
+    assert (guess.remedy, guess.assumed) == (5.0, True)
+
+
 # Over accounts of every kind
 
 
@@ -396,9 +529,15 @@ def _drawn(source: Seeded) -> Case:
     )
     held = msgspec.structs.replace(held, positions=positions)
     orders: list[WaitingOrder] = []
+    book = compile_book((held,), whole.tables)
+    prices = evaluate(book, marks_of(book, whole.marks)).liquidation_price.tolist()
+    ends = {(leg.symbol, leg.side): end for leg, end in zip(book.positions, prices, strict=True) if end > 0.0}
     for leg in positions:
         for _ in range(source.whole(0, 2)):
             price = whole.marks[leg.symbol] * source.number(0.5, 1.5)
+            end = ends.get((leg.symbol, leg.side))
+            if end is not None and source.whole(0, 3) == 0:
+                price = end * source.number(0.996, 1.004)
             kind = source.pick(("STOP_MARKET", "STOP", "TRAILING_STOP_MARKET", "TAKE_PROFIT"))
             quantity = source.pick((None, leg.quantity * source.number(0.2, 1.0)))
             orders.append(
@@ -418,21 +557,47 @@ def _drawn(source: Seeded) -> Case:
 def _can_be_done(finding: Finding) -> bool:
     """Return whether it names what to do: at the very end, and where only several moves count, none does."""
     stops = finding.code.value.startswith(("no_stop", "stop_"))
-    return finding.remedy is not None or not (stops or finding.code is FindingCode.NEAR)
+    needs = (FindingCode.NEAR, FindingCode.CONCENTRATION, FindingCode.CROSS)
+    return finding.remedy is not None or not (stops or finding.code in needs)
 
 
-def test_doing_as_a_finding_says_removes_it() -> None:
+def _belongs(new: Finding, done: Finding, case: Case) -> bool:
+    """Return whether a finding that appears was not brought about by doing what another one said.
+
+    It could not be looked for before; a stop has another fault now that it is in its place, or liquidation came
+    nearer by making a position isolated, which says so; a wallet that grew safer is more than one position's
+    margin; it is of a hedge, whose sides nobody is told to close one by one; another position was at its limit
+    already, and fee and slippage of what is closed took it beyond.
+    """
+    before = case.check()
+    if is_unchecked(new.key, before.gaps) or new.code is FindingCode.CROSS:
+        return True
+    if new.code.value.startswith("stop_"):
+        faulty = any(one.symbol == new.symbol and one.code.value.startswith("stop_") for one in before.findings)
+        return faulty or done.code is FindingCode.CROSS
+    if new.code is FindingCode.CONCENTRATION and new.symbol != done.symbol:
+        assert new.value is not None
+        assert new.limit is not None
+        return new.value < new.limit * 1.01
+    return len({leg.side for leg in case.account.positions if leg.symbol == new.symbol}) > 1
+
+
+def test_doing_as_a_finding_says_removes_it_and_brings_no_other() -> None:
     """Over thousands of accounts of every kind and size; each finding by itself, whatever else is wrong."""
     source = Seeded(20261201)
     seen = dict.fromkeys(FindingCode, 0)
     for _ in range(BOOKS):
         case = _drawn(source)
-        for finding in case.check().findings:
+        found = case.check().findings
+        before = {one.key for one in found}
+        for finding in found:
             if not _can_be_done(finding):
                 continue
             seen[finding.code] += 1
-            left = {one.key for one in doing(finding, case).check().findings}
+            left = {one.key: one for one in doing(finding, case).check().findings}
             assert finding.key not in left, (finding, case)
+            new = [one for key, one in left.items() if key not in before and not _belongs(one, finding, case)]
+            assert not new, (new, finding, case)
     assert min(seen.values()) > BOOKS // 50, seen
 
 

@@ -25,6 +25,7 @@ ONE_OF_EACH: dict[FindingCode, Finding] = {
     ),
     FindingCode.NO_STOP: found(FindingCode.NO_STOP, limit=1.0, remedy=60_070.0),
     FindingCode.STOP_BEYOND: found(FindingCode.STOP_BEYOND, value=0.0, limit=1.0, price=59_000.0, remedy=60_070.0),
+    FindingCode.STOP_TIGHT: found(FindingCode.STOP_TIGHT, value=0.0, limit=1.0, price=59_200.0, remedy=60_070.0),
     FindingCode.STOP_SIDE: found(FindingCode.STOP_SIDE, value=0.0, limit=1.0, price=61_200.0, remedy=60_070.0),
     FindingCode.STOP_IDLE: found(FindingCode.STOP_IDLE, value=0.0, limit=1.0, price=63_000.0, remedy=60_070.0),
     FindingCode.STOP_LAST: found(FindingCode.STOP_LAST, value=0.0, limit=1.0, remedy=60_070.0),

@@ -281,7 +281,7 @@ _SINGLE: dict[str, Notice] = {
         NoticeKind.CHECKUP, Level.NOTICE,
         _of(OF_LIVE, findings=tuple(
             _of(one, account=NASTY, symbol=CHINESE) if one.code is FindingCode.NEAR else one
-            for one in by_weight(ONE_OF_EACH.values())
+            for one in by_weight(ONE_OF_EACH.values()) if one.code is not FindingCode.USED_UP
         )),
     ),
     "drill": notice(facts=_of(ADVISED, environment="drill"), number=40),

@@ -13,8 +13,8 @@ from tests.notify.found import ONE_OF_EACH, found
 STOP = "place a STOP_MARKET SELL close-position order triggered by the mark price at 60,070 or higher"
 ISOLATE = (
     "close it and open it again with 1,160.00 USDT of isolated margin, for the exchange does not change the mode"
-    " of an open position (its liquidation price comes nearer by that: place its stop anew); or keep no more in"
-    " this wallet than it may lose"
+    " of an open position (liquidation prices come nearer by that: place stops anew); or keep no more in this"
+    " wallet than it may lose"
 )
 CROSS = (
     "cross margin, so its loss can take all 5,000.00 USDT of the wallet; isolated at 10x it would be 1,160.00 USDT"
@@ -35,6 +35,10 @@ WORDS = {
     ),
     FindingCode.STOP_BEYOND: (
         "its stop at 59,000 comes after the liquidation price 59,136.55",
+        f"in place of it, {STOP}",
+    ),
+    FindingCode.STOP_TIGHT: (
+        "its stop at 59,200 is 0.11 % before the liquidation price 59,136.55",
         f"in place of it, {STOP}",
     ),
     FindingCode.STOP_SIDE: (
@@ -136,6 +140,43 @@ def test_a_chosen_leverage_is_lowered_at_the_exchange() -> None:
     assert one.do == "choose 5x for BTCUSDT, so that what you open next cannot be larger"
 
 
+def test_where_more_margin_would_be_too_large_a_part_all_say_the_same_cut() -> None:
+    """One amount removes them all; a hedge is reduced on both sides, and a cross position has no margin to set."""
+    cut = {"quantity": 0.094, "margin": 1000.0}
+    part = "close 0.094 BTC of it and then bring its margin to 1,000.00 USDT"
+    lower = found(FindingCode.LEVERAGE, value=20.0, limit=5.0, remedy=4650.0, **cut)
+    assert said(lower).do == f"{part}: all of it at 5x would be too large a part of the account"
+    near = found(FindingCode.NEAR, value=0.03, limit=0.04, remedy=318.0, **cut)
+    assert said(near).do == f"{part}: more margin alone would be too large a part of the account"
+    assert said(found(FindingCode.CONCENTRATION, value=0.26, limit=0.2, remedy=0.05, **cut)).do == part
+    cross = found(FindingCode.LEVERAGE, isolated=False, value=20.0, limit=5.0, quantity=0.094)
+    assert said(cross).do == (
+        "choose 5x for BTCUSDT and close 0.094 BTC of it: all of it at 5x would be too large a part of the account"
+    )
+    assert said(found(FindingCode.CONCENTRATION, quantity=0.5)).do == "close it"
+    hedge = found(FindingCode.CONCENTRATION, value=0.26, limit=0.2, remedy=None)
+    assert said(hedge).do == "close a part of it and as much of its other side, or add money to the account"
+
+
+def test_a_typed_in_stop_that_should_have_been_triggered_sends_to_the_exchange() -> None:
+    """Perhaps the position is gone; only if it is not, another stop helps."""
+    one = said(found(FindingCode.STOP_SIDE, value=0.0, price=61_200.0, remedy=60_070.0, typed=True))
+    assert one.what == "its stop at 61,200 should have been triggered: the mark is 61,000"
+    assert one.do == (
+        f"look at the exchange: if the position is closed, take it out of the configuration; if not, {STOP}"
+    )
+
+
+def test_the_leverage_of_a_cross_position_is_said_to_be_assumed_where_it_is() -> None:
+    """Nobody chose it; and where isolated margin would be a fault of its own it is not proposed."""
+    cross = {"isolated": False, "value": 5000.0, "limit": 1160.0}
+    guess = said(found(FindingCode.CROSS, remedy=5.0, assumed=True, **cross))
+    assert guess.what.endswith("; isolated at 5x, its leverage is not known, it would be 1,160.00 USDT")
+    alone = said(found(FindingCode.CROSS, remedy=None, **cross))
+    assert alone.what.endswith(" of the wallet, and its own margin is 1,160.00 USDT")
+    assert alone.do == "keep no more in this wallet than it may lose, or close a part of it"
+
+
 def test_prices_that_are_near_only_together_are_said_so() -> None:
     """The wallet is named, for no position is nearer than another."""
     together = found(FindingCode.NEAR, symbol="", side="", wallet="cross:USDT", value=0.02, limit=0.031)
@@ -188,6 +229,6 @@ def test_the_body_says_all_of_four_and_names_the_others() -> None:
         "To do: add 4,650.00 USDT to its margin, which makes it 5x",
     ]
     assert sum(line.startswith("Found: ") for line in body) == 4
-    assert body[-2].startswith("Also: BTCUSDT LONG (stop side), ")
-    assert body[-2].endswith(" +6 more")
+    assert body[-2].startswith("Also: BTCUSDT LONG (stop tight), ")
+    assert body[-2].endswith(" +7 more")
     assert body[-1] == "Meaning: nothing has happened; position-monitor checkup shows all that is found"

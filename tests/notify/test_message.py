@@ -320,6 +320,7 @@ CAUSES = st.builds(
 FINDINGS = st.builds(
     Finding, ODD, st.sampled_from(FindingCode), ODD, wallet=ODD, symbol=ODD, side=ODD, value=NUMBER, limit=NUMBER,
     isolated=st.booleans(), price=NUMBER, mark=NUMBER, liquidation_price=NUMBER, remedy=NUMBER, asset=ODD,
+    quantity=NUMBER, margin=NUMBER, assumed=st.booleans(), typed=st.booleans(),
 )  # fmt: skip
 DRAWN: dict[str, st.SearchStrategy[Any]] = {
     **dict.fromkeys(("account", "wallet", "asset", "margin_mode", "symbol", "brackets", "detail"), ODD | LONG),
