@@ -32,9 +32,11 @@ from monitor.cli import (
 )
 from monitor.cli.common import Globals
 from monitor.cli.in_order import InOrder
+from monitor.cli.spoken import Spoken
 
 app = typer.Typer(
     name="position-monitor",
+    cls=Spoken,
     help="Watches leveraged Binance futures positions and warns their owner while there is still time to act.",
     no_args_is_help=True,
     add_completion=False,

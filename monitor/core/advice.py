@@ -70,6 +70,7 @@ def prescribe(case: Case, spare: Spare | None = None) -> Prescription | None:
         slippage=case.settings.advice.slippage,
         spare=spare.most,
         limited_by=spare.limited_by,
+        granted=not isolated or _granted(case, asset),
         sharers=case.sharers if isolated else 0,
         alone=_alone(case, trial, held[0], remedies[0]) if isolated else None,
         assumed_step=any(p.symbol not in case.lots for p in held),
@@ -102,6 +103,11 @@ class _Adding:
                 return self._amount(steps), self._explored.after(steps)
             self._low = looks[-1]
         return None, None
+
+
+def _granted(case: Case, asset: str) -> bool:
+    """Return whether what is spare can be moved for sure: for cross positions the exchange keeps what it likes."""
+    return case.funds is not None or not positions_in(case.account, f"cross:{asset}")
 
 
 def _lacking(add: float | None, spare: Spare) -> float | None:

@@ -134,12 +134,10 @@ def source_words(plan: Prescription, remedy: Remedy) -> str:
         return "what lies elsewhere in the account does not help until it is moved here"
     there = at_most(plan.spare, clean(plan.asset))
     if remedy.lacking <= 0:
-        return f"the account has it: up to {there} can be moved here{_shared(plan)}"
+        return f"the account has it: up to {there} can be moved here{_shared(plan)}{_condition(plan)}"
     outside = f"{enough(remedy.lacking, clean(plan.asset))} has to come from outside"
-    why = _why(plan)
-    return (
-        f"{there if plan.spare > 0 else 'nothing'} in the account can be moved here{_shared(plan)}{why}, {outside}"
-    )
+    here = f"{there if plan.spare > 0 else 'nothing'} in the account can be moved here{_shared(plan)}{_why(plan)}"
+    return f"{here}{_condition(plan) if plan.spare > 0 else ''}, {outside}"
 
 
 def _shared(plan: Prescription) -> str:
@@ -148,6 +146,13 @@ def _shared(plan: Prescription) -> str:
         return ""
     others = "the other wallet" if plan.sharers == 1 else f"each of {plan.sharers} other wallets"
     return f" or to {others} in danger, but only once"
+
+
+def _condition(plan: Prescription) -> str:
+    """Return what may keep money from being moved, where the exchange did not say what can be."""
+    return (
+        "" if plan.granted else ", if the exchange lets it: it keeps what cross positions need at their leverage"
+    )
 
 
 def bound_words(limited_by: str) -> str:

@@ -61,6 +61,24 @@ def test_other_errors_are_the_same_document(tmp_path: Path) -> None:
     assert document["problems"] == []
 
 
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["stress", "--nope", "--json"], "No such option: --nope"),
+        (["--json", "nonsense"], "No such command 'nonsense'."),
+        (["--nope", "--json"], "No such option: --nope"),
+        (["simulate", "--json", "--mark"], "Option '--mark' requires an argument."),
+    ],
+)
+def test_a_wrong_call_is_the_same_document(words: list[str], error: str) -> None:
+    """What the command line itself refuses; without --json nothing is on standard output."""
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 2
+    assert json.loads(result.stdout) == {"error": error, "problems": []}
+    assert error in result.stderr
+    assert CliRunner().invoke(app, [word for word in words if word != "--json"]).stdout == ""
+
+
 def test_without_json_errors_are_text_alone(tmp_path: Path) -> None:
     """Standard output stays empty."""
     result = CliRunner().invoke(app, ["check-config", "--config", written(tmp_path, "x = 1\n")])

@@ -199,6 +199,7 @@ def test_open_orders_and_what_is_available_bound_it() -> None:
     funds = FundsKnown("main", 1, {"USDT": 3.456789}, {"USDT": 1.0})
     assert plan_for(held, funds=funds).spare == 3.45
     assert plan_for(held, funds=funds).limited_by == "available"
+    assert plan_for(held, funds=funds).granted
     reserved = FundsKnown("main", 1, {"USDT": 4.9}, {"USDT": 4.5})
     assert plan_for(held, funds=reserved).spare == 0.5
     assert plan_for(held, funds=reserved).limited_by == "balance"
@@ -220,6 +221,8 @@ def test_a_cross_wallet_is_not_brought_to_warning_itself() -> None:
     """
     plan = plan_for(account(isolated(), cross(ETH), usdt=30.0))
     assert (plan.spare, plan.limited_by) == (18.97, "warning")
+    assert not plan.granted  # its leverage, which nobody typed in, keeps some of it
+    assert plan_for(account(isolated(), usdt=30.0)).granted
 
 
 def test_a_cross_wallet_at_warning_spares_nothing() -> None:

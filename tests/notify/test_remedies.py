@@ -23,6 +23,7 @@ from monitor.notify.remedies import (
     pointer_lines,
     quantity_words,
     remedy_lines,
+    source_words,
 )
 from monitor.notify.titles import headline
 from monitor.ports import Message
@@ -56,8 +57,8 @@ def told(facts: Facts) -> dict[str, str]:
                         f" 58,420.4); costs 6.50 USDT ({FEES})",
         }),
         ("without spare", {
-            "Adding": "nothing in the account can be moved here (nothing more is free in the cross wallet), 234.01 USDT"
-                      " has to come from outside (to be safe 1,894.01 USDT)",
+            "Adding": "nothing in the account can be moved here (nothing more is free in the cross wallet), "
+                      "234.01 USDT has to come from outside (to be safe 1,894.01 USDT)",
         }),
         ("of unknown spare", {
             "To be safe": "add 1,894.01 USDT or close it (0.5 BTC)",
@@ -217,6 +218,21 @@ def test_each_target_has_its_words(below: Level) -> None:
     facts = some_facts(prescription=plan(Remedy(below, add=1.0)))
     aim = "to be safe" if below is Level.NOTICE else f"to get below {below.label}"
     assert told(facts)["To do"] == f"add 1.00 USDT {aim}"
+
+
+def test_money_that_the_exchange_did_not_grant_is_told_with_its_condition() -> None:
+    """Of a typed-in account with cross positions: these keep their initial margin, which nobody typed in."""
+    for spare, words in (
+        (900.0, "the account has it: up to 900.00 USDT can be moved here, if the exchange lets it: it keeps what"),
+        (100.0, ", if the exchange lets it: it keeps what cross positions need at their leverage, "),
+        (0.0, "nothing in the account can be moved here"),
+    ):
+        plan = msgspec.structs.replace(prescribed.ISOLATED, spare=spare, limited_by="", sharers=0, granted=False)
+        first = msgspec.structs.replace(plan.remedies[0], lacking=max(0.0, (plan.remedies[0].add or 0.0) - spare))
+        assert words in source_words(plan, first)
+        granted = msgspec.structs.replace(plan, granted=True)
+        assert "if the exchange lets it" not in source_words(granted, first)
+        assert ("if the exchange lets it" in source_words(plan, first)) is (spare > 0.0)
 
 
 def test_every_bound_has_words() -> None:
