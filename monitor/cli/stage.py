@@ -83,6 +83,7 @@ def write_config(
         f"rest_url = {json.dumps(rest)}",
         f"market_stream_url = {json.dumps(market_ws)}",
         *([f"private_stream_url = {json.dumps(private_ws)}"] if private_ws else []),
+        "typical_moves = false  # what takes hours passes in seconds here: no such hour is typical",
         "",
         "[state]",
         f"directory = {json.dumps(str(folder), ensure_ascii=False)}",
@@ -92,7 +93,7 @@ def write_config(
     ]
     for level in ("notice", "warning", "critical", "emergency"):
         lines += ["", f"[alerts.{level}]", f'dwell = "{dwell_s:g}s"  # shortened for the demonstration']
-        lines += ["moves_left = false  # what takes hours passes in seconds here: no such hour is typical"]
+        lines += ["moves_left = false  # they are not known here"]
     for name, least in CHANNELS:
         lines += ["", "[[channels]]", f'name = "{name}"', f'min_level = "{least}"']
         lines += [f"url = {_kept(folder / f'{name}.url', f'{_NOBODY}{name}')}"]

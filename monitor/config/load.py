@@ -137,6 +137,7 @@ def load_document(document: dict[str, Any], source: str) -> Settings:
             advice=AdviceRules(advice.taker_fee, advice.slippage),
             checkup=checkup_rules(checkup, raw_accounts, accounts.typed),
             lots=contracts.lots,
+            typical_moves=exchange.typical_moves,
         ),
         channels=channels,
         history=HistorySettings(history.path, history.keep_raw, history.keep_minutes),

@@ -58,6 +58,7 @@ class ExchangeSection(Section):
     private_stream_url: Annotated[str, PlainValidator(values.stream_url)] | None = Field(
         None, description="wss://host/private"
     )
+    typical_moves: bool = Field(True, description="true or false")
 
 
 class AccountSection(Section):

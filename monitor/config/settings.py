@@ -24,6 +24,7 @@ class ExchangeSettings:
     rest_url: str | None = None
     market_stream_url: str | None = None
     private_stream_url: str | None = None
+    typical_moves: bool = True  # False: prices there say nothing about how far they go in an hour
 
 
 @dataclass(frozen=True, slots=True)

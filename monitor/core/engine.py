@@ -485,6 +485,7 @@ class Engine:
 
     def _settings_changed(self, event: SettingsChanged, now: Now) -> None:
         self._settings = event.settings
+        self._moves.learning = event.settings.typical_moves
         self._incidents.channels = event.settings.channels
         self._deaf.configure(event.settings, now)
         self._accounts.configure(event.settings, event.tables, now)

@@ -38,6 +38,7 @@ class MoveBoard:
 
     def __init__(self) -> None:
         self.minutes = Minutes()
+        self.learning = True  # False: minutes are none, for prices are played faster than time goes
         self.typical: Floats = np.zeros(0)  # by watched name, log return of one hour; NaN where not known
         self.deviation: Floats = np.zeros(0)  # by wallet, of its one-hour change of cushion; NaN where not known
         self._kept: Floats = np.zeros(0)  # by wallet, the last that was known; infinite where it is in doubt
@@ -75,6 +76,8 @@ class MoveBoard:
         if self._version != self.minutes.version or now_s - self._made_s >= _REFRESH_S:
             self._version, self._made_s = self.minutes.version, now_s
             self._returns, self.typical = _typical(self.minutes, now_s)
+            if not self.learning:
+                self.typical[:] = np.nan
             if now_s - self._doubted_s >= DOUBT_S:
                 self._kept[np.isinf(self._kept)] = np.nan
         elif (self._priced | np.isnan(readings.cushion)).all():

@@ -124,4 +124,5 @@ class EngineSettings(msgspec.Struct, frozen=True):
     advice: AdviceRules = AdviceRules()
     checkup: CheckupRules = CheckupRules()
     lots: dict[str, Lot] = {}  # typed in, by symbol; what the exchange tells wins
+    typical_moves: bool = True  # False: the exchange plays prices faster than time goes, so that none are typical
     escalate_after_s: float = 600.0  # how long a critical incident may stay unacknowledged

@@ -40,6 +40,11 @@ def test_the_configuration_is_one_that_a_user_could_have_written(tmp_path: Path)
     assert settings.accounts[1].balances == {"USDT": 3000.0}
 
 
+def test_no_move_of_it_is_typical(tmp_path: Path) -> None:
+    """Its hours pass in seconds: stops, days and leverages made of them would be nonsense, in `run` too."""
+    assert not load(written(tmp_path), {}).engine.typical_moves
+
+
 def test_its_channels_can_be_built_by_the_daemon(tmp_path: Path) -> None:
     """`run` on these files finds addresses that can be used, readable by their owner only."""
     channels = build_channels(load(written(tmp_path), {}), {}).channels

@@ -80,6 +80,7 @@ environment = "live"
 rest_url = "https://proxy.example.com:8443/fapi/"
 market_stream_url = "ws://127.0.0.1:8080/market/"
 private_stream_url = "wss://proxy.example.com/a/private"
+typical_moves = false
 [history]
 path = "/var/lib/history.db"
 keep_raw = "1d"
@@ -107,7 +108,9 @@ url = { env = "PHONE_URL" }
         "https://proxy.example.com:8443/fapi",
         "ws://127.0.0.1:8080/market",
         "wss://proxy.example.com/a/private",
+        typical_moves=False,
     )
+    assert not loaded.engine.typical_moves
     assert loaded.engine.environment == "live"
     assert loaded.engine.audit == AuditRules(relative=0.01, liquidation_mark=0.002, liquidation_distance=0.1)
     assert loaded.history == HistorySettings("/var/lib/history.db", 86400.0, 30 * 86400.0)

@@ -98,6 +98,23 @@ def test_marks_alone_make_moves_known_within_half_an_hour() -> None:
     assert moves(desk) == pytest.approx(0.05 / (0.0019 * math.sqrt(60)), rel=0.2)
 
 
+def test_where_prices_are_played_faster_than_time_goes_no_move_is_typical() -> None:
+    """Neither from closes nor from marks, of no symbol and no wallet; said otherwise, they are known again."""
+    desk = holding()
+    settings = desk.settings
+    desk.configure(msgspec.structs.replace(settings, typical_moves=False))
+    desk.step(day(hourly=0.2))
+    desk.beat()
+    minute(desk, 0.55)
+    view = desk.engine.view(desk.now())
+    assert [one.typical_move for one in view.symbols] == [None]
+    assert moves(desk) is None
+    assert desk.levels() == []
+    desk.configure(settings)
+    minute(desk, 0.55)
+    assert moves(desk) is not None
+
+
 def test_a_tick_moves_them_at_once() -> None:
     """The deviation changes once a minute, the cushion with every mark."""
     desk = holding(room=0.9)
