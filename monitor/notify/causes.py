@@ -203,7 +203,7 @@ def _place(cause: Cause) -> str:
     return (
         "first in the queue (4 of 4)"
         if cause.quantile == _FIRST
-        else f"at {cause.quantile or 0} of {_FIRST} in the queue"
+        else f"at {cause.quantile or 0} of {_FIRST} in the queue ({_FIRST} is closed first)"
     )
 
 

@@ -90,7 +90,7 @@ def test_the_queue_says_who_goes_first_and_that_a_hedge_loses_a_leg() -> None:
         "a sharp move may take this leg and leave the other alone, ratio 30 % -> 15 %, "
         "liquidation price none -> 58,000: CRITICAL then"
     )
-    assert " is at 3 of 4 in the queue " in said(of(NEXT_IN_QUEUE, quantile=3))
+    assert " is at 3 of 4 in the queue (4 is closed first) " in said(of(NEXT_IN_QUEUE, quantile=3))
 
 
 @pytest.mark.parametrize(
