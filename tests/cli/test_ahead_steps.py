@@ -79,15 +79,15 @@ def test_collateral_and_the_queue_have_lines_where_there_are_such_things() -> No
     got = lines(here, AdlKnown("main", WALL_MS, {BTC: {Side.LONG: 4, Side.SHORT: 2}}))
     assert got["BTC cut by 5 points"].value == pytest.approx(-10.0)
     assert got["BTC falls 10 %"].value == pytest.approx(-69.0)
-    assert got["auto-deleveraging"].value == 4.0
-    assert got["auto-deleveraging"].arithmetic == "4 of 4 (4 is closed first, against the owner's will)"
+    assert got["place in the queue"].value == 4.0
+    assert got["place in the queue"].arithmetic.startswith("4 of 4 for auto-deleveraging: 4 is closed first")
     assert "  it is a hedge's leg" in got
     short = lines(here, AdlKnown("main", WALL_MS, {BTC: {Side.LONG: 4, Side.SHORT: 2}}), row=1)
-    assert short["auto-deleveraging"].value == 2.0
-    assert short["auto-deleveraging"].arithmetic.startswith("2 of 4 (4 is closed first")
+    assert short["place in the queue"].value == 2.0
+    assert short["place in the queue"].arithmetic.startswith("2 of 4 for auto-deleveraging: 4 is closed first")
     assert "  it is a hedge's leg" not in short
     old = AdlKnown("main", WALL_MS - FRESH_MS - 1, {BTC: {Side.LONG: 4}})
-    assert "auto-deleveraging" not in lines(here, old)
+    assert "place in the queue" not in lines(here, old)
 
 
 def test_a_wallet_without_marks_has_nothing_ahead() -> None:
