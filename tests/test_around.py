@@ -10,6 +10,7 @@ from monitor.binance.account_values import AccountTimings
 from monitor.cli.held import find_held
 from monitor.cli.wiring import build_daemon
 from monitor.config import load_text
+from monitor.control import ask
 from monitor.core.engine import Engine
 from monitor.core.events import Learnt
 from monitor.core.model import Lot, Side, WaitingOrder
@@ -105,6 +106,11 @@ margin = 300
                 assert known.lots["BTCUSDT"] == Lot(0.001, 0.001)
                 found = await asyncio.to_thread(find_held, settings, ask_daemon=True)
                 assert found.surroundings.lots == known.lots
+                assert not found.differs  # it watches what the file says
+                moves = await asyncio.to_thread(
+                    ask, tmp_path / "s", {"command": "moves", "names": ["BTCUSDT", "?"]}
+                )
+                assert moves["names"] == ["BTCUSDT"]
             finally:
                 daemon.stop()
                 await task

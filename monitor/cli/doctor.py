@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -64,7 +65,7 @@ def doctor(
         clock=clock,
         client_of=client_factory(settings, clock, Random()),  # noqa: S311 - spreads retries, guards nothing
         send=_sender(settings) if send else None,
-        unwell=_unwell,
+        unwell=partial(_unwell, settings),
     )
     with _progress(plain=plain) as progress:
         found = asyncio.run(examine(checks, progress))
@@ -76,11 +77,10 @@ def doctor(
     return 0 if healthy(ordered) else FAILED
 
 
-def _unwell(document: object) -> "Iterable[Finding]":
-    from monitor.cli.status import decoded
-    from monitor.cli.unwell import unwell
+def _unwell(settings: "Settings", document: object) -> "Iterable[Finding]":
+    from monitor.cli.unwell import unwell_with
 
-    return unwell(decoded(document))
+    return unwell_with(settings, document)
 
 
 def _sender(settings: "Settings") -> "Send":

@@ -1,4 +1,4 @@
-"""What a running daemon says is not well with it, as ``doctor`` shows it. Pure."""
+"""What a running daemon says is not well with it, as ``doctor`` shows it."""
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -13,6 +13,7 @@ from monitor.health import DYING, OVERDUE, health, vitals_of
 from monitor.notify.reasons import in_words
 
 if TYPE_CHECKING:
+    from monitor.config import Settings
     from monitor.status import Status
 
 AREA: Final = "daemon"
@@ -25,6 +26,24 @@ _MARKS = "see the hosts and routes; until marks return, levels of these may rise
 _TIERS = "give them as [brackets.SYMBOL], or wait: they are asked for again"
 _STATE = "see the disk; alerts may be repeated or lost to a crash until it can"
 _LOOPS = "look into its log and start it again; nothing is watched while these stand still"
+
+
+def unwell_with(settings: "Settings", document: object) -> Iterator[Finding]:
+    """Yield what is not well with a daemon, and whether it runs with another configuration. Asks it what it holds.
+
+    Args:
+        settings: the configuration as it is now.
+        document: its answer to ``status``.
+
+    Raises:
+        ControlError: it is of another version.
+    """
+    from monitor.cli.held import find_held
+    from monitor.cli.status import decoded
+
+    yield from unwell(decoded(document))
+    if differs := find_held(settings, ask_daemon=True).differs:
+        yield Finding(AREA, "configuration", State.WARN, differs, "stop it and start it again")
 
 
 def unwell(found: "Status") -> Iterator[Finding]:

@@ -1,17 +1,20 @@
 """``doctor`` asks the running daemon too, and names what it is not well with."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from monitor.cli.status import decoded
-from monitor.cli.unwell import unwell
+from monitor.cli.unwell import unwell, unwell_with
+from monitor.config.load import load_text
 from monitor.core.account_view import AccountView
 from monitor.doctor.disk import daemon_findings
 from monitor.doctor.finding import State
-from monitor.status import Status, WatchdogView
+from monitor.status import Holdings, Status, WatchdogView
 from tests.cli.answering import answering
 from tests.cli.made import NOW_MS, channel, engine, state, symbol
+from tests.cli.test_offline import DESIGN
 
 FAILING = channel(failing=True, broken=True, pending=2, oldest_ms=NOW_MS, last_reason="http-500")
 FOLLOW = {"account": "main", "market": "usdm", "state": "failing", "reason": "rate_limit", "reconcile_age_s": 50.0}
@@ -66,3 +69,16 @@ def test_what_the_daemon_says_is_asked_over_its_socket(tmp_path: Path) -> None:
         found = list(daemon_findings(tmp_path, lambda one: unwell(decoded(one))))
     assert [one.state for one in found] == [State.OK, State.WARN]
     assert "another version" in found[1].found
+
+
+def test_a_daemon_with_another_configuration_is_a_warning(tmp_path: Path) -> None:
+    """Its alerts are about what was typed in before; a file that is the same needs nothing."""
+    text = f'[state]\ndirectory = "{tmp_path}"\n{DESIGN}'
+    same, changed = load_text(text, "test"), load_text(text.replace("quantity = 0.5", "quantity = 0.4"), "test")
+    holdings = Holdings(same.accounts, {one.symbol: one for one in same.tables})
+    with answering(tmp_path, {"status": state(), "holdings": holdings}):
+        fine = list(daemon_findings(tmp_path, partial(unwell_with, same)))
+        found = list(daemon_findings(tmp_path, partial(unwell_with, changed)))
+    assert [one.state for one in fine] == [State.OK]
+    assert [one.state for one in found] == [State.OK, State.WARN]
+    assert "another configuration of by-hand" in found[1].found
