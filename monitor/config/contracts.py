@@ -68,7 +68,12 @@ def _lot(name: str, section: ContractsSection, loc: Loc, problems: Problems) -> 
         hint = "coin-margined positions are counted in contracts, not in coins"
         problems.add((*loc, "step"), shown(step), "a whole number of contracts", hint)
         return None
-    return Lot(step, step if section.least_quantity is None else section.least_quantity)
+    least = step if section.least_quantity is None else section.least_quantity
+    if least < step:
+        hint = f"the least that can be closed is one step; write {step:.12g}, or leave it out"
+        problems.add((*loc, "least_quantity"), shown(least), f"the step, {step:.12g}, or more", hint)
+        return None
+    return Lot(step, least)
 
 
 def contract_size(symbol: str, own: Mapping[str, float]) -> float:

@@ -12,6 +12,7 @@ from monitor.config.channels import build_channels
 from monitor.config.checkup import checkup_rules
 from monitor.config.collateral import Rates
 from monitor.config.contracts import build_contracts, contract_warnings
+from monitor.config.doubts import position_warnings
 from monitor.config.locate import find_config, read_config
 from monitor.config.positions import PositionBuilder
 from monitor.config.problems import Problems, shown
@@ -114,6 +115,7 @@ def load_document(document: dict[str, Any], source: str) -> Settings:
         *account_warnings(accounts, exchange.environment),
         *table_warnings(held, own_tables, tables, exchange.environment, any_symbol=any_symbol),
         *contract_warnings(held, contracts, any_symbol=any_symbol),
+        *position_warnings(names, accounts.typed, contracts.lots, tables),
         *rates.warnings(),
         *rule_warnings(rules, overrides),
     ]

@@ -88,8 +88,8 @@ class PositionSection(Section):
     margin_asset: Annotated[str, PlainValidator(values.asset_name)] | None = Field(
         None, description='an asset in capitals, such as "USDT"'
     )
-    leverage: Annotated[float, Field(ge=1)] | None = Field(
-        None, description="a multiple of 1 or more, as chosen at the exchange"
+    leverage: Annotated[float, Field(ge=1, le=150)] | None = Field(
+        None, description="a multiple from 1 to 150, as chosen at the exchange"
     )
     stop_loss: Annotated[float | None, PlainValidator(values.stop_loss)] = Field(
         None, description='the price that triggers it, above 0, or "none" where there is none'
