@@ -126,10 +126,7 @@ def _stands_alone(one: AccountSeen, leg: Leg, margin: float) -> bool:
         return False
     # What else is in the wallet has to outlast the day without that margin.
     taken = margin - float(one.seen.readings.position_maintenance[leg.row])
-    others = [other for other in one.legs if other.wallet == leg.wallet and other.row != leg.row]
-    ends = [one.ends.cushion(other, upward=way) for other in others for way in (False, True)]
-    ends.append(float(one.seen.readings.cushion[leg.wallet]))
-    return not any(end <= taken for end in ends)
+    return one.ends.least_beside(leg) > taken
 
 
 def _concentration(one: AccountSeen, leg: Leg) -> Iterator[Finding]:

@@ -180,23 +180,27 @@ class DayEnds:
     def __init__(self, seen: Seen) -> None:
         self._seen = seen
         self._moved: dict[bool, Readings] = {}
+        self._changed: dict[tuple[int, bool], dict[str, float]] = {}
+        self._least: dict[int, list[tuple[float, str]]] = {}
 
     def cushion(self, leg: Leg, *, upward: bool) -> float:
         """Return the cushion of a leg's wallet after such a move of its symbol alone, in the wallet's asset."""
-        book, now = self._seen.book, self._seen.readings
-        if upward not in self._moved:
-            root = math.sqrt(HOURS)
-            hourly = [self._seen.typical.get(position.symbol, math.nan) for position in book.positions]
-            move = np.array(hourly) * (root if upward else -root)
-            self._moved[upward] = evaluate_rows(book, now.marks * np.exp(move))
-        then = self._moved[upward]
-        rows = [row for row in book.rows_of(leg.wallet) if book.positions[row].symbol == leg.position.symbol]
-        change = sum(
-            float(end.unrealized_pnl[row] - end.position_maintenance[row]) * sign
-            for row in rows
-            for end, sign in ((then, 1.0), (now, -1.0))
-        )
-        return float(now.cushion[leg.wallet]) + change
+        changes = self._changes(leg.wallet, upward=upward)
+        return float(self._seen.readings.cushion[leg.wallet]) + changes[leg.position.symbol]
+
+    def least_beside(self, leg: Leg) -> float:
+        """Return the least cushion of a leg's wallet after a move of any other symbol of it, either way, or none.
+
+        Symbols whose typical move is not known take no part.
+        """
+        if leg.wallet not in self._least:
+            lowest: dict[str, float] = {}
+            for upward in (False, True):
+                for symbol, change in self._changes(leg.wallet, upward=upward).items():
+                    lowest[symbol] = min(lowest.get(symbol, 0.0), change)  # the smaller is 0 where it is not known
+            self._least[leg.wallet] = sorted((change, symbol) for symbol, change in lowest.items())[:2]
+        beside = (change for change, symbol in self._least[leg.wallet] if symbol != leg.position.symbol)
+        return float(self._seen.readings.cushion[leg.wallet]) + next(beside, 0.0)
 
     def needed(self, leg: Leg, *, upward: bool, anew: bool = False) -> float:
         """Return the margin that a leg, isolated, has to have to outlast such a move, in its asset.
@@ -206,10 +210,30 @@ class DayEnds:
             upward: the direction of the move.
             anew: as if it were opened at its mark.
         """
-        self.cushion(leg, upward=upward)
-        then = self._moved[upward]
+        then = self._after(upward=upward)
         begun = float(self._seen.readings.unrealized_pnl[leg.row]) if anew else 0.0
         return float(then.position_maintenance[leg.row] - then.unrealized_pnl[leg.row]) + begun
+
+    def _after(self, *, upward: bool) -> Readings:
+        if upward not in self._moved:
+            book, root = self._seen.book, math.sqrt(HOURS)
+            hourly = [self._seen.typical.get(position.symbol, math.nan) for position in book.positions]
+            move = np.array(hourly) * (root if upward else -root)
+            self._moved[upward] = evaluate_rows(book, self._seen.readings.marks * np.exp(move))
+        return self._moved[upward]
+
+    def _changes(self, wallet: int, *, upward: bool) -> dict[str, float]:
+        """Return what such a move of each symbol of a wallet, by itself, changes of its cushion."""
+        if (wallet, upward) not in self._changed:
+            book, now, then = self._seen.book, self._seen.readings, self._after(upward=upward)
+            changes: dict[str, float] = {}
+            for row in book.rows_of(wallet):
+                before = float(now.unrealized_pnl[row] - now.position_maintenance[row])
+                after = float(then.unrealized_pnl[row] - then.position_maintenance[row])
+                symbol = book.positions[row].symbol
+                changes[symbol] = changes.get(symbol, 0.0) + after - before
+            self._changed[wallet, upward] = changes
+        return self._changed[wallet, upward]
 
 
 def day_move(hourly: float, *, upward: bool) -> float:

@@ -101,6 +101,8 @@ def _leverage(finding: Finding) -> str:
 
 def _cross(finding: Finding) -> str:
     risk = f"cross margin, so its loss can take all {_money(finding, finding.value)} of the wallet"
+    if finding.remedy is None and finding.assumed:
+        return risk
     if finding.remedy is None:
         return f"{risk}, and its own margin is {_money(finding, finding.limit)}"
     guess = ", its leverage is not known," if finding.assumed else ""

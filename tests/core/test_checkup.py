@@ -502,6 +502,21 @@ def test_a_cross_position_is_not_to_be_isolated_where_that_is_a_fault_of_its_own
     assert [one.remedy for one in small.check().findings] == [None]
 
 
+def test_a_cross_position_is_not_to_be_isolated_where_the_others_of_its_wallet_need_that_margin() -> None:
+    """What is left has to outlast a day of any of them, in either direction: both sides of that."""
+    leg = msgspec.structs.replace(cross(quantity=20.0), leverage=10.0)
+    tables, marks = {BTC: table(), ETH: table(ETH)}, {BTC: 100.0, ETH: 100.0}
+    for side in (Side.LONG, Side.SHORT):
+        other = msgspec.structs.replace(cross(ETH, side=side, quantity=10.0), leverage=10.0)
+        for hourly, expected in ((0.001, 10.0), (0.4, None)):
+            case = calm(
+                account=account(leg, other, usdt=1000.0), tables=tables, marks=marks,
+                typical={BTC: 0.001, ETH: hourly},
+            )  # fmt: skip
+            found = [one for one in case.check().findings if one.code is FindingCode.CROSS and one.symbol == BTC]
+            assert [one.remedy for one in found] == [expected], (side, hourly)
+
+
 def test_the_leverage_at_which_a_cross_position_would_be_isolated_is_its_own_or_said_to_be_assumed() -> None:
     """Where it is not known, that of the configuration stands in."""
     known = msgspec.structs.replace(cross(quantity=20.0), leverage=10.0)

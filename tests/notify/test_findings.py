@@ -174,6 +174,8 @@ def test_the_leverage_of_a_cross_position_is_said_to_be_assumed_where_it_is() ->
     assert guess.what.endswith("; isolated at 5x, its leverage is not known, it would be 1,160.00 USDT")
     alone = said(found(FindingCode.CROSS, remedy=None, **cross))
     assert alone.what.endswith(" of the wallet, and its own margin is 1,160.00 USDT")
+    unknown = said(found(FindingCode.CROSS, remedy=None, assumed=True, **cross))
+    assert unknown.what == "cross margin, so its loss can take all 5,000.00 USDT of the wallet"
     assert alone.do == "keep no more in this wallet than it may lose, or close a part of it"
 
 
