@@ -45,6 +45,7 @@ CLOSING: dict[str, Any] = {"close_position": True, "working": "MARK_PRICE"}
 ORDERS: dict[str, tuple[str, dict[str, Any]]] = {
     "no_stop": ("66000", {**CLOSING, "kind": "TAKE_PROFIT_MARKET"}),
     "stop_beyond": ("30000", CLOSING),
+    "stop_tight": ("30200", CLOSING),
     "stop_side": ("61000", CLOSING),
     "stop_idle": ("65000", {"kind": "TRAILING_STOP_MARKET", "quantity": "0.1", "reduce_only": True}),
     "stop_last": ("57000", {"close_position": True}),
