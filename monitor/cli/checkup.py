@@ -139,6 +139,7 @@ def _report(settings: "Settings", marks: Sequence[str], wanted: Sequence[str]) -
     from monitor.core.checkup import by_weight
     from monitor.core.checkup import check as look
     from monitor.core.looked_at import Seen
+    from monitor.core.notices import GapKind
     from monitor.notify.findings import gap_words
 
     names = (*(one.account for one in settings.accounts), *(one.name for one in settings.keyed))
@@ -165,6 +166,13 @@ def _report(settings: "Settings", marks: Sequence[str], wanted: Sequence[str]) -
     gaps = [
         Unchecked(one.account, one.kind.value, one.symbols, gap_words(one)) for one in _worth_telling(found.gaps)
     ]
+    if not settings.engine.typical_moves:
+        untypical = (
+            "how far a typical day goes: `typical_moves = false` in [exchange], for no move there is typical"
+        )
+        gaps = [
+            msgspec.structs.replace(one, reason=untypical) if one.kind == GapKind.MOVES else one for one in gaps
+        ]
     if held.unknown and set(wanted or names) - known.keys():
         gaps.append(Unchecked("", "account", (), held.unknown))
     priced = sum(

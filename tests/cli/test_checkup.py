@@ -247,6 +247,15 @@ def test_one_account_may_be_asked_for(folder: Path) -> None:
     assert only["accounts"] == {"keyed": 1}
 
 
+def test_where_no_move_is_typical_nobody_is_sent_to_wait_for_one(folder: Path) -> None:
+    """As with the configuration of a demonstration."""
+    result = call(folder, f"[exchange]\ntypical_moves = false\n{typed()}", MARK)
+    assert result.stdout.splitlines()[0] == (
+        "Not checked: by-hand: how far a typical day goes: `typical_moves = false` in [exchange], for no move there"
+        " is typical."
+    )
+
+
 def test_a_mark_given_is_used_in_place_of_the_daemons(folder: Path) -> None:
     """What would be found there."""
     found = json.loads(asked(folder, answers(), "--mark=BTCUSDT=49000", "--json").stdout)["findings"]
