@@ -251,8 +251,8 @@ def test_where_no_move_is_typical_nobody_is_sent_to_wait_for_one(folder: Path) -
     """As with the configuration of a demonstration."""
     result = call(folder, f"[exchange]\ntypical_moves = false\n{typed()}", MARK)
     assert result.stdout.splitlines()[0] == (
-        "Not checked: by-hand: how far a typical day goes: `typical_moves = false` in [exchange], for no move there"
-        " is typical."
+        "Not checked: by-hand: how far a typical day goes: `typical_moves = false` in [exchange], for no move"
+        " there is typical."
     )
 
 
