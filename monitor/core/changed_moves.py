@@ -13,7 +13,7 @@ import numpy as np
 
 from monitor.core.book import Book, Bools, Floats
 from monitor.core.model import Level, SubjectKey
-from monitor.core.moves import moves_left
+from monitor.core.moves import hourly_deviation, moves_left
 from monitor.core.risk import Readings
 from monitor.core.rules import Thresholds
 from monitor.core.scene import KnownMoves
@@ -47,16 +47,13 @@ class ChangedMoves:
         self._gains = _gains(book, readings)
         self._measured = measured
         self._known = known
+        self._columns: dict[tuple[str, ...], Floats] = {}
 
     def left(self, book: Book, readings: Readings) -> Floats:
         """Return cushion / hourly deviation by wallet, shape (w,); NaN where not known."""
         deviation = np.full(len(book.wallets), np.nan)
         for key, gains in _gains(book, readings).items():
             deviation[book.wallet_index[key]] = self._deviation(key, gains)
-        if self._known is not None and len(self._known.returns):
-            known = self._known.of(book.watched)
-            exact = cushion_deviations(book, cushion_deltas(book, readings), known.returns, known.typical)
-            deviation = np.where(np.isnan(exact), deviation, exact)
         return moves_left(readings.cushion, deviation)
 
     def _deviation(self, key: SubjectKey, gains: Mapping[str, float]) -> float:
@@ -65,6 +62,9 @@ class ChangedMoves:
             return math.nan
         if len(gains) == 1:
             return sum(abs(gain) * typical[name] for name, gain in gains.items())
+        exact = self._together(gains)
+        if not math.isnan(exact):
+            return exact
         before = self._gains.get(key, {})
         if before.keys() != gains.keys() or key not in self._measured.deviation:
             return math.nan
@@ -72,6 +72,19 @@ class ChangedMoves:
         if not factors or max(factors) - min(factors) > _SAME * abs(max(factors)):
             return math.nan
         return abs(factors[0]) * self._measured.deviation[key]
+
+    def _together(self, gains: Mapping[str, float]) -> float:
+        """Return the deviation of names that move a wallet, as ``cushion_deviations`` has it; NaN where not known.
+
+        A ladder asks for the same names many times, so that their columns are taken once.
+        """
+        if self._known is None or not len(self._known.returns):
+            return math.nan
+        names = tuple(gains)
+        if names not in self._columns:
+            self._columns[names] = np.ascontiguousarray(self._known.of(names).returns)
+        changes = self._columns[names] @ np.array(list(gains.values()))
+        return float(hourly_deviation(changes[:, np.newaxis])[0])
 
 
 def silent(

@@ -81,6 +81,7 @@ def test_collateral_and_the_queue_have_lines_where_there_are_such_things() -> No
     assert got["BTC falls 10 %"].value == pytest.approx(-69.0)
     assert got["place in the queue"].value == 4.0
     assert got["place in the queue"].arithmetic.startswith("4 of 4 for auto-deleveraging: 4 is closed first")
+    assert got["place in the queue"].arithmetic.startswith("4 of 4 for auto-deleveraging: 4 is closed first")
     assert "  it is a hedge's leg" in got
     short = lines(here, AdlKnown("main", WALL_MS, {BTC: {Side.LONG: 4, Side.SHORT: 2}}), row=1)
     assert short["place in the queue"].value == 2.0

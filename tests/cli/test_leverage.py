@@ -300,3 +300,14 @@ def test_a_typical_move_that_is_not_known_yet_is_unknown(tmp_path: Path) -> None
     with answering(tmp_path / "state", answers(None)):
         (table,) = tables("BTCUSDT", "--config", config)
     assert (table["daily_move"], table["daily_move_from"]) == (None, "")
+
+
+def test_a_coin_alone_is_taken_for_its_contract() -> None:
+    """Not for another one that looks alike; lower case as well."""
+    for word in ("BTC", "btcusdt", "btc"):
+        assert 'did you mean "BTCUSDT"?' in call(word).stderr
+
+
+def test_a_size_may_have_commas() -> None:
+    assert tables("BTCUSDT", "--size", "5,000,000") == tables("BTCUSDT", "--size", "5000000")
+    assert "an amount above 0" in call("BTCUSDT", "--size", "5,00").stderr

@@ -1,6 +1,7 @@
 """``check-config``, ``assess``, ``explain``, ``replay`` and ``test-alert`` as a person calls them."""
 
 import json
+import re
 import subprocess
 import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -599,3 +600,25 @@ def test_the_version_costs_no_import() -> None:
 def test_help_and_version_are_fine(args: tuple[str, ...]) -> None:
     """Exit code 0."""
     assert call(*args).exit_code == 0
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_explain_keeps_figures_and_words_whole_on_a_narrow_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    """Words stand below the figure, and lines end at blanks."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    path = written(tmp_path, DESIGN)
+    shown = call("explain", "BTCUSDT", "--config", path, "--mark", "BTCUSDT=61000").stdout
+    lines = [line for line in shown.splitlines() if "--config" not in line and str(tmp_path) not in line]
+    assert max(map(len, lines)) <= width
+    assert " 59136.5461847" in next(line for line in lines if line.startswith("liquidation price"))
+    assert {"|61000", "59136.5461847|"} <= {word for line in lines for word in line.split()}
+
+
+def test_small_figures_are_written_out(tmp_path: Path) -> None:
+    """Nobody reads 7e-07."""
+    text = CROSS + position("BTCUSDT", 0.0000007, 50000, "isolated", "margin = 0.01")
+    shown = call("explain", "BTCUSDT", "--config", written(tmp_path, text), "--mark", "BTCUSDT=50000").stdout
+    assert " 0.0000007 " in shown
+    assert not re.search(r"[0-9]e-[0-9]", shown)

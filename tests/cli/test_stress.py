@@ -118,6 +118,21 @@ def test_what_is_liquidated_already_is_said_and_not_counted_as_first(tmp_path: P
     assert document["together"]["first_down"]["wallets"] == ["by-hand/cross:USDT"]
     shown = call("stress", "--config", written(tmp_path, text), *marks).stdout
     assert "by-hand isolated BTCUSDT LONG: look at the exchange first: the margin is used up" in shown
+    assert "All marks together up: no move up to +1000 % liquidates any other." in shown
+    only = call("stress", "--config", written(tmp_path, HELD["isolated"][0]), "--mark", "BTCUSDT=59000").stdout
+    assert "look at the exchange first" in only
+    assert "no move" not in only
+
+
+def test_a_narrow_terminal_has_whole_figures_and_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Moves are left out, no figure is cut."""
+    monkeypatch.setenv("COLUMNS", "60")
+    text, marks, _ = HELD["cross"]
+    shown = call("stress", "--config", written(tmp_path, text), *marks).stdout
+    assert max(map(len, shown.splitlines())) <= 60
+    assert "\u2026" not in shown
+    assert "-10 %" in shown
+    assert "auto-deleveraging;" in shown.split()
 
 
 def test_people_see_tables_the_first_moves_and_what_is_not_modelled(tmp_path: Path) -> None:

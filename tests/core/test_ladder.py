@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.core import ladder
-from monitor.core.changed_moves import ChangedMoves, Measured, typical_days
+from monitor.core.changed_moves import ChangedMoves, Measured, silent, typical_days
 from monitor.core.compile import compile_book
 from monitor.core.ladder import Grid, collateral_of, losses, priced, revalued
 from monitor.core.model import (
@@ -24,9 +24,12 @@ from monitor.core.model import (
     SubjectKey,
     rate_symbols,
 )
+from monitor.core.moves import moves_left
 from monitor.core.risk import evaluate
 from monitor.core.rules import compile_thresholds, conditions, reached
+from monitor.core.scene import KnownMoves
 from monitor.core.settings import EngineSettings
+from monitor.core.wallet_moves import cushion_deltas, cushion_deviations
 from monitor.core.whatif import add_margin, shocked
 from tests.core.checker import marks_of
 from tests.core.strategies import Case, Seeded, build_table, cases, coin, draw_case, merge, usdt
@@ -350,6 +353,58 @@ def test_moves_left_of_several_symbols_are_known_where_all_changed_alike() -> No
     assert np.isnan(changed(account, smaller, measured)[1])
     gone = msgspec.structs.replace(account, positions=(legs[0], msgspec.structs.replace(legs[1], quantity=0.0)))
     assert changed(account, gone, measured)[1] == pytest.approx(995 / 9.95)  # one symbol is left
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_moves_left_of_changed_wallets_are_what_the_daemon_would_find(seed: int) -> None:
+    """Whatever was closed, added or moved, with gaps in the minutes and without; too few minutes: not known."""
+    random = np.random.default_rng(seed)
+    names = tuple(f"{letter}USDT" for letter in "ABCD")
+    sides = [Side.LONG if up else Side.SHORT for up in random.integers(0, 2, 4)]
+    legs = tuple(usdt(name, side, 10.0, 100.0) for name, side in zip(names, sides, strict=True))
+    account = AccountSnapshot("m", {"USDT": 2000.0}, legs)
+    kept = [msgspec.structs.replace(leg, quantity=float(random.integers(0, 11))) for leg in legs]
+    other = msgspec.structs.replace(account, positions=tuple(kept))
+    returns = random.normal(0.0, 0.001, (200, 4))
+    returns[random.random((200, 4)) < random.choice([0.0, 0.05, 0.9])] = np.nan
+    typical = np.full(4, 0.01)
+    known = KnownMoves(names[::-1], returns, typical)
+    tables = {name: build_table(name, [(0.0, "0.005")]) for name in names}
+    book, there = compile_book((account,), tables), compile_book((other,), tables)
+    marks = dict.fromkeys(names, 100.0)
+    measured = Measured(dict.fromkeys(names, 0.01), {})
+    changed_moves = ChangedMoves(book, evaluate(book, marks_of(book, marks)), measured, known)
+    after = evaluate(there, marks_of(there, shocked(marks, {}, float(random.uniform(-0.1, 0.1)))))
+    moves = known.of(there.watched)
+    deviation = cushion_deviations(there, cushion_deltas(there, after), moves.returns, typical)
+    got = changed_moves.left(there, after)
+    assert got == pytest.approx(moves_left(after.cushion, deviation), nan_ok=True)
+
+
+def test_moves_left_that_are_not_known_are_silent_only_where_they_decide() -> None:
+    """Within the room of their conditions, and for the levels asked about; beyond, nothing is missing."""
+    table = build_table("BTCUSDT", [(0.0, "0.004")])
+    account = AccountSnapshot("m", {"USDT": 10.0}, (usdt("BTCUSDT", Side.LONG, 0.5, 62000.0, 1550.0),))
+    at = {
+        mark: Grid((account,), {"BTCUSDT": table}, {"BTCUSDT": mark}, SETTINGS)
+        for mark in (61000.0, 59500.0, 61900.0)
+    }
+
+    def found(mark: float, moves: KnownMoves | None, below: Level) -> list[bool]:
+        grid = at[mark]
+        return list(silent(grid.book, grid.limits, grid.at(0.0).readings, moves, below)[grid.book.exposed])
+
+    knows = KnownMoves(("BTCUSDT",), np.empty((0, 1)), np.array([0.01]))
+    lacks = KnownMoves(("BTCUSDT",), np.empty((0, 1)), np.array([np.nan]))
+    for mark, moves, below, expected in (
+        (59500.0, None, Level.WARNING, True),
+        (59500.0, lacks, Level.WARNING, True),
+        (59500.0, knows, Level.WARNING, False),
+        (61900.0, None, Level.NOTICE, False),  # room 0.96
+        (61000.0, None, Level.WARNING, True),  # room 0.65, within the dead band of 0.6
+        (61000.0, None, Level.CRITICAL, False),
+    ):
+        assert found(mark, moves, below) == [expected]
 
 
 def test_moves_left_raise_the_level_of_a_rung() -> None:
