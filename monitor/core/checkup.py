@@ -13,7 +13,8 @@ cross         what a loss can take               margin were it isolated   the l
 no_stop       None                               share to cover            trigger of a stop to place
 stop_*        share of the position covered      share to cover            trigger of a stop to place
 concentration share of the account's margin      share                     quantity to close; None of a hedge
-exposure      multiple of the account's margin   multiple                  notional to close
+exposure      multiple of the account's margin;  multiple                  notional to close
+              None where it has none
 near          distance of liquidation            a typical day's move      margin to add; None where not known
 auto_add      None                               None                      None
 trading_key   1 where it can withdraw, else 0    None                      None
@@ -181,6 +182,9 @@ def _exposure(one: AccountSeen) -> Iterator[Finding]:
         net[about] = net.get(about, 0.0) + sign * one.notional(leg)
     name, code, limit = one.account.account, FindingCode.EXPOSURE, one.seen.rules.most_exposure
     cost = (one.seen.advice.taker_fee + one.seen.advice.slippage) / (1.0 - one.seen.advice.slippage)
+    for unit in sorted(one.owing):
+        if any(held_in == unit for held_in, _ in net):
+            yield Finding(f"{code.value}/{name}/{unit}", code, name, limit=limit, asset=unit)
     for unit, margin in one.margins.items():
         total = sum(abs(value) for (counted_in, _), value in net.items() if counted_in == unit)
         if total > limit * margin * SLACK:

@@ -96,7 +96,9 @@ class AccountSeen:
         self.orders = _orders(seen, account.account)
         self.stops = stops_by_leg(() if self.orders is None else self.orders.orders)
         self._told = frozenset(() if self.orders is None else self.orders.symbols)
-        self.margins = self._margins()
+        sums = self._margins()
+        self.margins = {unit: total for unit, total in sums.items() if total > 0.0}
+        self.owing = frozenset(unit for unit, total in sums.items() if total <= 0.0)
         self._sides: dict[tuple[int, str], set[Side]] = {}
         for leg in legs:
             self._sides.setdefault(leg.hedged_with, set()).add(leg.position.side)
@@ -137,7 +139,7 @@ class AccountSeen:
         return _unit(self.seen.book.wallets[leg.wallet].asset)
 
     def _margins(self) -> dict[str, float]:
-        """Return the margin balance of the account by what it is counted in; absent where not known or used up.
+        """Return the margin balance of the account by what it is counted in; NaN where it is not known.
 
         With one wallet used up nobody knows what the account still has.
         """
@@ -148,7 +150,7 @@ class AccountSeen:
             if info.key.account == self.account.account:
                 unit = _unit(info.asset)
                 sums[unit] = sums.get(unit, 0.0) + float(self.seen.readings.margin_balance[i])
-        return {unit: total for unit, total in sums.items() if total > 0.0}
+        return sums
 
     def found(
         self, code: FindingCode, leg: Leg, *, value: float | None = None, limit: float | None = None,

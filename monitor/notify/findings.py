@@ -159,6 +159,8 @@ def _concentration(finding: Finding) -> str:
 
 def _exposure(finding: Finding) -> str:
     counted = clean(finding.asset)
+    if finding.value is None:
+        return "positions are held, and all wallets of the account together owe as much as they have, or more"
     which = "together" if counted in _DOLLARS else f"in {counted}"
     return (
         f"all positions {which} are worth {_times(finding.value)} the account's margin, more than "

@@ -229,6 +229,18 @@ def test_other_wallets_of_the_account_are_checked_but_for_their_share_of_it() ->
     assert "exposure" not in case._replace(account=exposed).codes()
 
 
+def test_an_account_that_owes_as_much_as_it_has_is_exposed_whatever_it_holds() -> None:
+    """Of nothing there is no multiple; a debt in the cross wallet liquidates no isolated position."""
+    case = calm(account=account(isolated(margin=50.0), usdt=-50.0))
+    found = case.only()
+    assert (found.code, found.value, found.remedy) == (FindingCode.EXPOSURE, None, None)
+    assert case._replace(account=account(isolated(margin=50.0), usdt=-49.0)).codes() == [
+        "exposure",
+        "concentration",
+    ]
+    assert calm(account=account(usdt=-50.0)).codes() == []
+
+
 def test_a_wallet_is_used_up_where_its_ratio_is_one_and_not_before() -> None:
     """Both sides of its liquidation price."""
     case = calm(stop(95.0), account=account(isolated(margin=10.0), usdt=1000.0))
@@ -572,7 +584,7 @@ def _drawn(source: Seeded) -> Case:
 def _can_be_done(finding: Finding) -> bool:
     """Return whether it names what to do: at the very end, and where only several moves count, none does."""
     stops = finding.code.value.startswith(("no_stop", "stop_"))
-    needs = (FindingCode.NEAR, FindingCode.CONCENTRATION, FindingCode.CROSS)
+    needs = (FindingCode.NEAR, FindingCode.CONCENTRATION, FindingCode.CROSS, FindingCode.EXPOSURE)
     return finding.remedy is not None or not (stops or finding.code in needs)
 
 

@@ -179,6 +179,15 @@ def test_the_leverage_of_a_cross_position_is_said_to_be_assumed_where_it_is() ->
     assert alone.do == "keep no more in this wallet than it may lose, or close a part of it"
 
 
+def test_an_account_without_any_margin_of_its_own_is_said_to_owe() -> None:
+    """A multiple of nothing is no figure."""
+    one = said(found(FindingCode.EXPOSURE, symbol="", side="", wallet="", value=None, limit=3.0, asset="USD"))
+    assert (
+        one.what == "positions are held, and all wallets of the account together owe as much as they have, or more"
+    )
+    assert one.do == "close positions, or add money to the account"
+
+
 def test_prices_that_are_near_only_together_are_said_so() -> None:
     """The wallet is named, for no position is nearer than another."""
     together = found(FindingCode.NEAR, symbol="", side="", wallet="cross:USDT", value=0.02, limit=0.031)
