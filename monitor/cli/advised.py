@@ -64,6 +64,7 @@ def advice_for(stage: Stage, grid: Grid, rung: Rung, before: Before) -> Iterator
     """Yield what to do about each wallet that is or was at warning or worse, in the book's order."""
     book = grid.book
     unknown = silent(book, grid.limits, rung.readings, stage.known_moves, Level.WARNING)
+    unknown &= stage.settings.typical_moves
     for wallet, level in enumerate(rung.levels.tolist()):
         key = book.wallets[wallet].key
         held = before.level(key)

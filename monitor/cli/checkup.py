@@ -147,6 +147,8 @@ def _report(settings: "Settings", marks: Sequence[str], wanted: Sequence[str]) -
         if name not in names:
             raise misuse("--account", repr(name[:40]), f"accounts: {', '.join(names)}")
     held = find_held(settings, ask_daemon=True)
+    if held.differs:
+        sys.stderr.write(f"{held.differs}\n")
     chosen = tuple(one for one in held.accounts if not wanted or one.account in wanted)
     book, readings = _evaluated(held, parse_marks(marks))
     found = look(

@@ -18,6 +18,7 @@ from monitor.core.ladder import collateral_of, revalued
 from monitor.core.layout import QUOTE_ASSETS, underlying
 from monitor.core.model import MULTI_WALLET, AccountSnapshot, MarginMode, Position
 from monitor.core.scene import KnownMoves
+from monitor.core.settings import EngineSettings
 from monitor.core.spare import spare_of
 from monitor.core.steps import cuts_of, steps_up
 from monitor.core.surroundings import FundsKnown
@@ -49,6 +50,11 @@ class Stage:
     def known_moves(self) -> KnownMoves | None:
         """How prices move, for advice."""
         return self._ground.known_moves
+
+    @property
+    def settings(self) -> EngineSettings:
+        """Whose conditions count."""
+        return self._ground.settings
 
     @property
     def accounts(self) -> tuple[AccountSnapshot, ...]:

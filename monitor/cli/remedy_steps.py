@@ -94,6 +94,7 @@ class Remedies:
         self._readings = readings
         self._limits = compile_thresholds(book, settings)
         self._levels = reached(conditions(book, self._limits, readings, None))
+        self._settings = settings
         self._case_of = case_of
         self._around = around
         self._advised: dict[int, Advised] = {}
@@ -150,6 +151,8 @@ class Remedies:
 
     def _silent(self, wallet: int, case: Case, below: Level = Level.NOTICE) -> bool:
         """Return whether moves left, which are not known, may keep a wallet at a level."""
+        if not self._settings.typical_moves:
+            return False
         return bool(silent(self._book, self._limits, self._readings, case.moves, below)[wallet])
 
     def _of(self, row: int) -> Advised:

@@ -703,6 +703,18 @@ def test_what_only_lowers_the_level_is_no_end_of_an_alert(tmp_path: Path, amount
         assert f"To do: add {lacking}" in shown.stdout
 
 
+def test_where_no_move_is_typical_none_is_missing(tmp_path: Path) -> None:
+    """The daemon learns none there, so its alerts ask for nothing more."""
+    text = f"[exchange]\ntypical_moves = false\n{DESIGN}"
+    args = ("--mark", "BTCUSDT=59500", "--add-margin", "BTCUSDT=300")
+    (advice,) = simulated(tmp_path, text, *args)["advice"]
+    assert (advice["ends"], advice["moves_known"]) == (True, True)
+    words = call("explain", "BTCUSDT", "--config", written(tmp_path, text), *args[:2]).stdout
+    assert "on moves left" not in words
+    known = call("explain", "BTCUSDT", "--config", written(tmp_path, DESIGN), *args[:2]).stdout
+    assert "on moves left" in known
+
+
 def test_an_alert_that_the_daemon_keeps_open_counts_as_one(tmp_path: Path) -> None:
     """By the marks it is at notice; the daemon has it at critical still."""
     text = f'[state]\ndirectory = "{tmp_path / "s"}"\n' + KEYED
@@ -841,4 +853,6 @@ def test_a_daemon_of_another_configuration_is_told_of(tmp_path: Path) -> None:
             assert same.exit_code == 0, same.output
             assert words not in same.stderr
             assert f"{words}by-hand:" in call(*command, "--config", written(tmp_path, changed), *BTC).stderr
+            checked = call("checkup", "--config", written(tmp_path, changed), *BTC)
+            assert f"{words}by-hand:" in checked.stderr
             assert f"{words}mine, by-hand:" in call(*command, "--config", written(tmp_path, renamed), *BTC).stderr
