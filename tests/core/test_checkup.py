@@ -316,6 +316,15 @@ def test_leverage_of_an_isolated_position_is_what_its_margin_makes_of_it(
     assert calm(stop(95.0), account=account(held, usdt=1000.0), rules=BEGINNER).codes() == expected
 
 
+def test_an_isolated_wallet_that_only_its_gains_keep_has_the_leverage_that_was_chosen() -> None:
+    """Fees and funding may take more than its margin: no multiple of that is a leverage."""
+    held = msgspec.structs.replace(isolated(margin=-1.0), leverage=20.0)
+    case = calm(stop(115.0), account=account(held, usdt=1000.0), marks={BTC: 120.0}, rules=BEGINNER)
+    found = case.only()
+    assert (found.code, found.value, found.remedy) == (FindingCode.LEVERAGE, 20.0, 21.0)
+    assert doing(found, case).codes() == []
+
+
 def test_without_a_chosen_leverage_that_of_a_cross_position_is_the_wallets() -> None:
     """Notional over all that backs it; money in the wallet lowers it."""
     case = calm(stop(95.0), account=account(cross(quantity=2.9), usdt=50.0), rules=BEGINNER)
