@@ -50,6 +50,8 @@ class Reported(msgspec.Struct, frozen=True):
     limit: float | None
     price: float | None
     remedy: float | None
+    quantity: float | None
+    margin: float | None
     asset: str
     what: str
     why: str
@@ -243,7 +245,8 @@ def _reported(finding: "Finding") -> Reported:
     words = said(finding)
     return Reported(
         finding.account, finding.code.value, finding.wallet, finding.symbol, finding.side, finding.value,
-        finding.limit, finding.price, finding.remedy, finding.asset, words.what, words.why, words.do,
+        finding.limit, finding.price, finding.remedy, finding.quantity, finding.margin, finding.asset,
+        words.what, words.why, words.do,
     )  # fmt: skip
 
 

@@ -73,6 +73,18 @@ def test_a_finding_is_exit_code_1_and_a_table_says_what_why_and_what_to_do(folde
     assert lines[-1] == "1 finding: 1 position in 1 account."
 
 
+def test_one_amount_removes_what_more_margin_and_a_smaller_share_ask_for(folder: Path) -> None:
+    """Programs get what to close and the margin of the rest, as the words say them."""
+    strict = '[checkup]\nexperience = "beginner"\nbeginner_leverage = 1.5\nlargest_share = 0.05\n'
+    found = json.loads(call(folder, strict + typed(), MARK, "--json").stdout)["findings"]
+    assert [one["code"] for one in found] == ["leverage", "concentration"]
+    ((quantity, margin),) = {(one["quantity"], one["margin"]) for one in found}
+    part = f"close {quantity:g} BTC of it and then bring its margin to {margin:,.2f} USDT"
+    assert [one["to_do"] for one in found] == [
+        f"{part}: all of it at 1.5x would be too large a part of the account", part,
+    ]  # fmt: skip
+
+
 def test_what_it_says_to_do_removes_it(folder: Path) -> None:
     """The stop it proposes, typed in."""
     (found,) = json.loads(call(folder, typed('"none"'), MARK, "--json").stdout)["findings"]
