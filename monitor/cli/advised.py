@@ -125,7 +125,7 @@ def _print_one(
         for line in remedy_lines(_facts(advice, grid, rung)):
             out.print(Text(f"  {line.label}: {line.text}"))
     if words := alert_words(advice):
-        out.print(Text(f"  An open alert of {advice.held}: {words}"))
+        out.print(Text(f"  {words}"))
     if advice.ends and not advice.moves_known:
         out.print(Text(f"  On moves left: {UNKNOWN_MOVES}"))
     for command in () if advice.ends else tries(advice):
@@ -133,18 +133,18 @@ def _print_one(
 
 
 def alert_words(advice: Advice) -> str:
-    """Return whether an alert that is open ends; empty where none is."""
+    """Return whether an alert that is open ends; empty where none can be."""
     if advice.held not in _ALERTS:
         return ""
-    if advice.prescription is None:
-        return "it ends, for no position is left"
     dwell = f"after {span(advice.dwell_s)}" if advice.dwell_s > 0.0 else "at once"
+    words = f"Ends an alert of {advice.held} {dwell}: "
+    if advice.prescription is None:
+        return f"{words}yes, no position is left"
     if advice.ends:
-        known = "" if advice.moves_known else ", as far as is known"
-        return f"this ends it {dwell}: yes{known}"
+        return f"{words}yes{'' if advice.moves_known else ', as far as is known'}"
     add = advice.prescription.remedies[0].add
-    lacking = "" if add is None else f": {enough(add, advice.prescription.asset)} lacking"
-    return f"this ends it {dwell}: not yet{lacking} (a level is left only beyond the dead band)"
+    lacking = "" if add is None else f", {enough(add, advice.prescription.asset)} lacking"
+    return f"{words}not yet{lacking} (a level is left only beyond the dead band)"
 
 
 def _facts(advice: Advice, grid: Grid, rung: Rung) -> Facts:

@@ -105,16 +105,18 @@ def _print(explanations: "list[Explanation]") -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from monitor.cli.remedy_steps import TRY
+
     out = console()
     for one in explanations:
         title = f"{one.symbol} {one.side}, wallet {one.wallet} of {one.account}"
-        lines = [(step.name, _value_words(step), _words(step)) for step in one.steps]
+        lines = [(step.name, _value_words(step), _words(step)) for step in one.steps if step.name != TRY]
         names, values = (max(len(line[place]) for line in lines) for place in (0, 1))
         if out.width - names - values - 2 * _GAP < _LEAST_WORDS:
             out.print(Text(title, "italic"))
             for name, value, words in lines:
                 _print_narrow(out, name, value, words)
-            out.print()
+            _print_tries(out, one)
             continue
         table = Table(title=title, title_justify="left", box=None, show_header=False, padding=(0, _GAP, 0, 0))
         table.add_column(no_wrap=True)
@@ -123,7 +125,19 @@ def _print(explanations: "list[Explanation]") -> None:
         for name, value, words in lines:
             table.add_row(Text(name), Text(value), Text(words, style="dim"))
         out.print(table)
-        out.print()
+        _print_tries(out, one)
+
+
+def _print_tries(out: "Console", one: "Explanation") -> None:
+    """Print commands to paste, each on a line of its own however long it is."""
+    from rich.text import Text
+
+    from monitor.cli.remedy_steps import TRY
+
+    for step in one.steps:
+        if step.name == TRY:
+            out.print(Text(f"Try: {step.arithmetic}", style="dim"), soft_wrap=True)
+    out.print()
 
 
 def _print_narrow(out: "Console", name: str, value: str, words: str) -> None:

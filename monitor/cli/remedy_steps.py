@@ -27,6 +27,7 @@ from monitor.notify.numbers import enough, percent, span
 from monitor.notify.remedies import base_of, both_sides, bound_words, is_inverse, remedy_lines, source_words
 
 HEADING = "what to do"
+TRY = "try"  # a command to paste
 # Names of steps that have words and no figure.
 WORDS_ALONE = frozenset(
     {
@@ -37,7 +38,7 @@ WORDS_ALONE = frozenset(
         "reducing",
         "on moves left",
         "open alert",
-        "try",
+        TRY,
         "  reached",
         "    afterwards",
     }
@@ -130,7 +131,7 @@ class Remedies:
         if unknown:
             yield Step("on moves left", _NO_MOVES if case.moves is None else _NOT_ALL_MOVES, None)
         for command in self._around.tries(case_key(case), plan):
-            yield Step("try", command, None)
+            yield Step(TRY, command, None)
         for remedy in plan.remedies:
             yield from self._remedy(wallet, plan, remedy, case)
 

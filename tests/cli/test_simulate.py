@@ -695,11 +695,11 @@ def test_what_only_lowers_the_level_is_no_end_of_an_alert(tmp_path: Path, amount
     assert advice["level"] == "notice"
     shown = call("simulate", "--config", written(tmp_path, DESIGN), *marks, "--add-margin", f"BTCUSDT={amount}")
     if ends:
-        assert "An open alert of warning: this ends it after 30 min: yes, as far as is known" in shown.stdout
+        assert "Ends an alert of warning after 30 min: yes, as far as is known" in shown.stdout
         assert "Try:" not in shown.stdout
     else:
         lacking = f"{234.01 - amount:.2f} USDT"
-        assert f"An open alert of warning: this ends it after 30 min: not yet: {lacking} lacking" in shown.stdout
+        assert f"Ends an alert of warning after 30 min: not yet, {lacking} lacking" in shown.stdout
         assert f"To do: add {lacking}" in shown.stdout
 
 
@@ -737,6 +737,8 @@ def test_what_is_advised_can_be_pasted_and_ends_the_alert(tmp_path: Path) -> Non
     commands = [line.strip().removeprefix("Try: ") for line in shown.splitlines() if "Try: " in line]
     assert len(commands) == 2
     explained = call("explain", "BTCUSDT", "--config", path, "--mark", "BTCUSDT=59500", "--json").stdout
+    lines = call("explain", "BTCUSDT", "--config", path, "--mark", "BTCUSDT=59500").stdout.splitlines()
+    assert sum(line.startswith("Try: position-monitor simulate --config ") for line in lines) == 2
     commands += [step["arithmetic"] for step in json.loads(explained)[0]["steps"] if step["name"] == "try"]
     assert len(commands) == 4
     for command in commands:
