@@ -78,6 +78,7 @@ class MoveBoard:
             self._returns, self.typical = _typical(self.minutes, now_s)
             if not self.learning:
                 self.typical[:] = np.nan
+                self._kept[:] = np.nan
             if now_s - self._doubted_s >= DOUBT_S:
                 self._kept[np.isinf(self._kept)] = np.nan
         elif (self._priced | np.isnan(readings.cushion)).all():

@@ -115,6 +115,18 @@ def test_where_prices_are_played_faster_than_time_goes_no_move_is_typical() -> N
     assert moves(desk) is not None
 
 
+def test_a_level_of_moves_left_is_left_where_no_move_is_typical_any_more() -> None:
+    """What was known before stands in for nothing: it was never a move of an hour."""
+    desk = holding()
+    desk.step(day(hourly=0.03))
+    desk.beat()
+    assert desk.told() == [(ALERT, "warning")]
+    desk.configure(msgspec.structs.replace(desk.settings, typical_moves=False))
+    for _ in range(8):
+        minute(desk, 0.55)
+    assert desk.levels() == ["warning", "notice"]  # of its room
+
+
 def test_a_tick_moves_them_at_once() -> None:
     """The deviation changes once a minute, the cushion with every mark."""
     desk = holding(room=0.9)
