@@ -33,6 +33,7 @@ def habits(one: AccountSeen, leg: Leg) -> Iterator[Finding]:
 def _of_margin(one: AccountSeen, leg: Leg) -> Iterator[Finding]:
     """Yield what more margin would remove, and what it would bring about, with one way out of all of them."""
     found = [*_leverage(one, leg), *_near(one, leg), *_concentration(one, leg)]
+    found = [finding for finding in found if one.looks_for(finding.code)]
     needs = [need for finding in found if (need := _need(one, leg, finding)) is not None]
     light = lighter(one, leg, max(needs)) if needs and leg.place and not one.has_other_side(leg) else None
     for finding in found:
@@ -120,9 +121,10 @@ def _cross(one: AccountSeen, leg: Leg) -> Iterator[Finding]:
 def _stands_alone(one: AccountSeen, leg: Leg, margin: float) -> bool:
     """Return whether a cross position, isolated with so much margin, would be no other finding."""
     whole, upward = one.margin_of(leg), leg.position.side is Side.SHORT
-    if whole is None or one.worth(leg, margin) > one.seen.rules.largest_share * whole:
+    small = whole is not None and one.worth(leg, margin) <= one.seen.rules.largest_share * whole
+    if one.looks_for(FindingCode.CONCENTRATION) and not small:
         return False
-    if one.ends.needed(leg, upward=upward, anew=True) > margin:
+    if one.looks_for(FindingCode.NEAR) and one.ends.needed(leg, upward=upward, anew=True) > margin:
         return False
     # What else is in the wallet has to outlast the day without that margin.
     taken = margin - float(one.seen.readings.position_maintenance[leg.row])

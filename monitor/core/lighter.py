@@ -13,6 +13,7 @@ cross wallet, whose positions may need it. A hedge is left to its owner: closing
 from typing import NamedTuple
 
 from monitor.core.looked_at import AccountSeen, Leg
+from monitor.core.notices import FindingCode
 from monitor.core.settings import AdviceRules
 from monitor.core.steps import amount_of, cuts_of, step_of, steps_up
 from monitor.core.whatif import fill_price, profit_of, value_of
@@ -35,6 +36,8 @@ def lighter(one: AccountSeen, leg: Leg, need: float) -> Lighter | None:
     """
     margin, whole = one.margin_of(leg), one.worth(leg, need)
     if margin is None or whole <= one.seen.rules.largest_share * margin:
+        return None
+    if not one.looks_for(FindingCode.CONCENTRATION):
         return None
     step = step_of(leg.position.margin_asset)
     part = _to_share(one, leg, whole, one.worth(leg, float(step)))

@@ -110,6 +110,10 @@ class AccountSeen:
         """Whether it is typed in."""
         return self.account.source is Source.GIVEN
 
+    def looks_for(self, code: FindingCode) -> bool:
+        """Return whether a finding of a code is told; what its owner lives with bounds no advice either."""
+        return code.value not in self.seen.rules.ignore
+
     def orders_known(self, leg: Leg) -> bool:
         """Return whether it is known what waits for a leg: all orders of its symbol, or at least a stop of it."""
         return leg.position.symbol in self._told or (leg.position.symbol, leg.position.side) in self.stops

@@ -519,8 +519,24 @@ def test_a_cross_position_is_not_to_be_isolated_where_that_is_a_fault_of_its_own
     case = calm(stop(95.0), account=account(leg, usdt=1000.0))
     assert case.only().remedy == 10.0
     assert [one.remedy for one in case._replace(typical={BTC: 0.025}).check().findings] == [None]
-    small = case._replace(rules=CheckupRules(largest_share=0.19, ignore=("concentration",)))
-    assert [one.remedy for one in small.check().findings] == [None]
+    large = case._replace(rules=CheckupRules(largest_share=0.19))
+    assert [one.remedy for one in large.check().findings if one.code is FindingCode.CROSS] == [None]
+    accepted = case._replace(rules=CheckupRules(largest_share=0.19, ignore=("concentration",)))
+    assert accepted.only().remedy == 10.0
+    bold = case._replace(typical={BTC: 0.025}, rules=CheckupRules(ignore=("near",)))
+    assert bold.only().remedy == 10.0
+
+
+def test_what_is_ignored_bounds_no_advice() -> None:
+    """Whoever lives with a large part gets margin to add, with leverage a share to close for."""
+    held = account(isolated(quantity=100.0, margin=500.0), usdt=1400.0)
+    rules = msgspec.structs.replace(BEGINNER, most_exposure=9.0, ignore=("concentration",))
+    case = calm(stop(98.0), account=held, rules=rules, lots=FINE)
+    assert (case.only().quantity, case.only().remedy) == (None, 1500.0)
+    bold = case._replace(rules=msgspec.structs.replace(rules, ignore=("leverage",)))
+    found = bold.only()
+    assert (found.code, found.quantity) == (FindingCode.CONCENTRATION, None)
+    assert found.remedy == pytest.approx(24.097, abs=0.001)
 
 
 def test_a_cross_position_is_not_to_be_isolated_where_the_others_of_its_wallet_need_that_margin() -> None:
