@@ -7,7 +7,8 @@ code, ``value`` was found and held against ``limit``, and ``remedy`` is the figu
 code          value                              limit                     remedy
 ============= ================================== ========================= ===================================
 used_up       margin balance                     maintenance margin        None
-leverage      multiple                           multiple                  margin to add; None where chosen
+leverage      multiple; None where only gains    multiple                  margin to add; None where chosen
+              keep the position
 cross         what a loss can take               margin were it isolated   the leverage of that margin; None
                                                                            where that would be another finding
 no_stop       None                               share to cover            trigger of a stop to place

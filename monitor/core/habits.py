@@ -3,6 +3,7 @@
 What the figures of a finding are stands in ``monitor.core.checkup``.
 """
 
+import math
 from collections.abc import Iterator
 
 import msgspec
@@ -72,7 +73,7 @@ def _leverage(one: AccountSeen, leg: Leg) -> Iterator[Finding]:
         return
     used = leverage_of(position)
     if leg.isolated and position.margin <= 0.0:
-        used = position.leverage
+        used = position.leverage or math.inf  # of nothing of its own it is beyond all bounds
     elif leg.isolated and used is not None and position.leverage is not None:
         # What was added to the wallet counts; that fees were taken from it is nobody's choice.
         used = min(used, position.leverage)
@@ -88,7 +89,8 @@ def _leverage(one: AccountSeen, leg: Leg) -> Iterator[Finding]:
         remedy = value_of(position, position.quantity, position.entry_price) / limit - position.margin
     elif not chosen:
         remedy = (used / limit - 1.0) * balance
-    yield one.found(FindingCode.LEVERAGE, leg, value=used, limit=limit, remedy=remedy)
+    value = used if math.isfinite(used) else None
+    yield one.found(FindingCode.LEVERAGE, leg, value=value, limit=limit, remedy=remedy)
 
 
 def _cross(one: AccountSeen, leg: Leg) -> Iterator[Finding]:

@@ -96,6 +96,8 @@ def _used_up(finding: Finding) -> str:
 
 
 def _leverage(finding: Finding) -> str:
+    if finding.value is None:
+        return f"nothing of its own margin is left, only gains keep it: a leverage above {_times(finding.limit)}"
     return f"leverage {_times(finding.value)}, above {_times(finding.limit)}"
 
 

@@ -323,6 +323,9 @@ def test_an_isolated_wallet_that_only_its_gains_keep_has_the_leverage_that_was_c
     found = case.only()
     assert (found.code, found.value, found.remedy) == (FindingCode.LEVERAGE, 20.0, 21.0)
     assert doing(found, case).codes() == []
+    unknown = case._replace(account=account(msgspec.structs.replace(held, leverage=None), usdt=1000.0))
+    assert (unknown.only().value, unknown.only().remedy) == (None, 21.0)
+    assert doing(unknown.only(), unknown).codes() == []
 
 
 def test_without_a_chosen_leverage_that_of_a_cross_position_is_the_wallets() -> None:

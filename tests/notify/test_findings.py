@@ -134,6 +134,12 @@ def test_a_part_that_is_in_order_is_said() -> None:
     )
 
 
+def test_a_position_that_only_its_gains_keep_has_no_figure_of_leverage() -> None:
+    """It is above any limit."""
+    one = said(found(FindingCode.LEVERAGE, value=None, limit=5.0, remedy=21.0))
+    assert one.what == "nothing of its own margin is left, only gains keep it: a leverage above 5x"
+
+
 def test_a_chosen_leverage_is_lowered_at_the_exchange() -> None:
     """It is nothing that money changes."""
     one = said(found(FindingCode.LEVERAGE, isolated=False, value=20.0, limit=5.0, remedy=None))
