@@ -191,10 +191,13 @@ def _joined(runs: Sequence[_Watched]) -> Commits:
 
 def _delays_s(run: _Watched) -> list[float]:
     """Return for each burst how long it took until the first attempt to tell of what crossed in it."""
-    first_s: dict[str, float] = {}
-    for at_s, symbol in run.attempts:
-        first_s.setdefault(symbol, at_s)
-    return [first_s[scenes.crossing(number)] - written_s for number, written_s in enumerate(run.written_s)]
+    delays = []
+    for number, written_s in enumerate(run.written_s):
+        symbol = scenes.crossing(number)
+        delays.append(
+            min(at_s for at_s, about in run.attempts if about == symbol and at_s >= written_s) - written_s
+        )
+    return delays
 
 
 async def measure_crashes(exchange: Exchange, count: int, directory: Path | None) -> Crashes:

@@ -13,6 +13,7 @@ SMALL = {"BTCUSDT": 60_000.0, "ETHUSDT": 2_500.0, "SOLUSDT": 150.0, "BNBUSDT": 6
 SMALL_CROSS = frozenset({"BNBUSDT", "XRPUSDT"})
 
 MANY_SYMBOLS = 200
+FALLING = 34  # of them
 MANY_ACCOUNTS = 10
 MANY_ISOLATED = 500
 ARRAY_ROWS = 750
@@ -92,7 +93,8 @@ def together() -> list[Burst]:
 def crossings(count: int) -> tuple[list[Burst], int]:
     """Return as many such bursts, in each of which one more symbol reaches the next level, and all levels changed.
 
-    At most 600: every symbol has three levels to go.
+    Few symbols fall, so that within a hundred bursts they reach what amounts are made for. At most 102: every one
+    of them has three levels to go.
     """
     symbols = list(many_symbols().items())
     isolated = Counter(
@@ -123,7 +125,7 @@ def crossing(number: int) -> str:
 
 
 def _turn(number: int) -> int:
-    return number * 37 % MANY_SYMBOLS  # not in the order they are sent
+    return number * 37 % FALLING  # not in the order they are sent
 
 
 def crash() -> list[Burst]:

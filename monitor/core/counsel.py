@@ -3,6 +3,7 @@
 The engine asks; what is around positions is kept here, and what was said of it once.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
@@ -12,7 +13,7 @@ from monitor.core.appearing import Appearing
 from monitor.core.book import Book, Floats
 from monitor.core.foretold import Foretold
 from monitor.core.incidents import Incidents
-from monitor.core.model import MarginMode, Now, SubjectKey
+from monitor.core.model import Level, MarginMode, Now, SubjectKey
 from monitor.core.notices import Cause, Facts, Prescription
 from monitor.core.risk import Readings
 from monitor.core.rounds import Round
@@ -22,29 +23,47 @@ from monitor.core.surroundings import Fact, Surroundings
 from monitor.core.trial import Case
 from monitor.core.wallet_moves import cushion_deltas, cushion_deviations
 
-# Prescriptions made in one step: an alert must not wait for amounts. A message that was decided without them asks
-# when it is written; who goes without then as well finds them with `explain`, and in a reminder. See
-# benchmarks/advice.py for what they cost.
-AT_ONCE = 3
-ASIDE = 5  # made for messages between two steps: one with many rows must not hold back marks either
+# Prescriptions cost milliseconds each, and neither an alert nor a mark must wait for amounts: one at once after a
+# calm time, two a second while levels go on rising, and one more for an emergency. A message that was decided
+# without them asks when it is written; who goes without then as well finds them with `explain`, and in a reminder.
+# See benchmarks/advice.py for what they cost, and benchmarks/frames.py for what they do to commits.
+AT_ONCE = 1
+EVERY_S = 0.5
+ASIDE = 2  # the same for messages, between steps
+ASIDE_EVERY_S = 0.5
 CROWD = 50  # wallets that rise together: their commit takes as long as an alert may, without any amounts
 _CROSS = 3  # a wallet of so many positions costs twice as much as one alone, or somewhat more
 _POSITIONS = 12  # beyond these, so many cost as much again as one alone
 
 
 class Allowance:
-    """How many prescriptions may still be made, and what those have in common that were."""
+    """How many prescriptions may still be made, and what those of one moment have in common.
 
-    def __init__(self, most: int = AT_ONCE) -> None:
+    Args:
+        most: for wallets of one position, at once.
+        every_s: how long it takes until one more may be made.
+    """
+
+    def __init__(self, most: int = AT_ONCE, every_s: float = EVERY_S) -> None:
+        self._most = most
+        self._every_s = every_s
         self._left = float(most)
+        self._at_s = -math.inf
         self.spares: dict[tuple[str, str], Spare] = {}  # by account and asset
 
-    def take(self, positions: int) -> bool:
-        """Return whether one more may be made, for a wallet of so many positions, and count it."""
-        if self._left <= 0.0:
-            return False
+    def take(self, positions: int, now_s: float, *, urgent: bool = False) -> bool:
+        """Return whether one more may be made, for a wallet of so many positions, and count it.
+
+        What is ``urgent`` may take one from what will be there later. A wallet that costs more than there ever is
+        is waited for until all of that is there.
+        """
+        self._left = min(float(self._most), self._left + max(0.0, now_s - self._at_s) / self._every_s)
+        self._at_s = now_s
         several, more = min(positions, _CROSS), max(0, positions - _CROSS)
-        self._left -= (1 + several) / 2 + more / _POSITIONS
+        cost = (1 + several) / 2 + more / _POSITIONS
+        if self._left + urgent < min(cost, self._most):
+            return False
+        self._left -= cost
         return True
 
 
@@ -57,15 +76,15 @@ class Counsel:
         self._appearing = Appearing(incidents)
         self._round: Round | None = None  # a checkup under way
         self._foretold = Foretold(incidents)
-        self._allowance, self._aside = Allowance(), Allowance(ASIDE)
+        self._allowance, self._aside = Allowance(), Allowance(ASIDE, ASIDE_EVERY_S)
 
     def learn(self, fact: Fact) -> None:
         """Take what became known."""
         self.surroundings = self.surroundings.after(fact)
 
     def begin(self) -> None:
-        """Begin a step of the engine; whatever was asked for between two of them has changed nothing about it."""
-        self._allowance, self._aside = Allowance(), Allowance(ASIDE)
+        """Begin a step of the engine."""
+        self._allowance.spares, self._aside.spares = {}, {}
 
     @contextmanager
     def aside(self) -> Iterator[None]:
@@ -133,9 +152,9 @@ class Counsel:
         )
         self._round = None
 
-    def may_prescribe(self, positions: int) -> bool:
+    def may_prescribe(self, positions: int, level: int, now: Now) -> bool:
         """Return whether there is time for a prescription for a wallet of so many positions, and count it."""
-        return self._allowance.take(positions)
+        return self._allowance.take(positions, now.mono_s, urgent=level >= Level.EMERGENCY)
 
     def prescription(self, scene: Scene, wallet: int, readings: Readings) -> Prescription | None:
         """Return what to do about a wallet, at the marks of these readings; None where they are not all known.

@@ -97,6 +97,7 @@ class Engine:
         self._deaf = DeafChannels(self._incidents)
         self._daily = Daily(self._incidents)
         self._counsel = Counsel(self._incidents)
+        self._asked: dict[str, Facts] = {}  # since the last step
         self._incidents.symbols_of = self._symbols_of
         self._unread = False  # what an earlier run knew is not known
         self._watched: dict[Market, tuple[str, ...]] = dict.fromkeys(Market, ())
@@ -148,6 +149,7 @@ class Engine:
             BracketError: an account holds a symbol without a tier table; nothing of the event was taken.
         """
         self._counsel.begin()
+        self._asked.clear()
         match event:
             case Ticks():
                 self._ticks(event, now)
@@ -609,8 +611,13 @@ class Engine:
         wallet = self._book.wallet_index.get(SubjectKey(account, name)) if account else None
         if wallet is None or not self._book.exposed[wallet] or np.isnan(self._readings.cushion[wallet]):
             return None
-        with self._counsel.aside():
-            return self._advised(wallet, now, self._readings)
+        if subject not in self._asked:  # by one channel after the other
+            with self._counsel.aside():
+                facts = self._advised(wallet, now, self._readings)
+            if facts.prescription is None:
+                return facts
+            self._asked[subject] = facts
+        return self._asked[subject]
 
     def open_alerts(self) -> tuple[OpenAlert, ...]:
         """Return the incidents under way by number, each with the wish for quiet that holds it back."""
@@ -667,9 +674,9 @@ class Engine:
     def _advised(self, wallet: int, now: Now, readings: Readings) -> Facts:
         """Return the facts of a wallet; in danger, with what to do about it, at the marks of the same readings."""
         facts = self._facts(wallet, now, readings)
-        if self._track.level[wallet] < Level.WARNING or not self._counsel.may_prescribe(
-            len(self._book.rows_of(wallet))
-        ):
+        level = int(self._track.level[wallet])
+        positions = len(self._book.rows_of(wallet))
+        if level < Level.WARNING or not self._counsel.may_prescribe(positions, level, now):
             return facts
         prescription = self._counsel.prescription(self._scene(now), wallet, readings)
         return msgspec.structs.replace(facts, prescription=prescription)

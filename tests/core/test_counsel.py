@@ -2,7 +2,7 @@
 
 import pytest
 
-from monitor.core.counsel import AT_ONCE, CROWD, Allowance
+from monitor.core.counsel import AT_ONCE, CROWD, EVERY_S, Allowance
 from monitor.core.events import Ticks
 from monitor.core.model import Level
 from monitor.core.notices import NoticeKind
@@ -37,16 +37,47 @@ def test_a_message_may_ask_although_its_step_has_used_up_what_it_may_make() -> N
     for _ in range(3 * AT_ONCE):
         desk.engine.newest(without[0].subject, desk.now())
     desk.notices.clear()
-    desk.wait(1.0)
+    desk.wait(AT_ONCE * EVERY_S)
     desk.step(Ticks((desk.range(BTC, mark_at(0.08)),)))
     assert sum(one.facts.prescription is not None for one in desk.notices) == AT_ONCE
 
 
-@pytest.mark.parametrize(("positions", "made"), [(1, 3), (2, 2), (3, 2), (10, 2), (20, 1), (100, 1)])
+@pytest.mark.parametrize(("positions", "made"), [(1, 3), (2, 2), (3, 1), (10, 1), (20, 1), (100, 1)])
 def test_what_a_wallet_costs_grows_with_its_positions(positions: int, made: int) -> None:
     """As measured: a step makes amounts for about fifty milliseconds at most, but always for one."""
-    allowance = Allowance()
-    assert [allowance.take(positions) for _ in range(made + 1)] == [True] * made + [False]
+    allowance = Allowance(3, 1.0)
+    assert [allowance.take(positions, 5.0) for _ in range(made + 1)] == [True] * made + [False]
+
+
+def test_while_levels_go_on_rising_so_many_a_second_are_made() -> None:
+    """Many steps a second, each with a wallet that rises: making amounts must not become what delays alerts."""
+    allowance = Allowance(3, 1.0)
+    made = [allowance.take(1, 100.0 + step * 0.0625) for step in range(161)]
+    assert sum(made) == 3 + 10
+    large = Allowance(3, 1.0)
+    assert [large.take(100, at_s) for at_s in (0.0, 5.0, 9.0, 11.0)] == [True, False, False, True]
+
+
+def test_an_emergency_takes_what_comes_next() -> None:
+    """But no more than one: a hundred emergencies must not delay each other either."""
+    allowance = Allowance(3, 1.0)
+    assert [allowance.take(1, 0.0) for _ in range(4)] == [True, True, True, False]
+    assert [allowance.take(1, 0.0, urgent=True) for _ in range(2)] == [True, False]
+    assert [allowance.take(1, at_s) for at_s in (1.0, 1.5, 2.0)] == [False, False, True]
+
+
+def test_one_answer_serves_every_channel_between_two_steps() -> None:
+    """Ten channels with the same alert ask ten times; amounts are made once."""
+    desk = crowd(1)
+    desk.room(0.12)
+    found = [desk.engine.newest(WORST, desk.now()) for _ in range(10)]
+    assert found[0] is not None
+    assert found[0].prescription is not None
+    assert all(one is found[0] for one in found)
+    desk.room(0.11)
+    later = desk.engine.newest(WORST, desk.now())
+    assert later is not None
+    assert later.mark != found[0].mark
 
 
 def test_wallets_alone_need_no_crowd() -> None:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from monitor.core.advice import prescribe
-from monitor.core.counsel import ASIDE, AT_ONCE, Allowance
+from monitor.core.counsel import ASIDE, AT_ONCE, EVERY_S, Allowance
 from monitor.core.events import Event, Heartbeat, Learnt, SettingsChanged, Snapshot, Ticks
 from monitor.core.model import Level, Lot, Market
 from monitor.core.notices import Notice, NoticeKind, Prescription
@@ -186,6 +186,7 @@ def test_wallets_that_could_take_the_same_money_say_so() -> None:
     desk.step(Ticks((desk.range(BTC, mark_at(0.15)),)))
     alone = plan_of(last(desk))
     assert (alone.spare, alone.sharers) == (2.0, 0)
+    desk.wait(EVERY_S)
     desk.step(Ticks((desk.range(ETH, mark_at(0.15)),)))
     second = plan_of(last(desk))
     assert (second.spare, second.sharers) == (2.0, 1)
@@ -211,21 +212,21 @@ def test_of_many_that_rise_at_once_the_worst_say_it() -> None:
     assert told == {f"a{i:02d}" for i in range(AT_ONCE)}
 
 
-def test_a_step_after_it_has_its_own_allowance() -> None:
+def test_after_a_calm_time_as_many_have_it_again() -> None:
     desk = crowd(AT_ONCE + 3)
     desk.room(0.12)
     desk.notices.clear()
-    desk.wait(1.0)
+    desk.wait(AT_ONCE * EVERY_S)
     desk.room(0.08)
     assert sum(notice.facts.prescription is not None for notice in desk.notices) == AT_ONCE
 
 
 def test_large_wallets_use_up_what_several_small_ones_would() -> None:
     allowance = Allowance()
-    assert allowance.take(1000), "the first is always made"
-    assert not allowance.take(1)
+    assert allowance.take(1000, 1.0), "the first is always made"
+    assert not allowance.take(1, 1.0)
     small = Allowance()
-    assert [small.take(1) for _ in range(AT_ONCE + 1)] == [True] * AT_ONCE + [False]
+    assert [small.take(1, 1.0) for _ in range(AT_ONCE + 1)] == [True] * AT_ONCE + [False]
 
 
 def test_asking_outside_of_steps_changes_no_step() -> None:
