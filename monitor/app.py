@@ -34,7 +34,7 @@ from monitor.core.events import (
 )
 from monitor.core.incidents import Effects
 from monitor.core.model import AccountSnapshot, Compared, Level, Market, Source
-from monitor.core.notices import SubjectState
+from monitor.core.notices import Facts, SubjectState
 from monitor.core.releases import Release
 from monitor.core.waking import STILL_S
 from monitor.drain import cancel, finish
@@ -99,7 +99,7 @@ class Daemon:
             clock=clock,
             rand=rng.random,
             tz=plan.time_zone,
-            newest=lambda subject: self._engine.newest(subject, clock.now()),
+            newest=self.newest,
             illustrator=plan.charts,
             minute_s=plan.pace_minute_s,
             probe=probe,
@@ -484,6 +484,10 @@ class Daemon:
         """Return once what was decided is on disk; False if it could not be written."""
         await self._committer.flushed()
         return self._committer.ok
+
+    def newest(self, subject: str) -> Facts | None:
+        """Return what is known of a wallet now, as messages ask; None for any other subject."""
+        return self._engine.newest(subject, self._clock.now())
 
     def holdings(self) -> Holdings:
         """Return the accounts and tier tables as the engine has them now."""

@@ -8,10 +8,12 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 
+import msgspec
+
 from monitor.cli.deeds import ADDED, REDUCED, Amount, Deed, Followed
 from monitor.core.incidents import Effects
 from monitor.core.model import Level
-from monitor.core.notices import Notice, NoticeKind, Prescription, Remedy
+from monitor.core.notices import Facts, Notice, NoticeKind, Prescription, Remedy
 from monitor.core.settings import AlertRules
 from monitor.emulator.books import Books
 from monitor.emulator.holdings import OperationError, OrderSide
@@ -35,6 +37,7 @@ class Owner:
         clock: all time.
         reaction_s: from a message until its advice is followed.
         did: told of each deed as it is done.
+        present: how a wallet is now, by subject: what a message asks that was decided without amounts.
     """
 
     def __init__(
@@ -46,7 +49,9 @@ class Owner:
         *,
         reaction_s: float,
         did: Callable[[Deed], None],
+        present: Callable[[str], Facts | None] = lambda _subject: None,
     ) -> None:
+        self._present = present
         self.accounts = accounts
         self.deeds: deque[Deed] = deque(maxlen=_KEPT)
         self.without_advice: list[str] = []  # wallets whose emergency came without anything that could be done
@@ -111,6 +116,10 @@ class Owner:
 
     async def _follow(self, notice: Notice) -> None:
         facts = notice.facts
+        now = self._present(notice.subject) if facts.prescription is None else None
+        if now is not None:
+            facts = msgspec.structs.replace(facts, prescription=now.prescription)
+            notice = msgspec.structs.replace(notice, facts=facts)
         deed = _advice(notice, self._clock.wall_ms())
         if deed is None:
             self.without_advice.append(f"{facts.account} {facts.symbol} {facts.side}")

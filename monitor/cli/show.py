@@ -119,7 +119,7 @@ class Show:
             daemon = build_daemon(
                 settings, channels, clock=self._clock, environ=self._environ(), pace_minute_s=self._minute_s
             )
-            owner = self._owner(emulator, watcher)
+            owner = self._owner(emulator, daemon, watcher)
             daemon.listen(lambda effects: _show(effects, watcher))
             daemon.listen(owner.hear)
             worst = Worst()
@@ -235,13 +235,16 @@ class Show:
 
         return LocalChannel(name, sink)
 
-    def _owner(self, emulator: Emulator, watcher: Watcher) -> Owner:
+    def _owner(self, emulator: Emulator, daemon: Daemon, watcher: Watcher) -> Owner:
         def did(deed: Deed) -> None:
             watcher.did(self._noted(Delivered(deed.at_ms, OWNER, said(deed), Level.OK)))
 
         accounts = {name: emulator.accounts[name] for name in FOLLOWED}
         reader, _ = CHANNELS[0]
-        return Owner(accounts, reader, emulator.market, self._clock, reaction_s=self._reaction_s, did=did)
+        return Owner(
+            accounts, reader, emulator.market, self._clock, reaction_s=self._reaction_s, did=did,
+            present=daemon.newest,
+        )  # fmt: skip
 
     def _noted(self, line: Delivered) -> Delivered:
         self._alerts.append(line)

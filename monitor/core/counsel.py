@@ -31,6 +31,7 @@ AT_ONCE = 1
 EVERY_S = 0.5
 ASIDE = 2  # the same for messages, between steps
 ASIDE_EVERY_S = 0.5
+_URGENT = 2
 CROWD = 50  # wallets that rise together: their commit takes as long as an alert may, without any amounts
 _CROSS = 3  # a wallet of so many positions costs twice as much as one alone, or somewhat more
 _POSITIONS = 12  # beyond these, so many cost as much again as one alone
@@ -54,14 +55,14 @@ class Allowance:
     def take(self, positions: int, now_s: float, *, urgent: bool = False) -> bool:
         """Return whether one more may be made, for a wallet of so many positions, and count it.
 
-        What is ``urgent`` may take one from what will be there later. A wallet that costs more than there ever is
+        What is ``urgent`` may take two from what will be there later. A wallet that costs more than there ever is
         is waited for until all of that is there.
         """
         self._left = min(float(self._most), self._left + max(0.0, now_s - self._at_s) / self._every_s)
         self._at_s = now_s
         several, more = min(positions, _CROSS), max(0, positions - _CROSS)
         cost = (1 + several) / 2 + more / _POSITIONS
-        if self._left + urgent < min(cost, self._most):
+        if self._left + urgent * _URGENT < min(cost, self._most):
             return False
         self._left -= cost
         return True

@@ -59,11 +59,11 @@ def test_while_levels_go_on_rising_so_many_a_second_are_made() -> None:
 
 
 def test_an_emergency_takes_what_comes_next() -> None:
-    """But no more than one: a hundred emergencies must not delay each other either."""
+    """But no more than two: a hundred emergencies must not delay each other either."""
     allowance = Allowance(3, 1.0)
     assert [allowance.take(1, 0.0) for _ in range(4)] == [True, True, True, False]
-    assert [allowance.take(1, 0.0, urgent=True) for _ in range(2)] == [True, False]
-    assert [allowance.take(1, at_s) for at_s in (1.0, 1.5, 2.0)] == [False, False, True]
+    assert [allowance.take(1, 0.0, urgent=True) for _ in range(3)] == [True, True, False]
+    assert [allowance.take(1, at_s) for at_s in (1.0, 2.5, 3.0)] == [False, False, True]
 
 
 def test_one_answer_serves_every_channel_between_two_steps() -> None:

@@ -5,7 +5,7 @@ import math
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.core.advice import prescribe
@@ -92,6 +92,7 @@ def test_only_what_is_in_the_wallet_is_compiled() -> None:
     assert positions_in(account(gone), f"isolated:{BTC}:LONG") == ()
 
 
+@settings(max_examples=30)
 @given(case=cases(accounts=1), scale=WILD, price=WILD, funds=WILD)
 def test_nothing_raises_and_no_amount_is_infinite(case: object, scale: float, price: float, funds: float) -> None:
     """On any finite account, plausible or absurd, in debt or rich, with hedges and without."""
