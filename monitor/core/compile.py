@@ -1,7 +1,7 @@
 """Compiles accounts and tier tables into the columns of a ``Book``, and patches them.
 
 All that does not depend on marks is computed here, once, and by the same code for a whole book and for one
-changed row.
+changed row; that it is in one place is why it is longer than other modules.
 """
 
 from collections.abc import Mapping, Sequence
