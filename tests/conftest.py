@@ -7,7 +7,6 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-from hypothesis.internal.conjecture import providers
 
 from monitor.core.model import Now
 
@@ -16,8 +15,6 @@ os.environ.pop("COLUMNS", None)
 # How long an example takes says more about the machine than about the code.
 hypothesis.settings.register_profile("tests", deadline=None)
 hypothesis.settings.load_profile("tests")
-# It would read the source of every module for constants to try: a quarter of a minute in each process.
-providers._get_local_constants = lambda: providers._local_constants
 
 SHARED = Path(__file__).parents[2] / "shared"
 
