@@ -6,7 +6,7 @@ which sends a second of marks in one write, and the service that takes messages.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -14,10 +14,13 @@ from typing import Final, NamedTuple
 from unittest import mock
 
 from aiohttp import web
+from websockets.asyncio.client import ClientConnection
 
 from monitor.app import Daemon
+from monitor.binance import streams, user_stream
 from monitor.binance.account_values import AccountTimings
 from monitor.binance.streams import MarkFeed, Timings
+from monitor.binance.transport import ConnectSettings
 from monitor.cli.wiring import build_daemon
 from monitor.config import load_text
 from monitor.emulator.server import Emulator, Handler
@@ -31,7 +34,10 @@ from tests.soak.report import SoakResult
 
 _ROUNDS: Final = 2_000  # of the loop until everything that was sent must have been taken
 _REAL_PAUSE_S: Final = 0.001
-_CONNECT_PAUSES: Final = 20  # real milliseconds that a handshake gets in half a second of driven time
+_CONNECT_PAUSES: Final = 20  # real milliseconds for a first subscription in half a second of driven time
+_HANDSHAKE_PAUSES: Final = 10_000  # and until a handshake must be over: a slow machine makes no time-out
+
+Opening = Callable[[str, ConnectSettings, int], Awaitable[ClientConnection]]
 
 
 class Plan(NamedTuple):
@@ -122,6 +128,25 @@ class Ran(NamedTuple):
         )  # fmt: skip
 
 
+class Handshakes:
+    """Counts those that are under way: time does not pass meanwhile, however slow the machine is."""
+
+    def __init__(self) -> None:
+        self.under_way = 0
+
+    def counted(self, opening: Opening) -> Opening:
+        """Return what opens connections as ``opening`` does."""
+
+        async def opened(url: str, settings: ConnectSettings, wall_ms: int) -> ClientConnection:
+            self.under_way += 1
+            try:
+                return await opening(url, settings, wall_ms)
+            finally:
+                self.under_way -= 1
+
+        return opened
+
+
 class Soak:
     """One run."""
 
@@ -134,6 +159,7 @@ class Soak:
         self._channel = CountingChannel()
         self._pump = Pump(self._prices)
         self._exchange = LocalExchange(self._clock, scenario(self._prices), EmulatorSettings(forever=True))
+        self._handshakes = Handshakes()
         self._readings: list[Reading] = []
 
     async def run(self) -> Ran:
@@ -149,6 +175,9 @@ class Soak:
             settings = load_text(text, "soak")
             rotate_s = self._plan.rotate_after_s
             stack.enter_context(mock.patch("monitor.cli.wiring.MarkFeed", rotating(rotate_s)))
+            for module in (streams, user_stream):
+                opening = self._handshakes.counted(module.open_stream)
+                stack.enter_context(mock.patch.object(module, "open_stream", opening))
             daemon = build_daemon(
                 settings, [self._channel], clock=self._clock, environ={"TZ": "UTC"},
                 timings=AccountTimings(rotate_after_s=rotate_s),
@@ -209,7 +238,7 @@ class Soak:
                 self._pump.refusing = self._exchange.faults.refuse_connections = False
 
     async def _settle(self, daemon: Daemon, taken: int = 0) -> None:
-        """Let what was sent be taken, what was asked be answered, and give handshakes some time.
+        """Let what was sent be taken, what was asked be answered, and handshakes come to their end.
 
         Args:
             daemon: the service.
@@ -222,6 +251,10 @@ class Soak:
             if not (late or inbox._marks or inbox._events or self._exchange.inflight):
                 break
             await self._turn(1)
+        pauses = 0
+        while self._handshakes.under_way and pauses < _HANDSHAKE_PAUSES:
+            pauses += 1
+            await asyncio.sleep(_REAL_PAUSE_S)  # noqa: TID251 - sockets are real
         pauses = 0
         while not self._pump.connections and not self._pump.refusing and pauses < _CONNECT_PAUSES:
             pauses += 1
