@@ -1,11 +1,11 @@
 """Two states of the same wallets and positions side by side."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import msgspec
 from rich.text import Text
 
-from monitor.cli.tables import STYLES, Column, FittedTable, level_text, ratio_of, wallet_name
+from monitor.cli.tables import STYLES, Column, FittedTable, account_column, level_text, ratio_of, wallet_name
 from monitor.core.ladder import Grid, Rung
 from monitor.core.report import PositionView, WalletView, position_views, wallet_views
 from monitor.notify.numbers import exact, money, percent, price
@@ -47,7 +47,7 @@ def wallet_changes(before: State, after: State) -> FittedTable:
     ] if any(one.moves_left is not None for pair in rows for one in pair) else []  # fmt: skip
     return FittedTable(
         (
-            Column("account", [new.account for _, new in rows], _rank([new.account for _, new in rows], 5)),
+            account_column([new.account for _, new in rows], 5),
             Column("wallet", [wallet_name(new.wallet) for _, new in rows]),
             Column("balance", amounts(lambda w: w.wallet_balance), 6, right=True),
             Column("with PnL", amounts(lambda w: w.margin_balance), 7, right=True),
@@ -72,7 +72,7 @@ def position_changes(before: State, after: State) -> FittedTable:
 
     return FittedTable(
         (
-            Column("account", [new.account for _, new in rows], _rank([new.account for _, new in rows], 4)),
+            account_column([new.account for _, new in rows], 4),
             Column("wallet", [wallet_name(new.wallet, new.symbol) for _, new in rows], 5),
             Column("symbol", [new.symbol for _, new in rows]),
             Column("side", [new.side for _, new in rows]),
@@ -83,11 +83,6 @@ def position_changes(before: State, after: State) -> FittedTable:
         ),
         empty="No positions are held.",
     )
-
-
-def _rank(accounts: Sequence[str], alone: int) -> int:
-    """Return the rank of a column of accounts: with several, nothing tells rows apart without it."""
-    return 0 if len(set(accounts)) > 1 else alone
 
 
 def arrow(old: str, new: str) -> str:

@@ -171,7 +171,7 @@ def read(reader: "HistoryReader", wanted: Filter, *, minutes: bool) -> list[Row]
 def print_table(rows: list[Row], out: "Console", zone: dt.tzinfo | None, *, limit: int) -> None:
     """Print the newest rows."""
     from monitor.cli.chart import days_differ, local_time
-    from monitor.cli.tables import Column, FittedTable, level_text, wallet_name
+    from monitor.cli.tables import Column, FittedTable, account_column, level_text, wallet_name
     from monitor.core.model import Source
     from monitor.notify.numbers import percent, price
 
@@ -183,7 +183,7 @@ def print_table(rows: list[Row], out: "Console", zone: dt.tzinfo | None, *, limi
         FittedTable(
             (
                 Column("time", [local_time(row.at_ms, zone, day=day) for row in shown]),
-                Column("account", [row.account for row in shown], 2),
+                account_column([row.account for row in shown], 2),
                 Column("wallet", [wallet_name(row.wallet, row.symbol) for row in shown], 6),
                 Column("symbol", [row.symbol for row in shown]),
                 Column("side", [row.side for row in shown], 1),
@@ -227,7 +227,7 @@ def print_changes(changes: "list[Change]", out: "Console", zone: dt.tzinfo | Non
 def print_worst(rows: list[Row], worst: "list[Worst]", out: "Console", zone: dt.tzinfo | None) -> None:
     """Print the worst of each position shown; ``worst`` holds wallets and positions."""
     from monitor.cli.chart import days_differ, local_time
-    from monitor.cli.tables import Column, FittedTable, level_text, wallet_name
+    from monitor.cli.tables import Column, FittedTable, account_column, level_text, wallet_name
     from monitor.core.model import Level
     from monitor.notify.numbers import percent
 
@@ -241,7 +241,7 @@ def print_worst(rows: list[Row], worst: "list[Worst]", out: "Console", zone: dt.
     out.print(
         FittedTable(
             (
-                Column("account", [leg.account for leg in legs], 2),
+                account_column([leg.account for leg in legs], 2),
                 Column("wallet", [wallet_name(leg.wallet, leg.symbol) for leg in legs], 4),
                 Column("symbol", [leg.symbol for leg in legs]),
                 Column("side", [leg.side for leg in legs], 1),

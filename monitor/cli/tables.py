@@ -13,6 +13,7 @@ from monitor.notify.subjects import wallet_name as wallet_name  # noqa: PLC0414 
 
 BAR_CELLS = 10
 _MANY = 100
+_LEAST_NAME = 8  # cells
 # From here on there is space for two blanks between columns.
 _ROOMY = 100
 
@@ -35,11 +36,47 @@ class Column(NamedTuple):
     rank: int = 0
     right: bool = False
     least: int = 0  # cells it takes at least, so that a live view does not jump
+    names: bool = False  # its texts may be shortened where nothing is left to leave out
 
     @property
     def width(self) -> int:
         """Cells it takes on the screen."""
         return max(self.least, *(Text(text).cell_len for text in (self.title, *map(str, self.cells))))
+
+    def shortened(self, excess: int) -> "Column":
+        """Return it so many cells narrower, as far as that goes."""
+        return self._replace(cells=shortened([str(cell) for cell in self.cells], self.width - excess))
+
+
+def account_column(accounts: Sequence[str], alone: int, least: int = 0) -> Column:
+    """Return whose each row is: with several accounts nothing else tells rows apart, so then it always stays.
+
+    Args:
+        accounts: by row.
+        alone: the rank where there is one account only.
+        least: as of any column.
+    """
+    return Column("account", accounts, 0 if len(set(accounts)) > 1 else alone, least=least, names=True)
+
+
+def shortened(names: Sequence[str], most: int) -> list[str]:
+    """Return names of at most so many cells, and of eight at least, which differ where the names do if they can.
+
+    They are cut where that keeps them apart: in the middle, or nearer to one end.
+    """
+    most = max(_LEAST_NAME, most)
+    kept = most - 1  # beside the dots
+    for head in sorted(range(kept + 1), key=lambda head: (abs(2 * head - kept), -head)):
+        cut = {name: _cut(name, head, kept - head) if len(name) > most else name for name in names}
+        if len(set(cut.values())) == len(cut):
+            break
+    else:
+        cut = {name: _cut(name, kept // 2, kept - kept // 2) if len(name) > most else name for name in names}
+    return [cut[name] for name in names]
+
+
+def _cut(name: str, head: int, tail: int) -> str:
+    return f"{name[:head]}…{name[len(name) - tail :]}"
 
 
 class FittedTable:
@@ -65,7 +102,11 @@ class FittedTable:
             yield Text(self._empty)
             return
         kept = self.chosen(options.max_width)
-        table = Table(box=None, pad_edge=False, padding=(0, _gap(options.max_width), 0, 0), header_style="dim")
+        gap = _gap(options.max_width)
+        excess = sum(column.width + gap for column in kept) - gap - options.max_width
+        if excess > 0:
+            kept = [column.shortened(excess) if column.names else column for column in kept]
+        table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="dim")
         for column in kept:
             table.add_column(
                 column.title, justify="right" if column.right else "left", no_wrap=True, overflow="ellipsis",
@@ -114,7 +155,7 @@ def position_table(positions: Sequence[PositionView], wallets: Sequence[WalletVi
     rooms = [Bar(wallet.room if wallet else None, wallet.level if wallet else "").text for wallet in backing]
     return FittedTable(
         (
-            Column("account", [p.account for p in positions], 2, least=7),
+            account_column([p.account for p in positions], 2, least=7),
             Column("wallet", [wallet_name(p.wallet, p.symbol) for p in positions], 7),
             Column("symbol", [p.symbol for p in positions]),
             Column("side", [p.side for p in positions], least=5),
@@ -138,7 +179,7 @@ def wallet_table(wallets: Sequence[WalletView], *, moves: bool = True) -> Fitted
     left = [Column("moves", [_moves(w) for w in wallets], 3, right=True)] if moves else []
     return FittedTable(
         (
-            Column("account", [w.account for w in wallets], 3, least=7),
+            account_column([w.account for w in wallets], 3, least=7),
             Column("wallet", [wallet_name(w.wallet) for w in wallets]),
             Column("balance", [money(w.margin_balance, w.asset) for w in wallets], 6, right=True),
             Column("maintenance", [money(w.maintenance_margin, w.asset) for w in wallets], 5, right=True),

@@ -11,6 +11,7 @@ from monitor.cli.tables import (
     level_text,
     position_table,
     ratio_of,
+    shortened,
     wallet_name,
     wallet_table,
 )
@@ -67,6 +68,30 @@ def test_wallets_of_two_accounts_are_told_apart() -> None:
     lines = shown(position_table(legs, backing), 160)
     assert "11 %" in lines[1]
     assert "77 %" in lines[2]
+
+
+@pytest.mark.parametrize("width", [50, 60, 80])
+@pytest.mark.parametrize("names", [("a", "b"), ("binance-main-usdm-account-1", "binance-main-usdm-account-2")])
+def test_with_several_accounts_each_row_says_whose_it_is(width: int, names: tuple[str, str]) -> None:
+    """Other columns go first, then names are shortened so that they still differ."""
+    legs = [position(account=name) for name in names]
+    backing = [wallet(account=name) for name in names]
+    for table in (position_table(legs, backing), wallet_table(backing, moves=False)):
+        lines = shown(table, width)
+        assert headers(lines[0])[0].startswith("acc")
+        assert lines[1] != lines[2]
+        assert all(cell_len(line) <= width for line in lines)
+    alone = shown(position_table(legs[:1], backing[:1]), 40)
+    assert "account" not in headers(alone[0])
+
+
+def test_names_are_shortened_so_that_they_differ() -> None:
+    """In the middle, or nearer to the end that tells them apart; what is short stays."""
+    assert shortened(["account-of-alice-1", "account-of-alice-2", "b"], 9) == ["acco…ce-1", "acco…ce-2", "b"]
+    assert shortened(["north-account-usdm", "south-account-usdm"], 9) == ["nort…usdm", "sout…usdm"]
+    assert shortened(["account-xy-account", "account-xz-account"], 12) == ["ac…y-account", "ac…z-account"]
+    assert shortened(["long-and-1-long-and-long", "long-and-2-long-and-long"], 9) == ["long…long"] * 2
+    assert shortened(["account-of-alice"], 1) == ["acco…ice"]  # eight cells are the least
 
 
 def test_what_is_not_known_is_said() -> None:
