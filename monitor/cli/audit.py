@@ -3,15 +3,17 @@
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import typer
 
 from monitor.cli.common import (
     FAILED,
+    AccountsOption,
     ConfigOption,
     JsonOption,
+    check_accounts,
     console,
     counted,
     globals_of,
@@ -20,8 +22,8 @@ from monitor.cli.common import (
     misuse,
     print_json,
 )
-from monitor.cli.verdict import FINE, UNKNOWN, WARNING, WORDS
-from monitor.errors import ConfigError, MonitorError, NotRunningError
+from monitor.cli.verdict import FINE, UNKNOWN, WARNING, WORDS, CheckOption, in_one_line
+from monitor.errors import MonitorError, NotRunningError
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -48,16 +50,9 @@ class Audited(msgspec.Struct, frozen=True):
 @guarded
 def audit(
     context: typer.Context,
-    account: Annotated[
-        list[str] | None, typer.Option("--account", metavar="NAME", help="Only this one; may be repeated.")
-    ] = None,
+    account: AccountsOption = None,
     config: ConfigOption = None,
-    check: Annotated[
-        bool,
-        typer.Option(
-            "--check", help="One line for a monitoring system: exit code 0 ok, 1 warning, 2 critical, 3 unknown."
-        ),
-    ] = False,
+    check: CheckOption = False,
     json: JsonOption = False,
 ) -> int:
     """Show our figures beside the exchange's, for each account followed by its key.
@@ -68,7 +63,7 @@ def audit(
         try:
             code, text = _verdict(_found(load(context, config), account or ()))
         except MonitorError as error:
-            code, text = UNKNOWN, _one_line(error)
+            code, text = UNKNOWN, in_one_line(error)
         sys.stdout.write(f"AUDIT {WORDS[code]} - {text}\n")
         return code
     settings = load(context, config)
@@ -93,9 +88,7 @@ def _found(settings: "Settings", names: Sequence[str]) -> "tuple[Audited, ...]":
     if not followed:
         found, allowed = "no account followed by its key", "at least one with api_key and api_secret"
         raise misuse("accounts", found, allowed, "what is typed in has no figures of the exchange beside it")
-    for name in names:
-        if name not in followed:
-            raise misuse("--account", repr(name[:40]), f"accounts followed by key: {', '.join(followed)}")
+    check_accounts(names, followed, "accounts followed by key")
     wanted = [name for name in followed if not names or name in names]
     try:
         status = ask(settings.state_directory(os.environ), {"command": "status"})
@@ -260,10 +253,3 @@ def _difference(row: "Compared") -> str:
     if row.ours is None or row.theirs is None:
         return "-"
     return f"{row.ours - row.theirs:+.3g}" if row.ours != row.theirs else "0"
-
-
-def _one_line(error: MonitorError) -> str:
-    text = str(error)
-    if isinstance(error, ConfigError):
-        text = "; ".join(str(problem) for problem in error.problems)
-    return " ".join(text.replace("|", "/").split())

@@ -10,24 +10,26 @@ import typer
 
 from monitor.cli.assess import MarkOption, evaluated, parse_marks
 from monitor.cli.common import (
+    AccountsOption,
     ConfigOption,
     JsonOption,
+    check_accounts,
     console,
     counted,
     globals_of,
     guarded,
     load,
-    misuse,
     print_json,
 )
-from monitor.cli.held import find_held, find_inputs
-from monitor.cli.verdict import CRITICAL, FINE, UNKNOWN, WARNING, WORDS
-from monitor.errors import ConfigError, MonitorError
+from monitor.cli.held import find_held, find_inputs, measured
+from monitor.cli.verdict import CRITICAL, FINE, UNKNOWN, WARNING, WORDS, in_one_line
+from monitor.errors import MonitorError
 
 if TYPE_CHECKING:
     from monitor.cli.held import Held
     from monitor.config import Settings
     from monitor.core.book import Book
+    from monitor.core.changed_moves import Measured
     from monitor.core.model import SubjectKey
     from monitor.core.notices import Finding, Gap
     from monitor.core.risk import Readings
@@ -101,9 +103,7 @@ class Report(msgspec.Struct, frozen=True):
 @guarded
 def checkup(
     context: typer.Context,
-    account: Annotated[
-        list[str] | None, typer.Option("--account", metavar="NAME", help="Only this one; may be repeated.")
-    ] = None,
+    account: AccountsOption = None,
     config: ConfigOption = None,
     mark: MarkOption = None,
     *,
@@ -125,7 +125,7 @@ def checkup(
         try:
             report = _report(load(context, config), mark or (), account or ())
         except MonitorError as error:
-            sys.stdout.write(f"CHECKUP {WORDS[UNKNOWN]} - {_one_line(error)}\n")
+            sys.stdout.write(f"CHECKUP {WORDS[UNKNOWN]} - {in_one_line(error)}\n")
             return UNKNOWN
         sys.stdout.write(f"CHECKUP {WORDS[report.verdict]} - {_verdict(report)}\n")
         return report.verdict
@@ -145,21 +145,20 @@ def _report(settings: "Settings", marks: Sequence[str], wanted: Sequence[str]) -
     from monitor.notify.findings import gap_words
 
     names = (*(one.account for one in settings.accounts), *(one.name for one in settings.keyed))
-    for name in wanted:
-        if name not in names:
-            raise misuse("--account", repr(name[:40]), f"accounts: {', '.join(names)}")
+    check_accounts(wanted, names, "accounts")
     held = find_held(settings, ask_daemon=True)
     if held.differs:
         sys.stderr.write(f"{held.differs}\n")
     chosen = tuple(one for one in held.accounts if not wanted or one.account in wanted)
     book, readings = _evaluated(held, parse_marks(marks))
+    known_moves = measured(held.status)
     found = look(
         Seen(
             accounts=chosen,
             book=book,
             readings=readings,
-            typical=_typical(held),
-            moves_left=_moves_left(held, book, readings),
+            typical=known_moves.typical,
+            moves_left=_moves_left(known_moves, book, readings),
             around=held.surroundings,
             rules=settings.engine.checkup,
             advice=settings.engine.advice,
@@ -194,27 +193,13 @@ def _evaluated(held: "Held", given: dict[str, float]) -> "tuple[Book, Readings]"
     return evaluated(held.accounts, held.tables, marks | unknown, held.corrections)
 
 
-def _typical(held: "Held") -> dict[str, float]:
-    if held.status is None:
-        return {}
-    views = held.status["engine"]["symbols"]
-    return {one["symbol"]: one["typical_move"] for one in views if one.get("typical_move") is not None}
-
-
-def _moves_left(held: "Held", book: "Book", readings: "Readings") -> "dict[SubjectKey, float]":
+def _moves_left(known: "Measured", book: "Book", readings: "Readings") -> "dict[SubjectKey, float]":
     """Return how many typical hourly moves wallets have left; what such a move takes is the daemon's figure."""
     import numpy as np
 
-    from monitor.core.model import SubjectKey
     from monitor.core.moves import moves_left
 
-    if held.status is None:
-        return {}
-    deviation = np.full(len(book.wallets), np.nan)
-    for one in held.status["engine"]["wallets"]:
-        wallet = book.wallet_index.get(SubjectKey(one["account"], one["wallet"]))
-        if wallet is not None and one["moves_left"] and one["cushion"]:
-            deviation[wallet] = one["cushion"] / one["moves_left"]
+    deviation = np.array([known.deviation.get(info.key, np.nan) for info in book.wallets])
     left = moves_left(readings.cushion, deviation).tolist()
     return {info.key: moves for info, moves in zip(book.wallets, left, strict=True) if not math.isnan(moves)}
 
@@ -301,11 +286,3 @@ def _verdict(report: Report) -> str:
     if report.unchecked:
         text += f"; {counted(len(report.unchecked), 'check')} could not be made"
     return f"{text} | findings={len(report.findings)} unchecked={len(report.unchecked)}"
-
-
-def _one_line(error: MonitorError) -> str:
-    text = str(error)
-    if isinstance(error, ConfigError):
-        text = "; ".join(str(problem) for problem in error.problems)
-    # A bar would begin the performance data.
-    return " ".join(text.replace("|", "/").split())

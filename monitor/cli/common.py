@@ -7,7 +7,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -39,6 +39,9 @@ ConfigOption = Annotated[
     typer.Option("--config", metavar="PATH", help="Configuration file; else the usual places are tried."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text for people.")]
+AccountsOption = Annotated[
+    list[str] | None, typer.Option("--account", metavar="NAME", help="Only this one; may be repeated.")
+]
 
 Arguments = ParamSpec("Arguments")
 
@@ -72,6 +75,22 @@ def load(context: typer.Context, config: Path | None) -> "Settings":
 def misuse(path: str, found: str, allowed: str, hint: str = "") -> ConfigError:
     """Return the error of a wrong argument, in the same form as one of the configuration."""
     return ConfigError("command line", [Problem(path, found, allowed, hint)])
+
+
+def check_accounts(wanted: Iterable[str], known: Collection[str], what: str) -> None:
+    """Complain of an account that is not there.
+
+    Args:
+        wanted: names as given with ``AccountsOption``.
+        known: names that may be given.
+        what: these are, such as ``accounts``.
+
+    Raises:
+        ConfigError: always then.
+    """
+    for name in wanted:
+        if name not in known:
+            raise misuse("--account", repr(name[:40]), f"{what}: {', '.join(known)}")
 
 
 def guarded(command: Callable[Arguments, int | None]) -> Callable[Arguments, None]:

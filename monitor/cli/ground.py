@@ -1,11 +1,11 @@
 """What commands that ask "what if" stand on: what is held, at which prices, and how these move."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from monitor.cli.assess import evaluated, parse_marks
 from monitor.cli.common import misuse
-from monitor.cli.held import find_held, find_inputs, held_levels
+from monitor.cli.held import find_held, find_inputs, held_levels, measured, rates_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,11 +80,11 @@ def find_ground(settings: "Settings", mark: Sequence[str], account: str = "") ->
     _complete(held, chosen, prices)
     accounts = tuple(priced(one, prices) for one in chosen)
     marks = {name: prices[name] for name in symbols}
-    measured = _measured(held.status)
+    moved = measured(held.status)
     tables = {table.symbol: table for table in settings.tables}
     return Ground(
-        accounts, held.tables, marks, settings.engine, held.corrections, held.surroundings, measured,
-        _moves(held, chosen, marks, measured), known_moves(held.status, held.joint), held_levels(held.status),
+        accounts, held.tables, marks, settings.engine, held.corrections, held.surroundings, moved,
+        _moves(held, chosen, marks, moved), known_moves(held.status, held.joint), held_levels(held.status),
         held.unknown, held.differs, held.status is not None,
         tuple(
             f"{name} ({tables[name].label})"
@@ -94,20 +94,6 @@ def find_ground(settings: "Settings", mark: Sequence[str], account: str = "") ->
     )  # fmt: skip
 
 
-def rates_of(accounts: "Sequence[AccountSnapshot]") -> set[str]:
-    """Return the names of rates that move, see ``model.rate_symbols``."""
-    from monitor.core.model import rate_symbols
-
-    moving = [
-        asset
-        for account in accounts
-        if account.multi_assets
-        for asset, rate in account.rates.items()
-        if not rate.fixed
-    ]
-    return {name for asset in moving for name in rate_symbols(asset)}
-
-
 def _complete(held: "Held", chosen: "Sequence[AccountSnapshot]", prices: "Mapping[str, float]") -> None:
     """Complain of symbols without a price, in the words of ``assess``."""
     known = {name for account in chosen for name in (p.symbol for p in account.positions)}
@@ -115,34 +101,17 @@ def _complete(held: "Held", chosen: "Sequence[AccountSnapshot]", prices: "Mappin
 
 
 def _moves(
-    held: "Held", chosen: "Sequence[AccountSnapshot]", marks: "Mapping[str, float]", measured: "Measured"
+    held: "Held", chosen: "Sequence[AccountSnapshot]", marks: "Mapping[str, float]", moved: "Measured"
 ) -> "ChangedMoves | None":
     """Return how wallets move; they were measured at the daemon's own marks, not at those that were typed in."""
     from monitor.cli.cases import known_moves
     from monitor.core.changed_moves import ChangedMoves
     from monitor.core.ladder import priced
 
-    if not measured.typical:
+    if not moved.typical:
         return None
     seen = {name: one.price for name, one in find_inputs(held, {}).items()}
     accounts = [priced(account, seen) for account in chosen]
     there = {name: seen.get(name, price) for name, price in marks.items()}
     known = known_moves(held.status, held.joint)
-    return ChangedMoves(*evaluated(accounts, held.tables, there, held.corrections), measured, known)
-
-
-def _measured(status: Any) -> "Measured":  # noqa: ANN401 - JSON
-    from monitor.core.changed_moves import Measured
-    from monitor.core.model import SubjectKey
-
-    engine = {} if status is None else status["engine"]  # another version's may lack what this one knows
-    typical = {
-        one["symbol"]: float(one["typical_move"]) for one in engine.get("symbols", ()) if one.get("typical_move")
-    }
-    # Cushion over moves left: what the joint returns of a wallet's prices came to, which only the daemon has.
-    deviation = {
-        SubjectKey(one["account"], one["wallet"]): one["cushion"] / one["moves_left"]
-        for one in engine.get("wallets", ())
-        if one.get("moves_left") and one.get("cushion")
-    }
-    return Measured(typical, deviation)
+    return ChangedMoves(*evaluated(accounts, held.tables, there, held.corrections), moved, known)

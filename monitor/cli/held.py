@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from monitor.cli.steps import Input
     from monitor.config import Settings
+    from monitor.core.changed_moves import Measured
     from monitor.core.model import AccountSnapshot, BracketTable, Level, SubjectKey
     from monitor.core.scene import KnownMoves
     from monitor.core.surroundings import Surroundings
@@ -156,7 +157,7 @@ def _joint(held: Held, directory: "Path") -> "KnownMoves | None":
 def _sharing_names(accounts: "Sequence[AccountSnapshot]") -> set[str]:
     """Return the names of which several move the same wallet."""
     shared = {one.account for one in accounts if one.multi_assets}
-    found = _rates(accounts)
+    found = rates_of(accounts)
     for account in accounts:
         by_wallet: dict[str, set[str]] = {}
         for p in account.positions:
@@ -173,14 +174,15 @@ def find_inputs(held: Held, given: Mapping[str, float]) -> "dict[str, Input]":
 
     inputs = {name: Input(price, "given", None) for name, price in given.items()}
     if held.status is not None:
-        wanted = {*held.symbols, *_rates(held.accounts)}
+        wanted = {*held.symbols, *rates_of(held.accounts)}
         for view in held.status["engine"]["symbols"]:
             if view["mark"] is not None and view["symbol"] in wanted:
                 inputs.setdefault(view["symbol"], Input(view["mark"], view["source"], view["age_s"]))
     return inputs
 
 
-def _rates(accounts: "Sequence[AccountSnapshot]") -> set[str]:
+def rates_of(accounts: "Sequence[AccountSnapshot]") -> set[str]:
+    """Return the names of rates that move, see ``model.rate_symbols``."""
     from monitor.core.model import rate_symbols
 
     return {
@@ -204,6 +206,24 @@ def held_levels(status: Any) -> "dict[SubjectKey, Level]":  # noqa: ANN401 - JSO
         for one in wallets
         if one.get("level") in levels
     }
+
+
+def measured(status: Any) -> "Measured":  # noqa: ANN401 - JSON
+    """Return how prices and wallets move, as the running daemon measured it; nothing without a daemon."""
+    from monitor.core.changed_moves import Measured
+    from monitor.core.model import SubjectKey
+
+    engine = {} if status is None else status["engine"]  # another version's may lack what this one knows
+    typical = {
+        one["symbol"]: float(one["typical_move"]) for one in engine.get("symbols", ()) if one.get("typical_move")
+    }
+    # Cushion over moves left: what the joint returns of a wallet's prices came to, which only the daemon has.
+    deviation = {
+        SubjectKey(one["account"], one["wallet"]): one["cushion"] / one["moves_left"]
+        for one in engine.get("wallets", ())
+        if one.get("moves_left") and one.get("cushion")
+    }
+    return Measured(typical, deviation)
 
 
 def sharing(accounts: "Sequence[AccountSnapshot]", symbol: str) -> set[str]:

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -11,7 +11,7 @@ from monitor.cli.away import print_away
 from monitor.cli.bridged import print_bridge, print_candidate
 from monitor.cli.common import ConfigOption, JsonOption, console, counted, globals_of, guarded, load, print_json
 from monitor.cli.first_remedy import first_remedy
-from monitor.cli.verdict import UNKNOWN, WORDS, verdict
+from monitor.cli.verdict import UNKNOWN, WORDS, CheckOption, verdict, without_bars
 from monitor.errors import ConfigError, ControlError, MonitorError, NotRunningError
 
 if TYPE_CHECKING:
@@ -34,12 +34,7 @@ _OLD_S = 120.0  # the minute before the one in progress is never older
 def status(
     context: typer.Context,
     config: ConfigOption = None,
-    check: Annotated[
-        bool,
-        typer.Option(
-            "--check", help="One line for a monitoring system: exit code 0 ok, 1 warning, 2 critical, 3 unknown."
-        ),
-    ] = False,
+    check: CheckOption = False,
     json: JsonOption = False,
 ) -> int:
     """Show what the running daemon knows."""
@@ -322,5 +317,4 @@ def _one_line(error: MonitorError) -> str:
     text = str(error)
     if isinstance(error, ConfigError):
         text = f"{error.source}: {counted(len(error.problems), 'problem')} in the configuration, see check-config"
-    # A bar would begin the performance data.
-    return " ".join(text.replace("|", "/").split())
+    return without_bars(text)

@@ -1,9 +1,12 @@
-"""The verdict of ``status --check``: one line and an exit code for a monitoring system."""
+"""One line and an exit code for a monitoring system: the verdict of ``status --check``, and what all share."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from monitor.cli.accounts import account_rows
 from monitor.cli.common import counted
+from monitor.errors import ConfigError, MonitorError
 
 if TYPE_CHECKING:
     from monitor.core.view import SymbolView
@@ -11,6 +14,26 @@ if TYPE_CHECKING:
 
 FINE, WARNING, CRITICAL, UNKNOWN = range(4)
 WORDS = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
+
+CheckOption = Annotated[
+    bool,
+    typer.Option(
+        "--check", help="One line for a monitoring system: exit code 0 ok, 1 warning, 2 critical, 3 unknown."
+    ),
+]
+
+
+def in_one_line(error: MonitorError) -> str:
+    """Return why nothing is known, with every problem of how the command was called, on one line."""
+    text = str(error)
+    if isinstance(error, ConfigError):
+        text = "; ".join(str(problem) for problem in error.problems)
+    return without_bars(text)
+
+
+def without_bars(text: str) -> str:
+    """Return a text on one line without bars, which would begin the performance data."""
+    return " ".join(text.replace("|", "/").split())
 
 
 def verdict(found: "Status") -> tuple[int, str]:
