@@ -17,7 +17,7 @@ from monitor.core.model import Level, MarginMode, Now, SubjectKey
 from monitor.core.notices import Cause, Facts, Prescription
 from monitor.core.risk import Readings
 from monitor.core.rounds import Round
-from monitor.core.scene import Scene
+from monitor.core.scene import Glance, Scene
 from monitor.core.spare import Spare, sharers, spare_of
 from monitor.core.surroundings import Fact, Surroundings
 from monitor.core.trial import Case
@@ -157,19 +157,19 @@ class Counsel:
         """Return whether there is time for a prescription for a wallet of so many positions, and count it."""
         return self._allowance.take(positions, now.mono_s, urgent=level >= Level.EMERGENCY)
 
-    def prescription(self, scene: Scene, wallet: int, readings: Readings) -> Prescription | None:
-        """Return what to do about a wallet, at the marks of these readings; None where they are not all known.
+    def prescription(self, scene: Scene, wallet: int, glance: Glance) -> Prescription | None:
+        """Return what to do about a wallet, at the prices and rates of a glance; None where not all are known.
 
         What could be spared for an isolated one is what it is at the scene's own marks.
 
         Args:
             scene: the moment.
             wallet: of the scene's book.
-            readings: of the same book: the scene's, or those of an extreme.
+            glance: at the same book: the scene's own, or at an extreme.
         """
         book = scene.book
         key = book.wallets[wallet].key
-        own = {book.positions[row].symbol: float(readings.marks[row]) for row in book.rows_of(wallet)}
+        own = {book.positions[row].symbol: float(glance.readings.marks[row]) for row in book.rows_of(wallet)}
         here = Case(
             account=scene.accounts[key.account],
             wallet=key.wallet,
@@ -189,17 +189,17 @@ class Counsel:
             if common not in self._allowance.spares:
                 self._allowance.spares[common] = spare_of(here, asset)
             spare = self._allowance.spares[common]
-        return prescribe(here._replace(marks={**scene.marks, **own}), spare)
+        return prescribe(here._replace(marks={**scene.marks, **glance.rates, **own}), spare)
 
 
-def worst(wallets: Iterable[int], levels: Iterable[int], readings: Readings) -> frozenset[int]:
+def worst(wallets: Iterable[int], levels: Iterable[int], room: Floats) -> frozenset[int]:
     """Return the worst of these wallets, as many as may have a prescription at once; of a crowd none.
 
-    Their messages ask for it when they are written.
+    Their messages ask for it when they are written. ``room`` is by wallet, shape (w,).
     """
     wallets = list(wallets)
     if len(wallets) > CROWD:
         return frozenset()
     level = dict(enumerate(levels))
-    ordered = sorted(wallets, key=lambda wallet: (-level[wallet], float(readings.room[wallet]), wallet))
+    ordered = sorted(wallets, key=lambda wallet: (-level[wallet], float(room[wallet]), wallet))
     return frozenset(ordered[:AT_ONCE])

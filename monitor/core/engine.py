@@ -60,7 +60,7 @@ from monitor.core.pricing import row_prices, unsure_wallets
 from monitor.core.risk import Readings, adverse_prices, evaluate, evaluate_rows
 from monitor.core.rules import Thresholds, Track, advance, compile_thresholds, conditions, reached, relapsed
 from monitor.core.sampling import Sampler
-from monitor.core.scene import KnownMoves, Scene
+from monitor.core.scene import Glance, KnownMoves, Scene
 from monitor.core.settings import EngineSettings
 from monitor.core.surroundings import Surroundings
 from monitor.core.troubles import closing
@@ -318,26 +318,29 @@ class Engine:
         self._readings = evaluate_rows(self._book, prices)
         self._hit = self._conditions(self._readings)
         self.evaluations += 1
-        worst = self._readings
-        hit = self._hit
+        glances = [self._now_seen()]
         if extremes is not None:
             # Ticks were coalesced: what held at an extreme was a received crossing and counts.
             adverse = adverse_prices(self._book, *extremes)
-            worst = evaluate_rows(self._book, np.where(np.isnan(adverse), prices, adverse))
-            hit = hit | self._conditions(worst)
+            glances.append(self._glance(np.where(np.isnan(adverse), prices, adverse)))
             if self._book.pairs.first.size:
                 # The ratio and the distance of a hedged pair can be worse at the end that leaves it more cushion.
-                for end in extremes:
-                    readings = evaluate_rows(self._book, self._prices(end, now.mono_s))
-                    hit = hit | self._conditions(readings)
+                glances += [self._glance(self._prices(end, now.mono_s)) for end in extremes]
             if self._book.rated_slots.size:
                 # Of rates that were coalesced the lower end counts too, for both of an asset's move as one.
                 set_rates(self._book, extremes[0])
-                readings = evaluate_rows(self._book, prices)
-                hit = hit | self._conditions(readings)
+                low = zip(self._book.rates, extremes[0][len(self._book.symbols) :].tolist(), strict=True)
+                rates = {name: rate for name, rate in low if not math.isnan(rate)}
+                glances.append(self._glance(prices)._replace(rates=rates))
                 set_rates(self._book, self._board.price)
-        changed = self._judge(hit, worst, now)
-        self._record(changed, now)
+        self._record(self._judge(glances, now), now)
+
+    def _now_seen(self) -> Glance:
+        return Glance(self._readings, self._hit)
+
+    def _glance(self, prices: Floats) -> Glance:
+        readings = evaluate_rows(self._book, prices)
+        return Glance(readings, self._conditions(readings))
 
     def _conditions(self, readings: Readings) -> Bools:
         return conditions(self._book, self._limits, readings, self._moves.judged(readings))
@@ -347,9 +350,17 @@ class Engine:
         prices, self._assumed = row_prices(self._book, marks, blind)
         return prices
 
-    def _judge(self, hit: Bools, worst: Readings, now: Now) -> Ints:
-        """Let levels follow conditions; return the wallets whose level changed."""
-        unknown = np.isnan(worst.cushion)
+    def _judge(self, glances: Sequence[Glance], now: Now) -> Ints:
+        """Let levels follow conditions; return the wallets whose level changed.
+
+        A level that only an extreme reached is told with the figures of the extreme.
+
+        Args:
+            glances: at the newest marks, and at extremes that were received with them.
+            now: the moment.
+        """
+        hit = np.logical_or.reduce([glance.hit for glance in glances])
+        unknown = np.isnan(self._readings.cushion)
         exposed = self._book.exposed
         unsure = unknown | ~exposed | self._stale(now)
         before = self._track.level
@@ -359,35 +370,39 @@ class Engine:
         changed = np.flatnonzero(level != before)
         fresh = np.flatnonzero(~unknown & exposed & ~self._known)
         if changed.size or fresh.size:
-            # A level that only the extreme reached is told with the figures of the extreme.
-            calm = reached(self._hit)
-            extreme = level > np.maximum(calm, before)
-            risen = worst_of(np.flatnonzero(level > before).tolist(), level.tolist(), worst)
+            room = np.minimum.reduce([glance.readings.room for glance in glances])
+            risen = worst_of(np.flatnonzero(level > before).tolist(), level.tolist(), room)
             for wallet in np.union1d(changed, fresh).tolist():
-                readings = worst if extreme[wallet] else self._readings
-                self._follow(wallet, readings, now, advised=wallet in risen)
+                rises = level[wallet] > before[wallet]
+                glance = _first(glances, wallet, int(level[wallet])) if rises else glances[0]
+                self._follow(wallet, glance, now, advised=wallet in risen)
             self._known[fresh] = True
         for wallet in np.flatnonzero(again & (level == before)).tolist():
             state = self._incidents.get(str(self._book.wallets[wallet].key))
             if state is not None and state.level == level[wallet]:
-                readings = self._readings if reached(self._hit)[wallet] >= level[wallet] else worst
-                facts = self._advised(wallet, now, readings)
+                facts = self._advised(wallet, now, _first(glances, wallet, state.level))
                 self._incidents.rise(state, state.level, now.wall_ms, facts)
-        if (used_up := worst.margin_ratio >= 1).any():
-            for wallet in np.flatnonzero(used_up & (level > Level.OK) & ~self._assumed).tolist():
-                state = self._incidents.get(str(self._book.wallets[wallet].key))
-                if state is not None and not state.breached:
-                    # The level cannot get worse, but the meaning does: by now the exchange has liquidated.
-                    facts = self._advised(wallet, now, worst)
-                    self._incidents.rise(state, state.level, now.wall_ms, facts)
+        for glance in glances:
+            self._tell_used_up(glance, now)
         return changed
+
+    def _tell_used_up(self, glance: Glance, now: Now) -> None:
+        """Tell of levels that cannot get worse, though their meaning does: by now the exchange has liquidated."""
+        used_up = glance.readings.margin_ratio >= 1
+        if not used_up.any():
+            return
+        for wallet in np.flatnonzero(used_up & (self._track.level > Level.OK) & ~self._assumed).tolist():
+            state = self._incidents.get(str(self._book.wallets[wallet].key))
+            if state is not None and not state.breached:
+                facts = self._advised(wallet, now, glance)
+                self._incidents.rise(state, state.level, now.wall_ms, facts)
 
     def _stale(self, now: Now) -> Bools:
         """Return the wallets of which something is not known as it is now, shape (w,)."""
         silent = self._board.silent(now.mono_s, self._settings.freshness.suspect_after_s)
         return unsure_wallets(self._book, silent, self._accounts.unfollowed())
 
-    def _follow(self, wallet: int, readings: Readings, now: Now, *, advised: bool) -> None:
+    def _follow(self, wallet: int, glance: Glance, now: Now, *, advised: bool) -> None:
         subject = str(self._book.wallets[wallet].key)
         level = Level(int(self._track.level[wallet]))
         # Opened inside its level; after a crash beside a broken database that would silence what goes on.
@@ -396,9 +411,9 @@ class Engine:
         if level is state.level:
             return
         if level > state.level and advised:
-            facts = self._advised(wallet, now, readings)
+            facts = self._advised(wallet, now, glance)
         else:
-            facts = self._facts(wallet, now, readings)
+            facts = self._facts(wallet, now, glance.readings)
         if level > state.level:
             if state.level is Level.OK:
                 self._accounts.begun(subject, now)
@@ -440,7 +455,7 @@ class Engine:
         moved = self._moves.refresh(self._book, self._readings, now.mono_s)
         if moved:
             self._hit = self._conditions(self._readings)
-        changed = self._judge(self._hit, self._readings, now) if moved or self._track.level.any() else _NONE
+        changed = self._judge([self._now_seen()], now) if moved or self._track.level.any() else _NONE
         self._record(changed, now)
         self._remind(now)
         self._outages.watch_feeds(
@@ -475,11 +490,11 @@ class Engine:
             channels = self._incidents.due(state, rule.reminder_s, self._settings.channels, now.wall_ms)
             if channels and not np.isnan(self._readings.cushion[wallet]):
                 due[wallet] = (state, channels)
-        advised = worst_of(due, self._track.level.tolist(), self._readings) if due else frozenset()
+        advised = worst_of(due, self._track.level.tolist(), self._readings.room) if due else frozenset()
         for wallet, (state, channels) in due.items():
             facts = self._facts(wallet, now, self._readings)
             if wallet in advised:
-                facts = self._advised(wallet, now, self._readings)
+                facts = self._advised(wallet, now, self._now_seen())
             facts = msgspec.structs.replace(facts, eased=not np.isnan(self._track.eased_s[wallet]))
             self._incidents.remind(state, channels, now.wall_ms, facts)
 
@@ -519,7 +534,7 @@ class Engine:
             wallet = self._accounts.wallet_of(event.account, leg.symbol, leg.side) or ""
             index = self._book.wallet_index.get(SubjectKey(event.account, wallet))
             if index is not None and self._book.exposed[index]:
-                facts[wallet] = self._advised(index, now, self._readings)
+                facts[wallet] = self._advised(index, now, self._now_seen())
             elif wallet not in facts:
                 # Not known yet, or without tiers: then the call is all there is.
                 facts[wallet] = Facts(
@@ -594,7 +609,7 @@ class Engine:
         self._readings = evaluate_rows(self._book, self._prices(self._board.price, now.mono_s))
         self._moves.settle(self._book, self._readings, now.mono_s)
         self._hit = self._conditions(self._readings)
-        self._record(self._judge(self._hit, self._readings, now), now)
+        self._record(self._judge([self._now_seen()], now), now)
 
     # Outcomes
 
@@ -613,7 +628,7 @@ class Engine:
             return None
         if subject not in self._asked:  # by one channel after the other
             with self._counsel.aside():
-                facts = self._advised(wallet, now, self._readings)
+                facts = self._advised(wallet, now, self._now_seen())
             if facts.prescription is None:
                 return facts
             self._asked[subject] = facts
@@ -671,14 +686,14 @@ class Engine:
         )  # fmt: skip
         return msgspec.structs.replace(facts, ahead=self._counsel.ahead(facts, now))
 
-    def _advised(self, wallet: int, now: Now, readings: Readings) -> Facts:
-        """Return the facts of a wallet; in danger, with what to do about it, at the marks of the same readings."""
-        facts = self._facts(wallet, now, readings)
+    def _advised(self, wallet: int, now: Now, glance: Glance) -> Facts:
+        """Return the facts of a wallet; in danger, with what to do about it, at the same prices and rates."""
+        facts = self._facts(wallet, now, glance.readings)
         level = int(self._track.level[wallet])
         positions = len(self._book.rows_of(wallet))
         if level < Level.WARNING or not self._counsel.may_prescribe(positions, level, now):
             return facts
-        prescription = self._counsel.prescription(self._scene(now), wallet, readings)
+        prescription = self._counsel.prescription(self._scene(now), wallet, glance)
         return msgspec.structs.replace(facts, prescription=prescription)
 
     def _scene(self, now: Now) -> Scene:
@@ -705,3 +720,8 @@ class Engine:
         if self._accounts.how_forced(state.subject) is ForcedOrder.LIQUIDATION:
             return "reduced"
         return "passed" if state.breached else "recovered"
+
+
+def _first(glances: Sequence[Glance], wallet: int, level: int) -> Glance:
+    """Return the first glance at which a wallet is at a level, of which the newest marks are the first of all."""
+    return next((glance for glance in glances if reached(glance.hit)[wallet] >= level), glances[0])

@@ -35,6 +35,14 @@ class KnownMoves(NamedTuple):
         return KnownMoves(names, returns, typical)
 
 
+class Glance(NamedTuple):
+    """All wallets as they were at some point of one batch of marks: at its end, or where one was worse."""
+
+    readings: Readings
+    hit: Bools  # conditions that these meet, see ``rules.conditions``
+    rates: Mapping[str, float] = {}  # of collateral, by name, where they are not the newest
+
+
 class Scene(NamedTuple):
     """One moment. Whoever is handed one reads it and changes nothing."""
 

@@ -10,7 +10,7 @@ import msgspec
 
 from monitor.core.notices import Facts, Notice
 from monitor.notify.numbers import clock_time, grouped, moment, percent, span
-from monitor.notify.remedies import lacks_amounts
+from monitor.notify.remedies import lacks_amounts, needs_nothing
 from monitor.notify.words import Line, used_up
 
 _LATE_S = 10.0
@@ -53,8 +53,14 @@ def wants_present(notice: Notice, now_ms: int) -> bool:
 
 
 def with_present_amounts(notice: Notice, now_ms: int, now: Facts | None) -> Notice:
-    """Return a notice with what to do as it is now, where that is known and it is late or says nothing of it."""
+    """Return a notice with what to do as it is now, where that is known and it is late or says nothing of it.
+
+    That nothing is to be done any more, for what raised it lasted a moment, is for one that says how late it is:
+    beside figures of then it would deny them.
+    """
     if now is None or now.prescription is None or now.assumed or not wants_present(notice, now_ms):
+        return notice
+    if not is_late(notice, now_ms) and needs_nothing(now.prescription):
         return notice
     facts = msgspec.structs.replace(notice.facts, prescription=now.prescription)
     return msgspec.structs.replace(notice, facts=facts)

@@ -77,6 +77,11 @@ def lacks_amounts(notice: Notice) -> bool:
     return notice.facts.prescription is None and next(pointer_lines(notice), None) is not None
 
 
+def needs_nothing(plan: Prescription) -> bool:
+    """Return whether a wallet is, at these marks, where its level ends by itself."""
+    return bool(plan.remedies) and _needs_nothing(plan.remedies[0])
+
+
 def in_brief(facts: Facts) -> str:
     """Return the amounts for a title, such as ``add 412.50 USDT or reduce by 0.118 BTC``; empty without any.
 

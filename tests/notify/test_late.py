@@ -7,7 +7,7 @@ from monitor.core.model import Level
 from monitor.core.notices import Facts, Notice, NoticeKind
 from monitor.notify.message import render, render_group
 from tests.notify.fakes import a_notice, some_facts
-from tests.notify.prescribed import WARNED
+from tests.notify.prescribed import WARNED, plan, safe, warned
 
 DECIDED_MS = 1_780_000_000_000
 LATE_MS = DECIDED_MS + 240_000
@@ -93,6 +93,19 @@ def test_what_was_decided_without_amounts_asks_for_them_when_it_is_written() -> 
     assert len(asked) == 3
     pointed = render_group([notice], fmt="text", now_ms=DECIDED_MS, newest=lambda _: bare)
     assert "position-monitor explain" in pointed.body
+
+
+def test_figures_of_then_are_not_denied_by_the_amounts_of_now() -> None:
+    """What raised a level may have lasted a moment: that nothing is to be done now is for what says it is late."""
+    bare = msgspec.structs.replace(WARNED, prescription=None)
+    over = msgspec.structs.replace(WARNED, prescription=plan(warned(0.0), safe(1_200.0)))
+    several = [a_notice(facts=bare), a_notice("b", facts=bare)]
+    for notices in ([several[0]], several):
+        at_once = render_group(notices, fmt="text", now_ms=DECIDED_MS, newest=lambda _: over)
+        assert "nothing more is needed" not in at_once.body
+        assert "position-monitor explain" in at_once.body
+    later = render_group(several[:1], fmt="text", now_ms=LATE_MS, newest=lambda _: over)
+    assert "nothing more is needed to get below warning" in later.body
 
 
 @pytest.mark.parametrize(
