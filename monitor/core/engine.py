@@ -472,7 +472,7 @@ class Engine:
         self._incidents.help_out(
             now.wall_ms,
             self._settings.escalate_after_s,
-            lambda state: self.newest(state.subject, now),
+            lambda state: self._present(state.subject, now),
         )
         self._counsel.beat(self._scene(now), now, lambda wallet: self._facts(wallet, now, self._readings))
         if self._departures.waiting:
@@ -621,18 +621,22 @@ class Engine:
         self._daily.delivered(event, now)
 
     def newest(self, subject: str, now: Now) -> Facts | None:
+        """Return what is known of a wallet now, as messages ask between steps; None for any other subject."""
+        if subject not in self._asked:  # by one channel after the other
+            with self._counsel.aside():
+                facts = self._present(subject, now)
+            if facts is None or facts.prescription is None:
+                return facts
+            self._asked[subject] = facts
+        return self._asked[subject]
+
+    def _present(self, subject: str, now: Now) -> Facts | None:
         """Return what is known of a wallet now; None for any other subject, and for one that is held no more."""
         account, _, name = subject.partition("/")
         wallet = self._book.wallet_index.get(SubjectKey(account, name)) if account else None
         if wallet is None or not self._book.exposed[wallet] or np.isnan(self._readings.cushion[wallet]):
             return None
-        if subject not in self._asked:  # by one channel after the other
-            with self._counsel.aside():
-                facts = self._advised(wallet, now, self._now_seen())
-            if facts.prescription is None:
-                return facts
-            self._asked[subject] = facts
-        return self._asked[subject]
+        return self._advised(wallet, now, self._now_seen())
 
     def open_alerts(self) -> tuple[OpenAlert, ...]:
         """Return the incidents under way by number, each with the wish for quiet that holds it back."""

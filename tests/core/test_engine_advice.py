@@ -245,6 +245,26 @@ def test_asking_outside_of_steps_changes_no_step() -> None:
     assert later.prescription is not None
 
 
+def test_asking_outside_of_steps_changes_nothing_of_who_is_drawn_in_later() -> None:
+    """An escalation is decided in a step: what messages asked for before it must not take its amounts."""
+    channels = (PHONE, ChannelRule("siren", min_level=Level.EMERGENCY, escalation=True))
+    asked, silent = (holding(channels=channels) for _ in range(2))
+    for desk in (asked, silent):
+        desk.room(0.09)
+        desk.stay(599, 0.09)
+        desk.wait(1.0)
+        desk.room(0.09)
+    for _ in range(ASIDE + 1):  # after each of several steps, at once
+        asked.engine.newest(SUBJECT, asked.now())
+        for desk in (asked, silent):
+            desk.step(Learnt(LOTS))
+    for desk in (asked, silent):
+        desk.wait(0.01)
+    told = [desk.step(Heartbeat()) for desk in (asked, silent)]
+    assert plain(told[0]) == plain(told[1])
+    assert [notice.channel for notice in told[0].notices if notice.facts.prescription is not None] == ["siren"]
+
+
 def test_the_same_events_give_the_same_amounts() -> None:
     """Also after the way through the journal."""
 
