@@ -10,14 +10,13 @@ from monitor.core.notices import Facts, Notice, NoticeKind
 from monitor.notify.answers import group_answer_lines
 from monitor.notify.bodies import lines_of, short_lines
 from monitor.notify.late import is_late, late_words, present_words, wants_present, with_present_amounts
-from monitor.notify.layout import Form
+from monitor.notify.layout import MOST_LINES, Form
 from monitor.notify.levels import message_level
 from monitor.notify.news import forced_word
-from monitor.notify.remedies import lacks_amounts, pointer_lines
+from monitor.notify.remedies import lacks_amounts, more_lines, pointer_lines
 from monitor.notify.titles import TITLE_CHARS, ending, headline, how_far, title
 from monitor.notify.words import Line, is_drill, used_up
 
-MOST_LINES = 20
 _TALLIED = 4  # kinds that a title counts one by one
 _WORST_LINES = 3  # of a notice that is not about a wallet's danger
 _DANGER = (NoticeKind.ALERT, NoticeKind.REMINDER)
@@ -95,7 +94,10 @@ def group_body(
     tail = [form.written(line) for line in (*_EXPLAINED[:lacking], *group_answer_lines(ordered))]
     kept = _how_many(head, rows, tail, form, room, more=form.cost(form.written(_more_line(others, drill=drill))))
     more = [form.written(_more_line(others[kept:], drill=drill))] if kept < len(others) else []
-    return form.end.join(_whole((*head, *rows[:kept], *more, *tail), form, room))
+    lines = (*head, *rows[:kept], *more, *tail)
+    if len(lines) < MOST_LINES and not lacking:
+        lines += tuple(map(form.written, more_lines(ordered[0])))
+    return form.end.join(_whole(lines, form, room))
 
 
 def _how_many(

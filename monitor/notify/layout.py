@@ -6,10 +6,12 @@ from typing import NamedTuple
 from monitor.notify.words import Line
 
 MAX_CHARS = 4096  # Telegram's limit, title included; the smallest of the services that matter
+MOST_LINES = 20  # of a body: more is read by nobody in danger
 CAPTION_CHARS = 1024  # what Telegram takes beside a picture, title included
 _JOIN_CHARS = 32  # what a service may add to join title and body
-# Beside a picture, which shows how it came to this, an alert can do without them; the first is missed least.
-_LEAST_TELLING = ("Tick", "Wallet", "Account", "Brackets", "Reducing")  # the title names the account, too
+# Beside a picture, which shows how it came to this, and where there is much else to say, an alert can do without
+# them; the first is missed least.
+_LEAST_TELLING = ("More", "Tick", "Wallet", "Account", "Brackets", "Reducing")  # the title names the account, too
 
 
 class Form(NamedTuple):
@@ -59,6 +61,16 @@ def fitted(lines: Iterable[Line], form: Form, room: int) -> str:
             break
         taken.append(text)
     return form.end.join(taken)
+
+
+def within(lines: Iterable[Line]) -> list[Line]:
+    """Return lines without the least telling, as many as have to go for there to be no more than 20."""
+    kept = list(lines)
+    for label in _LEAST_TELLING:
+        if len(kept) <= MOST_LINES:
+            break
+        kept = [line for line in kept if line.label != label]
+    return kept
 
 
 def captioned(lines: Sequence[Line], form: Form, title: str) -> str:

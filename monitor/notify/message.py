@@ -13,8 +13,9 @@ from monitor.notify.answers import answer_lines
 from monitor.notify.bodies import lines_of
 from monitor.notify.group import Newest, group_body, group_title, worst_first
 from monitor.notify.late import group_late_lines, late_lines, late_words, wants_present, with_present_amounts
-from monitor.notify.layout import MAX_CHARS, captioned, escape, fitted, form_of, room_beside
+from monitor.notify.layout import MAX_CHARS, captioned, escape, fitted, form_of, room_beside, within
 from monitor.notify.levels import message_level, notify_type
+from monitor.notify.remedies import more_lines
 from monitor.notify.titles import headline, title
 from monitor.notify.words import DETAIL_CHARS, Line, clean, is_drill
 from monitor.ports import Message
@@ -66,8 +67,9 @@ def render(
         *lines_of(notice, tz),
         *_note_lines(notice),
     ]
-    body = fitted([*lines, *answer_lines(notice)], form, room_beside(whole_title, form))
-    short = [*lines, *answer_lines(notice, brief=True)]
+    whole = within([*lines, *answer_lines(notice), *more_lines(notice)])
+    body = fitted(whole, form, room_beside(whole_title, form))
+    short = [*lines, *answer_lines(notice, brief=True), *more_lines(notice)]
     return Message(
         whole_title, body, form.name, message_level(notice), caption=captioned(short, form, whole_title)
     )

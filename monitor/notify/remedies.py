@@ -61,15 +61,26 @@ def remedy_lines(facts: Facts, *, brief: bool = False) -> Iterator[Line]:
 
 def pointer_lines(notice: Notice) -> Iterator[Line]:
     """Yield where the amounts are, of a wallet in danger whose notice was made without them."""
-    facts = notice.facts
-    told = facts.prescription is not None and facts.prescription.remedies
-    if told or facts.advice or notice.kind not in _POINTED or notice.level < Level.WARNING:
-        return
-    symbol = clean(facts.symbol)
-    if symbol and not is_drill(facts):
-        yield Line(
-            "To do", f"add margin or reduce: {_EXPLAIN} {symbol}, with this service's --config, says how much"
-        )
+    command = _command(notice)
+    if command and not _has_amounts(notice.facts) and not notice.facts.advice:
+        yield Line("To do", f"add margin or reduce: {command}, with this service's --config, says how much")
+
+
+def more_lines(notice: Notice) -> Iterator[Line]:
+    """Yield the command that shows how the amounts of a notice came about, and what to type to try them."""
+    if (command := _command(notice)) and _has_amounts(notice.facts):
+        yield Line("More", command)
+
+
+def _command(notice: Notice) -> str:
+    """Return what to paste for all there is to know of a wallet in danger; empty for any other notice."""
+    symbol = clean(notice.facts.symbol)
+    in_danger = notice.kind in _POINTED and notice.level >= Level.WARNING and not is_drill(notice.facts)
+    return f"{_EXPLAIN} {symbol}" if symbol and in_danger else ""
+
+
+def _has_amounts(facts: Facts) -> bool:
+    return facts.prescription is not None and bool(facts.prescription.remedies)
 
 
 def lacks_amounts(notice: Notice) -> bool:
@@ -317,7 +328,7 @@ def _reducing(plan: Prescription, facts: Facts) -> str:
     if names := both_sides(plan)[:_CUTS_NAMED]:
         parts.append(f"take both sides of {_listed(names)} down in turns, some of each at a time")
     parts.append(cost_words(plan, first.cuts))
-    if plan.assumed_step:
+    if plan.assumed_step and any(cut.share < 1 for remedy in plan.remedies for cut in remedy.cuts):
         parts.append("round up to what the exchange takes, its step is not known")
     return "; ".join(part for part in parts if part)
 

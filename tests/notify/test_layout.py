@@ -50,6 +50,8 @@ def test_a_caption_leaves_out_no_more_than_it_has_to() -> None:
     assert captioned(lines, form, "t") == form.end.join(form.written(lines[i]) for i in (0, 1, 3))
     assert captioned(lines, form, "t" * 200) == form.end.join(form.written(lines[i]) for i in (0, 3))
     assert captioned([Line("To do", "x" * 1000)], form, "t") == ""
+    rest = [Line("To do", "x" * 600), Line("Tick", "z" * 350), Line("More", "w" * 50)]
+    assert captioned(rest, form, "t") == form.end.join(map(form.written, rest[:2]))
 
 
 def test_alerts_with_amounts_are_one_message_with_their_picture() -> None:

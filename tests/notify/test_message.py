@@ -1,6 +1,7 @@
 import re
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,6 +26,7 @@ from monitor.notify.message import escape, notify_type, render, render_group
 from monitor.notify.words import is_drill
 from monitor.ports import Message
 from tests.notify import prescribed
+from tests.notify.coming import ALL_AHEAD
 from tests.notify.fakes import a_notice, some_facts
 from tests.notify.markup import assert_fit, seen_in
 
@@ -52,12 +54,28 @@ def test_the_title_tells_the_story_to_a_lock_screen() -> None:
     assert shown(environment="").title.endswith(" - UNKNOWN ENVIRONMENT")
 
 
+@pytest.mark.parametrize("fmt", ["text", "html", "markdown"])
+def test_however_much_there_is_to_say_a_message_has_twenty_lines(fmt: str) -> None:
+    """The least telling are left out; what to do and how to answer never are."""
+    facts = some_facts(
+        prescription=prescribed.ISOLATED, ahead=(*ALL_AHEAD, *ALL_AHEAD)[:3], eased=True, corrected=True,
+        brackets="shipped 2026-09-29", detail="a note", via="escalation",
+    )  # fmt: skip
+    notice = msgspec.structs.replace(a_notice(kind=NoticeKind.REMINDER, facts=facts), number=17)
+    message = render(notice, fmt=fmt, now_ms=DECIDED_MS + 60_000, unrecorded=True, now=facts)
+    assert_fit(message)
+    labels = [line.partition(":")[0] for line in seen_in(message)]
+    assert len(labels) == 20
+    assert {"To do", "To be safe", "Adding", "Reducing", "Note", "Alert 17"} <= set(labels)
+    assert not {"More", "Tick", "Wallet"} & set(labels)
+
+
 def test_an_ordinary_message_is_short() -> None:
     """Nothing is said about lateness, recording or the exchange's own brackets when all is as it should be."""
     body = shown(prescription=prescribed.ONE_CROSS.prescription).body
     assert [line.partition(":")[0] for line in body.splitlines()] == [
         "Account", "Margin ratio", "Distance", "Liquidation price", "How long", "To do", "To be safe", "Adding",
-        "Reducing", "Wallet", "Tick",
+        "Reducing", "Wallet", "Tick", "More",
     ]  # fmt: skip
 
 

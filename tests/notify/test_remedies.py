@@ -379,6 +379,47 @@ def test_who_was_left_without_amounts_reads_where_they_are(
     assert (words in render(notice, fmt="text", now_ms=AT_MS).body) is pointed
 
 
+@pytest.mark.parametrize(
+    ("kind", "level", "changes", "told"),
+    [
+        (NoticeKind.ALERT, Level.WARNING, {}, True),
+        (NoticeKind.REMINDER, Level.EMERGENCY, {}, True),
+        (NoticeKind.MARGIN_CALL, Level.WARNING, {}, True),
+        (NoticeKind.CLOSED, Level.OK, {}, False),
+        (NoticeKind.ALERT, Level.WARNING, {"environment": "drill"}, False),
+        (NoticeKind.ALERT, Level.WARNING, {"symbol": ""}, False),
+        (NoticeKind.ALERT, Level.WARNING, {"prescription": None}, False),
+    ],
+)
+def test_a_message_with_amounts_ends_with_the_command_that_shows_more(
+    kind: NoticeKind, level: Level, changes: dict[str, object], *, told: bool
+) -> None:
+    """Bare, so that it can be pasted; the first to go where there is little room, as beside a picture."""
+    facts = msgspec.structs.replace(prescribed.ONE_CROSS, **changes)
+    notice = msgspec.structs.replace(a_notice(kind=kind, level=level, facts=facts), number=7)
+    last = "More: position-monitor explain BTCUSDT"
+    message = render(notice, fmt="text", now_ms=AT_MS)
+    assert (message.body.splitlines()[-1] == last) is told
+    assert ("More: " in message.body) is told
+    several = render_group([notice, notice], fmt="text", now_ms=AT_MS).body.splitlines()
+    assert (several[-1] == last) is told
+
+
+def test_where_some_have_no_amounts_one_line_says_where_all_of_them_are() -> None:
+    """It is of any symbol, so the worst one's own would say nothing more."""
+    worst = a_notice("w1", level=Level.CRITICAL, facts=prescribed.ONE_CROSS)
+    lines = render_group([worst, a_notice("w2")], fmt="text", now_ms=AT_MS).body.splitlines()
+    assert lines[-1].startswith("To do, others: position-monitor explain SYMBOL says how much")
+
+
+def test_what_is_closed_whole_is_not_rounded_up() -> None:
+    """That a step is not known matters only to who closes a part."""
+    closed = plan(warned(5.0, a_cut(0.5, 1.0)), assumed_step=True)
+    assert "round up" not in told(some_facts(prescription=closed))["Reducing"]
+    part = plan(warned(5.0, a_cut(0.2, 0.4)), assumed_step=True)
+    assert "round up" in told(some_facts(prescription=part))["Reducing"]
+
+
 # Late
 
 
@@ -408,8 +449,8 @@ def test_a_late_group_has_them_as_well() -> None:
     message = render_group(notices, fmt="text", now_ms=AT_MS + 60_000, newest={"w1": later, "w2": later}.get)
     assert "To do: add 999.00 USDT to get below warning" in message.body
     assert " - add 999.00 USDT, and 1 more" in message.title
-    assert message.body.splitlines()[-1].startswith("WARNING 40 %: ")
-    assert " - add 999.00 USDT, now 66 %" in message.body.splitlines()[-1]
+    assert message.body.splitlines()[-2].startswith("WARNING 40 %: ")
+    assert " - add 999.00 USDT, now 66 %" in message.body.splitlines()[-2]
     assert "; amounts may be as old" in message.body.splitlines()[0]
 
 
