@@ -4,7 +4,7 @@ Positions of a symbol without a tier table cannot be judged. They are set aside 
 their account is lost with them. Longer than other modules, because whatever is told of an account is decided here.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
@@ -302,28 +302,10 @@ class Accounts:
                 level=level, channels=self._incidents.audience(level),
             )  # fmt: skip
 
-    def called(self, event: MarginCall, wallets: Mapping[str, Facts], now: Now) -> None:
-        """Tell the exchange's own warning, its figures beside ours.
-
-        Args:
-            event: the call.
-            wallets: what a message may say of each wallet it is about.
-            now: when it came.
-        """
+    def called(self, event: MarginCall, now: Now) -> tuple[Compared, ...]:
+        """Take the exchange's own warning; return its figures beside ours. The worse ones rule from now on."""
         self._hearing.heard(event.account, now.mono_s)
-        account = self._whole.get(event.account)
-        second = self._second_opinion(event, account)
-        for wallet, facts in wallets.items():
-            key = SubjectKey(event.account, wallet)
-            if now.mono_s - self._calls.get(key, -CALL_AGAIN_S) < CALL_AGAIN_S:
-                continue
-            self._calls[key] = now.mono_s
-            mine = tuple(row for row in second.compared if row.wallet == wallet)
-            self._incidents.announce(
-                f"call:{event.account}", NoticeKind.MARGIN_CALL, now.wall_ms,
-                msgspec.structs.replace(facts, compared=mine, event_ms=event.event_ms),
-                level=CALL_LEVEL, channels=self._incidents.audience(CALL_LEVEL),
-            )  # fmt: skip
+        second = self._second_opinion(event, self._whole.get(event.account))
         if second.drifting:
             # The next reconcile decides; until then the worse figures rule.
             newest = self._audits.get(event.account, Audit(0))
@@ -332,6 +314,36 @@ class Accounts:
                 had = worse.get(key, (0.0, 0.0))
                 worse[key] = (max(less, had[0]), max(extra, had[1]))
             self._audit(event.account, second._replace(corrections=worse), now)
+        return second.compared
+
+    def tell_call(
+        self,
+        event: MarginCall,
+        wallets: Iterable[str],
+        compared: Iterable[Compared],
+        facts_of: Callable[[str], Facts],
+        now: Now,
+    ) -> None:
+        """Tell the exchange's own warning, once in a while for each wallet.
+
+        Args:
+            event: the call.
+            wallets: that it is about.
+            compared: its figures beside ours.
+            facts_of: what a message may say of a wallet.
+            now: when it came.
+        """
+        for wallet in wallets:
+            key = SubjectKey(event.account, wallet)
+            if now.mono_s - self._calls.get(key, -CALL_AGAIN_S) < CALL_AGAIN_S:
+                continue
+            self._calls[key] = now.mono_s
+            mine = tuple(row for row in compared if row.wallet == wallet)
+            self._incidents.announce(
+                f"call:{event.account}", NoticeKind.MARGIN_CALL, now.wall_ms,
+                msgspec.structs.replace(facts_of(wallet), compared=mine, event_ms=event.event_ms),
+                level=CALL_LEVEL, channels=self._incidents.audience(CALL_LEVEL),
+            )  # fmt: skip
 
     def _second_opinion(self, event: MarginCall, account: AccountSnapshot | None) -> Audit:
         if account is None:

@@ -51,7 +51,17 @@ from monitor.core.events import (
 )
 from monitor.core.incidents import Effects, Incidents
 from monitor.core.marks import MarkBoard
-from monitor.core.model import AccountSnapshot, BracketTable, ForcedOrder, Level, Market, Now, Sample, SubjectKey
+from monitor.core.model import (
+    AccountSnapshot,
+    BracketTable,
+    ForcedOrder,
+    Level,
+    MarginCallLeg,
+    Market,
+    Now,
+    Sample,
+    SubjectKey,
+)
 from monitor.core.move_board import MoveBoard
 from monitor.core.notices import DataState, DayReport, Facts, Hold, NoticeKind, SubjectState
 from monitor.core.outages import FEED_PREFIX, STORE_PREFIX, Outages
@@ -529,21 +539,26 @@ class Engine:
             self._reassess(now)
 
     def _called(self, event: MarginCall, now: Now) -> None:
-        facts: dict[str, Facts] = {}
+        """Tell the exchange's own warning, with what to do by the worse figures of both."""
+        compared = self._accounts.called(event, now)
+        self._corrected(now)
+        legs: dict[str, MarginCallLeg] = {}
         for leg in event.legs:
-            wallet = self._accounts.wallet_of(event.account, leg.symbol, leg.side) or ""
+            legs.setdefault(self._accounts.wallet_of(event.account, leg.symbol, leg.side) or "", leg)
+
+        def facts_of(wallet: str) -> Facts:
             index = self._book.wallet_index.get(SubjectKey(event.account, wallet))
             if index is not None and self._book.exposed[index]:
-                facts[wallet] = self._advised(index, now, self._now_seen())
-            elif wallet not in facts:
-                # Not known yet, or without tiers: then the call is all there is.
-                facts[wallet] = Facts(
-                    environment=self._settings.environment, account=event.account, wallet=wallet,
-                    margin_mode=leg.margin_mode.value, symbol=leg.symbol, side=leg.side.value, positions=1,
-                    mark=leg.mark, maintenance_margin=leg.maintenance,
-                )  # fmt: skip
-        self._accounts.called(event, facts, now)
-        self._corrected(now)
+                return self._advised(index, now, self._now_seen())
+            # Not known yet, or without tiers: then the call is all there is.
+            leg = legs[wallet]
+            return Facts(
+                environment=self._settings.environment, account=event.account, wallet=wallet,
+                margin_mode=leg.margin_mode.value, symbol=leg.symbol, side=leg.side.value, positions=1,
+                mark=leg.mark, maintenance_margin=leg.maintenance,
+            )  # fmt: skip
+
+        self._accounts.tell_call(event, legs, compared, facts_of, now)
 
     def _recompile(self, now: Now) -> None:
         self._rebuild(compile_book(tuple(self._accounts.usable.values()), self._accounts.tables), now)

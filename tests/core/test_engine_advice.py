@@ -7,8 +7,8 @@ import pytest
 
 from monitor.core.advice import prescribe
 from monitor.core.counsel import ASIDE, AT_ONCE, EVERY_S, Allowance
-from monitor.core.events import Event, Heartbeat, Learnt, SettingsChanged, Snapshot, Ticks
-from monitor.core.model import Level, Lot, Market
+from monitor.core.events import Event, Heartbeat, Learnt, MarginCall, SettingsChanged, Snapshot, Ticks
+from monitor.core.model import Level, Lot, MarginCallLeg, MarginMode, Market, Side, Source, SubjectKey
 from monitor.core.notices import Notice, NoticeKind, Prescription
 from monitor.core.settings import AdviceRules, ChannelRule, EngineSettings
 from monitor.core.surroundings import FundsKnown, LotsKnown
@@ -49,6 +49,12 @@ def last(desk: Desk, kind: NoticeKind = ALERT) -> Notice:
 def plan_of(notice: Notice) -> Prescription:
     assert notice.facts.prescription is not None
     return notice.facts.prescription
+
+
+def plan_of_case(case: Case) -> Prescription:
+    plan = prescribe(case)
+    assert plan is not None
+    return plan
 
 
 @pytest.mark.parametrize(
@@ -172,6 +178,70 @@ def test_what_can_be_spared_is_what_is_there_now() -> None:
     assert there is not None
     mine = [notice for notice in desk.notices if notice.subject == SUBJECT][-1]
     assert plan_of(mine).spare == there.spare
+
+
+# The exchange's own warning
+
+
+def legs(**maintenance: float) -> tuple[MarginCallLeg, ...]:
+    """Return legs of one wallet: an isolated one alone, cross ones together; one of each symbol, bought at 100."""
+    mode = MarginMode.ISOLATED if len(maintenance) == 1 else MarginMode.CROSS
+    margin = 10.0 if len(maintenance) == 1 else 0.0
+    return tuple(
+        MarginCallLeg(symbol, Side.LONG, 1.0, mode, 91.5, required, -8.5, margin)
+        for symbol, required in maintenance.items()
+    )
+
+
+def called(desk: Desk, *about: MarginCallLeg) -> Notice:
+    desk.notices.clear()
+    desk.step(MarginCall("main", 5, about))
+    return last(desk, NoticeKind.MARGIN_CALL)
+
+
+def test_what_a_call_says_to_do_is_enough_by_its_own_figures() -> None:
+    """They rule from then on: by ours alone it would be too little to end the level that they bring."""
+    desk = Desk()
+    desk.step(Learnt(LOTS))
+    desk.follow(isolated(), source=Source.REST)
+    desk.marks(**{BTC: 91.5})
+    desk.wait(60.0)
+    told = called(desk, *legs(BTCUSDT=1.0))
+    key = SubjectKey("main", f"isolated:{BTC}:LONG")
+    corrections = desk.engine.present().corrections
+    assert corrections[key][1] == pytest.approx(1.0 - 0.915)
+    case = Case(
+        followed(isolated()), key.wallet, {BTC: table()}, {BTC: 91.5}, EngineSettings(rules=BRISK), corrections,
+        LOTS.lots,
+    )  # fmt: skip
+    assert told.facts.corrected
+    assert plan_of(told).remedies == plan_of_case(case).remedies
+    assert plan_of(told).remedies != plan_of_case(case._replace(corrections={})).remedies
+
+
+def test_a_call_about_several_positions_of_a_wallet_has_amounts() -> None:
+    """It is one message about the wallet, for which they are made once."""
+    desk = Desk()
+    desk.follow(cross(), cross(ETH), usdt=20.0, source=Source.REST)
+    desk.marks(**{BTC: 92.5, ETH: 92.5})
+    desk.wait(60.0)
+    told = called(desk, *legs(BTCUSDT=0.925, ETHUSDT=0.925))
+    assert told.facts.wallet == "cross:USDT"
+    assert plan_of(told).remedies
+
+
+def test_a_call_that_is_not_told_again_takes_no_amounts_from_what_is() -> None:
+    """The exchange repeats its call while it holds."""
+    desk = Desk()
+    desk.follow(isolated(), isolated(ETH), source=Source.REST)
+    desk.marks(**{BTC: 91.5, ETH: 99.0})
+    desk.wait(60.0)
+    called(desk, *legs(BTCUSDT=0.915))
+    desk.wait(60.0)
+    desk.step(MarginCall("main", 6, legs(BTCUSDT=0.915)))
+    desk.marks(**{ETH: 92.5})
+    assert last(desk).facts.symbol == ETH
+    assert plan_of(last(desk)).remedies
 
 
 # Many at once
