@@ -79,7 +79,7 @@ def position_changes(before: State, after: State) -> FittedTable:
             Column("quantity", cells(lambda p: exact(p.quantity)), 3, right=True),
             Column("mark", cells(lambda p: price(p.mark_price)), 2, right=True),
             Column("liquidation", cells(_liquidation), 1, right=True),
-            Column("distance", cells(lambda p: _distance(p.distance)), right=True),
+            Column("distance", cells(lambda p: _distance(p.distance if p.quantity else None)), right=True),
         ),
         empty="No positions are held.",
     )

@@ -23,7 +23,7 @@ from monitor.core.spare import spare_of
 from monitor.core.steps import cuts_of, steps_up
 from monitor.core.surroundings import FundsKnown
 from monitor.core.trial import Case
-from monitor.notify.numbers import grouped, money
+from monitor.notify.numbers import at_most, grouped, money
 
 ALL = "all"
 _AMOUNT = re.compile(r"(?P<amount>[+-]?[0-9.,]+)\s*(?P<asset>[A-Z0-9]*)", re.ASCII)
@@ -145,10 +145,10 @@ class Stage:
         account = self._accounts[meant.account]
         asset = self._asset(text, meant, found["asset"], account)
         isolated = not meant.wallet.startswith("cross:")
-        if isolated and meant.legs[0].margin + amount < 0.0:
-            raise misuse(
-                "--add-margin", repr(text[:60]), f"at most {money(meant.legs[0].margin, asset)} taken out"
-            )
+        there = meant.legs[0].margin if isolated else account.balances.get(asset, 0.0)
+        if amount < 0.0 and there + amount < 0.0:
+            most = at_most(max(0.0, there), asset)
+            raise misuse("--add-margin", repr(text[:60]), f"at most {most} taken out: no more is there")
         moved = self._moved(meant, asset, amount) if isolated else 0.0
         self._accounts[meant.account] = whatif.add_margin(account, meant.wallet, amount, asset=asset, moved=moved)
         self._spend(meant.account, asset, moved if isolated else -amount)

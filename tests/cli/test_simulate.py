@@ -203,7 +203,8 @@ def test_collateral_can_be_added_in_any_asset_that_has_a_rate(tmp_path: Path) ->
         ("BTCUSDT=0", "as in isolated:BTCUSDT:LONG=100"),
         ("BTCUSDT=lots", "as in isolated:BTCUSDT:LONG=100"),
         ("BTCUSDT=5BTC", "an amount of USDT"),
-        ("BTCUSDT=-2000", "at most 1550.00 USDT taken out"),
+        ("BTCUSDT=-2000", "at most 1,550.00 USDT taken out: no more is there"),
+        ("cross=-5000.01", "at most 5,000.00 USDT taken out: no more is there"),
         ("other/BTCUSDT=5", "wallets there are"),
     ],
 )
@@ -308,6 +309,22 @@ def test_a_leg_of_a_hedge_is_named_by_its_side(tmp_path: Path) -> None:
     both = simulated(tmp_path, text, *marks, "--leverage", "0GUSDT=5x")
     assert [one["side"] for one in both["operations"]] == ["LONG", "SHORT"]
     assert both["before"]["wallets"] == both["after"]["wallets"]
+
+
+def test_of_many_assets_no_more_is_taken_out_than_there_is_of_each(tmp_path: Path) -> None:
+    """What the others count does not come out as this one."""
+    text, marks, name = HELD["multi-assets"]
+    assert "at most 0.20 BTC taken out" in refused(tmp_path, text, *marks, "--add-margin", "cross=-0.21BTC")
+    document = simulated(tmp_path, text, *marks, "--add-margin", "cross=-0.2BTC")
+    assert wallet(document, name)["wallet_balance"] < wallet(document, name, "before")["wallet_balance"]
+
+
+def test_what_is_closed_has_no_distance(tmp_path: Path) -> None:
+    """Also beside the other leg of its hedge, whose liquidation is not its own."""
+    text, marks, _ = HELD["hedge"]
+    result = call("simulate", "--config", written(tmp_path, text), *marks, "--close", "0GUSDT:LONG")
+    (row,) = (line for line in result.stdout.splitlines() if "LONG" in line and "-> 0" in line)
+    assert row.endswith("% -> -")
 
 
 def test_inverse_contracts_are_closed_in_their_coin(tmp_path: Path) -> None:
