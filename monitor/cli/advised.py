@@ -19,7 +19,7 @@ from monitor.core.notices import Facts, Prescription
 from monitor.core.report import number, worst_row
 from monitor.core.spare import sharers
 from monitor.notify.numbers import enough, span
-from monitor.notify.remedies import remedy_lines
+from monitor.notify.remedies import needs_nothing, remedy_lines
 
 MOST = 20  # wallets that people are told of
 UNKNOWN_MOVES = "how prices move is not known here: an alert may ask for more"
@@ -73,7 +73,7 @@ def advice_for(stage: Stage, grid: Grid, rung: Rung, before: Before) -> Iterator
         prescription = prescribe(stage.case(*key)._replace(sharers=sharers(book, rung.levels, wallet)))
         if prescription is None and book.exposed[wallet]:
             continue
-        ends = prescription is None or prescription.remedies[0].add == 0.0
+        ends = prescription is None or needs_nothing(prescription)
         yield Advice(
             *key, Level(level).label, bool(rung.liquidated[wallet]), prescription, held.label, ends,
             _dwell_s(grid, wallet, max(level, held)), not bool(unknown[wallet]), before.used_up(key),

@@ -69,7 +69,8 @@ class Ahead:
         book, position = self._here.book, self._here.book.positions[row]
         one = self._around.funding.get(position.symbol)
         if one is None or abs(self._here.now_ms - one.told_ms) > FRESH_MS:
-            yield Step("next funding", "not known: a running daemon asks the exchange for it", None)
+            words = f"not known for {span(FRESH_MS / 1000)} or more: a running daemon asks the exchange for it"
+            yield Step("next funding", words, None)
             return
         left_s = (one.next_ms - self._here.now_ms) / 1000
         if left_s <= 0:

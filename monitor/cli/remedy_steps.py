@@ -24,7 +24,15 @@ from monitor.core.spare import sharers
 from monitor.core.steps import step_of
 from monitor.core.trial import Case
 from monitor.notify.numbers import enough, percent, span
-from monitor.notify.remedies import base_of, both_sides, bound_words, is_inverse, remedy_lines, source_words
+from monitor.notify.remedies import (
+    base_of,
+    both_sides,
+    bound_words,
+    is_inverse,
+    is_reached,
+    remedy_lines,
+    source_words,
+)
 
 HEADING = "what to do"
 TRY = "try"  # a command to paste
@@ -118,10 +126,10 @@ class Remedies:
         wallet = int(self._book.row_wallet[row])
         case = self._case_of(self._book.wallets[wallet].key)
         unknown = self._silent(wallet, case)
-        if all(_is_reached(remedy) for remedy in plan.remedies):
+        if all(is_reached(remedy) for remedy in plan.remedies):
             yield Step(HEADING, _CALM_AS_FAR if unknown else _CALM, None)
         else:
-            far = _is_reached(plan.remedies[0]) and self._silent(wallet, case, Level.WARNING)
+            far = is_reached(plan.remedies[0]) and self._silent(wallet, case, Level.WARNING)
             for line in remedy_lines(self._facts(wallet, plan)):
                 if line.label == "To do":
                     yield Step(HEADING, _BELOW_AS_FAR if far else line.text, None)
@@ -144,7 +152,7 @@ class Remedies:
         first = plan.remedies[0]
         dwell_s = float(self._limits.dwell_s[Level.WARNING - 1 : held, wallet].max())
         after = f"after {span(dwell_s)}" if dwell_s > 0.0 else "at once"
-        if _is_reached(first):
+        if is_reached(first):
             words += f"; it ends {after} like this{', as far as is known' if unknown else ''}"
         elif first.add is not None:
             words += f"; it does not end like this: {enough(first.add, plan.asset)} lacking, then {after}"
@@ -190,7 +198,7 @@ class Remedies:
     def _remedy(self, wallet: int, plan: Prescription, remedy: Remedy, case: Case) -> Iterator[Step]:
         now = self._now(wallet)
         yield Step(f"below {remedy.below.label}", target_words(self._limits, wallet, remedy.below), None)
-        if _is_reached(remedy):
+        if is_reached(remedy):
             unknown = self._silent(wallet, case, remedy.below)
             yield Step(
                 "  reached", f"as it is{', but for moves left, which are not known' if unknown else ''}", None
@@ -312,10 +320,6 @@ def _after(now: After, then: After | None, indent: str) -> Iterator[Step]:
         ("liquidation price", now.liquidation_price, then.liquidation_price),
     ):
         yield Step(f"{indent}  {name}", f"{_n(before)} -> {_n(value)}", value)
-
-
-def _is_reached(remedy: Remedy) -> bool:
-    return remedy.add is not None and remedy.add <= 0.0
 
 
 def _n(value: float | None) -> str:

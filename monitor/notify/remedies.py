@@ -90,7 +90,7 @@ def lacks_amounts(notice: Notice) -> bool:
 
 def needs_nothing(plan: Prescription) -> bool:
     """Return whether a wallet is, at these marks, where its level ends by itself."""
-    return bool(plan.remedies) and _needs_nothing(plan.remedies[0])
+    return bool(plan.remedies) and is_reached(plan.remedies[0])
 
 
 def in_brief(facts: Facts) -> str:
@@ -103,7 +103,7 @@ def in_brief(facts: Facts) -> str:
     if plan is None or not plan.remedies or used_up(facts):
         return ""
     first = plan.remedies[0]
-    if first.add is not None and first.add <= 0:
+    if is_reached(first):
         return ""
     if len(first.cuts) <= _TITLE_CUTS:
         cutting = _cutting(first.cuts, plan, facts, _Style.TITLE)
@@ -236,12 +236,13 @@ def _aim_after(ways: str, remedy: Remedy) -> str:
 
 def _ways(remedy: Remedy, plan: Prescription, facts: Facts, style: _Style) -> str:
     """Return both ways of one remedy, or the one there is; empty where there is none."""
-    if _needs_nothing(remedy):
+    if is_reached(remedy):
         return _NOTHING
     return _joined(_add_words(remedy, plan), _cutting(remedy.cuts, plan, facts, style))
 
 
-def _needs_nothing(remedy: Remedy) -> bool:
+def is_reached(remedy: Remedy) -> bool:
+    """Return whether what a remedy is for is reached as things are."""
     return remedy.add is not None and remedy.add <= 0
 
 
@@ -308,7 +309,7 @@ def _adding(plan: Prescription, facts: Facts) -> str:
     first, last = plan.remedies[0], plan.remedies[-1]
     if first.add is None:
         return "no amount of margin is enough" if first.cuts else ""
-    if _needs_nothing(first):
+    if is_reached(first):
         return ""
     text = source_words(plan, first)
     if plan.isolated and plan.spare is not None and last is not first and (last.lacking or 0.0) > 0:
@@ -321,7 +322,7 @@ def _reducing(plan: Prescription, facts: Facts) -> str:
     """Return what to know of a cut: what it does by itself, which position it is of and why, what it costs."""
     first = plan.remedies[0]
     if not first.cuts:
-        return "no cut is enough" if first.add is not None and not _needs_nothing(first) else ""
+        return "no cut is enough" if first.add is not None and not is_reached(first) else ""
     parts = [_released(first, plan, facts)]
     if facts.positions > 1:
         parts.append(f"{_name(first.cuts[0], facts, _Style.FULL)} helps most for its size")

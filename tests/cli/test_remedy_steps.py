@@ -304,9 +304,9 @@ margin = 1550.0
 """
 
 
-def written(folder: Path) -> str:
+def written(folder: Path, more: str = "") -> str:
     path = folder / "config.toml"
-    path.write_text(DESIGN.format(state=folder / "s"), encoding="utf-8")
+    path.write_text(DESIGN.format(state=folder / "s") + more, encoding="utf-8")
     return str(path)
 
 
@@ -385,7 +385,8 @@ def daemon(config: str, *levels: str, mark: float = 59_400.0) -> dict[str, objec
         (("critical", "ok"), True),
         (("warning",), True),
         (("notice", "ok"), False),
-        (("warning", "emergency"), False),
+        (("warning", "emergency"), True),
+        (("ok", "emergency"), False),
     ],
 )
 def test_status_says_what_to_do_about_the_worst(tmp_path: Path, levels: tuple[str, ...], *, told: bool) -> None:
@@ -395,10 +396,31 @@ def test_status_says_what_to_do_about_the_worst(tmp_path: Path, levels: tuple[st
         result = call("status", "--config", config)
     assert result.exit_code == 0, result.output
     words = (
-        "To do about by-hand isolated:BTCUSDT:LONG: add 300.41 USDT, or reduce BTCUSDT LONG by 0.289 BTC (58 %)"
+        "To do about by-hand isolated BTCUSDT LONG: add 300.41 USDT, or reduce BTCUSDT LONG by 0.289 BTC (58 %)"
         " and put the freed 127.34 USDT back, to get below warning; to be safe: add 2,026.81 USDT, or "
     )
     assert (words in " ".join(result.stdout.split())) is told
+
+
+def test_status_says_first_what_has_to_be_done(tmp_path: Path) -> None:
+    """A worse level that only has to run out comes after one that does not end by itself."""
+    calm = DESIGN.partition("[[accounts.positions]]")[2].replace("BTCUSDT", "ETHUSDT").replace("62000.0", "2900.0")
+    config = written(tmp_path, f"[[accounts.positions]]{calm}")
+    answers = daemon(config, "warning")
+    engine_answer: Any = answers["status"]
+    (marked,) = engine_answer["engine"]["symbols"]
+    (first,) = engine_answer["engine"]["wallets"]
+    engine_answer["engine"]["symbols"] = [marked, marked | {"symbol": "ETHUSDT", "mark": 2900.0}]
+    engine_answer["engine"]["wallets"] = [
+        first | {"wallet": "isolated:ETHUSDT:LONG", "level": "emergency"}, first,
+    ]  # fmt: skip
+    with answering(tmp_path / "s", answers):
+        result = call("status", "--config", config)
+    assert "To do about by-hand isolated BTCUSDT LONG: add " in result.stdout
+    del engine_answer["engine"]["wallets"][1]
+    with answering(tmp_path / "s", answers):
+        result = call("status", "--config", config)
+    assert "To do about by-hand isolated ETHUSDT LONG: nothing more is needed" in result.stdout
 
 
 def test_status_does_without_where_the_mark_is_not_known(tmp_path: Path) -> None:
