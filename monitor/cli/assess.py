@@ -121,6 +121,7 @@ def evaluated(
     tables: "Mapping[str, BracketTable]",
     marks: Mapping[str, float],
     corrections: "Mapping[SubjectKey, tuple[float, float]]" = MappingProxyType({}),
+    hint: str = "",
 ) -> "tuple[Book, Readings]":
     """Return the compiled book of these accounts and its readings.
 
@@ -129,6 +130,7 @@ def evaluated(
         tables: as for ``compile_book``.
         marks: by symbol; rates of collateral by their names may stand among them, see ``model.rate_symbols``.
         corrections: as for ``compile.correct``.
+        hint: where else a price could come from.
 
     Raises:
         ConfigError: a symbol held has no mark, or a mark is of nothing held.
@@ -141,7 +143,7 @@ def evaluated(
 
     book = compile_book(accounts, tables)
     problems = [
-        Problem("--mark", f"no price of {symbol}", f"--mark {symbol}=PRICE for each symbol held", "")
+        Problem("--mark", f"no price of {symbol}", f"--mark {symbol}=PRICE for each symbol held", hint)
         for symbol in book.symbols
         if symbol not in marks
     ] + [

@@ -7,7 +7,7 @@ import typer
 
 from monitor.cli.assess import MarkOption, evaluated, parse_marks
 from monitor.cli.common import ConfigOption, JsonOption, console, globals_of, guarded, load, misuse, print_json
-from monitor.cli.held import find_held, find_inputs, held_levels, sharing
+from monitor.cli.held import find_held, find_inputs, held_levels, sharing, where_marks_are
 
 _GAP = 2
 _LEAST_WORDS = 40  # cells that words need beside names and figures
@@ -58,7 +58,7 @@ def explain(
     marks = {name: one.price for name, one in inputs.items()}
     # A symbol that shares no wallet with this one does not enter; any price will do.
     marks.update((other, 1.0) for other in held.symbols if other not in inputs and other not in needed)
-    book, readings = evaluated(held.accounts, held.tables, marks, held.corrections)
+    book, readings = evaluated(held.accounts, held.tables, marks, held.corrections, where_marks_are(held))
     sources = {one.account: _origin(one) for one in held.accounts}
     known = {name: one.price for name, one in inputs.items()}
     accounts = {one.account: one for one in held.accounts}

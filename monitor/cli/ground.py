@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from monitor.cli.assess import evaluated, parse_marks
 from monitor.cli.common import misuse
-from monitor.cli.held import find_held, find_inputs, held_levels, measured, rates_of
+from monitor.cli.held import find_held, find_inputs, held_levels, measured, rates_of, where_marks_are
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,7 +97,8 @@ def find_ground(settings: "Settings", mark: Sequence[str], account: str = "") ->
 def _complete(held: "Held", chosen: "Sequence[AccountSnapshot]", prices: "Mapping[str, float]") -> None:
     """Complain of symbols without a price, in the words of ``assess``."""
     known = {name for account in chosen for name in (p.symbol for p in account.positions)}
-    evaluated(chosen, held.tables, {name: price for name, price in prices.items() if name in known})
+    marks = {name: price for name, price in prices.items() if name in known}
+    evaluated(chosen, held.tables, marks, hint=where_marks_are(held))
 
 
 def _moves(

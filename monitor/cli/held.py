@@ -181,6 +181,13 @@ def find_inputs(held: Held, given: Mapping[str, float]) -> "dict[str, Input]":
     return inputs
 
 
+def where_marks_are(held: Held) -> str:
+    """Return the hint of a price that is missing, for commands that ask the daemon for them."""
+    if held.status is None:
+        return "or start `position-monitor run`, which knows it"
+    return "the running daemon does not know it yet"
+
+
 def rates_of(accounts: "Sequence[AccountSnapshot]") -> set[str]:
     """Return the names of rates that move, see ``model.rate_symbols``."""
     from monitor.core.model import rate_symbols

@@ -242,7 +242,9 @@ def test_a_mark_that_only_another_account_needs_is_not_asked_for(tmp_path: Path)
     assert simulated(tmp_path, state + text, *BTC, "--account", "by-hand")["after"]["positions"]
     assert simulated(tmp_path, text, *BTC, "--mark", "ETHUSDT=3000", "--account", "by-hand")
     assert "symbols held: BTCUSDT, ETHUSDT" in refused(tmp_path, text, *BTC, "--mark", "XUSDT=1")
-    assert "no price of ETHUSDT" in refused(tmp_path, state + text, *BTC)
+    missing = refused(tmp_path, state + text, *BTC)
+    assert "no price of ETHUSDT" in missing
+    assert "(or start `position-monitor run`, which knows it)" in missing
 
 
 # Quantities
