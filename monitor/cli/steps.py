@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from monitor.core.book import Book, Floats
+from monitor.core.compile import LEAST_AT_ENTRY
 from monitor.core.layout import underlying
 from monitor.core.model import MULTI_WALLET, Position, rate_symbols
 from monitor.core.report import number
@@ -178,11 +179,19 @@ class Explainer:
             "margin ratio", f"{_n(required)} / {_n(margin_balance)}, 1 is liquidation", number(ratio),
             "used up" if ratio == float("inf") else "",
         )  # fmt: skip
-        words = "balance does not cover the maintenance margin at entry"
-        if book.room_scale[wallet]:
-            at_entry = balance - 1.0 / float(book.room_scale[wallet])
-            words = f"{_n(cushion)} / ({_n(balance)} - {_n(at_entry)} maintenance at entry), at most 1"
-        yield Step("room", words, float(readings.room[wallet]))
+        yield Step("room", self._room(wallet, cushion), float(readings.room[wallet]))
+
+    def _room(self, wallet: int, cushion: float) -> str:
+        """Say what room is measured by: what was left at entry, or maintenance, where next to nothing was."""
+        scale = float(self._book.room_scale[wallet])
+        if not scale:
+            return "nothing is required at entry, so there is no way to go"
+        if self._book.hollow[wallet]:
+            at_entry = 1.0 / (scale * LEAST_AT_ENTRY)
+            return f"{_n(cushion)} / ({LEAST_AT_ENTRY:g} x {_n(at_entry)} maintenance at entry), at most 1"
+        balance = float(self._book.wallet_balance[wallet])
+        at_entry = balance - 1.0 / scale
+        return f"{_n(cushion)} / ({_n(balance)} - {_n(at_entry)} maintenance at entry), at most 1"
 
     # The liquidation price, explained by standing at it: brackets there, and the cushion, which must be nothing
 

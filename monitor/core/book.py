@@ -165,7 +165,8 @@ class Book:
     less_balance: Floats  # taken off the margin balance where the exchange's own figure is worse
     extra_maintenance: Floats  # added to the maintenance margin where the exchange's own figure is worse
     corrected: bool  # any of the two is above zero
-    room_scale: Floats  # 1 / (balance - maintenance at entry), 0 where that is not positive
+    room_scale: Floats  # 1 / what was left at entry, see ``compile.LEAST_AT_ENTRY``; 0 without positions
+    hollow: Bools  # hardly anything was left at entry, so room can vouch for nothing
     joint: Joint
     joint_wallets: Ints  # all wallets with several symbols
     shared: Shared | None  # wallets in multi-assets mode; None without any

@@ -24,6 +24,10 @@ from monitor.core.model import (
 )
 from monitor.errors import BracketError
 
+# Room is measured by what was left at entry, and at the least by this share of the maintenance margin there. Less
+# is hardly left by opening anything; it is by what was realised or taken out since, and then the way from the
+# entry price is not the way that the position has gone.
+LEAST_AT_ENTRY = 0.3
 # A line without slope passes for one that rises next to nothing: below the target it keeps the pair there.
 _FLAT = 1e-300
 
@@ -104,6 +108,7 @@ def compile_book(accounts: Sequence[AccountSnapshot], tables: Mapping[str, Brack
         extra_maintenance=np.zeros(len(wallets)),
         corrected=False,
         room_scale=np.zeros(len(wallets)),
+        hollow=np.zeros(len(wallets), dtype=np.bool_),
         joint=_no_joint(),
         joint_wallets=np.zeros(0, dtype=np.intp),
         shared=shared_wallets(layout),
@@ -318,8 +323,10 @@ def _fill_wallets(book: Book) -> None:
     rate = book.slot_ask[book.row_slot]
     required = _sum_by(book.row_wallet, book.entry_maintenance * rate, count)
     book.exposed = _sum_by(book.row_wallet, book.size, count) > 0
-    scale = book.wallet_balance - required
+    left, least = book.wallet_balance - required, LEAST_AT_ENTRY * required
+    scale = np.maximum(left, least)
     book.room_scale = np.divide(1.0, scale, out=np.zeros(count), where=scale > 0)
+    book.hollow = left < least
 
 
 def _sum_by(index: Ints, values: Floats, count: int) -> Floats:

@@ -91,6 +91,8 @@ def _free_of_room(book: Book) -> Bools:
 def conditions(book: Book, limits: Thresholds, readings: Readings, moves_left: Floats | None = None) -> Bools:
     """Return which levels' conditions hold, shape (8, w): entered in the first four rows, not left in the others.
 
+    In hollow wallets ratio and moves count whatever the room is: the price has come from elsewhere than the entry.
+
     Args:
         book: the columns the readings were made of.
         limits: compiled for the same book.
@@ -99,13 +101,14 @@ def conditions(book: Book, limits: Thresholds, readings: Readings, moves_left: F
     """
     room = readings.room
     hit = room <= limits.room
-    hit |= (readings.margin_ratio >= limits.ratio) & (room <= limits.ratio_room)
+    vouched = np.where(book.hollow, -np.inf, room)
+    hit |= (readings.margin_ratio >= limits.ratio) & (vouched <= limits.ratio_room)
     if limits.uses_distance and book.filled_starts.size:
         hit |= wallet_distance(book, readings) <= limits.distance
     if limits.uses_joint:
         hit |= readings.joint_distance <= limits.joint
     if limits.uses_moves and moves_left is not None:
-        hit |= (moves_left <= limits.moves) & (room <= limits.moves_room)
+        hit |= (moves_left <= limits.moves) & (vouched <= limits.moves_room)
     hit &= book.exposed
     return hit
 
@@ -121,13 +124,14 @@ def leeway(book: Book, limits: Thresholds, readings: Readings, moves_left: Float
     with np.errstate(divide="ignore", invalid="ignore"):
         over = _way(room, limits.room)
         ratio = np.where(np.isnan(limits.ratio), np.nan, limits.ratio / readings.margin_ratio - 1.0)
-        over = np.fmin(over, np.maximum(ratio, _way(room, limits.ratio_room)))
+        over = np.fmin(over, np.maximum(ratio, _gate(book, room, limits.ratio_room)))
         if limits.uses_distance and book.filled_starts.size:
             over = np.fmin(over, _share(wallet_distance(book, readings), limits.distance))
         if limits.uses_joint:
             over = np.fmin(over, _share(readings.joint_distance, limits.joint))
         if limits.uses_moves and moves_left is not None:
-            over = np.fmin(over, np.maximum(_share(moves_left, limits.moves), _way(room, limits.moves_room)))
+            gate = _gate(book, room, limits.moves_room)
+            over = np.fmin(over, np.maximum(_share(moves_left, limits.moves), gate))
     return np.where(np.isnan(over) | ~book.exposed, np.inf, over)
 
 
@@ -137,6 +141,11 @@ def _way(room: Floats, limit: Floats) -> Floats:
     A limit of 1 or more is one that no room is above: there is no way there, only less or more of one.
     """
     return np.where(np.isinf(limit), -np.inf, (room - limit) / np.where(limit < 1.0, 1.0 - room, 1.0))
+
+
+def _gate(book: Book, room: Floats, limit: Floats) -> Floats:
+    """Return how far rooms are above what lets another condition count; in hollow wallets it always does."""
+    return np.where(book.hollow, -np.inf, _way(room, limit))
 
 
 def _share(value: Floats, limit: Floats) -> Floats:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from monitor.core.model import AccountSnapshot, BracketTable, MarginMode, Side
 
 ACCURACY = Decimal("1e-9")
+LEAST = Decimal("0.3")  # of maintenance at entry, by which room is measured at the least
 ZERO, ONE, TWO = Decimal(0), Decimal(1), Decimal(2)
 # Far below any float64 figure, far above what 50 digits round.
 _SAME = Decimal("1e-40")
@@ -210,7 +211,7 @@ def _assess(wallet_balance: Decimal, legs: Sequence[Leg], marks: Sequence[Decima
     joint, joint_doubt = _joint_distance(wallet, legs, marks, exhausted=exhausted)
     return WalletFigures(
         figures, balance, required, cushion,
-        _ratio(required, balance), _room(cushion, wallet.plus(at_entry, -1), legs),
+        _ratio(required, balance), _room(cushion, wallet, at_entry, legs),
         joint, joint_doubt or on_the_edge,
     )  # fmt: skip
 
@@ -224,12 +225,14 @@ def _ratio(required: Figure, balance: Figure) -> Figure | None:
     return required.over(balance)
 
 
-def _room(cushion: Figure, at_entry: Figure, legs: Sequence[Leg]) -> Figure:
+def _room(cushion: Figure, wallet: Figure, required: Figure, legs: Sequence[Leg]) -> Figure:
     if not any(leg.quantity for leg in legs):
         return total([ONE])  # nothing held, nothing to lose
-    if at_entry.value <= 0:
-        return Figure(ZERO, ZERO, doubt=abs(at_entry.value) <= ACCURACY * at_entry.terms)
-    room = cushion.over(at_entry)
+    least = Figure(required.value * LEAST, required.terms * LEAST)
+    left = max(wallet.plus(required, -1), least, key=lambda figure: figure.value)
+    if left.value <= 0:
+        return Figure(ZERO, ZERO, doubt=abs(left.value) <= ACCURACY * left.terms)
+    room = cushion.over(left)
     return Figure(min(room.value, ONE), room.terms, room.doubt)
 
 

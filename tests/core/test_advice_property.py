@@ -43,7 +43,7 @@ RARE = {
     "isolated coin": {"beside a cross wallet": 0.4},
     "single": {"several cuts": 0.1, **_STEPS},
     "several": {"several cuts": 0.5, "pair": 0.3, **_STEPS},
-    "hedge": {"several cuts": 0.5, "pair": 1.0, "both sides": 0.1, **_STEPS},
+    "hedge": {"in danger": 0.9, "several cuts": 0.5, "pair": 1.0, "both sides": 0.1, **_STEPS},
     "cross coin": {"pair": 0.1},
     "multi": {"several cuts": 0.5, "pair": 0.3, **_STEPS},
 }

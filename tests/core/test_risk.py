@@ -243,13 +243,25 @@ def test_room_is_the_share_of_the_way_left() -> None:
     assert readings.margin_ratio[0] == pytest.approx(122 / 1050)
 
 
-def test_room_is_capped_and_never_opens_a_hopeless_wallet() -> None:
-    """Room is at most 1, and 0 where there was none at entry."""
+def test_room_is_capped_and_negative_beyond_liquidation() -> None:
+    """More than was left at entry is no more than all of it."""
     table = build_table("BTCUSDT", [(0.0, "0.01")])
     leg = usdt("BTCUSDT", LONG, 1.0, 100.0)
     assert run([leg], [table], {"BTCUSDT": 150.0}, {"USDT": 10.0})[1].room[0] == 1.0
-    assert run([leg], [table], {"BTCUSDT": 150.0}, {"USDT": 1.0})[1].room[0] == 0.0
     assert run([leg], [table], {"BTCUSDT": 80.0}, {"USDT": 10.0})[1].room[0] < 0.0
+
+
+@pytest.mark.parametrize("balance", [-20.0, 0.0, 1.0, 1.29])
+def test_where_nothing_is_left_at_entry_room_is_measured_by_maintenance(balance: float) -> None:
+    """A wallet that was emptied while its position gained: fine far away, and no step where nothing is left."""
+    table = build_table("BTCUSDT", [(0.0, "0.01")])
+    leg = usdt("BTCUSDT", LONG, 1.0, 100.0)
+    gone = (100.0 - balance) / 0.99
+    for mark, room in ((gone + 40.0, 1.0), (gone + 0.1, 0.099 / 0.3), (gone - 0.1, -0.099 / 0.3)):
+        book, readings = run([leg], [table], {"BTCUSDT": mark}, {"USDT": balance})
+        assert readings.room[0] == pytest.approx(room)
+        assert book.hollow.tolist() == [True]
+    assert run([leg], [table], {"BTCUSDT": 100.0}, {"USDT": 1.31})[0].hollow.tolist() == [False]
 
 
 def test_a_used_up_balance_is_an_infinite_ratio() -> None:

@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 
 from monitor.core.book import Bools
 from monitor.core.model import Level
-from monitor.core.rules import Track, advance, compile_thresholds, conditions, reached, relapsed, wallet_distance
+from monitor.core.risk import evaluate
+from monitor.core.rules import (
+    Track,
+    advance,
+    compile_thresholds,
+    conditions,
+    leeway,
+    reached,
+    relapsed,
+    wallet_distance,
+)
 from monitor.core.settings import DEFAULT_LEVELS, AlertRules, EngineSettings, LevelRule, RulesOverride
 from tests.core.builders import BTC, ETH, book_of, cross, isolated, readings_of
 
@@ -83,6 +93,34 @@ def test_the_level_is_the_highest_for_which_any_condition_holds(
 def test_moves_left_counts_only_with_little_room(moves: float, room: float, expected: Level) -> None:
     """A restless market alone is no danger, and unknown moves switch the condition off."""
     assert level(AlertRules(), room=room, moves_left=moves) is expected
+
+
+@pytest.mark.parametrize(
+    ("mark", "moves", "expected"),
+    [
+        (150.0, np.nan, Level.OK),
+        (150.0, 2.0, Level.WARNING),
+        (150.0, 1.0, Level.CRITICAL),
+        (101.1, np.nan, Level.OK),
+        (101.0, np.nan, Level.WARNING),  # ratio 67 %
+        (100.7, np.nan, Level.CRITICAL),  # 84 %
+        (100.55, np.nan, Level.EMERGENCY),
+        (100.4, np.nan, Level.EMERGENCY),  # beyond liquidation
+    ],
+)
+def test_a_wallet_emptied_in_profit_is_judged_by_ratio_and_moves(
+    mark: float, moves: float, expected: Level
+) -> None:
+    """What is left at its entry is less than maintenance: no emergency far away, and no gate close by.
+
+    Room is still all there is at 1 % from liquidation, so that it must not hold the others back.
+    """
+    book = book_of(cross(), usdt=0.5)
+    readings = evaluate(book, np.array([mark]))
+    limits = compile_thresholds(book, DEFAULTS)
+    assert reached(conditions(book, limits, readings, np.array([moves]))).tolist() == [expected]
+    over = leeway(book, limits, readings, np.array([moves]))
+    assert (over[:4] <= 1e-12).any() == (expected > Level.OK)
 
 
 def test_conditions_on_moves_left_are_off_while_none_is_known() -> None:
