@@ -7,6 +7,7 @@ as one book, evaluated, and held against the conditions.
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -21,6 +22,7 @@ from monitor.core.moves import moves_left
 from monitor.core.notices import Cut, Prescription, Remedy
 from monitor.core.risk import evaluate
 from monitor.core.rules import compile_thresholds, conditions
+from monitor.core.settings import RulesOverride
 from monitor.core.steps import assumed_step
 from monitor.core.trial import Case
 from monitor.core.wallet_moves import cushion_deltas, cushion_deviations
@@ -53,15 +55,37 @@ OTHER_TABLE = build_table(OTHER, [(0.0, "0.01")])
 BESIDE = AccountSnapshot("another", {"USDT": 1e4}, (usdt(OTHER, Side.LONG, 1.0, 100.0),))
 
 
-def hits(case: Case, account: AccountSnapshot) -> np.ndarray:
-    """Return the conditions of the wallet, shape (8,), in an account beside another; none where it is gone."""
-    kept = tuple(p for p in account.positions if p.quantity > 0)
-    account = msgspec.structs.replace(account, positions=kept)
-    tables = {**case.tables, OTHER: OTHER_TABLE}
-    book = compile_book([BESIDE, account], tables)
+class Asked(NamedTuple):
+    """An account, and whether a level of its wallet is left in it."""
+
+    account: AccountSnapshot
+    below: Level
+    left: bool
+    why: str
+
+
+def answer(case: Case, questions: Sequence[Asked]) -> np.ndarray:
+    """Check all questions about a wallet; return the conditions of the first account, shape (8,).
+
+    Each is about an account with a name of its own, and with the settings that the wallet's has: one book holds
+    all of them beside another account.
+    """
+    accounts: list[AccountSnapshot] = []
+    overrides: list[RulesOverride] = []
+    off: dict[SubjectKey, tuple[float, float]] = {}
+    for i, asked in enumerate(questions):
+        name = f"{case.account.account}.{i}"
+        kept = tuple(p for p in asked.account.positions if p.quantity > 0)
+        accounts.append(msgspec.structs.replace(asked.account, account=name, positions=kept))
+        overrides += [
+            one if one.account is None else msgspec.structs.replace(one, account=name)
+            for one in case.settings.overrides
+        ]
+        off |= {SubjectKey(name, wallet): amounts for wallet, amounts in corrections(case, kept).items()}
+    book = compile_book([BESIDE, *accounts], {**case.tables, OTHER: OTHER_TABLE})
     marks = np.array([{**case.marks, OTHER: 101.0}[name] for name in book.watched])
     set_rates(book, marks)
-    correct(book, corrections(case, kept))
+    correct(book, off)
     readings = evaluate(book, marks)
     left = None
     if case.moves is not None:
@@ -69,27 +93,24 @@ def hits(case: Case, account: AccountSnapshot) -> np.ndarray:
         returns, typical = case.moves.returns[:, at], case.moves.typical[at]
         deltas = cushion_deltas(book, readings)
         left = moves_left(readings.cushion, cushion_deviations(book, deltas, returns, typical))
-    hit = conditions(book, compile_thresholds(book, case.settings), readings, left)
-    wallet = book.wallet_index.get(SubjectKey(account.account, case.wallet))
-    return np.zeros(8, dtype=np.bool_) if wallet is None else hit[:, wallet]
+    settings = msgspec.structs.replace(case.settings, overrides=tuple(overrides))
+    hit = conditions(book, compile_thresholds(book, settings), readings, left)
+    found = []
+    for asked, account in zip(questions, accounts, strict=True):
+        wallet = book.wallet_index.get(SubjectKey(account.account, case.wallet))
+        # Where the wallet is gone, nothing holds. Each condition of a level and of those above it counts.
+        found.append(np.zeros(2 * LEVELS, dtype=np.bool_) if wallet is None else hit[:, wallet])
+        assert bool(found[-1][LEVELS + asked.below - 1 :].any()) is not asked.left, asked.why
+    return found[0]
 
 
-def corrections(case: Case, kept: tuple[Position, ...]) -> dict[SubjectKey, tuple[float, float]]:
+def corrections(case: Case, kept: tuple[Position, ...]) -> dict[str, tuple[float, float]]:
     """Return the case's corrections as the daemon keeps them: the most lasting position takes its share along."""
     had = {(p.symbol, p.side): p.quantity for p in case.account.positions}
     share = max(
-        (p.quantity / had[p.symbol, p.side] for p in kept if wallet_of(case, p) == case.wallet), default=0.0
+        (p.quantity / had[p.symbol, p.side] for p in kept if case.account.wallet_of(p) == case.wallet), default=0.0
     )
-    return {key: (less * share, extra * share) for key, (less, extra) in case.corrections.items()}
-
-
-def wallet_of(case: Case, position: Position) -> str:
-    return case.account.wallet_of(position)
-
-
-def is_left(case: Case, account: AccountSnapshot, below: Level) -> bool:
-    """Return whether each condition of a level and of those above it is missed by the dead band."""
-    return not hits(case, account)[LEVELS + below - 1 :].any()
+    return {key.wallet: (less * share, extra * share) for key, (less, extra) in case.corrections.items()}
 
 
 def with_margin(case: Case, asset: str, amount: float) -> AccountSnapshot:
@@ -125,21 +146,23 @@ def step_less(case: Case, cut: Cut, lots: Mapping[str, Lot], beside: Sequence[Cu
     return float(less)
 
 
-def check_add(case: Case, plan: Prescription, remedy: Remedy, seen: Counter[str]) -> None:
+def of_adding(case: Case, plan: Prescription, remedy: Remedy, seen: Counter[str]) -> Iterator[Asked]:
+    """Yield what has to hold of margin to add."""
     assert remedy.add is not None
     step = Decimal("0.01") if plan.asset in QUOTE_ASSETS else Decimal("0.000001")
     steps = Decimal(repr(remedy.add)) / step
     assert steps == int(steps) > 0, "amounts are whole steps"
-    assert is_left(case, with_margin(case, plan.asset, remedy.add), remedy.below), "what is added is enough"
+    yield Asked(with_margin(case, plan.asset, remedy.add), remedy.below, left=True, why="what is added is enough")
     less = float((int(steps) - 1) * step)
-    assert not is_left(case, with_margin(case, plan.asset, less), remedy.below), "one step less is not"
+    yield Asked(with_margin(case, plan.asset, less), remedy.below, left=False, why="one step less is not")
     seen["added"] += 1
 
 
-def check_cuts(case: Case, remedy: Remedy, seen: Counter[str]) -> None:
+def of_cutting(case: Case, remedy: Remedy, seen: Counter[str]) -> Iterator[Asked]:
+    """Yield what has to hold of quantities to close."""
     assert remedy.cuts
     whole = tuple((cut, cut.quantity) for cut in remedy.cuts)
-    assert is_left(case, with_cuts(case, whole), remedy.below), "what is closed is enough"
+    yield Asked(with_cuts(case, whole), remedy.below, left=True, why="what is closed is enough")
     last = remedy.cuts[-1]
     # Both sides of a symbol are reduced together: one step less is one of each.
     ends = 2 if in_turns(case, remedy.cuts[-2:]) else 1
@@ -153,7 +176,7 @@ def check_cuts(case: Case, remedy: Remedy, seen: Counter[str]) -> None:
     if ends > 1 and nets(shorter).get(last.symbol, 0.0) > nets(case.account)[last.symbol] * (1 + 1e-9):
         seen["least"] += 1  # positions that are no whole steps: a step less of each would be a larger net
         return
-    assert not is_left(case, shorter, remedy.below), "one step less is not"
+    yield Asked(shorter, remedy.below, left=False, why="one step less is not")
     seen["both sides"] += ends > 1
     seen["closed whole" if last.share == 1.0 else "cut"] += 1
     seen["several cuts"] += len(remedy.cuts) > 1
@@ -233,19 +256,20 @@ def test_a_remedy_is_enough_and_one_step_less_is_not(kind: str) -> None:
     for _ in range(EACH[kind]):
         danger = draw_danger(source, kind)
         case = danger.case
-        now = hits(case, case.account)
-        entered = now[:LEVELS]
-        seen["in danger"] += bool(entered[Level.WARNING - 1 :].any())
-        seen["calm"] += not entered.any()
         seen.update(danger.traits)
         plan = prescribe(case)
         assert plan is not None
+        questions: list[Asked] = []
         for remedy in plan.remedies:
-            if not now[LEVELS + remedy.below - 1 :].any():
-                assert (remedy.add, remedy.cuts) == (0.0, ())
-                continue
-            check_add(case, plan, remedy, seen)
-            check_cuts(case, remedy, seen)
+            calm = (remedy.add, remedy.cuts) == (0.0, ())
+            questions.append(Asked(case.account, remedy.below, left=calm, why="what is needed, and only that"))
+        for remedy, asked in zip(plan.remedies, tuple(questions), strict=True):
+            if not asked.left:
+                questions += of_adding(case, plan, remedy, seen)
+                questions += of_cutting(case, remedy, seen)
+        entered = answer(case, questions)[:LEVELS]
+        seen["in danger"] += bool(entered[Level.WARNING - 1 :].any())
+        seen["calm"] += not entered.any()
     for trait, least in {**COMMON, **RARE.get(kind, {})}.items():
         assert seen[trait] >= least * EACH[kind], (trait, seen[trait])
     assert sum(EACH.values()) >= 5000
