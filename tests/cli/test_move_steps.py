@@ -78,3 +78,17 @@ def test_they_close_an_explanation() -> None:
     (longer,) = Explainer(book, readings, inputs, {}, more).explain(BTC)
     assert longer.steps[: len(plain.steps)] == plain.steps
     assert longer.steps[-1].name == "moves left"
+
+
+def test_what_room_is_measured_by_is_said() -> None:
+    """By what was left at entry; where that is next to nothing, by a share of maintenance. Both can be checked."""
+
+    def room(balance: float) -> Step:
+        book, readings = of(cross(), usdt=balance)
+        (explained,) = Explainer(book, readings, {BTC: Input(100.0, "given", None)}, {"main": "config"}).explain(BTC)
+        return next(step for step in explained.steps if step.name == "room")
+
+    ordinary, hollow = room(2.0), room(1.15)
+    assert (ordinary.arithmetic, ordinary.value) == ("1 / (2 - 1 maintenance at entry), at most 1", 1.0)
+    assert hollow.arithmetic == "0.15 / (0.3 x 1 maintenance at entry), at most 1"
+    assert hollow.value == pytest.approx(0.5)
