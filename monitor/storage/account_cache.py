@@ -44,10 +44,7 @@ class AccountCache:
             return ()
         if content is None:
             return ()
-        try:
-            found = msgspec.json.decode(content, type=_File) if len(content) <= kept.LARGEST_BYTES else None
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            found = None
+        found = kept.decoded(content, _File)
         if found is None or found.version != VERSION:
             log.warning("accounts.cache_corrupt", file=self._path.name)
             kept.set_aside(self._path)

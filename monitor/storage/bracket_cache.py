@@ -62,13 +62,8 @@ class BracketCache:
         return tables
 
     def _decoded(self, content: bytes) -> tuple[BracketTable, ...] | None:
-        if len(content) > kept.LARGEST_BYTES:
-            return None
-        try:
-            found = msgspec.json.decode(content, type=_File)
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            return None
-        if found.version != VERSION or found.account != self._account:
+        found = kept.decoded(content, _File)
+        if found is None or found.version != VERSION or found.account != self._account:
             return None
         usable = all(table.brackets and all(map(_is_tier, table.brackets)) for table in found.tables)
         return found.tables if usable else None

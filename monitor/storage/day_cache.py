@@ -42,10 +42,7 @@ class DayCache:
             return None
         if content is None:
             return None
-        try:
-            found = msgspec.json.decode(content, type=KeptDay) if len(content) <= kept.LARGEST_BYTES else None
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            found = None
+        found = kept.decoded(content, KeptDay)
         if found is None or found.version != VERSION:
             log.warning("day.cache_corrupt", file=self._path.name)
             kept.set_aside(self._path)

@@ -55,10 +55,7 @@ class HolesCache:
         if content is None:
             self._empty = True
             return []
-        try:
-            found = msgspec.json.decode(content, type=_Kept) if len(content) <= kept.LARGEST_BYTES else None
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            found = None
+        found = kept.decoded(content, _Kept)
         if found is None or found.version != VERSION or not all(map(_is_outage, found.outages)):
             log.warning("away.cache_corrupt", file=self._path.name)
             kept.set_aside(self._path)

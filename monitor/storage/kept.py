@@ -3,9 +3,13 @@
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
+
+import msgspec
 
 from monitor.errors import StoreError
+
+T = TypeVar("T")
 
 SET_ASIDE: Final = ".corrupt"
 LARGEST_BYTES: Final = 32 * 2**20
@@ -23,6 +27,16 @@ def read(path: Path) -> bytes | None:
     except FileNotFoundError:
         return None
     return content
+
+
+def decoded(content: bytes, kind: type[T]) -> T | None:
+    """Return what a file holds as a value of a kind; None where it is no such thing, or too large."""
+    if len(content) > LARGEST_BYTES:
+        return None
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
 
 
 def replace(path: Path, content: bytes) -> None:
