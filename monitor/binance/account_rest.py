@@ -11,12 +11,12 @@ from monitor.binance.account_state import Contract
 from monitor.binance.account_values import AccountUnavailableError, FullReply, Permissions
 from monitor.binance.around_orders import OpenOrders
 from monitor.binance.rest import RestClient
-from monitor.binance.rest_errors import NO_SUCH_PATH, RESTRICTED, todo
+from monitor.binance.rest_errors import RESTRICTED, todo
 from monitor.binance.rest_rows import AdlQuantile, ExchangeInfo
 from monitor.binance.snapshot import contracts_of
 from monitor.binance.user_wire import ForcedUpdate, forced_kind, forced_name, side_of
 from monitor.binance.weights import BLOCKED, WeightBudget
-from monitor.core.model import BracketTable, Market
+from monitor.core.model import BracketTable
 from monitor.errors import (
     KeyRefusedError,
     ListenKeyError,
@@ -120,14 +120,8 @@ class AccountClient:
         with self._translated():
             plain = await self._rest.open_orders(symbol, spare=True)
             unread = self._rest.left_out("openOrders")
-            try:
-                conditional = await self._rest.open_algo_orders(symbol, spare=True)
-                unread |= self._rest.left_out("openAlgoOrders")
-            except RestError as error:
-                # Coin-margined stops were plain orders until the exchange moved them, market by market.
-                if self._rest.market is not Market.COINM or error.status != NO_SUCH_PATH:
-                    raise
-                conditional = ()
+            conditional = await self._rest.open_algo_orders(symbol, spare=True)
+            unread |= self._rest.left_out("openAlgoOrders")
         return OpenOrders(plain, conditional, unread)
 
     async def adl(self) -> Sequence[AdlQuantile]:

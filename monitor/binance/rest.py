@@ -16,7 +16,7 @@ from monitor.binance.candidates import CandidateReport
 from monitor.binance.endpoints import Environment, endpoints
 from monitor.binance.keys import Credentials, KeyKind
 from monitor.binance.rest_call import Api, Call, Caller, Params
-from monitor.binance.rest_errors import HTML, NOT_FOUND, PORTFOLIO_HINT, PORTFOLIO_MARGIN
+from monitor.binance.rest_errors import HTML, NO_SUCH_PATH, NOT_FOUND, PORTFOLIO_HINT, PORTFOLIO_MARGIN
 from monitor.binance.weights import LONGEST_WAIT_S, WeightBudget
 from monitor.binance.wire import NextFunding, decode_premium_index
 from monitor.core.model import Market, MarkTick
@@ -223,9 +223,18 @@ class RestClient:
     async def open_algo_orders(
         self, symbol: str | None = None, *, spare: bool = False
     ) -> tuple[rows.AlgoOrder, ...]:
-        """Return the conditional orders: where stops are."""
+        """Return the conditional orders: where stops are.
+
+        Coin-margined ones were plain orders until the exchange moved them, market by market: none where the market
+        does not know of any.
+        """
         decode, params = self._some(wire.open_algo_orders), {"symbol": symbol}
-        return await self._signed("openAlgoOrders", 1 if symbol else 40, decode, params, spare=spare)
+        try:
+            return await self._signed("openAlgoOrders", 1 if symbol else 40, decode, params, spare=spare)
+        except RestError as error:
+            if self.market is not Market.COINM or error.status != NO_SUCH_PATH:
+                raise
+        return ()
 
     async def force_orders(
         self, symbol: str | None = None, *, start_ms: int | None = None, end_ms: int | None = None, limit: int = 50

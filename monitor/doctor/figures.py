@@ -9,13 +9,11 @@ import msgspec
 from monitor.binance.account_fetch import Tiers, bracket_tables, fetch_account
 from monitor.binance.account_state import Contract
 from monitor.binance.rest import Permissions, RestClient
-from monitor.binance.rest_errors import NO_SUCH_PATH
 from monitor.binance.snapshot import AccountReply, contracts_of
 from monitor.config import AccountKey, KeyedAccount
 from monitor.core.audit import Audit, audit
 from monitor.core.model import AccountSnapshot, BracketTable, Market, Now
 from monitor.core.settings import AuditRules
-from monitor.errors import RestError
 from monitor.ports import Clock
 
 LONGEST_PAUSE_S = 0.2
@@ -102,11 +100,7 @@ class RestProbe:
     async def around(self, symbol: str) -> None:
         """Ask for what is around positions, for the sake of being answered."""
         await self._rest.open_orders(symbol)
-        try:
-            await self._rest.open_algo_orders(symbol)
-        except RestError as error:
-            if self._rest.market is not Market.COINM or error.status != NO_SUCH_PATH:  # see AccountClient
-                raise
+        await self._rest.open_algo_orders(symbol)
         await self._rest.adl_quantile()
 
     async def create_listen_key(self) -> str:
