@@ -100,7 +100,8 @@ def silent(
         below: the level; those that are worse count as well.
     """
     leaving = slice(len(Level) - 1 + below - 1, None)
-    near = readings.room <= limits.moves_room[leaving]  # beyond it moves left decide nothing
+    # Beyond that room moves left decide nothing, but where room can vouch for nothing.
+    near = (readings.room <= limits.moves_room[leaving]) | book.hollow
     asked: Bools = book.exposed & (~np.isnan(limits.moves[leaving]) & near).any(axis=0)
     if moves is None or not asked.any():
         return asked

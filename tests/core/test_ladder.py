@@ -407,6 +407,17 @@ def test_moves_left_that_are_not_known_are_silent_only_where_they_decide() -> No
         assert found(mark, moves, below) == [expected]
 
 
+def test_of_a_hollow_wallet_moves_left_that_are_not_known_are_always_silent() -> None:
+    """Nothing was left at entry, so that they count whatever the room is."""
+    table = build_table("BTCUSDT", [(0.0, "0.004")])
+    account = AccountSnapshot("m", {}, (usdt("BTCUSDT", Side.LONG, 0.5, 62000.0, 100.0),))
+    grid = Grid((account,), {"BTCUSDT": table}, {"BTCUSDT": 65000.0}, SETTINGS)
+    readings = grid.at(0.0).readings
+    assert readings.room[0] == 1.0
+    assert grid.book.hollow[0]
+    assert silent(grid.book, grid.limits, readings, None, Level.EMERGENCY)[0]
+
+
 def test_moves_left_raise_the_level_of_a_rung() -> None:
     """A rung is judged by all conditions; without a daemon by those that are left."""
     table = build_table("BTCUSDT", [(0.0, "0.004")])
