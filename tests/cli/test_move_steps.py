@@ -85,7 +85,8 @@ def test_what_room_is_measured_by_is_said() -> None:
 
     def room(balance: float) -> Step:
         book, readings = of(cross(), usdt=balance)
-        (explained,) = Explainer(book, readings, {BTC: Input(100.0, "given", None)}, {"main": "config"}).explain(BTC)
+        inputs = {BTC: Input(100.0, "given", None)}
+        (explained,) = Explainer(book, readings, inputs, {"main": "config"}).explain(BTC)
         return next(step for step in explained.steps if step.name == "room")
 
     ordinary, hollow = room(2.0), room(1.15)
