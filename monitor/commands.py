@@ -19,7 +19,6 @@ from monitor.core.notices import Hold, HoldKind
 from monitor.errors import ControlError
 from monitor.notify.subjects import subject_name
 
-ACK_S: Final = 12 * 3600.0  # a night
 # Nothing is silent for ever. A day is longer than anybody who acknowledged is still looking; a mute holds back
 # what its author never saw, so it is over before he has slept.
 LONGEST_S: Final = {HoldKind.ACK: 24 * 3600.0, HoldKind.SNOOZE: 24 * 3600.0, HoldKind.MUTE: 8 * 3600.0}

@@ -14,7 +14,7 @@ from monitor.binance import rest_rows as rows
 from monitor.binance import rest_wire as wire
 from monitor.binance.candidates import CandidateReport
 from monitor.binance.endpoints import Environment, endpoints
-from monitor.binance.keys import Credentials, KeyKind
+from monitor.binance.keys import Credentials
 from monitor.binance.rest_call import Api, Call, Caller, Params
 from monitor.binance.rest_errors import HTML, NO_SUCH_PATH, NOT_FOUND, PORTFOLIO_HINT, PORTFOLIO_MARGIN
 from monitor.binance.weights import LONGEST_WAIT_S, WeightBudget
@@ -89,7 +89,6 @@ class RestClient:
         self._clock = clock
         self._budget = budget
         self._environment = environment
-        self._key_kind = None if credentials is None else credentials.kind
         self._api: Api = "fapi" if market is Market.USDM else "dapi"
         built_in = bases == endpoints(environment, market).rest
         others = {"sapi": PERMISSIONS_BASE, "papi": PORTFOLIO_BASE} if built_in else {}
@@ -118,11 +117,6 @@ class RestClient:
     def offset_ms(self) -> int | None:
         """The exchange's clock minus ours; None until known."""
         return self._caller.offset_ms
-
-    @property
-    def key_kind(self) -> KeyKind | None:
-        """How requests are signed; None without a key."""
-        return self._key_kind
 
     def exchange_ms(self) -> int:
         """Return the exchange's time as far as known, Unix milliseconds."""

@@ -22,7 +22,7 @@ from monitor.emulator.live import LiveAccount
 from monitor.emulator.market import Market
 from monitor.ports import Clock
 
-_KEPT = 20  # deeds; a demonstration without an end does two in each round
+_KEPT = 20  # deeds, and what could not be done; a demonstration without an end does two in each round
 
 
 class Owner:
@@ -54,7 +54,8 @@ class Owner:
         self._present = present
         self.accounts = accounts
         self.deeds: deque[Deed] = deque(maxlen=_KEPT)
-        self.without_advice: list[str] = []  # wallets whose emergency came without anything that could be done
+        # Wallets whose emergency came without anything that could be done.
+        self.without_advice: deque[str] = deque(maxlen=_KEPT)
         self._channel = channel
         self._market = market
         self._clock = clock
@@ -63,7 +64,7 @@ class Owner:
         self._first = {name: one.account for name, one in accounts.items()}
         self._before: dict[str, Account] = {}  # by subject, the account as it was when its owner did something
         self._under_way: dict[str, Notice] = {}  # by subject, alerts that have not arrived yet
-        self._arrived: asyncio.Queue[Notice] = asyncio.Queue()
+        self._arrived: asyncio.Queue[Notice] = asyncio.Queue()  # at most one of each wallet of a few accounts
         self._acting = False
         self._open: dict[str, Deed] = {}  # by subject, deeds that have not ended the danger yet
 

@@ -167,7 +167,7 @@ async def test_an_emergency_without_amounts_is_remembered(place: Place, advice: 
     """Nothing is made up where nothing was advised."""
     await read(place, Effects(notices=(alert(ALONE, advice),)), arrived(ALONE))
     assert not place.owner.deeds
-    assert place.owner.without_advice == ["isolated BTCUSDT LONG"]
+    assert list(place.owner.without_advice) == ["isolated BTCUSDT LONG"]
 
 
 async def test_what_the_exchange_refuses_is_said(place: Place) -> None:
