@@ -64,19 +64,19 @@ class Asked(NamedTuple):
     why: str
 
 
-def answer(case: Case, questions: Sequence[Asked]) -> np.ndarray:
-    """Check all questions about a wallet; return the conditions of the first account, shape (8,).
+def hits(case: Case, changed: Sequence[AccountSnapshot]) -> list[np.ndarray]:
+    """Return the conditions of the wallet, shape (8,), in each of these accounts; none where it is gone.
 
-    Each is about an account with a name of its own, and with the settings that the wallet's has: one book holds
-    all of them beside another account.
+    Each has a name of its own, and the settings that the wallet's has: one book holds all of them beside another
+    account.
     """
     accounts: list[AccountSnapshot] = []
     overrides: list[RulesOverride] = []
     off: dict[SubjectKey, tuple[float, float]] = {}
-    for i, asked in enumerate(questions):
-        name = f"{case.account.account}.{i}"
-        kept = tuple(p for p in asked.account.positions if p.quantity > 0)
-        accounts.append(msgspec.structs.replace(asked.account, account=name, positions=kept))
+    for i, account in enumerate(changed):
+        name = f"{account.account}.{i}"
+        kept = tuple(p for p in account.positions if p.quantity > 0)
+        accounts.append(msgspec.structs.replace(account, account=name, positions=kept))
         overrides += [
             one if one.account is None else msgspec.structs.replace(one, account=name)
             for one in case.settings.overrides
@@ -95,12 +95,16 @@ def answer(case: Case, questions: Sequence[Asked]) -> np.ndarray:
         left = moves_left(readings.cushion, cushion_deviations(book, deltas, returns, typical))
     settings = msgspec.structs.replace(case.settings, overrides=tuple(overrides))
     hit = conditions(book, compile_thresholds(book, settings), readings, left)
-    found = []
-    for asked, account in zip(questions, accounts, strict=True):
-        wallet = book.wallet_index.get(SubjectKey(account.account, case.wallet))
-        # Where the wallet is gone, nothing holds. Each condition of a level and of those above it counts.
-        found.append(np.zeros(2 * LEVELS, dtype=np.bool_) if wallet is None else hit[:, wallet])
-        assert bool(found[-1][LEVELS + asked.below - 1 :].any()) is not asked.left, asked.why
+    wallets = [book.wallet_index.get(SubjectKey(account.account, case.wallet)) for account in accounts]
+    return [np.zeros(2 * LEVELS, dtype=np.bool_) if wallet is None else hit[:, wallet] for wallet in wallets]
+
+
+def answer(case: Case, questions: Sequence[Asked]) -> np.ndarray:
+    """Check all questions about a wallet; return the conditions of the first account."""
+    found = hits(case, [asked.account for asked in questions])
+    for asked, hit in zip(questions, found, strict=True):
+        # Each condition of a level and of those above it has to be missed by the dead band.
+        assert bool(hit[LEVELS + asked.below - 1 :].any()) is not asked.left, asked.why
     return found[0]
 
 
