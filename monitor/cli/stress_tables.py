@@ -65,7 +65,7 @@ def _wallets(view: StressView) -> FittedTable:
     rows = [*map(_spoken, shown), *(f"gain or loss, {asset}" for asset in assets)]
     if more > 0:
         rows[len(shown) - 1] += f" (and {more} that fare better)"
-    return FittedTable((Column("wallet", rows), *columns))
+    return FittedTable((Column("wallet", rows, names=True), *columns))
 
 
 def _symbols(alone: Sequence[Stressed]) -> FittedTable:

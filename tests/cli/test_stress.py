@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.cli.answering import answering
-from tests.cli.test_offline import KEYED, call, written
+from tests.cli.test_offline import DESIGN, KEYED, call, written
 from tests.cli.test_simulate import HELD, answers, refused, simulated
 
 MOVES = [-0.30, -0.20, -0.10, -0.05, -0.02, -0.01, 0.01, 0.02, 0.05, 0.10, 0.20, 0.30]
@@ -133,6 +133,19 @@ def test_a_narrow_terminal_has_whole_figures_and_words(tmp_path: Path, monkeypat
     assert "\u2026" not in shown
     assert "-10 %" in shown
     assert "auto-deleveraging;" in shown.split()
+
+
+def test_long_names_of_accounts_are_shortened_before_levels_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each row still says whose it is."""
+    monkeypatch.setenv("COLUMNS", "60")
+    names = [f"binance-main-usdm-account-{i}" for i in (1, 2)]
+    text = "".join(DESIGN.replace('"by-hand"', f'"{name}"') for name in names)
+    out = call("stress", "--config", written(tmp_path, text), "--mark", "BTCUSDT=61000").stdout.splitlines()
+    rows = [line for line in out if "…" in line]
+    assert [row.split()[-3:] for row in rows] == [["liq.", "ok", "ok"]] * 2
+    assert len({row.split()[0] for row in rows}) == 2
 
 
 def test_people_see_tables_the_first_moves_and_what_is_not_modelled(tmp_path: Path) -> None:
