@@ -24,6 +24,7 @@ from monitor.notify.numbers import percent
 
 DPI: Final = 120
 MOST_ROWS: Final = 120  # wallets; the others are counted below
+MOST_CELLS: Final = 12_000  # about a millisecond each
 COLOURS: Final = {
     Level.OK: "#e6eff7",
     Level.NOTICE: "#b4d5ea",
@@ -88,12 +89,12 @@ class _Sheet:
 
     def __init__(self, heat: HeatMap) -> None:
         self._heat = heat
-        self._rows = heat.rows[:MOST_ROWS]
+        self._rows = heat.rows[: min(MOST_ROWS, MOST_CELLS // max(1, len(heat.moves)))]
         self._narrow = len(heat.moves) > _WIDE_UP_TO
         self._cell_w, self._cell_h = (_NARROW_W, _NARROW_H) if self._narrow else (_CELL_W, _CELL_H)
         self._words = f"move of {heat.what}; in each cell the margin ratio, 100 % is liquidation"
         if (more := len(heat.rows) - len(self._rows)) > 0:
-            self._words += f"; {more} more wallets are further away"
+            self._words += f"; {more} more {'wallet is' if more == 1 else 'wallets are'} further away"
         self._keys = [(name, _width(name, _LEGEND_PT) + _KEY_W + 28.0) for name in _KEYS]
         self._left = _GAP * 2 + max((_width(_short(row.label), _LABEL_PT) for row in self._rows), default=0.0)
         self._grid_h = max(1, len(self._rows)) * self._cell_h

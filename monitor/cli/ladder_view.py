@@ -145,7 +145,8 @@ def print_ladder(out: Console, ladder: Ladder) -> None:
         out.print(Text(f"{name}: {edge_words(ladder.edges, wallet)}", style="bold"))
         out.print(_table(ladder, wallet))
     if (more := len(every) - MOST_TABLES) > 0:
-        out.print(f"\n{more} more wallets are further away; --json has them all.")
+        words = "wallet is" if more == 1 else "wallets are"
+        out.print(f"\n{more} more {words} further away; --json has them all.")
 
 
 def edge_words(edges: Edges, wallet: int) -> str:

@@ -127,6 +127,17 @@ def test_too_many_wallets_are_counted() -> None:
     assert f"w{heatmap.MOST_ROWS}" not in words
 
 
+def test_many_moves_leave_room_for_fewer_wallets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each cell takes time and memory, so the cells have an end as well."""
+    monkeypatch.setattr(heatmap, "MOST_CELLS", 11)
+    row = (Cell(Level.OK, 0.1),) * 5
+    many = heat(*(Row(f"w{i}", row) for i in range(3)), moves=(-0.2, -0.1, 0.0, 0.1, 0.2))
+    words = [text.get_text() for text, _ in texts(many)]
+    assert {"w0", "w1"} < set(words)
+    assert "w2" not in words
+    assert any(word.endswith("; 1 more wallet is further away") for word in words)
+
+
 def test_nothing_held_is_a_picture_as_well() -> None:
     """Title, moves and legend."""
     assert opened(draw_heat_map(heat())).shape[1] >= 400
