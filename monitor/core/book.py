@@ -61,8 +61,7 @@ class Pairs:
     """LONG and SHORT of one symbol in one cross wallet: one concave function with up to two roots.
 
     ``rising`` and ``falling`` hold the lines of the merged brackets, shape (2, segments, pairs): intercept and
-    sign / slope. A line that does not belong to the branch repeats one that does; a branch that does not exist
-    is one line infinitely high, which is never crossed.
+    sign / slope. A line that does not belong to the branch is infinitely high, which is never crossed.
     """
 
     first: Ints  # row of the leg with sign +1

@@ -177,10 +177,13 @@ def amend(book: Book, positions: Mapping[int, Position], balances: Mapping[int, 
     """
     for slot, balance in balances.items():
         book.slot_balance[slot] = balance
+    resized: list[int] = []
     for row, position in positions.items():
-        book.positions[row] = position
-    if positions:
-        _fill_rows(book, np.array(list(positions), dtype=np.intp))
+        before, book.positions[row] = book.positions[row], position
+        if (position.quantity, position.entry_price) != (before.quantity, before.entry_price):
+            resized.append(row)
+    if resized:
+        _fill_rows(book, np.array(resized, dtype=np.intp))
         if book.joint.rows.size:
             book.joint = _gather(book, book.joint)
     _fill_wallets(book)
@@ -312,7 +315,8 @@ def _fill_rows(book: Book, rows: Ints) -> None:
     bracket = (entry_x >= bounds).sum(axis=0)
     columns = np.arange(len(rows))
     book.entry_maintenance[rows] = size * entry_x * mmr[bracket, columns] - cum[bracket, columns]
-    _fill_pairs(book, set(rows.tolist()))
+    if book.pairs.first.size:
+        _fill_pairs(book, rows)
 
 
 def _fill_wallets(book: Book) -> None:
@@ -346,31 +350,28 @@ def _find_pairs(positions: Sequence[Position], row_slot: Ints, segments: int) ->
     return Pairs(np.array(first, dtype=np.intp), np.array(second, dtype=np.intp), np.zeros(shape), np.zeros(shape))
 
 
-def _fill_pairs(book: Book, changed: set[int]) -> None:
-    """Merge the brackets of both legs into lines of their common cushion."""
-    for i, (plus, minus) in enumerate(zip(book.pairs.first.tolist(), book.pairs.second.tolist(), strict=True)):
-        if plus not in changed and minus not in changed:
-            continue
-        legs = (plus, minus)
-        inner = np.concatenate([book.bounds[:, row] for row in legs])
-        edges: Floats = np.concatenate([np.zeros(1), np.unique(inner[np.isfinite(inner)])])
-        intercept = np.zeros(len(edges))
-        slope = np.zeros(len(edges))
-        for row in legs:
-            reached: Ints = (edges[:, None] >= book.bounds[:, row]).sum(axis=1)
-            tier = int(book.row_tier[row])
-            intercept += book.tiers.cum[tier][reached] - book.signed_entry[row]
-            slope += book.signed_size[row] - book.size[row] * book.tiers.mmr[tier][reached]
-        if book.size[plus] > 0 or book.size[minus] > 0:
-            slope[slope == 0] = _FLAT
-        for target, sign in ((book.pairs.rising, 1.0), (book.pairs.falling, -1.0)):
-            target[0, :, i] = np.inf
-            target[1, :, i] = 1.0
-            mine = np.flatnonzero(slope * sign > 0)
-            if mine.size:
-                padded = np.resize(mine, target.shape[1])
-                target[0, :, i] = intercept[padded]
-                target[1, :, i] = sign / slope[padded]
+def _fill_pairs(book: Book, rows: Ints) -> None:
+    """Merge the brackets of both legs into lines of their common cushion, for the pairs of these rows."""
+    changed = np.zeros(len(book.positions), dtype=np.bool_)
+    changed[rows] = True
+    mine = np.flatnonzero(changed[book.pairs.first] | changed[book.pairs.second])
+    if not mine.size:
+        return
+    legs = book.pairs.first[mine], book.pairs.second[mine]
+    inner = np.sort(np.concatenate([book.bounds[:, leg] for leg in legs]), axis=0)
+    edges: Floats = np.concatenate([np.zeros((1, len(mine))), inner])  # infinite ones are no edges, and come last
+    intercept, slope = np.zeros(edges.shape), np.zeros(edges.shape)
+    for leg in legs:
+        at = book.tier_offset[leg] + (edges[:, np.newaxis] >= book.bounds[:, leg]).sum(axis=1)
+        intercept += book.tiers.cum.take(at) - book.signed_entry[leg]
+        slope += book.signed_size[leg] - book.size[leg] * book.tiers.mmr.take(at)
+    slope[(slope == 0) & ((book.size[legs[0]] > 0) | (book.size[legs[1]] > 0))] = _FLAT
+    for target, sign in ((book.pairs.rising, 1.0), (book.pairs.falling, -1.0)):
+        lines = np.isfinite(edges) & (slope * sign > 0)
+        # What is no line is crossed nowhere.
+        target[0][:, mine], target[1][:, mine] = np.inf, 1.0
+        target[0][: len(edges), mine] = np.where(lines, intercept, np.inf)
+        target[1][: len(edges), mine] = np.divide(sign, slope, out=np.ones(edges.shape), where=lines)
 
 
 def _no_joint() -> Joint:
