@@ -1,6 +1,5 @@
 """``assess``: positions in the configuration and prices given -> readings, without any network."""
 
-import datetime as dt
 import sys
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -17,6 +16,7 @@ from monitor.cli.common import (
     guarded,
     load,
     misuse,
+    now_text,
     print_json,
 )
 
@@ -52,7 +52,6 @@ def assess(
     """Compute readings of the configured positions at the prices given; needs no network."""
     from monitor.core import report
     from monitor.core.rules import compile_thresholds, conditions, reached
-    from monitor.system_clock import SystemClock
 
     settings = load(context, config)
     followed = ", ".join(one.name for one in settings.keyed)
@@ -62,10 +61,9 @@ def assess(
     tables = {table.symbol: table for table in settings.tables}
     book, readings = evaluated(settings.accounts, tables, parse_marks(mark or ()))
     levels = reached(conditions(book, compile_thresholds(book, settings.engine), readings)).tolist()
-    now = dt.datetime.fromtimestamp(SystemClock().wall_ms() / 1000, tz=dt.UTC)
     shipped = {table.symbol: table.label for table in settings.tables if table.origin == "shipped"}
     assessment = Assessment(
-        as_of=now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        as_of=now_text(),
         wallets=report.wallet_views(book, readings, levels),
         positions=report.position_views(book, readings, levels),
         shipped_brackets=shipped or msgspec.UNSET,
@@ -75,14 +73,14 @@ def assess(
     else:
         from rich.text import Text
 
-        from monitor.cli.tables import position_table, wallet_name, wallet_table
+        from monitor.cli.tables import is_used_up, position_table, wallet_name, wallet_table
         from monitor.notify.remedies import LOOK_FIRST
 
         out = console()
         out.print(position_table(assessment.positions, assessment.wallets))
         out.print(wallet_table(assessment.wallets, moves=False))
         for one in assessment.wallets:
-            if one.liquidatable is True or (one.margin_ratio or 0.0) >= 1.0:
+            if is_used_up(one):
                 out.print(Text(f"{one.account} {wallet_name(one.wallet)}: {LOOK_FIRST}."))
     if shipped:
         sys.stderr.write(

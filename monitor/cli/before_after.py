@@ -5,7 +5,16 @@ from collections.abc import Callable
 import msgspec
 from rich.text import Text
 
-from monitor.cli.tables import STYLES, Column, FittedTable, account_column, level_text, ratio_of, wallet_name
+from monitor.cli.tables import (
+    STYLES,
+    Column,
+    FittedTable,
+    account_column,
+    is_used_up,
+    level_text,
+    ratio_of,
+    wallet_name,
+)
 from monitor.core.ladder import Grid, Rung
 from monitor.core.report import PositionView, WalletView, position_views, wallet_views
 from monitor.notify.numbers import exact, money, percent, price
@@ -101,8 +110,7 @@ def _levels(old: str, new: str) -> Text:
 
 
 def _word(one: WalletView) -> str:
-    gone = one.liquidatable is True or (one.margin_ratio or 0.0) >= 1.0
-    return LIQUIDATED if gone else one.level
+    return LIQUIDATED if is_used_up(one) else one.level
 
 
 def _styled(word: str) -> Text:

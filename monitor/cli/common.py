@@ -2,6 +2,7 @@
 
 import codecs
 import contextlib
+import datetime as dt
 import errno
 import io
 import json
@@ -165,6 +166,14 @@ def _write_json(text: str) -> None:
         # A look-alike would be another value.
         text = "".join(one if one.isascii() else json.dumps(one)[1:-1] for one in text)
     sys.stdout.write(f"{text}\n")
+
+
+def now_text() -> str:
+    """Return the present time as JSON has it."""
+    from monitor.system_clock import SystemClock
+
+    now = dt.datetime.fromtimestamp(SystemClock().wall_ms() / 1000, tz=dt.UTC)
+    return now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def counted(count: int, noun: str) -> str:

@@ -1,6 +1,5 @@
 """``simulate``: what if prices moved, margin were added, a part were closed: before and after, side by side."""
 
-import datetime as dt
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,7 +8,17 @@ import msgspec
 import typer
 
 from monitor.cli.assess import MarkOption
-from monitor.cli.common import ConfigOption, JsonOption, console, globals_of, guarded, load, misuse, print_json
+from monitor.cli.common import (
+    ConfigOption,
+    JsonOption,
+    console,
+    globals_of,
+    guarded,
+    load,
+    misuse,
+    now_text,
+    print_json,
+)
 from monitor.cli.in_order import given
 
 if TYPE_CHECKING:
@@ -157,14 +166,6 @@ def tell_gaps(ground: "Ground") -> None:
         sys.stderr.write(f"{ground.differs}\n")
     if not ground.watched and not ground.unknown:
         sys.stderr.write(f"{UNWATCHED}\n")
-
-
-def now_text() -> str:
-    """Return the time of day as JSON has it."""
-    from monitor.system_clock import SystemClock
-
-    now = dt.datetime.fromtimestamp(SystemClock().wall_ms() / 1000, tz=dt.UTC)
-    return now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _check_picture(picture: Path) -> None:

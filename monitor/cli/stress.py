@@ -3,8 +3,8 @@
 import typer
 
 from monitor.cli.assess import MarkOption
-from monitor.cli.common import ConfigOption, JsonOption, console, globals_of, guarded, load, print_json
-from monitor.cli.simulate import AccountOption, now_text, tell_gaps
+from monitor.cli.common import ConfigOption, JsonOption, console, globals_of, guarded, load, now_text, print_json
+from monitor.cli.simulate import AccountOption, tell_gaps
 
 
 @guarded

@@ -140,6 +140,11 @@ def level_text(level: str) -> Text:
     return Text(level, STYLES.get(level, ""))
 
 
+def is_used_up(wallet: WalletView) -> bool:
+    """Return whether nothing of the margin of a wallet is left."""
+    return wallet.liquidatable is True or (wallet.margin_ratio or 0.0) >= 1.0
+
+
 def ratio_of(wallet: WalletView | None) -> str:
     """Return the margin ratio of a wallet; a balance that is used up has none."""
     if wallet is None:
