@@ -94,7 +94,7 @@ class _Stage:
         self._case = case
         self._trial = trial
         self._looked = looked
-        self._probed: list[Looked] = []
+        self._probed: list[tuple[Looked, int]] = []  # as it is, then a little less of each; with the copy of each
         self._explored: dict[tuple[str, Side], tuple[Cuts, Explored]] = {}
         self._together: dict[str, tuple[Together, Explored]] = {}
 
@@ -116,11 +116,11 @@ class _Stage:
                 *(self._shorter(p, p.quantity * share) for p, share in zip(held, shares, strict=True)),
             ]
             looks = (trial.look(some, with_moves=not simple) for some in batched(changes, trial.copies))
-            self._probed = [looked.only(copy) for looked in looks for copy in range(len(looked.wallets))]
-        way, cushion = _score(self._probed[0], below)
+            self._probed = [(looked, copy) for looked in looks for copy in range(len(looked.wallets))]
+        way, cushion = _score(*self._probed[0], below)
         gains: list[tuple[float, float]] = []
-        for i, looked in enumerate(self._probed[1:]):
-            then = _score(looked, below)
+        for i, probed in enumerate(self._probed[1:]):
+            then = _score(*probed, below)
             notional = worth[i] * shares[i]
             gains.append(((then[0] - way) / notional, (then[1] - cushion) / notional))
         return larger_first([held[i] for i in sorted(range(len(held)), key=gains.__getitem__, reverse=True)])
@@ -157,7 +157,7 @@ class _Stage:
             closing = _closed_with(position, pair)
             looked = self._trial.look([self._shortened([(p, p.quantity) for p in closing])])
             enough = left(looked, below)
-            helps = enough or _score(looked, below) > _score(self._looked, below)
+            helps = enough or _score(looked, 0, below) > _score(self._looked, 0, below)
             found = None
             if enough or not helps or pair is not None:
                 looks = _MANY_LOOKS if pair is not None and len(self.held) <= _FEW else _LOOKS
@@ -251,7 +251,7 @@ def _closed_with(position: Position, pair: Pair | None) -> tuple[Position, ...]:
     return tuple(pair) if pair is not None and pair.turns else (position,)
 
 
-def _score(looked: Looked, below: Level) -> tuple[float, float]:
+def _score(looked: Looked, copy: int, below: Level) -> tuple[float, float]:
     """Return how good a wallet is: the way to leaving the level, and the cushion where that says nothing."""
-    way = to_leave(looked, below)
-    return (way if math.isfinite(way) else 0.0), float(looked.readings.cushion[looked.wallets[0]])
+    way = to_leave(looked, below, copy)
+    return (way if math.isfinite(way) else 0.0), float(looked.readings.cushion[looked.wallets[copy]])

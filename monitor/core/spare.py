@@ -104,6 +104,6 @@ def _without_warning(case: Case, trial: Trial, asset: str, most: int) -> int:
     return most if worse is None else max(0, (worse - 1) * unit)
 
 
-def _risen(looked: Looked) -> Look:
+def _risen(looked: Looked, copy: int) -> Look:
     """Return whether a wallet would be at warning or worse; its leeway is the other way round."""
-    return Look(bool(looked.hit[_RISEN, 0].any()), -float(looked.leeway[_RISEN, 0].min()))
+    return Look(bool(looked.hit[_RISEN, copy].any()), -float(looked.leeway[_RISEN, copy].min()))

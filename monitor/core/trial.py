@@ -55,14 +55,11 @@ class Looked(NamedTuple):
     wallets: list[int]  # of each copy, in the book and the readings of the trial
     hit: Bools  # (8, copies), as ``rules.conditions`` has them
     leeway: Floats  # (8, copies), as ``rules.leeway``
-
-    def only(self, copy: int) -> "Looked":
-        """Return what was found about one of the copies."""
-        here = slice(copy, copy + 1)
-        return Looked(self.readings, self.wallets[here], self.hit[:, here], self.leeway[:, here])
+    held: Bools  # (8, copies), of each condition and all below it whether one holds
+    least: Floats  # (8, copies), of each condition and all below it the least leeway
 
 
-Verdict = Callable[[Looked], Look]  # on the first of the copies
+Verdict = Callable[[Looked, int], Look]  # on one of the copies
 
 
 class Trial:
@@ -120,8 +117,10 @@ class Trial:
             deltas = cushion_deltas(book, readings)
             deviation = cushion_deviations(book, deltas, self._moves.returns, self._moves.typical)
             left = moves_left(readings.cushion, deviation)
-        hit = conditions(book, self._limits, readings, left)
-        return Looked(readings, at, hit[:, at], leeway(book, self._limits, readings, left)[:, at])
+        hit = conditions(book, self._limits, readings, left)[:, at]
+        over = leeway(book, self._limits, readings, left)[:, at]
+        held, least = np.logical_or.accumulate(hit[::-1])[::-1], np.minimum.accumulate(over[::-1])[::-1]
+        return Looked(readings, at, hit, over, held, least)
 
     def after(self, looked: Looked, copy: int = 0) -> After:
         """Return the figures of one copy that was looked at."""
@@ -166,14 +165,14 @@ class Explored:
     def __init__(self, trial: Trial, change_of: Callable[[int], Change]) -> None:
         self._trial = trial
         self._change_of = change_of
-        self._found: dict[int, Looked] = {}
+        self._found: dict[int, tuple[Looked, int]] = {}  # with the copy of each
 
     def first(self, verdict: Verdict, span: tuple[int, int], looks: Iterable[int]) -> int | None:
         """Return the first number in a span that the verdict holds of, as ``search.first`` has it."""
 
         def judge(numbers: Sequence[int]) -> list[Look]:
             self._look(numbers)
-            return [verdict(self._found[one]) for one in numbers]
+            return [verdict(*self._found[one]) for one in numbers]
 
         known = (one for one in self._found if span[0] < one < span[1])
         return first(judge, span, [*looks, *known], self._trial.copies)
@@ -181,32 +180,32 @@ class Explored:
     def at(self, number: int, verdict: Verdict) -> Look:
         """Return the verdict on one change."""
         self._look([number])
-        return verdict(self._found[number])
+        return verdict(*self._found[number])
 
     def _look(self, numbers: Sequence[int]) -> None:
         new = [one for one in numbers if one not in self._found]
         for some in batched(new, self._trial.copies):
             looked = self._trial.look([self._change_of(one) for one in some])
-            self._found |= {one: looked.only(i) for i, one in enumerate(some)}
+            self._found |= {one: (looked, copy) for copy, one in enumerate(some)}
 
     def after(self, number: int) -> After:
         """Return the figures after a change that was looked at."""
-        return self._trial.after(self._found[number])
+        return self._trial.after(*self._found[number])
 
 
 def leaving(below: Level) -> Verdict:
     """Return the verdict of whether a level and all that are worse would be left."""
-    return lambda looked: Look(left(looked, below), to_leave(looked, below))
+    return lambda looked, copy: Look(left(looked, below, copy), to_leave(looked, below, copy))
 
 
-def left(looked: Looked, below: Level) -> bool:
-    """Return whether the first copy leaves a level and all that are worse: no condition within the dead band."""
-    return not bool(looked.hit[_LEVELS + below - 1 :, 0].any())
+def left(looked: Looked, below: Level, copy: int = 0) -> bool:
+    """Return whether a copy leaves a level and all that are worse: no condition within the dead band."""
+    return not looked.held[_LEVELS + below - 1, copy]
 
 
-def to_leave(looked: Looked, below: Level) -> float:
-    """Return by how much the first copy leaves a level and all that are worse; below 0 where it does not."""
-    return float(looked.leeway[_LEVELS + below - 1 :, 0].min())
+def to_leave(looked: Looked, below: Level, copy: int = 0) -> float:
+    """Return by how much a copy leaves a level and all that are worse; below 0 where it does not."""
+    return float(looked.least[_LEVELS + below - 1, copy])
 
 
 def as_it_is(part: AccountSnapshot) -> AccountSnapshot:

@@ -75,7 +75,7 @@ def test_copies_have_the_rules_of_the_account_they_are_copies_of() -> None:
         EngineSettings(overrides=(strict,)),
     )  # fmt: skip
     looked = Trial(case, case.account, 2).look([as_it_is, as_it_is])
-    assert [is_left(looked.only(copy), Level.WARNING) for copy in (0, 1)] == [False, False]
+    assert [is_left(looked, Level.WARNING, copy) for copy in (0, 1)] == [False, False]
 
 
 def test_only_what_is_in_the_wallet_is_compiled() -> None:
