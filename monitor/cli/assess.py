@@ -95,7 +95,7 @@ def parse_marks(given: Sequence[str]) -> dict[str, float]:
     """Return prices by symbol from ``SYMBOL=PRICE`` arguments.
 
     Raises:
-        ConfigError: an argument has another form or is no price above zero.
+        ConfigError: an argument has another form or is no price above zero, or a symbol has two prices.
     """
     from monitor.binance.belief import believable_price
     from monitor.cli.typed import without_commas
@@ -110,7 +110,8 @@ def parse_marks(given: Sequence[str]) -> dict[str, float]:
             value = None
         if not symbol or value is None:
             raise misuse("--mark", repr(text[:60]), "SYMBOL=PRICE with a price above 0", "as in BTCUSDT=61000")
-        marks[symbol] = value
+        if marks.setdefault(symbol, value) != value:
+            raise misuse("--mark", f"two prices of {symbol[:40]}", "one of each symbol", "leave one of them out")
     return marks
 
 

@@ -173,6 +173,7 @@ def test_assess_for_people_shows_the_same(tmp_path: Path) -> None:
         (("--mark", "BTCUSDT=1_000"), "above 0"),
         (("--mark", "=1000"), "above 0"),
         (("--mark", "BTCUSDT= 1"), "above 0"),
+        (("--mark", "BTCUSDT=61000", "--mark", "BTCUSDT=60000"), "found two prices of BTCUSDT"),
     ],
 )
 def test_wrong_marks_are_named_with_the_fix(tmp_path: Path, marks: tuple[str, ...], words: str) -> None:
