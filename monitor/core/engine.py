@@ -68,7 +68,16 @@ from monitor.core.outages import FEED_PREFIX, STORE_PREFIX, Outages
 from monitor.core.planner import Outcome
 from monitor.core.pricing import row_prices, unsure_wallets
 from monitor.core.risk import Readings, adverse_prices, evaluate, evaluate_rows
-from monitor.core.rules import Thresholds, Track, advance, compile_thresholds, conditions, reached, relapsed
+from monitor.core.rules import (
+    Levels,
+    Thresholds,
+    Track,
+    advance,
+    compile_thresholds,
+    conditions,
+    reached,
+    relapsed,
+)
 from monitor.core.sampling import Sampler
 from monitor.core.scene import Glance, KnownMoves, Scene
 from monitor.core.settings import EngineSettings
@@ -379,18 +388,19 @@ class Engine:
         level = self._track.level
         changed = np.flatnonzero(level != before)
         fresh = np.flatnonzero(~unknown & exposed & ~self._known)
+        which = _first(glances, level) if changed.size or again.any() else _NONE
         if changed.size or fresh.size:
             room = np.minimum.reduce([glance.readings.room for glance in glances])
             risen = worst_of(np.flatnonzero(level > before).tolist(), level.tolist(), room)
             for wallet in np.union1d(changed, fresh).tolist():
                 rises = level[wallet] > before[wallet]
-                glance = _first(glances, wallet, int(level[wallet])) if rises else glances[0]
+                glance = glances[which[wallet]] if rises else glances[0]
                 self._follow(wallet, glance, now, advised=wallet in risen)
             self._known[fresh] = True
         for wallet in np.flatnonzero(again & (level == before)).tolist():
             state = self._incidents.get(str(self._book.wallets[wallet].key))
             if state is not None and state.level == level[wallet]:
-                facts = self._advised(wallet, now, _first(glances, wallet, state.level))
+                facts = self._advised(wallet, now, glances[which[wallet]])
                 self._incidents.rise(state, state.level, now.wall_ms, facts)
         for glance in glances:
             self._tell_used_up(glance, now)
@@ -741,6 +751,7 @@ class Engine:
         return "passed" if state.breached else "recovered"
 
 
-def _first(glances: Sequence[Glance], wallet: int, level: int) -> Glance:
-    """Return the first glance at which a wallet is at a level, of which the newest marks are the first of all."""
-    return next((glance for glance in glances if reached(glance.hit)[wallet] >= level), glances[0])
+def _first(glances: Sequence[Glance], level: Levels) -> Ints:
+    """Return the first glance at which each wallet is at its level, shape (w,): the newest marks where none is."""
+    first: Ints = np.argmax(np.stack([reached(glance.hit) for glance in glances]) >= level, axis=0)
+    return first
