@@ -9,14 +9,13 @@ from rich.text import Text
 from monitor.cli.before_after import LIQUIDATED
 from monitor.cli.common import counted
 from monitor.cli.operations import Stage
-from monitor.cli.remedy_steps import as_json
+from monitor.cli.remedy_steps import as_json, facts_of
 from monitor.cli.tables import STYLES, level_text, wallet_name
 from monitor.core.advice import prescribe
 from monitor.core.changed_moves import silent
 from monitor.core.ladder import Grid, Rung
 from monitor.core.model import Level, SubjectKey
-from monitor.core.notices import Facts, Prescription
-from monitor.core.report import number, worst_row
+from monitor.core.notices import Prescription
 from monitor.core.spare import sharers
 from monitor.notify.numbers import enough, span
 from monitor.notify.remedies import needs_nothing, remedy_lines
@@ -122,7 +121,10 @@ def _print_one(
     else:
         out.print(Text.assemble(f"{name} is then at ", level_text(advice.level)))
     if not advice.ends:
-        for line in remedy_lines(_facts(advice, grid, rung)):
+        wallet = grid.book.wallet_index[SubjectKey(advice.account, advice.wallet)]
+        gone = advice.liquidated and advice.used_up
+        facts = facts_of(grid.book, rung.readings, wallet, advice.prescription, liquidatable=gone)
+        for line in remedy_lines(facts):
             out.print(Text(f"  {line.label}: {line.text}"))
     if words := alert_words(advice):
         out.print(Text(f"  {words}"))
@@ -145,20 +147,3 @@ def alert_words(advice: Advice) -> str:
     add = advice.prescription.remedies[0].add
     lacking = "" if add is None else f", {enough(add, advice.prescription.asset)} lacking"
     return f"{words}not yet{lacking} (a level is left only beyond the dead band)"
-
-
-def _facts(advice: Advice, grid: Grid, rung: Rung) -> Facts:
-    book, readings = grid.book, rung.readings
-    wallet = book.wallet_index[SubjectKey(advice.account, advice.wallet)]
-    row = worst_row(book, readings, wallet)
-    return Facts(
-        account=advice.account,
-        wallet=advice.wallet,
-        asset=book.wallets[wallet].asset,
-        symbol="" if row is None else book.positions[row].symbol,
-        side="" if row is None else book.positions[row].side.value,
-        positions=sum(book.positions[one].quantity > 0 for one in book.rows_of(wallet)),
-        liquidation_price=None if row is None else number(readings.liquidation_price[row]),
-        liquidatable=advice.liquidated and advice.used_up,
-        prescription=advice.prescription,
-    )

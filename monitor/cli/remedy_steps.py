@@ -130,7 +130,9 @@ class Remedies:
             yield Step(HEADING, _CALM_AS_FAR if unknown else _CALM, None)
         else:
             far = is_reached(plan.remedies[0]) and self._silent(wallet, case, Level.WARNING)
-            for line in remedy_lines(self._facts(wallet, plan)):
+            used_up = bool(self._readings.margin_ratio[wallet] >= 1)
+            facts = facts_of(self._book, self._readings, wallet, plan, liquidatable=used_up)
+            for line in remedy_lines(facts):
                 if line.label == "To do":
                     yield Step(HEADING, _BELOW_AS_FAR if far else line.text, None)
                 else:
@@ -181,20 +183,6 @@ class Remedies:
             room=number(readings.room[wallet]),
         )
 
-    def _facts(self, wallet: int, plan: Prescription) -> Facts:
-        """Return what the words of a message need to know."""
-        info, now = self._book.wallets[wallet], self._now(wallet)
-        row = worst_row(self._book, self._readings, wallet)
-        return Facts(
-            wallet=info.key.wallet,
-            symbol="" if row is None else self._book.positions[row].symbol,
-            side="" if row is None else self._book.positions[row].side.value,
-            positions=len(self._book.rows_of(wallet)),
-            liquidation_price=now.liquidation_price,
-            liquidatable=bool(self._readings.margin_ratio[wallet] >= 1),
-            prescription=plan,
-        )
-
     def _remedy(self, wallet: int, plan: Prescription, remedy: Remedy, case: Case) -> Iterator[Step]:
         now = self._now(wallet)
         yield Step(f"below {remedy.below.label}", target_words(self._limits, wallet, remedy.below), None)
@@ -215,6 +203,22 @@ class Remedies:
             price = plan.alone.liquidation_price
             words = f"liquidation price {_n(now.liquidation_price)} -> {_n(price)}: it limits the loss, no more"
             yield Step("    without putting back", words, price)
+
+
+def facts_of(
+    book: Book, readings: Readings, wallet: int, plan: Prescription | None, *, liquidatable: bool
+) -> Facts:
+    """Return what the words of a message about what to do need to know of a wallet."""
+    row = worst_row(book, readings, wallet)
+    return Facts(
+        wallet=book.wallets[wallet].key.wallet,
+        symbol="" if row is None else book.positions[row].symbol,
+        side="" if row is None else book.positions[row].side.value,
+        positions=sum(book.positions[one].quantity > 0 for one in book.rows_of(wallet)),
+        liquidation_price=None if row is None else number(readings.liquidation_price[row]),
+        liquidatable=liquidatable,
+        prescription=plan,
+    )
 
 
 def as_json(plan: Prescription | None) -> dict[str, Any] | None:
