@@ -22,7 +22,7 @@ from monitor.cli.common import (
     print_json,
 )
 from monitor.cli.held import find_held, find_inputs, measured
-from monitor.cli.verdict import CRITICAL, FINE, UNKNOWN, WARNING, WORDS, in_one_line
+from monitor.cli.verdict import CRITICAL, FINE, UNKNOWN, WARNING, WORDS, in_one_line, without_bars
 from monitor.errors import MonitorError
 
 if TYPE_CHECKING:
@@ -285,4 +285,7 @@ def _verdict(report: Report) -> str:
     text = text or (_nothing(report).lower() if report.seen else "nothing could be checked")
     if report.unchecked:
         text += f"; {counted(len(report.unchecked), 'check')} could not be made"
-    return f"{text} | findings={len(report.findings)} unchecked={len(report.unchecked)}"
+    gap = next((one for one in report.unchecked if one.kind in _MATTERS), None)
+    if gap is not None and report.verdict == UNKNOWN:
+        text += f", such as {f'{gap.account}: ' if gap.account else ''}{gap.reason}"
+    return f"{without_bars(text)} | findings={len(report.findings)} unchecked={len(report.unchecked)}"

@@ -24,7 +24,11 @@ MOVES = (
 )
 PLACE = "place a STOP_MARKET SELL close-position order triggered by the mark price"
 LACKING = "1 check could not be made"
-TWO_LACKING = "2 checks could not be made | findings=0 unchecked=2"
+TWO_LACKING = (
+    '2 checks could not be made, such as by-hand: stops of BTCUSDT: say `stop_loss = PRICE`, or "none", beside each'
+    " typed-in position | findings=0 unchecked=2"
+)
+UNPRICED = "such as by-hand: figures of BTCUSDT: no price; give --mark SYMBOL=PRICE or start the daemon"
 LEG = Position("BTCUSDT", Side.LONG, 0.1, 60_000.0, MarginMode.ISOLATED, "USDT", 3000.0, leverage=2.0)
 
 
@@ -163,14 +167,17 @@ def test_limits_come_from_the_configuration(folder: Path) -> None:
             "50000.0", ("--mark=BTCUSDT=30000",), 2,
             f"CHECKUP CRITICAL - by-hand BTCUSDT LONG used up; {LACKING} | findings=1 unchecked=1\n",
         ),
-        ("50000.0", (), 3, f"CHECKUP UNKNOWN - nothing could be checked; {LACKING} | findings=0 unchecked=1\n"),
+        (
+            "50000.0", (), 3,
+            f"CHECKUP UNKNOWN - nothing could be checked; {LACKING}, {UNPRICED} | findings=0 unchecked=1\n",
+        ),
         ("50000.0", ("--account=x",), 3, "CHECKUP UNKNOWN - --account: found 'x'; allowed: accounts: by-hand\n"),
     ],
 )  # fmt: skip
 def test_a_monitoring_system_gets_one_line(
     folder: Path, stop_loss: str, args: tuple[str, ...], code: int, line: str
 ) -> None:
-    """Its exit code as of the other commands; a misuse is unknown there."""
+    """Its exit code as of the other commands; a misuse is unknown there, and what is unknown says why."""
     result = call(folder, typed(stop_loss), "--check", *args)
     assert (result.exit_code, result.stdout) == (code, line)
 
