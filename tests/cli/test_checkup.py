@@ -25,8 +25,8 @@ MOVES = (
 PLACE = "place a STOP_MARKET SELL close-position order triggered by the mark price"
 LACKING = "1 check could not be made"
 TWO_LACKING = (
-    '2 checks could not be made, such as by-hand: stops of BTCUSDT: say `stop_loss = PRICE`, or "none", beside each'
-    " typed-in position | findings=0 unchecked=2"
+    '2 checks could not be made, such as by-hand: stops of BTCUSDT: say `stop_loss = PRICE`, or "none", beside'
+    " each typed-in position | findings=0 unchecked=2"
 )
 UNPRICED = "such as by-hand: figures of BTCUSDT: no price; give --mark SYMBOL=PRICE or start the daemon"
 LEG = Position("BTCUSDT", Side.LONG, 0.1, 60_000.0, MarginMode.ISOLATED, "USDT", 3000.0, leverage=2.0)
