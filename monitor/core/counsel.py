@@ -7,8 +7,10 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
+import msgspec
+
 from monitor.core.advice import prescribe
-from monitor.core.ahead import Standing
+from monitor.core.ahead import FRESH_MS, Standing
 from monitor.core.appearing import Appearing
 from monitor.core.book import Book, Floats
 from monitor.core.foretold import Foretold
@@ -97,19 +99,27 @@ class Counsel:
             self._allowance, self._aside = self._aside, self._allowance
 
     def beat(self, scene: Scene, now: Now, facts_of: Callable[[int], Facts]) -> None:
-        """Look at what is ahead and at habits; once a second.
+        """Look at what is ahead and at habits, and forget what is old; once a second.
 
         Args:
             scene: the moment.
             now: the same.
             facts_of: what a message may say of a wallet of the scene's book.
         """
+        self._forget_old_funds(now)
         self._look_ahead(scene, now, facts_of)
         self._look_at_habits(scene, now)
 
     def ahead(self, facts: Facts, now: Now) -> tuple[Cause, ...]:
         """Return what a message with these facts about a wallet says is ahead of it, the most telling first."""
         return self._foretold.lines(SubjectKey(facts.account, facts.wallet), facts, now.wall_ms)
+
+    def _forget_old_funds(self, now: Now) -> None:
+        """Forget what could be moved, where the exchange has not told it for long: by now it may be any amount."""
+        known = self.surroundings.funds
+        believed = {name: one for name, one in known.items() if now.wall_ms - one.at_ms <= FRESH_MS}
+        if len(believed) < len(known):
+            self.surroundings = msgspec.structs.replace(self.surroundings, funds=believed)
 
     def _look_ahead(self, scene: Scene, now: Now, facts_of: Callable[[int], Facts]) -> None:
         """Find what is ahead, once a minute: it costs an evaluation or a few."""

@@ -164,6 +164,19 @@ def test_what_is_available_is_known_once_it_was_learnt() -> None:
     assert plan.assumed_step
 
 
+def test_what_was_available_long_ago_is_not_known_any_more() -> None:
+    """The exchange tells it with every description of the account; where it does not, ten minutes are believed."""
+    desk = Desk()
+    desk.step(Snapshot(followed(isolated(), usdt=5.0)))
+    desk.step(Learnt(FundsKnown("main", desk.wall_ms, {"USDT": 0.5})))
+    for seconds, spare, limited_by in ((599, 0.5, "available"), (2, 5.0, "balance")):
+        desk.stay(seconds, 0.9)
+        desk.wait(0.5)
+        desk.room(0.12)
+        assert (plan_of(last(desk)).spare, plan_of(last(desk)).limited_by) == (spare, limited_by)
+        desk.stay(310, 0.9)
+
+
 def test_what_can_be_spared_is_what_is_there_now() -> None:
     """The cross wallet holds the same symbol: what it can lose is not judged at a low that has passed."""
     desk = Desk()
