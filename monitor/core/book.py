@@ -47,6 +47,15 @@ class Part(NamedTuple):
     first_slot: int
 
 
+# A slope that is no more than this part of what it is summed from is what rounding left of none: it has no digit
+# that is right, and a root on it would be a price that does not exist.
+LEVEL = 4 * float(np.finfo(np.float64).eps)
+# In a pair such a line passes for one that rises next to nothing: below the target it keeps the pair there, with a
+# root that is beyond all that is a price.
+FLAT = 1e-300
+NOWHERE = 1e100
+
+
 class TierMatrix(NamedTuple):
     """All tier tables as matrices, shape (tables, brackets); short tables repeat their last bracket."""
 

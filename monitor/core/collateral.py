@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from monitor.core.book import Book, Bools, Floats, Ints, Shared
+from monitor.core.book import LEVEL, Book, Bools, Floats, Ints, Shared
 from monitor.core.layout import QUOTE_ASSETS, Layout, underlying
 from monitor.core.model import MULTI_WALLET
 
@@ -148,6 +148,12 @@ class _Lines:
         self._equity = still + np.where(shared.slot_moves, 0.0, balance)  # at factor 0
         self._growth = moving + np.where(shared.slot_moves, balance, 0.0)  # for each unit of the factor
         self._bid, self._ask = book.slot_bid.take(slots), book.slot_ask.take(slots)
+        # What a slope is summed from, at the most: no rate is above 1.
+        mine = self._ask_row * self._moving_notional
+        moved = self._ask * np.where(shared.slot_moves, np.abs(balance), 0.0)
+        self._level = LEVEL * (
+            2.0 * np.add.reduceat(mine, shared.row_starts) + np.add.reduceat(moved, shared.slot_starts)
+        )
         self._off = (book.less_balance + book.extra_maintenance).take(shared.wallets)
 
     def first_from(self, start: float) -> Floats:
@@ -195,4 +201,4 @@ class _Lines:
         slope = np.add.reduceat(rate * self._growth, shared.slot_starts) - np.add.reduceat(
             self._ask_row * self._moving_notional * mmr, shared.row_starts
         )
-        return level, slope
+        return level, np.where(np.abs(slope) <= self._level, 0.0, slope)

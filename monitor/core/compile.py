@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from monitor.core.book import Book, Floats, Ints, Joint, Pairs, TierMatrix
+from monitor.core.book import FLAT, LEVEL, Book, Floats, Ints, Joint, Pairs, TierMatrix
 from monitor.core.collateral import shared_wallets
 from monitor.core.layout import Layout
 from monitor.core.model import (
@@ -28,8 +28,6 @@ from monitor.errors import BracketError
 # is hardly left by opening anything; it is by what was realised or taken out since, and then the way from the
 # entry price is not the way that the position has gone.
 LEAST_AT_ENTRY = 0.3
-# A line without slope passes for one that rises next to nothing: below the target it keeps the pair there.
-_FLAT = 1e-300
 
 
 @np.errstate(divide="ignore", invalid="ignore", over="ignore")
@@ -360,12 +358,14 @@ def _fill_pairs(book: Book, rows: Ints) -> None:
     legs = book.pairs.first[mine], book.pairs.second[mine]
     inner = np.sort(np.concatenate([book.bounds[:, leg] for leg in legs]), axis=0)
     edges: Floats = np.concatenate([np.zeros((1, len(mine))), inner])  # infinite ones are no edges, and come last
-    intercept, slope = np.zeros(edges.shape), np.zeros(edges.shape)
+    intercept, slope, terms = np.zeros(edges.shape), np.zeros(edges.shape), np.zeros(edges.shape)
     for leg in legs:
         at = book.tier_offset[leg] + (edges[:, np.newaxis] >= book.bounds[:, leg]).sum(axis=1)
+        required = book.size[leg] * book.tiers.mmr.take(at)
         intercept += book.tiers.cum.take(at) - book.signed_entry[leg]
-        slope += book.signed_size[leg] - book.size[leg] * book.tiers.mmr.take(at)
-    slope[(slope == 0) & ((book.size[legs[0]] > 0) | (book.size[legs[1]] > 0))] = _FLAT
+        slope += book.signed_size[leg] - required
+        terms += book.size[leg] + required
+    slope[(np.abs(slope) <= LEVEL * terms) & (terms > 0)] = FLAT
     for target, sign in ((book.pairs.rising, 1.0), (book.pairs.falling, -1.0)):
         lines = np.isfinite(edges) & (slope * sign > 0)
         # What is no line is crossed nowhere.

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from monitor.core.book import Book, Bools, Floats, Ints, Shared
+from monitor.core.book import NOWHERE, Book, Bools, Floats, Ints, Shared
 from monitor.core.collateral import shared_roots
 
 _BYTE = 127  # the highest count a signed byte holds
@@ -209,7 +209,7 @@ def _pair_roots(book: Book, row_cushion: Floats, cushion: Floats, x: Floats, roo
     ((target - pairs.rising[0]) * pairs.rising[1]).max(axis=0, out=roots[0])
     np.negative(((target - pairs.falling[0]) * pairs.falling[1]).max(axis=0), out=roots[1])
     # Where the lower one lies above the upper, even the pair's best is below the target.
-    roots[~((roots > 0) & (roots < np.inf) & (roots[0] <= roots[1]))] = np.nan
+    roots[~((roots > 0) & (roots < NOWHERE) & (roots[0] <= roots[1]))] = np.nan
     here = _to_price_of(book, pairs.first, x[pairs.first])
     away = np.abs(here - _to_price_of(book, pairs.first, roots))
     nearest = np.where(np.isnan(roots[1]) | (away[0] <= away[1]), roots[0], roots[1])

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 from dataclasses import fields
+from decimal import Context, Decimal, localcontext
 from itertools import pairwise
 
 import msgspec
@@ -13,10 +14,11 @@ from hypothesis import strategies as st
 
 from monitor.core.book import Book, Floats
 from monitor.core.compile import compile_book
-from monitor.core.model import AccountSnapshot, Bracket, BracketTable, Position
+from monitor.core.model import AccountSnapshot, Bracket, BracketTable, Position, Side
 from monitor.core.risk import Readings, both_roots, evaluate, evaluate_rows
+from tests.core import reference
 from tests.core.checker import ACCURACY, check, marks_of
-from tests.core.strategies import Case, Seeded, cases, draw_case, merge
+from tests.core.strategies import Case, Seeded, build_table, cases, draw_case, merge, usdt
 
 SEED = 20_260_929
 BOOKS = 10_000
@@ -251,3 +253,50 @@ def test_missing_halves_equal_the_reference(
     case = case._replace(accounts=tuple(change(account) for account in case.accounts))
     book, readings = compiled(case)
     assert check(case, book, readings)["same"] > 100, what
+
+
+def _level_hedge(source: Seeded) -> tuple[list[reference.Leg], AccountSnapshot, BracketTable, float]:
+    """Return a hedge whose gain the second rate just eats up, as decimals say it; its wallet, tiers and mark.
+
+    With a LONG of 1 + rate and a SHORT of 1 - rate, what one gains the other and the maintenance margin lose. At a
+    third rate, where there is one, it loses.
+    """
+    rate = Decimal(source.pick(("0.5", "0.25", "0.15", "0.125", "0.1", "0.05", "0.0065")))
+    unit = Decimal(source.whole(1, 999)).scaleb(source.whole(-5, 1))
+    mark = Decimal(source.whole(100, 99_999)).scaleb(-1)
+    entries = [mark * source.whole(90, 110) / 100 for _ in Side]
+    sizes = [unit * (1 + rate), unit * (1 - rate)]
+    second = float(mark * unit) * source.number(0.5, 2.0)
+    rows = [(0.0, "0.004"), (second, str(rate)), (second * source.number(2.0, 9.0), str(rate * 3 / 2))]
+    table = build_table("BTCUSDT", rows[: source.pick((2, 3))])
+    tiers = tuple(
+        reference.Tier(*(Decimal(repr(figure)) for figure in (row.floor, row.mmr, row.cum)))
+        for row in table.brackets
+    )
+    legs = [
+        reference.Leg("BTCUSDT", 1 if side is Side.LONG else -1, size, entry, inverse=False, tiers=tiers)
+        for side, size, entry in zip(Side, sizes, entries, strict=True)
+    ]
+    positions = tuple(
+        usdt("BTCUSDT", side, float(size), float(entry))
+        for side, size, entry in zip(Side, sizes, entries, strict=True)
+    )
+    balance = round(float(mark * unit) * source.number(0.02, 1.0), 2)
+    return legs, AccountSnapshot("main", {"USDT": balance}, positions), table, float(mark)
+
+
+@pytest.mark.parametrize("multi_assets", [False, True])
+def test_a_hedge_that_neither_gains_nor_loses_ends_nowhere_on_that_stretch(multi_assets: bool) -> None:  # noqa: FBT001 - a table
+    """What rounding leaves of a slope that is zero in decimals is no slope: its root would be a price of 1e24."""
+    source, found = Seeded(SEED + 2), [0, 0, 0]
+    for _ in range(1000):
+        legs, account, table, mark = _level_hedge(source)
+        account = msgspec.structs.replace(account, multi_assets=multi_assets)
+        book, readings = compiled(Case((account,), {"BTCUSDT": table}, {"BTCUSDT": mark}))
+        with localcontext(Context(prec=50)):
+            balance = Decimal(repr(account.balances["USDT"]))
+            roots, _ = reference.liquidation_prices(legs, reference.total([balance]))
+        got = [root for root in both_roots(book, readings, 0) if root is not None]
+        assert got == pytest.approx([float(root.value) for root in roots], rel=1e-9)
+        found[len(got)] += 1
+    assert min(found) > 50, found
