@@ -51,7 +51,7 @@ def explain(
     if symbol not in held.symbols:
         words = ", ".join(sorted(held.symbols)) or "none"
         raise misuse(
-            "SYMBOL", repr(symbol[:40]), f"symbols held: {words}", meant(symbol, held.symbols) or held.unknown
+            "SYMBOL", repr(symbol[:40]), f"symbols held: {words}", meant(symbol, held.symbols, held.unknown)
         )
     inputs = find_inputs(held, given)
     needed = sharing(held.accounts, symbol)

@@ -73,7 +73,7 @@ def find_ground(settings: "Settings", mark: Sequence[str], account: str = "") ->
     names = {*held.symbols, *rates_of(held.accounts)}
     if strange := [name for name in given if name not in names]:
         words = ", ".join(sorted(names)) or "none"
-        hint = meant(strange[0], names)
+        hint = meant(strange[0], names, held.unknown)
         raise misuse("--mark", f"a price of {strange[0]}", f"symbols held: {words}", hint)
     symbols = {position.symbol for one in chosen for position in one.positions}
     prices = {name: one.price for name, one in inputs.items() if name in symbols or "@" in name}

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _ATTEMPTS = 3
 _RUNNING = "start `position-monitor run`"
+_LOOK = "`position-monitor doctor` looks into it"
 
 
 class Held(NamedTuple):
@@ -29,6 +30,7 @@ class Held(NamedTuple):
     surroundings: "Surroundings"
     joint: "KnownMoves | None" = None  # of names that share a wallet: how they moved together; None if not known
     differs: str = ""  # how what the daemon watches is not what is typed in here; empty if it does not
+    silent: str = ""  # why no daemon answered, and what to do about it; empty if one did
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -45,7 +47,7 @@ def find_held(settings: "Settings", *, ask_daemon: bool) -> Held:
     """
     from monitor.control import ask
     from monitor.core.surroundings import Surroundings
-    from monitor.errors import ControlError
+    from monitor.errors import ControlError, NotRunningError
 
     tables = {table.symbol: table for table in settings.tables}
     followed = ", ".join(one.name for one in settings.keyed)
@@ -58,8 +60,10 @@ def find_held(settings: "Settings", *, ask_daemon: bool) -> Held:
             held = _told(settings, tables, status, ask(directory, {"command": "holdings"}))
             return held._replace(joint=_joint(held, directory))
         except ControlError as error:
-            unknown = f"what is followed by key ({followed}); {error}; {_RUNNING}" if followed else ""
-            return Held(settings.accounts, tables, {}, None if followed else status, unknown, around)
+            silent = f"{error}; {_RUNNING if isinstance(error, NotRunningError) else _LOOK}"
+            unknown = f"what is followed by key ({followed}); {silent}" if followed else ""
+            told = None if followed else status
+            return Held(settings.accounts, tables, {}, told, unknown, around, silent=silent)
     return Held(settings.accounts, tables, {}, status, "", around)
 
 
@@ -184,7 +188,7 @@ def find_inputs(held: Held, given: Mapping[str, float]) -> "dict[str, Input]":
 def where_marks_are(held: Held) -> str:
     """Return the hint of a price that is missing, for commands that ask the daemon for them."""
     if held.status is None:
-        return "or start `position-monitor run`, which knows it"
+        return f"a running daemon knows it, but {held.silent}"
     return "the running daemon does not know it yet"
 
 

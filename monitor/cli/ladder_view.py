@@ -273,12 +273,12 @@ def _positions(ladder: Ladder, rung: Rung) -> Iterator[RungPosition]:
             )
 
 
-def check_symbol(symbol: str, marks: Mapping[str, float]) -> None:
-    """Complain of a symbol that is not held.
+def check_symbol(symbol: str, marks: Mapping[str, float], unseen: str = "") -> None:
+    """Complain of a symbol that is not held; ``unseen`` as of ``typed.meant``.
 
     Raises:
         ConfigError: always then.
     """
     if symbol and symbol not in marks:
         words = ", ".join(sorted(marks)) or "none"
-        raise misuse("--ladder-symbol", repr(symbol[:40]), f"symbols held: {words}", meant(symbol, marks))
+        raise misuse("--ladder-symbol", repr(symbol[:40]), f"symbols held: {words}", meant(symbol, marks, unseen))

@@ -37,7 +37,9 @@ def wallets_of(accounts: Iterable[AccountSnapshot]) -> list[NamedWallet]:
     return found
 
 
-def find_wallet(option: str, text: str, accounts: Sequence[AccountSnapshot], *, asset: str = "") -> NamedWallet:
+def find_wallet(
+    option: str, text: str, accounts: Sequence[AccountSnapshot], *, asset: str = "", unseen: str = ""
+) -> NamedWallet:
     """Return the one wallet that is meant by ``[ACCOUNT/]WALLET``.
 
     Args:
@@ -45,6 +47,7 @@ def find_wallet(option: str, text: str, accounts: Sequence[AccountSnapshot], *, 
         text: such as ``cross:USDT``, ``isolated BTCUSDT LONG``, ``main/cross``, or the symbol of a position in it.
         accounts: that are known.
         asset: of several that may be meant, the one that takes it is.
+        unseen: see ``typed.meant``.
 
     Raises:
         ConfigError: none is meant, or several are.
@@ -61,12 +64,20 @@ def find_wallet(option: str, text: str, accounts: Sequence[AccountSnapshot], *, 
         if meant:
             raise _ambiguous(option, text, [f"{one.account}/{one.wallet}" for one in meant])
     words = ", ".join(f"{one.account}/{one.wallet}" for one in every) or "none"
-    hint = typed.meant(name, {short for one in every for short in _own_name(one) | _short_names(one)})
+    hint = typed.meant(name, {short for one in every for short in _own_name(one) | _short_names(one)}, unseen)
     raise misuse(option, repr(text[:60]), f"wallets there are: {words}", hint)
 
 
-def find_positions(option: str, text: str, accounts: Sequence[AccountSnapshot]) -> list[NamedPosition]:
+def find_positions(
+    option: str, text: str, accounts: Sequence[AccountSnapshot], *, unseen: str = ""
+) -> list[NamedPosition]:
     """Return the positions that are meant by ``[ACCOUNT/]SYMBOL[:SIDE]``: one, or both legs of a hedge.
+
+    Args:
+        option: that it was given with.
+        text: such as ``BTCUSDT``, ``BTCUSDT:LONG`` or ``main/BTCUSDT``.
+        accounts: that are known.
+        unseen: see ``typed.meant``.
 
     Raises:
         ConfigError: none is meant, or those of several accounts are.
@@ -83,20 +94,22 @@ def find_positions(option: str, text: str, accounts: Sequence[AccountSnapshot]) 
     ]
     if not meant:
         words = ", ".join(map(_shown, every)) or "none"
-        hint = typed.meant(symbol, {one.position.symbol for one in every})
+        hint = typed.meant(symbol, {one.position.symbol for one in every}, unseen)
         raise misuse(option, repr(text[:60]), f"positions there are: {words}", hint)
     if len({one.account for one in meant}) > 1:
         raise _ambiguous(option, text, list(map(_shown, meant)))
     return meant
 
 
-def find_position(option: str, text: str, accounts: Sequence[AccountSnapshot]) -> NamedPosition:
-    """Return the one position that is meant.
+def find_position(
+    option: str, text: str, accounts: Sequence[AccountSnapshot], *, unseen: str = ""
+) -> NamedPosition:
+    """Return the one position that is meant; see ``find_positions``.
 
     Raises:
         ConfigError: none is meant, or several are.
     """
-    meant = find_positions(option, text, accounts)
+    meant = find_positions(option, text, accounts, unseen=unseen)
     if len(meant) > 1:
         raise _ambiguous(option, text, list(map(_shown, meant)))
     return meant[0]

@@ -113,7 +113,7 @@ class Stage:
             words = f"{name} as collateral"
         else:
             names = ", ".join([ALL, *sorted(self.marks), *sorted(held)])
-            hint = typed.meant(name, [ALL, *self.marks, *held])
+            hint = typed.meant(name, [ALL, *self.marks, *held], self._ground.unknown)
             raise misuse("--shock", repr(text[:60]), f"one of {names}", hint)
         for account, one in list(self._accounts.items()):
             if one.multi_assets and (mine := assets & set(one.balances)):
@@ -141,7 +141,7 @@ class Stage:
         if not equals or found is None or not amount:
             hint = "as in isolated:BTCUSDT:LONG=100 or cross:USDT=-50; a negative amount is taken out"
             raise misuse("--add-margin", repr(text[:60]), "WALLET=AMOUNT", hint)
-        meant = find_wallet("--add-margin", name, self.accounts, asset=found["asset"])
+        meant = find_wallet("--add-margin", name, self.accounts, asset=found["asset"], unseen=self._ground.unknown)
         account = self._accounts[meant.account]
         asset = self._asset(text, meant, found["asset"], account)
         isolated = not meant.wallet.startswith("cross:")
@@ -196,7 +196,7 @@ class Stage:
 
     def _reduce(self, text: str) -> list[Done]:
         name, equals, value = text.rpartition("=")
-        one = None if not equals else find_position("--reduce", name, self.accounts)
+        one = None if not equals else find_position("--reduce", name, self.accounts, unseen=self._ground.unknown)
         share = value.endswith("%")
         size = number_of(value.removesuffix("%"))
         if one is None or size is None or not size > 0.0:
@@ -228,7 +228,7 @@ class Stage:
         return quantity, (f"rounded up to the step of {cuts.step}",)
 
     def _close(self, text: str) -> list[Done]:
-        one = find_position("--close", text, self.accounts)
+        one = find_position("--close", text, self.accounts, unseen=self._ground.unknown)
         return [self._closed("close", text, one, one.position.quantity, ())]
 
     def _closed(self, option: str, text: str, one: NamedPosition, quantity: float, notes: tuple[str, ...]) -> Done:
@@ -259,7 +259,8 @@ class Stage:
             hint = "as in BTCUSDT=10"
             raise misuse("--leverage", repr(text[:60]), "SYMBOL=LEVERAGE above 0", hint)
         # The exchange has one leverage for a symbol, so both legs of a hedge have it.
-        return [self._leveraged(text, one, leverage) for one in find_positions("--leverage", name, self.accounts)]
+        legs = find_positions("--leverage", name, self.accounts, unseen=self._ground.unknown)
+        return [self._leveraged(text, one, leverage) for one in legs]
 
     def _leveraged(self, text: str, one: NamedPosition, leverage: float) -> Done:
         position, account = one.position, self._accounts[one.account]

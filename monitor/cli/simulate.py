@@ -123,7 +123,7 @@ def simulate(  # noqa: PLR0917 - typer passes options by name
     if picture is not None:
         _check_picture(picture)
     ground = find_ground(load(context, config), mark or (), account or "")
-    check_symbol(ladder_symbol or "", ground.marks)
+    check_symbol(ladder_symbol or "", ground.marks, ground.unknown)
     stage = Stage(ground, put_back=put_back)
     values = {"shock": shock, "add_margin": add_margin, "reduce": reduce, "leverage": leverage, "close": close}
     start = ground.grid(ground.accounts, ground.marks)

@@ -53,8 +53,14 @@ def without_commas(text: str) -> str:
     return text.replace(",", "") if _GROUPED.fullmatch(text.strip()) else text
 
 
-def meant(word: str, options: Iterable[str]) -> str:
-    """Return ``did you mean "BTCUSDT"?`` for a name in lower case, a coin alone or a slip; empty without any."""
+def meant(word: str, options: Iterable[str], unseen: str = "") -> str:
+    """Return ``did you mean "BTCUSDT"?`` for a name in lower case, a coin alone or a slip; empty without any.
+
+    Args:
+        word: as typed.
+        options: what it may be.
+        unseen: why more options are not known here, which is likelier than a slip; empty if all are.
+    """
     from monitor.config.problems import nearest, shown_text
 
     known = list(options)
@@ -62,7 +68,7 @@ def meant(word: str, options: Iterable[str]) -> str:
     for likely in (name, *(f"{name}{quote}" for quote in ("USDT", "USDC", "USD_PERP", ":LONG", ":SHORT"))):
         if likely in known and likely != word:
             return f"did you mean {shown_text(likely)}?"
-    return nearest(word, known)
+    return unseen or nearest(word, known)
 
 
 def in_percent(move: float) -> str:

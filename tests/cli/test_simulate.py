@@ -244,7 +244,7 @@ def test_a_mark_that_only_another_account_needs_is_not_asked_for(tmp_path: Path)
     assert "symbols held: BTCUSDT, ETHUSDT" in refused(tmp_path, text, *BTC, "--mark", "XUSDT=1")
     missing = refused(tmp_path, state + text, *BTC)
     assert "no price of ETHUSDT" in missing
-    assert "(or start `position-monitor run`, which knows it)" in missing
+    assert "(a running daemon knows it, but no daemon is running on " in missing
 
 
 # Quantities
