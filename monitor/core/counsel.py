@@ -37,6 +37,7 @@ _URGENT = 2
 CROWD = 50  # wallets that rise together: their commit takes as long as an alert may, without any amounts
 _CROSS = 3  # a wallet of so many positions costs twice as much as one alone, or somewhat more
 _POSITIONS = 12  # beyond these, so many cost as much again as one alone
+LARGEST = 50  # positions of a wallet for which a step makes amounts: for more, they take longer than its alert may
 
 
 class Allowance:
@@ -45,11 +46,13 @@ class Allowance:
     Args:
         most: for wallets of one position, at once.
         every_s: how long it takes until one more may be made.
+        largest: most positions of a wallet for which any is made.
     """
 
-    def __init__(self, most: int = AT_ONCE, every_s: float = EVERY_S) -> None:
+    def __init__(self, most: int = AT_ONCE, every_s: float = EVERY_S, largest: float = math.inf) -> None:
         self._most = most
         self._every_s = every_s
+        self._largest = largest
         self._left = float(most)
         self._at_s = -math.inf
         self.spares: dict[tuple[str, str], Spare] = {}  # by account and asset
@@ -60,6 +63,8 @@ class Allowance:
         What is ``urgent`` may take two from what will be there later. A wallet that costs more than there ever is
         is waited for until all of that is there.
         """
+        if positions > self._largest:
+            return False
         self._left = min(float(self._most), self._left + max(0.0, now_s - self._at_s) / self._every_s)
         self._at_s = now_s
         several, more = min(positions, _CROSS), max(0, positions - _CROSS)
@@ -79,7 +84,7 @@ class Counsel:
         self._appearing = Appearing(incidents)
         self._round: Round | None = None  # a checkup under way
         self._foretold = Foretold(incidents)
-        self._allowance, self._aside = Allowance(), Allowance(ASIDE, ASIDE_EVERY_S)
+        self._allowance, self._aside = Allowance(largest=LARGEST), Allowance(ASIDE, ASIDE_EVERY_S)
 
     def learn(self, fact: Fact) -> None:
         """Take what became known."""

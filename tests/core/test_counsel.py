@@ -2,11 +2,11 @@
 
 import pytest
 
-from monitor.core.counsel import AT_ONCE, CROWD, EVERY_S, Allowance
+from monitor.core.counsel import AT_ONCE, CROWD, EVERY_S, LARGEST, Allowance
 from monitor.core.events import Ticks
 from monitor.core.model import Level
 from monitor.core.notices import NoticeKind
-from tests.core.builders import BTC, Desk, isolated, mark_at
+from tests.core.builders import BTC, Desk, cross, isolated, mark_at, table
 from tests.core.test_engine_advice import crowd
 
 WORST = f"a00/isolated:{BTC}:LONG"
@@ -47,6 +47,27 @@ def test_what_a_wallet_costs_grows_with_its_positions(positions: int, made: int)
     """As measured: a step makes amounts for about fifty milliseconds at most, but always for one."""
     allowance = Allowance(3, 1.0)
     assert [allowance.take(positions, 5.0) for _ in range(made + 1)] == [True] * made + [False]
+
+
+def test_a_large_wallet_is_decided_without_amounts_and_its_message_asks_for_them() -> None:
+    """To find them takes longer than its alert may: a tenth of a second where it holds a few hundred positions."""
+    desk = Desk()
+    names = [f"A{i:03d}USDT" for i in range(LARGEST + 1)]
+    desk.tables = tuple(map(table, names))
+    desk.configure()
+    for held in (names, names[1:]):
+        desk.hold(*map(cross, held), usdt=9.0 * len(held))
+        desk.marks(**dict.fromkeys(names, 99.0))
+        desk.notices.clear()
+        desk.wait(60.0)
+        desk.marks(**dict.fromkeys(names, 93.5))
+        (alert,) = (one for one in desk.notices if one.level >= Level.WARNING)
+        assert (alert.facts.prescription is not None) == (len(held) <= LARGEST)
+        now = desk.engine.newest(alert.subject, desk.now())
+        assert now is not None
+        assert now.prescription is not None
+        desk.hold()
+        desk.beat(3)
 
 
 def test_while_levels_go_on_rising_so_many_a_second_are_made() -> None:
