@@ -1,7 +1,7 @@
 """What large moves do to everything that is held, as tables and sentences for people."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Console
 from rich.text import Text
@@ -18,8 +18,6 @@ from monitor.notify.remedies import LOOK_FIRST
 _GONE = "liq."
 _MOST_ROWS = 40
 _MANY_DAYS = 99.5
-# The smallest moves are the first to be left out where the terminal is narrow: they are in the sentences below.
-_RANKS = {0.10: 0, 0.20: 1, 0.30: 2, 0.05: 3, 0.02: 4, 0.01: 5}
 
 
 def print_stress(out: Console, view: StressView) -> None:
@@ -48,14 +46,13 @@ def _wallets(view: StressView) -> FittedTable:
     order = sorted((name for name in names if name in held), key=lambda name: -_fate(view.together.moves, name))
     shown = order[:_MOST_ROWS]
     assets = sorted({asset for outcome in view.together.moves for asset in outcome.lost})
+    levels = {outcome.move: [_level(outcome, name) for name in shown] for outcome in view.together.moves}
+    ranks = _ranks(levels, [_word(now[name]) for name in shown])
     columns = [
         Column(
             in_percent(outcome.move),
-            [
-                *(_level(outcome, name) for name in shown),
-                *(Text(_change(outcome, asset), justify="right") for asset in assets),
-            ],
-            _RANKS[abs(outcome.move)],
+            [*levels[outcome.move], *(Text(_change(outcome, asset), justify="right") for asset in assets)],
+            ranks[outcome.move],
         )
         for outcome in view.together.moves
     ]
@@ -71,14 +68,12 @@ def _wallets(view: StressView) -> FittedTable:
 def _symbols(alone: Sequence[Stressed]) -> FittedTable:
     nearest = sorted(alone, key=_nearest)[:_MOST_ROWS]
     first = [Column("symbol", [one.symbol for one in nearest])]
-    moves = [
-        Column(
-            in_percent(move),
-            [_worst(next(outcome for outcome in one.moves if outcome.move == move)) for one in nearest],
-            _RANKS[abs(move)],
-        )
+    levels = {
+        move: [_worst(next(outcome for outcome in one.moves if outcome.move == move)) for one in nearest]
         for move in MOVES
-    ]
+    }
+    ranks = _ranks(levels)
+    moves = [Column(in_percent(move), levels[move], ranks[move]) for move in MOVES]
     edges = [
         Column(
             name,
@@ -91,6 +86,26 @@ def _symbols(alone: Sequence[Stressed]) -> FittedTable:
         )
     ]
     return FittedTable((*first, *edges, *moves))
+
+
+def _ranks(levels: Mapping[float, Sequence[Text]], now: Sequence[Text] = ()) -> dict[float, int]:
+    """Return which moves matter most where there is no space for all of them, as ranks of columns.
+
+    Of each way the smallest that liquidates more than is liquidated now always stays, and the largest where none
+    does. Of the others those go first that say the same as the next smaller one, and the larger before the smaller.
+    """
+    ranks: dict[float, int] = {}
+    for way in (sorted((m for m in levels if m < 0.0), reverse=True), sorted(m for m in levels if m > 0.0)):
+        said = [_plain(now), *(_plain(levels[move]) for move in way)]
+        gone = [sum(word.startswith(_GONE) for word in words) for words in said]
+        first = next((i for i in range(1, len(said)) if gone[i] > gone[0]), len(way))
+        for i, move in enumerate(way, start=1):
+            ranks[move] = 0 if i == first else i + len(way) * (said[i] == said[i - 1])
+    return ranks
+
+
+def _plain(levels: Sequence[Text]) -> list[str]:
+    return [level.plain for level in levels]
 
 
 def _sentences(view: StressView) -> Iterator[str]:

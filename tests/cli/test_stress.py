@@ -131,8 +131,25 @@ def test_a_narrow_terminal_has_whole_figures_and_words(tmp_path: Path, monkeypat
     shown = call("stress", "--config", written(tmp_path, text), *marks).stdout
     assert max(map(len, shown.splitlines())) <= 60
     assert "\u2026" not in shown
-    assert "-10 %" in shown
     assert "auto-deleveraging;" in shown.split()
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_a_narrow_terminal_keeps_the_moves_between_now_and_the_first_liquidation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    """What is left out is further away, or says the same once more; where nothing liquidates the largest stays."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    text, marks, _ = HELD["isolated"]
+    shown = call("stress", "--config", written(tmp_path, text), *marks).stdout.splitlines()
+    moves = shown[1].removeprefix("wallet").replace(" %", "").split()
+    assert "-5" in moves
+    assert "-1" in moves
+    assert "-10" not in moves
+    assert moves[-1] == "+30"
+    levels = shown[2].split()[4:]
+    assert levels[moves.index("-5")] == "liq."
+    assert levels[moves.index("-1")] == "notice"
 
 
 def test_long_names_of_accounts_are_shortened_before_levels_are(
