@@ -91,8 +91,8 @@ def _symbols(alone: Sequence[Stressed]) -> FittedTable:
 def _ranks(levels: Mapping[float, Sequence[Text]], now: Sequence[Text] = ()) -> dict[float, int]:
     """Return which moves matter most where there is no space for all of them, as ranks of columns.
 
-    Of each way the smallest that liquidates more than is liquidated now always stays, and the largest where none
-    does. Of the others those go first that say the same as the next smaller one, and the larger before the smaller.
+    Of each way the smallest that liquidates more than is liquidated now always stays, the largest where none does.
+    Of the others those go first that say the same as the next smaller one, and the larger before the smaller.
     """
     ranks: dict[float, int] = {}
     for way in (sorted((m for m in levels if m < 0.0), reverse=True), sorted(m for m in levels if m > 0.0)):
