@@ -22,13 +22,15 @@ from monitor.cli.common import (
 from monitor.cli.in_order import given
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
-    from monitor.cli.advised import Advice
+    from rich.console import Console
+
     from monitor.cli.before_after import State
     from monitor.cli.done import Done
     from monitor.cli.ground import Ground
     from monitor.cli.ladder_view import Ladder, LadderView
+    from monitor.cli.nearer import Nearer
     from monitor.core.ladder import Grid, Rung
 
 UNWATCHED = (
@@ -109,7 +111,7 @@ def simulate(  # noqa: PLR0917 - typer passes options by name
     from --mark; those not given are asked of the running daemon, and so is what accounts followed by their key
     hold. Nothing is sent to the exchange.
     """
-    from monitor.cli.advised import Before, advice_for, told
+    from monitor.cli.advised import Before, advice_for, print_advice, told
     from monitor.cli.before_after import state_of
     from monitor.cli.ground import find_ground
     from monitor.cli.in_order import OPTIONAL
@@ -149,9 +151,11 @@ def simulate(  # noqa: PLR0917 - typer passes options by name
     else:
         words = options(config or globals_of(context).config, mark or (), account or "")
         asked = Asked(words, tuple(operations), put_back=put_back)
-        _print(result, advice, grid, rung, lambda one: asked.tries(one.account, one.wallet, one.prescription))
+        out = console()
+        _print(out, result, _nearer(ground, operations, grid, rung))
+        print_advice(out, advice, grid, rung, lambda one: asked.tries(one.account, one.wallet, one.prescription))
         if climbed is not None:
-            print_ladder(console(), climbed)
+            print_ladder(out, climbed)
     tell_gaps(ground)
     return 0
 
@@ -166,6 +170,19 @@ def tell_gaps(ground: "Ground") -> None:
         sys.stderr.write(f"{ground.differs}\n")
     if not ground.watched and not ground.unknown:
         sys.stderr.write(f"{UNWATCHED}\n")
+
+
+def _nearer(
+    ground: "Ground", operations: "Iterable[tuple[str, str]]", grid: "Grid", rung: "Rung"
+) -> "list[Nearer]":
+    """Return whose liquidation comes nearer by what was done, moves of prices aside."""
+    from monitor.cli.nearer import brought_nearer
+    from monitor.cli.operations import Stage
+
+    moved = Stage(ground)
+    moved.do([one for one in operations if one[0] == "shock"])
+    untouched = ground.grid(moved.accounts, moved.marks)
+    return list(brought_nearer(untouched, untouched.at(0.0), grid, rung))
 
 
 def _check_picture(picture: Path) -> None:
@@ -196,21 +213,13 @@ def _draw(picture: Path, ladder: "Ladder", title: str) -> None:
         ) from None
 
 
-def _print(
-    result: Simulation,
-    advice: "tuple[Advice, ...]",
-    grid: "Grid",
-    rung: "Rung",
-    tries: "Callable[[Advice], Iterable[str]]",
-) -> None:
+def _print(out: "Console", result: Simulation, nearer: "Iterable[Nearer]") -> None:
     from rich.text import Text
 
-    from monitor.cli.advised import print_advice
     from monitor.cli.before_after import position_changes, wallet_changes
     from monitor.cli.done import totals
     from monitor.notify.numbers import money
 
-    out = console()
     for place, done in enumerate(result.operations, start=1):
         out.print(Text(f"{place}. {done.words}"))
         for note in done.notes:
@@ -223,4 +232,6 @@ def _print(
     out.print(wallet_changes(result.before, result.after))
     out.print()
     out.print(position_changes(result.before, result.after))
-    print_advice(out, advice, grid, rung, tries)
+    for one in nearer:
+        out.print()
+        out.print(Text(one.words, style="yellow"))

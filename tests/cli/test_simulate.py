@@ -22,6 +22,7 @@ from monitor.core.model import (
     Source,
 )
 from monitor.core.surroundings import FundsKnown, Surroundings
+from monitor.notify.numbers import percent
 from monitor.status import Holdings
 from tests.cli.answering import answering
 from tests.cli.made import NOW_MS
@@ -877,3 +878,62 @@ def test_a_daemon_of_another_configuration_is_told_of(tmp_path: Path) -> None:
             checked = call("checkup", "--config", written(tmp_path, changed), *BTC)
             assert f"{words}by-hand:" in checked.stderr
             assert f"{words}mine, by-hand:" in call(*command, "--config", written(tmp_path, renamed), *BTC).stderr
+
+
+# What brings liquidation nearer
+
+NET = (
+    """
+[[accounts]]
+name = "net0"
+balances = { USDT = 1000.0 }
+"""
+    + position("BTCUSDT", 1, 60500, "cross")
+    + position("BTCUSDT", 1, 60100, "cross").replace("LONG", "SHORT")
+)
+NEARER = "what was done brings liquidation nearer"
+
+
+def told(tmp_path: Path, text: str, *args: str) -> str:
+    result = call("simulate", "--config", written(tmp_path, text), *args)
+    assert result.exit_code == 0, result.output
+    return " ".join(result.stdout.split())
+
+
+@pytest.mark.parametrize("shock", [(), ("--shock", "all=+0.5%")])
+def test_a_leg_left_alone_is_told_to_be_nearer_to_liquidation(tmp_path: Path, shock: tuple[str, ...]) -> None:
+    """Its room and its ratio are better than those of the hedge, and a small move is the end."""
+    marks = ("--mark", "BTCUSDT=60000")
+    closing = ("--close", "BTCUSDT:SHORT")
+    shown = told(tmp_path, NET, *marks, *shock, *closing)
+    (before,) = simulated(tmp_path, NET, *marks, *shock)["after"]["wallets"]
+    (after,) = simulated(tmp_path, NET, *marks, *shock, *closing)["after"]["wallets"]
+    assert after["room"] > before["room"]
+    assert after["joint_distance"] < before["joint_distance"] / 10
+    words = f"from {percent(before['joint_distance'])} away to {percent(after['joint_distance'])}."
+    assert f"net0 cross USDT: {NEARER}, {words}" in shown
+
+
+@pytest.mark.parametrize(
+    "done",
+    [
+        ("--shock", "all=-2.6%"),
+        ("--add-margin", "BTCUSDT=100"),
+        ("--reduce", "BTCUSDT=25%"),
+        ("--put-back", "--reduce", "BTCUSDT=25%"),
+        ("--close", "BTCUSDT"),
+        ("--leverage", "BTCUSDT=500"),
+    ],
+    ids=" ".join,
+)
+def test_what_brings_liquidation_no_nearer_is_not_told_so(tmp_path: Path, done: tuple[str, ...]) -> None:
+    """A move of prices is none of our doing, a fee is next to nothing, and what is liquidated is called that."""
+    assert NEARER not in told(tmp_path, DESIGN, *BTC, *done)
+
+
+def test_more_leverage_and_margin_taken_out_bring_liquidation_nearer(tmp_path: Path) -> None:
+    """Whatever level they leave."""
+    assert f"by-hand isolated BTCUSDT LONG: {NEARER}, from 3.1 % away to " in told(
+        tmp_path, DESIGN, *BTC, "--add-margin", "BTCUSDT=-600"
+    )
+    assert NEARER in told(tmp_path, DESIGN, "--mark", "BTCUSDT=62000", "--leverage", "BTCUSDT=50")
