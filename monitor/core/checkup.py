@@ -21,9 +21,17 @@ auto_add      None                               None                      None
 trading_key   1 where it can withdraw, else 0    None                      None
 ============= ================================== ========================= ===================================
 
-Amounts are in the finding's asset, distances and moves fractions of the mark. Where adding margin would make a
-position too large a part of its account, ``quantity`` and ``margin`` of ``leverage``, ``near`` and
-``concentration`` say what to close and what margin the rest then has to have: that removes all of them.
+Amounts are in the finding's asset, distances and moves fractions of the mark. ``margin`` of ``exposure`` is what
+to add instead of closing: adding costs nothing.
+
+Both sides of ``concentration`` are what is left at the mark: of an isolated wallet its margin balance, of a
+cross position the initial margin that its leverage asks of its notional, of the account its margin balance. The
+margin of before a loss beside an account of after it would be a share of nothing, and may be several times all
+of it. It is what one position may still take of what there still is that makes it too large.
+
+Where adding margin would make a position too large a part of its account, ``quantity`` and ``margin`` of
+``leverage``, ``near`` and ``concentration`` say what to close and what margin the rest then has to have: that
+removes all of them.
 """
 
 import math
@@ -194,7 +202,7 @@ def _exposure(one: AccountSeen) -> Iterator[Finding]:
             close = max(over, min(total, over / share if share > 0.0 else total))
             yield Finding(
                 f"{code.value}/{name}/{unit}", code, name, value=total / margin, limit=limit, asset=unit,
-                remedy=close,
+                remedy=close, margin=total / limit - margin,
             )  # fmt: skip
 
 

@@ -143,10 +143,12 @@ def _concentration(one: AccountSeen, leg: Leg) -> Iterator[Finding]:
 
 
 def _margin(one: AccountSeen, leg: Leg) -> float | None:
-    """Return the margin of one position, in what its wallet is counted in; None where not known."""
+    """Return the margin of one position at its mark, in what its wallet is counted in; None where not known."""
+    if leg.place is None:
+        return None
     if leg.isolated:
-        return one.worth(leg, leg.position.margin)
-    if not leg.position.leverage or leg.place is None:
+        return float(one.seen.readings.margin_balance[leg.wallet])
+    if not leg.position.leverage:
         return None
     return one.notional(leg) / leg.position.leverage
 

@@ -4,10 +4,12 @@ To add margin to a wallet and to keep it a small part of the account are opposit
 holding less of the position: closed is a part f, as small as may be, so that what the rest needs is no more than
 its share of what the account then has,
 
-    (1 - f) * need = share * (margin - f * cost)
+    (1 - f) * (need + gain) = share * (margin - f * cost)
 
-and, of an isolated position, no more than its own wallet has and closing realizes. So nothing is taken from the
-cross wallet, whose positions may need it. A hedge is left to its owner: closing one side opens the other.
+where both sides are what is left at the mark: what an isolated wallet has gained is a part of it as well. Of
+such a position the rest also needs no more than its own wallet has and closing realizes. So nothing is taken
+from the cross wallet, whose positions may need it. A hedge is left to its owner: closing one side opens the
+other.
 """
 
 from typing import NamedTuple
@@ -34,7 +36,8 @@ def lighter(one: AccountSeen, leg: Leg, need: float) -> Lighter | None:
         leg: the position, with a place.
         need: margin that all of the position would have to have, in its wallet's asset.
     """
-    margin, whole = one.margin_of(leg), one.worth(leg, need)
+    gain = float(one.seen.readings.unrealized_pnl[leg.row]) if leg.isolated else 0.0
+    margin, whole = one.margin_of(leg), one.worth(leg, need + gain)
     if margin is None or whole <= one.seen.rules.largest_share * margin:
         return None
     if not one.looks_for(FindingCode.CONCENTRATION):

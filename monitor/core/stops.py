@@ -23,7 +23,7 @@ from monitor.core.settings import AdviceRules
 
 TRAILING = "TRAILING_STOP_MARKET"
 _STOPS = frozenset({"STOP", "STOP_MARKET", TRAILING})
-# Without a liquidation price: the share of the mark that a stop is placed away from it.
+# The share of the mark that a stop is placed away from it at the most, however far or nowhere liquidation is.
 FAR = 0.10
 HASTE = 5.0
 _PART_OF_WAY = 0.25
@@ -128,11 +128,13 @@ def stop_price(place: Place) -> float | None:
     """Return a sensible trigger: half way between liquidation price and mark, rounded towards the mark.
 
     Nearer to the mark, ordinary moves would trigger it; nearer to liquidation, a fast fall would leave it no time
-    to be filled. Where there is no liquidation price, FAR of the mark away from it. None where no price lies in
-    between.
+    to be filled. Never further than FAR of the mark away from it: a position without any liquidation price is
+    stopped there, and one that a rise of its price to several times of it would liquidate is no safer. None where
+    no price lies in between.
     """
     sign = -1.0 if place.side is Side.LONG else 1.0
-    raw = place.mark * (1.0 + sign * FAR) if place.ahead is None else (place.mark + place.ahead) / 2.0
+    way = FAR if place.ahead is None else min(FAR, abs(place.ahead / place.mark - 1.0) / 2.0)
+    raw = place.mark * (1.0 + sign * way)
     for figures in _FIGURES:
         rounded = _towards(place.mark, raw, figures)
         if place.loses(rounded) and place.reaches(rounded):

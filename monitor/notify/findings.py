@@ -17,7 +17,7 @@ _MOST = 4  # findings of a message that are told whole
 _GAP_SYMBOLS = 5
 _LONG = "LONG"
 _DOLLARS = ("", "USD")  # what nearly every account is counted in
-_STOPS_SELL = {_LONG: ("SELL", "or higher"), "SHORT": ("BUY", "or lower")}
+_STOPS = {_LONG: "SELL", "SHORT": "BUY"}
 
 
 class Said(NamedTuple):
@@ -156,7 +156,8 @@ def _limit(finding: Finding) -> str:
 
 
 def _concentration(finding: Finding) -> str:
-    return f"takes {percent(finding.value)} of the account's margin, more than {percent(finding.limit)}"
+    what = "takes" if finding.isolated else "at its leverage takes"
+    return f"{what} {percent(finding.value)} of the account's margin, more than {percent(finding.limit)}"
 
 
 def _exposure(finding: Finding) -> str:
@@ -186,13 +187,12 @@ def _key(finding: Finding) -> str:
 
 
 def _place_stop(finding: Finding) -> str:
-    side, how = _STOPS_SELL.get(finding.side, ("", ""))
-    order = f"a STOP_MARKET {side} close-position order".replace("  ", " ")
+    order = f"a STOP_MARKET {_STOPS.get(finding.side, '')} close-position order".replace("  ", " ")
     if finding.remedy is None and finding.mark is not None:
         return "close a part of it, or add margin: before the liquidation price there is no room for a stop"
     if finding.remedy is None:
         return f"place {order} triggered by the mark price, before the liquidation price"
-    return f"place {order} triggered by the mark price at {grouped(finding.remedy)} {how}".rstrip()
+    return f"place {order} at {grouped(finding.remedy)}, or nearer to the mark price that triggers it"
 
 
 def _replace_stop(finding: Finding) -> str:
@@ -249,13 +249,10 @@ def _close_part(finding: Finding) -> str:
 
 
 def _close_some(finding: Finding) -> str:
-    if finding.remedy is None or not finding.limit:
+    if finding.remedy is None or finding.margin is None:
         return "close positions, or add money to the account"
     asset = clean(finding.asset)
-    return (
-        f"close positions worth {enough(finding.remedy, asset)}, or add "
-        f"{enough(finding.remedy / finding.limit, asset)}"
-    )
+    return f"close positions worth {enough(finding.remedy, asset)}, or add {enough(finding.margin, asset)}"
 
 
 def _move_away(finding: Finding) -> str:

@@ -22,7 +22,7 @@ MARK = "--mark=BTCUSDT=60000"
 MOVES = (
     "Not checked: by-hand: how far a typical day goes of BTCUSDT: only a running daemon knows, after half an hour"
 )
-PLACE = "place a STOP_MARKET SELL close-position order triggered by the mark price"
+PLACE = "place a STOP_MARKET SELL close-position order"
 LACKING = "1 check could not be made"
 TWO_LACKING = (
     '2 checks could not be made, such as by-hand: stops of BTCUSDT: say `stop_loss = PRICE`, or "none", beside'
@@ -68,11 +68,12 @@ def test_a_finding_is_exit_code_1_and_a_table_says_what_why_and_what_to_do(folde
     result = call(folder, typed('"none"'), MARK)
     assert result.exit_code == 1
     lines = [line.rstrip() for line in result.stdout.splitlines()]
-    assert lines[:4] == [
+    assert lines[:5] == [
         "by-hand",
         "BTCUSDT LONG  has no stop-loss",
         "              while you sleep nothing but the liquidation itself ends a loss",
-        f"              To do: {PLACE} at 45,070 or higher",
+        f"              To do: {PLACE} at 54,000, or nearer to the mark price that",
+        "              triggers it",
     ]
     assert lines[-1] == "1 finding: 1 position in 1 account."
 

@@ -157,9 +157,8 @@ def _changed(finding: Finding, case: Case) -> AccountSnapshot:
             assert remedy is not None
             return close(whole, held[0], remedy, case.marks[finding.symbol], AdviceRules()).account
         case FindingCode.EXPOSURE:
-            assert remedy is not None
-            assert finding.limit is not None
-            return _pay_in(whole, finding.asset, paid(remedy / finding.limit, finding.asset))
+            assert finding.margin is not None
+            return _pay_in(whole, finding.asset, paid(finding.margin, finding.asset))
         case _:
             return _put(whole, held[0], msgspec.structs.replace(held[0], auto_add_margin=False))
 

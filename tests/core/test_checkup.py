@@ -23,7 +23,7 @@ from monitor.core.model import (
 from monitor.core.notices import Finding, FindingCode, Gap, GapKind
 from monitor.core.risk import evaluate
 from monitor.core.settings import AdviceRules, CheckupRules
-from monitor.core.stops import Place, stop_price
+from monitor.core.stops import FAR, Place, stop_price
 from tests.core import strategies
 from tests.core.builders import BTC, ETH, account, cross, isolated, table
 from tests.core.checked import BEGINNER, FAULTS, Case, calm, doing, stop
@@ -81,7 +81,7 @@ def test_a_short_position_is_stopped_above_its_mark() -> None:
     assert case._replace(orders=(stop(99.0, side=Side.SHORT),)).codes() == ["stop_side"]
     found = case._replace(orders=()).only()
     assert found.side == "SHORT"
-    assert found.remedy == pytest.approx(124.2, abs=0.11)
+    assert found.remedy == pytest.approx(110.0)
 
 
 def test_each_leg_of_a_hedge_has_its_own_stop() -> None:
@@ -279,7 +279,7 @@ def test_that_there_is_no_stop_is_known_without_a_mark() -> None:
 
 @pytest.mark.parametrize("side", Side)
 def test_a_proposed_stop_is_round_and_in_its_place(side: Side) -> None:
-    """Half way, rounded towards the mark, with no more digits than it takes; however narrow the way is."""
+    """Half way or FAR, rounded towards the mark, with no more digits than it takes; however narrow the way is."""
     source = Seeded(7)
     for _ in range(2000):
         mark = math.pow(10.0, source.number(-4.0, 5.0))
@@ -292,7 +292,19 @@ def test_a_proposed_stop_is_round_and_in_its_place(side: Side) -> None:
         assert place.reaches(proposed)
         if way > 0.05:
             assert proposed == float(f"{proposed:.4g}")
-            assert abs(proposed - (mark + price) / 2) <= 2e-3 * mark
+            assert abs(abs(proposed / mark - 1.0) - min(way / 2.0, FAR)) <= 2e-3
+
+
+@pytest.mark.parametrize("side", Side)
+def test_a_stop_is_proposed_no_further_away_than_where_nothing_liquidates(side: Side) -> None:
+    """Half way to a liquidation price that a low leverage puts far away would be no limit to any loss."""
+    sign = -1.0 if side is Side.LONG else 1.0
+    without = stop_price(Place(side, 2920.0, None))
+    for far in (0.2, 0.5, 0.99, *((1.7, 20.0) if side is Side.SHORT else ())):
+        proposed = stop_price(Place(side, 2920.0, 2920.0 * (1.0 + sign * far)))
+        assert proposed == without == pytest.approx(2920.0 * (1.0 + sign * FAR), rel=1e-3)
+    nearer = stop_price(Place(side, 2920.0, 2920.0 * (1.0 + sign * 0.19)))
+    assert nearer == pytest.approx(2920.0 * (1.0 + sign * 0.095), rel=1e-3)
 
 
 # Leverage and margin
@@ -667,6 +679,32 @@ def test_closing_what_is_said_brings_exposure_to_its_limit_after_what_that_costs
     close = whatif.close(held, held.positions[0], found.remedy / mark, mark, AdviceRules())
     after = case._replace(account=close.account).check().findings
     assert FindingCode.EXPOSURE not in {one.code for one in after}
+
+
+def test_to_add_is_as_much_as_is_lacking_and_costs_nothing() -> None:
+    """Fee and slippage are what closing costs: 4,000 of positions at 3x need 1,333.33, and 1,000 is there."""
+    case = FAULTS[FindingCode.EXPOSURE]
+    found = case.only()
+    assert found.margin is not None
+    assert found.margin == pytest.approx(4000.0 / 3.0 - 1000.0)
+    for amount, left in ((found.margin + 0.01, []), (found.margin - 0.01, [FindingCode.EXPOSURE.value])):
+        paid = msgspec.structs.replace(case.account, balances={"USDT": 800.0 + amount})
+        assert case._replace(account=paid).codes() == left
+
+
+@pytest.mark.parametrize("side", Side)
+def test_what_a_position_takes_of_its_account_is_what_both_have_left(side: Side) -> None:
+    """A loss is in neither of them, and a gain in both: so a part of an account is never more than all of it."""
+    sign = 1.0 if side is Side.LONG else -1.0
+    for move, share in ((-20.0, 30.0 / 130.0), (0.0, 50.0 / 150.0), (25.0, 75.0 / 175.0)):
+        held = account(isolated(margin=50.0, side=side), usdt=100.0)
+        mark = 100.0 + sign * move
+        found = next(
+            one
+            for one in calm(account=held, marks={BTC: mark}).check().findings
+            if one.code is FindingCode.CONCENTRATION
+        )
+        assert found.value == pytest.approx(share)
 
 
 def test_keys_are_unique() -> None:

@@ -33,7 +33,8 @@ ONE_OF_EACH: dict[FindingCode, Finding] = {
     FindingCode.STOP_LIMIT: found(FindingCode.STOP_LIMIT, value=0.0, limit=1.0, remedy=60_070.0),
     FindingCode.CONCENTRATION: found(FindingCode.CONCENTRATION, value=0.258, limit=0.2, remedy=0.111),
     FindingCode.EXPOSURE: Finding(
-        "exposure/main/USD", FindingCode.EXPOSURE, "main", value=6.958, limit=3.0, asset="USD", remedy=23_950.001
+        "exposure/main/USD", FindingCode.EXPOSURE, "main", value=6.958, limit=3.0, asset="USD", remedy=23_950.001,
+        margin=7957.041,
     ),
     FindingCode.NEAR: found(FindingCode.NEAR, value=0.0306, limit=0.041, remedy=318.4449),
     FindingCode.AUTO_ADD: found(FindingCode.AUTO_ADD),

@@ -10,7 +10,7 @@ from monitor.ports import Message
 from tests.notify.fakes import a_notice
 from tests.notify.found import ONE_OF_EACH, found
 
-STOP = "place a STOP_MARKET SELL close-position order triggered by the mark price at 60,070 or higher"
+STOP = "place a STOP_MARKET SELL close-position order at 60,070, or nearer to the mark price that triggers it"
 ISOLATE = (
     "close it and open it again with 1,160.00 USDT of isolated margin, for the exchange does not change the mode"
     " of an open position (liquidation prices come nearer by that: place stops anew); or keep no more in this"
@@ -67,7 +67,7 @@ WORDS = {
     ),
     FindingCode.EXPOSURE: (
         "all positions together are worth 6.96x the account's margin, more than 3x",
-        "close positions worth 23,950.01 USD, or add 7,983.34 USD",
+        "close positions worth 23,950.01 USD, or add 7,957.05 USD",
     ),
     FindingCode.NEAR: (
         "liquidation is 3.1 % away and a typical day's move is 4.1 %",
@@ -111,9 +111,10 @@ def test_a_finding_of_which_little_is_known_is_said_all_the_same(code: FindingCo
 
 
 def test_a_short_is_stopped_by_buying() -> None:
-    """Or lower: nearer to the mark is as good."""
+    """Nearer to the mark is as good; "at 62,000 or lower" would be a trigger that the mark has met already."""
     one = said(found(FindingCode.NO_STOP, side="SHORT", remedy=62_000.0))
-    assert one.do == "place a STOP_MARKET BUY close-position order triggered by the mark price at 62,000 or lower"
+    order = "place a STOP_MARKET BUY close-position order"
+    assert one.do == f"{order} at 62,000, or nearer to the mark price that triggers it"
 
 
 def test_where_no_stop_fits_none_is_proposed() -> None:
