@@ -149,7 +149,7 @@ async def test_a_fall_is_told_and_recorded_from_frame_to_channel(tmp_path: Path)
     (title,) = channel.titles
     danger, _, to_do = title.partition(" - add ")
     assert danger == "EMERGENCY 59 % - by-hand BTCUSDT LONG - 0.28 % from liquidation"
-    assert to_do == "366.81 USDT, or reduce by 0.342 BTC and put 116.53 USDT back - TESTNET"
+    assert to_do == "366.81 USDT, or reduce by 0.342 BTC and put up to 116.53 USDT back - TESTNET"
     assert channel.closed
     with StateReader(state / "state.db") as reader:
         (row,) = reader.alerts(10)

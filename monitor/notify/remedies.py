@@ -269,7 +269,9 @@ def _cutting(cuts: Sequence[Cut], plan: Prescription, facts: Facts, style: _Styl
             turns = " in turns" if style is not _Style.TITLE and cut is cuts[-1] and _is_of_both(cuts) else ""
             words.append(f"reduce {name}{' ' if name else ''}by {amount}{part}{turns}")
     if (back := sum(cut.put_back for cut in cuts)) > 0:
-        words.append(f"put {'the freed ' if style is _Style.FULL else ''}{enough(back, asset)} back")
+        # What is freed lies between two cents: no more than it can be put back, and no less may be.
+        most = f"up to {enough(back, asset)}"
+        words.append(f"put what that frees back ({most})" if style is _Style.FULL else f"put {most} back")
     return _listed(words)
 
 

@@ -48,9 +48,9 @@ def told(facts: Facts) -> dict[str, str]:
     ("name", "lines"),
     [
         ("isolated", {
-            "To do": "add 234.01 USDT, or reduce BTCUSDT LONG by 0.22 BTC (44 %) and put the freed 119.02 USDT"
-                     " back, to get below warning",
-            "To be safe": "add 1,894.01 USDT, or reduce by 0.432 BTC (86 %) and put 236.30 USDT back",
+            "To do": "add 234.01 USDT, or reduce BTCUSDT LONG by 0.22 BTC (44 %) and put what that frees back"
+                     " (up to 119.02 USDT), to get below warning",
+            "To be safe": "add 1,894.01 USDT, or reduce by 0.432 BTC (86 %) and put up to 236.30 USDT back",
             "Adding": "the account has it: up to 950.00 USDT can be moved here (more would bring the cross wallet"
                       " to warning); to be safe 944.01 USDT is lacking",
             "Reducing": "alone it frees margin and hardly moves liquidation (59,136.55 -> 59,120; put back:"
@@ -277,7 +277,7 @@ def test_one_contract_is_one() -> None:
     ("facts", "words"),
     [
         (prescribed.ONE_CROSS, "add 412.50 USDT or reduce by 0.118 BTC"),
-        (prescribed.WARNED, "add 234.01 USDT, or reduce by 0.22 BTC and put 119.02 USDT back"),
+        (prescribed.WARNED, "add 234.01 USDT, or reduce by 0.22 BTC and put up to 119.02 USDT back"),
         (prescribed.HEDGE, "add 250.00 USDT or reduce BTCUSDT SHORT by 0.043 BTC"),
         (prescribed.SEVERAL, "add 1,412.50 USDT or reduce ETHUSDT SHORT by 1.25 ETH"),
         (prescribed.COINS, "add 0.004124 BTC or reduce by 12 contracts"),
@@ -466,7 +466,7 @@ SOME_CUTS = st.lists(
     max_size=2,
 )  # fmt: skip
 NOISE = 2**-49
-_AMOUNT = re.compile(r"(add|by|\(|back|put|costs|freed) ?([\d,]+(?:\.\d+)?) ?[A-Z]")
+_AMOUNT = re.compile(r"(add|by|\(|back|up to|costs) ?([\d,]+(?:\.\d+)?) ?[A-Z]")
 
 
 def numbers_in(text: str) -> list[float]:
