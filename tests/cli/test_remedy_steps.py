@@ -318,7 +318,8 @@ def test_explain_ends_with_what_to_do(tmp_path: Path) -> None:
     """Lines for people, without "none" where there are only words; a prescription for programs."""
     words = ("explain", "BTCUSDT", "--config", written(tmp_path), "--mark", "BTCUSDT=59400")
     text = call(*words).stdout
-    assert "add 300.41 USDT, or reduce BTCUSDT LONG by 0.289 BTC (58 %) and put what that frees back (up to 127.34 USDT)" in text
+    ways = "reduce BTCUSDT LONG by 0.289 BTC (58 %) and put what that frees back (up to 127.34 USDT)"
+    assert f"add 300.41 USDT, or {ways}" in text
     assert text.index("liquidation price") < text.index(HEADING) < text.index("below warning")
     for name in WORDS_ALONE:
         assert not any(line.startswith(name) and "none" in line for line in text.splitlines())
@@ -397,7 +398,7 @@ def test_status_says_what_to_do_about_the_worst(tmp_path: Path, levels: tuple[st
     assert result.exit_code == 0, result.output
     words = (
         "To do about by-hand isolated BTCUSDT LONG: add 300.41 USDT, or reduce BTCUSDT LONG by 0.289 BTC (58 %)"
-        " and put what that frees back (up to 127.34 USDT), to get below warning; to be safe: add 2,026.81 USDT, or "
+        " and put what that frees back (up to 127.34 USDT), to get below warning; to be safe: add 2,026.81 USDT,"
     )
     assert (words in " ".join(result.stdout.split())) is told
 
