@@ -90,8 +90,9 @@ def told(advice: Advice) -> dict[str, Any]:
 
 
 def print_advice(
-    out: Console, advice: Sequence[Advice], grid: Grid, rung: Rung, tries: Callable[[Advice], Iterable[str]]
-) -> None:
+    out: Console, advice: Sequence[Advice], grid: Grid, rung: Rung, tries: Callable[[Advice], Iterable[str]],
+    *, shocked: bool,
+) -> None:  # fmt: skip
     """Print it in the words of alerts, the wallets with the least room first.
 
     Args:
@@ -100,10 +101,13 @@ def print_advice(
         grid: what was made.
         rung: of it.
         tries: commands to paste that show what the advice comes to.
+        shocked: prices moved.
     """
     at = grid.book.wallet_index
     nearest = sorted(advice, key=lambda one: rung.readings.room[at[SubjectKey(one.account, one.wallet)]])
     for one in nearest[:MOST]:
+        out.print()
+        out.print(_heading(one, shocked=shocked))
         _print_one(out, one, grid, rung, tries)
     if (more := len(nearest) - MOST) > 0:
         out.print(f"\n{counted(more, 'more wallet')} at warning or worse; --json has what to do about each.")
@@ -112,14 +116,6 @@ def print_advice(
 def _print_one(
     out: Console, advice: Advice, grid: Grid, rung: Rung, tries: Callable[[Advice], Iterable[str]]
 ) -> None:
-    out.print()
-    name = f"{advice.account} {wallet_name(advice.wallet)}"
-    if advice.liquidated and not advice.used_up:
-        out.print(Text(f"{name} would be liquidated on the way; what it would take beforehand:"))
-    elif advice.used_up and advice.liquidated:
-        out.print(Text.assemble(f"{name}: ", (LIQUIDATED, STYLES["emergency"])))
-    else:
-        out.print(Text.assemble(f"{name} is then at ", level_text(advice.level)))
     if not advice.ends:
         wallet = grid.book.wallet_index[SubjectKey(advice.account, advice.wallet)]
         gone = advice.liquidated and advice.used_up
@@ -132,6 +128,17 @@ def _print_one(
         out.print(Text(f"  On moves left: {UNKNOWN_MOVES}"))
     for command in () if advice.ends else tries(advice):
         out.print(Text(f"  Try: {command}", style="dim"), soft_wrap=True)
+
+
+def _heading(advice: Advice, *, shocked: bool) -> Text:
+    """Return what becomes of a wallet; only prices that move get there on a way."""
+    name = f"{advice.account} {wallet_name(advice.wallet)}"
+    if not advice.liquidated:
+        return Text.assemble(f"{name} is then at ", level_text(advice.level))
+    if advice.used_up:
+        return Text.assemble(f"{name}: ", (LIQUIDATED, STYLES["emergency"]))
+    way, when = ("on the way", "beforehand") if shocked else ("at once", "besides")
+    return Text(f"{name} would be liquidated {way}; what it would take {when}:")
 
 
 def alert_words(advice: Advice) -> str:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MOST_RUNGS = 401
 MOST_TABLES = 20
 FARTHEST = 10.0  # a move that is larger is told to nobody
+_FROM_SHOCKED = "The moves of the ladder are counted from the marks after --shock, not from those of now."
 _SPEC = re.compile(r"([^:]+):([^:]+):([^:]+)")
 _MOST_NAMED = 4  # symbols of a wallet with columns of their own
 
@@ -83,6 +84,7 @@ class Ladder(NamedTuple):
     symbol: str
     rungs: tuple[Rung, ...]
     edges: Edges
+    shocked: bool = False  # it starts at marks that were simulated, not at those of now
 
     @property
     def shown(self) -> list[int]:
@@ -114,9 +116,9 @@ def parse_ladder(text: str) -> list[float]:
     return [round(low + step * i, 12) + 0.0 for i in range(count)]
 
 
-def climb(grid: Grid, moves: Sequence[float], symbol: str) -> Ladder:
-    """Return the ladder of these moves."""
-    return Ladder(grid, symbol, tuple(grid.at(move, symbol) for move in moves), grid.edges(symbol))
+def climb(grid: Grid, moves: Sequence[float], symbol: str, *, shocked: bool) -> Ladder:
+    """Return the ladder of these moves; ``shocked``: of marks that are not those of now."""
+    return Ladder(grid, symbol, tuple(grid.at(move, symbol) for move in moves), grid.edges(symbol), shocked)
 
 
 def ladder_view(ladder: Ladder) -> LadderView:
@@ -136,26 +138,29 @@ def ladder_view(ladder: Ladder) -> LadderView:
 def print_ladder(out: Console, ladder: Ladder) -> None:
     """Print one table for each wallet, those that are liquidated by the smallest moves first."""
     every = sorted(ladder.shown, key=lambda wallet: _nearest(ladder.edges, wallet))
+    if ladder.shocked:
+        out.print(f"\n{_FROM_SHOCKED}")
     if coins := ladder.grid.along(ladder.symbol):
         out.print(f"\nWhat {', '.join(coins)} counts as collateral moves along.")
     for wallet in every[:MOST_TABLES]:
         info = ladder.grid.book.wallets[wallet]
         out.print()
         name = f"{info.key.account} {wallet_name(info.key.wallet)}"
-        out.print(Text(f"{name}: {edge_words(ladder.edges, wallet)}", style="bold"))
+        out.print(Text(f"{name}: {edge_words(ladder, wallet)}", style="bold"))
         out.print(_table(ladder, wallet))
     if (more := len(every) - MOST_TABLES) > 0:
         words = "wallet is" if more == 1 else "wallets are"
         out.print(f"\n{more} more {words} further away; --json has them all.")
 
 
-def edge_words(edges: Edges, wallet: int) -> str:
+def edge_words(ladder: Ladder, wallet: int) -> str:
     """Return at which moves a wallet is liquidated."""
+    edges = ladder.edges
     ways = [float(way[wallet]) for way in (edges.down, edges.up) if way[wallet] <= FARTHEST]
     if not ways:
         return f"no move up to {in_percent(FARTHEST)} liquidates it"
     if 0.0 in ways:
-        return "liquidated at the present marks"
+        return f"liquidated at the {'marks after --shock' if ladder.shocked else 'present marks'}"
     return f"liquidated at {' and at '.join(map(exact_percent, ways))}"
 
 
@@ -185,6 +190,7 @@ def heat_map(ladder: Ladder, title: str) -> "HeatMap":
         for wallet in every
     )
     what = f"{ladder.symbol} alone" if ladder.symbol else "all marks together"
+    what += ", from the marks after --shock" if ladder.shocked else ""
     return HeatMap(title, what, tuple(rung.move for rung in ladder.rungs), rows)
 
 
@@ -233,7 +239,8 @@ def _table(ladder: Ladder, wallet: int) -> FittedTable:
 def _marks(ladder: Ladder, wallet: int) -> list[str]:
     """Return what stands beside the rungs: where one is now, and each way the first that is past liquidation."""
     rungs, edges = ladder.rungs, ladder.edges
-    beside = ["<- now" if rung.move == 0.0 else "" for rung in rungs]
+    here = "<- after --shock" if ladder.shocked else "<- now"
+    beside = [here if rung.move == 0.0 else "" for rung in rungs]
     for way, order in ((edges.down, range(len(rungs) - 1, -1, -1)), (edges.up, range(len(rungs)))):
         edge = float(way[wallet])
         past = [

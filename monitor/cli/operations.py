@@ -255,9 +255,9 @@ class Stage:
     def _leverage(self, text: str) -> list[Done]:
         name, equals, value = text.rpartition("=")
         leverage = number_of(value.lower().removesuffix("x"))
-        if not equals or leverage is None or not 0.0 < leverage <= _MOST_LEVERAGE:
-            hint = "as in BTCUSDT=10"
-            raise misuse("--leverage", repr(text[:60]), "SYMBOL=LEVERAGE above 0", hint)
+        if not equals or leverage is None or not leverage.is_integer() or not 0.0 < leverage <= _MOST_LEVERAGE:
+            allowed = "SYMBOL=LEVERAGE, a whole number of 1 and above: the exchange takes no other"
+            raise misuse("--leverage", repr(text[:60]), allowed, "as in BTCUSDT=10")
         # The exchange has one leverage for a symbol, so both legs of a hedge have it.
         legs = find_positions("--leverage", name, self.accounts, unseen=self._ground.unknown)
         return [self._leveraged(text, one, leverage) for one in legs]

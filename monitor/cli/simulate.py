@@ -135,7 +135,8 @@ def simulate(  # noqa: PLR0917 - typer passes options by name
     grid = ground.grid(stage.accounts, stage.marks)
     rung = grid.at(0.0)
     advice = tuple(advice_for(stage, grid, rung, before))
-    climbed = climb(grid, moves, ladder_symbol or "") if moves else None
+    shocked = any(name == "shock" for name, _ in operations)
+    climbed = climb(grid, moves, ladder_symbol or "", shocked=shocked) if moves else None
     result = Simulation(
         as_of=now_text(),
         operations=done,
@@ -153,7 +154,10 @@ def simulate(  # noqa: PLR0917 - typer passes options by name
         asked = Asked(words, tuple(operations), put_back=put_back)
         out = console()
         _print(out, result, _nearer(ground, operations, grid, rung))
-        print_advice(out, advice, grid, rung, lambda one: asked.tries(one.account, one.wallet, one.prescription))
+        print_advice(
+            out, advice, grid, rung, lambda one: asked.tries(one.account, one.wallet, one.prescription),
+            shocked=shocked,
+        )  # fmt: skip
         if climbed is not None:
             print_ladder(out, climbed)
     tell_gaps(ground)

@@ -223,7 +223,7 @@ def test_what_several_accounts_hold_must_be_named_in_full(tmp_path: Path) -> Non
     assert both in refused(tmp_path, TWO, *BTC, "--add-margin", "BTCUSDT=5")
     legs = "one of by-hand/BTCUSDT:LONG, other/BTCUSDT:LONG"
     for option in ("--reduce", "--leverage"):
-        assert legs in refused(tmp_path, TWO, *BTC, option, "BTCUSDT=0.1")
+        assert legs in refused(tmp_path, TWO, *BTC, option, "BTCUSDT=1")
     assert legs in refused(tmp_path, TWO, *BTC, "--close", "BTCUSDT")
     document = simulated(tmp_path, TWO, *BTC, "--reduce", "other/BTCUSDT:long=0.1")
     assert [one["quantity"] for one in document["after"]["positions"]] == [0.5, 0.4]
@@ -402,10 +402,10 @@ def test_leverage_that_takes_more_margin_than_there_is_says_what_is_lacking(tmp_
 
 
 def test_leverage_beyond_what_the_exchange_allows_is_noted(tmp_path: Path) -> None:
-    """The tiers that came with the program know the most; zero and nonsense are refused."""
+    """The tiers that came with the program know the most; zero, fractions and nonsense are refused."""
     document = simulated(tmp_path, DESIGN, *BTC, "--leverage", "BTCUSDT=500")
     assert re.search(r"allows at most \d+x", document["operations"][0]["notes"][-1])
-    for wrong in ("BTCUSDT=0", "BTCUSDT=-3", "BTCUSDT=fast", "BTCUSDT"):
+    for wrong in ("BTCUSDT=0", "BTCUSDT=-3", "BTCUSDT=2.5x", "BTCUSDT=fast", "BTCUSDT"):
         assert "as in BTCUSDT=10" in refused(tmp_path, DESIGN, *BTC, "--leverage", wrong)
 
 
@@ -443,6 +443,13 @@ def test_what_a_shock_would_liquidate_is_told_what_it_takes_beforehand(tmp_path:
     assert "ok -> liquidated" in text
     assert "by-hand isolated BTCUSDT LONG would be liquidated on the way; what it would take beforehand:" in text
     assert f"To do: add {add:,.2f} USDT" in text
+
+
+@pytest.mark.parametrize("done", [("--leverage", "BTCUSDT=100"), ("--add-margin", "BTCUSDT=-1200")])
+def test_where_no_price_moved_nothing_is_liquidated_on_the_way(tmp_path: Path, done: tuple[str, ...]) -> None:
+    """It happens at once, and there is no time before it in which anything could be added."""
+    shown = told(tmp_path, DESIGN, *BTC, *done)
+    assert "by-hand isolated BTCUSDT LONG would be liquidated at once; what it would take besides:" in shown
 
 
 def test_of_many_wallets_in_danger_the_nearest_are_told(tmp_path: Path) -> None:
@@ -581,6 +588,21 @@ def test_a_ladder_of_one_symbol_shows_where_it_liquidates(tmp_path: Path) -> Non
     (edge,) = simulated(tmp_path, text, *marks, *args)["ladder"]["edges"]
     assert 61000 * (1 + edge["down"]) == pytest.approx(59136.5461847)
     assert edge["up"] is None
+
+
+def test_a_ladder_after_a_shock_says_where_its_moves_start(tmp_path: Path) -> None:
+    """They are counted from the marks that were simulated, and none of those is called the present one."""
+    args = (*BTC, "--ladder", "-5%:+5%:1%")
+    shocked = told(tmp_path, DESIGN, *args, "--shock", "all=-1%")
+    assert "The moves of the ladder are counted from the marks after --shock, not from those of now." in shocked
+    assert " 0 % 60390 " in shocked
+    assert shocked.count("<- after --shock") == 1
+    assert "<- now" not in shocked
+    assert "liquidated at the marks after --shock" in told(tmp_path, DESIGN, *args, "--shock", "all=-4%")
+    for done in ((), ("--add-margin", "BTCUSDT=10")):
+        here = told(tmp_path, DESIGN, *args, *done)
+        assert "<- now" in here
+        assert "--shock" not in here
 
 
 def test_a_ladder_says_which_collateral_moves_along(tmp_path: Path) -> None:
