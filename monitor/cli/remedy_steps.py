@@ -22,7 +22,7 @@ from monitor.core.rules import Thresholds, compile_thresholds, conditions, reach
 from monitor.core.settings import EngineSettings
 from monitor.core.spare import sharers
 from monitor.core.steps import step_of
-from monitor.core.trial import Case
+from monitor.core.trial import Case, Trial, as_it_is
 from monitor.notify.numbers import enough, percent, span
 from monitor.notify.remedies import (
     base_of,
@@ -30,6 +30,7 @@ from monitor.notify.remedies import (
     bound_words,
     is_inverse,
     is_reached,
+    needs_nothing,
     remedy_lines,
     source_words,
 )
@@ -48,12 +49,15 @@ WORDS_ALONE = frozenset(
         "open alert",
         TRY,
         "  reached",
+        "  dead band",
         "    afterwards",
     }
     | {f"below {level.label}" for level in Level}
 )
 _LEVELS = len(Level) - 1
 _CALM = "nothing is needed: no condition of notice or worse holds, nor within the dead band"
+_ALMOST_CALM = "nothing is needed: no condition of notice or worse holds"
+_NOT_OPEN = "a condition lies within it: a level that was reached before would stay, and none is open"
 _UNKNOWN = "not known: a mark of this wallet is missing"
 _CALM_AS_FAR = "nothing that is known here is needed; moves left are not known, and an alert may ask for more"
 _BELOW_AS_FAR = "below warning as far as is known here; moves left are not known, and an alert may ask for more"
@@ -126,12 +130,15 @@ class Remedies:
         wallet = int(self._book.row_wallet[row])
         case = self._case_of(self._book.wallets[wallet].key)
         unknown = self._silent(wallet, case)
+        asked = self._asked(plan, case)
         if all(is_reached(remedy) for remedy in plan.remedies):
             yield Step(HEADING, _CALM_AS_FAR if unknown else _CALM, None)
+        elif not asked.remedies:
+            yield Step(HEADING, _CALM_AS_FAR if unknown else _ALMOST_CALM, None)
         else:
-            far = is_reached(plan.remedies[0]) and self._silent(wallet, case, Level.WARNING)
+            far = needs_nothing(asked) and self._silent(wallet, case, Level.WARNING)
             used_up = bool(self._readings.margin_ratio[wallet] >= 1)
-            facts = facts_of(self._book, self._readings, wallet, plan, liquidatable=used_up)
+            facts = facts_of(self._book, self._readings, wallet, asked, liquidatable=used_up)
             for line in remedy_lines(facts):
                 if line.label == "To do":
                     yield Step(HEADING, _BELOW_AS_FAR if far else line.text, None)
@@ -140,10 +147,19 @@ class Remedies:
         yield from self._open_alert(wallet, plan, unknown=self._silent(wallet, case, Level.WARNING))
         if unknown:
             yield Step("on moves left", _NO_MOVES if case.moves is None else _NOT_ALL_MOVES, None)
-        for command in self._around.tries(case_key(case), plan):
+        for command in self._around.tries(case_key(case), asked):
             yield Step(TRY, command, None)
         for remedy in plan.remedies:
-            yield from self._remedy(wallet, plan, remedy, case)
+            yield from self._remedy(wallet, plan, remedy, case, asked=remedy in asked.remedies)
+
+    def _asked(self, plan: Prescription, case: Case) -> Prescription:
+        """Return what a prescription says of levels that are reached or kept open: nothing else has to be left."""
+        here = int(reached(Trial(case, case.account).look([as_it_is]).hit)[0])
+        level = max(here, self._around.held.get(case_key(case), Level.OK))
+        remedies = tuple(remedy for remedy in plan.remedies if remedy.below <= level)
+        if len(remedies) == len(plan.remedies):
+            return plan
+        return msgspec.structs.replace(plan, remedies=remedies, alone=None)  # which is of the first of them
 
     def _open_alert(self, wallet: int, plan: Prescription, *, unknown: bool) -> Iterator[Step]:
         """Yield whether an alert that the daemon keeps open ends as things are."""
@@ -183,7 +199,9 @@ class Remedies:
             room=number(readings.room[wallet]),
         )
 
-    def _remedy(self, wallet: int, plan: Prescription, remedy: Remedy, case: Case) -> Iterator[Step]:
+    def _remedy(
+        self, wallet: int, plan: Prescription, remedy: Remedy, case: Case, *, asked: bool
+    ) -> Iterator[Step]:
         now = self._now(wallet)
         yield Step(f"below {remedy.below.label}", target_words(self._limits, wallet, remedy.below), None)
         if is_reached(remedy):
@@ -191,6 +209,9 @@ class Remedies:
             yield Step(
                 "  reached", f"as it is{', but for moves left, which are not known' if unknown else ''}", None
             )
+            return
+        if not asked:
+            yield Step("  dead band", _NOT_OPEN, None)
             return
         yield from _adding(plan, remedy, now)
         if not remedy.cuts:

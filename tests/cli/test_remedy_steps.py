@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from monitor.cli.cases import case_of, known_moves
 from monitor.cli.held import Held
-from monitor.cli.remedy_steps import HEADING, WORDS_ALONE, Around, Remedies, as_json, target_words
+from monitor.cli.remedy_steps import HEADING, TRY, WORDS_ALONE, Around, Remedies, as_json, target_words
 from monitor.cli.root import app
 from monitor.cli.steps import Step
 from monitor.config import load
@@ -140,21 +140,55 @@ def test_a_wallet_that_is_in_no_danger_needs_nothing() -> None:
     assert section(found, "notice")["  reached"].arithmetic == "as it is"
 
 
-def test_a_wallet_at_notice_needs_something_to_be_safe_only() -> None:
-    """The first target is reached as it is; as far as is known, where nobody knows how prices move."""
-    found = steps(isolated(), mark=95.0, usdt=100.0, status=typical((BTC, 0.0001)))
-    assert [step.arithmetic for step in found[:2]] == [
-        "nothing more is needed to get below warning", found[1].arithmetic
-    ]  # fmt: skip
-    assert found[1].name == "to be safe"
-    assert found[1].arithmetic.startswith("add ")
-    assert section(found, "warning")["  reached"].arithmetic == "as it is"
-    unknown = steps(isolated(), mark=95.0, usdt=100.0)
+@pytest.mark.parametrize(
+    ("mark", "first"),
+    [
+        (95.0, ("  reached", "as it is")),
+        (92.9, ("  dead band", "a condition lies within it: a level that was reached before would stay")),
+    ],
+)
+def test_a_wallet_at_notice_needs_something_to_be_safe_only(mark: float, first: tuple[str, str]) -> None:
+    """No alert is open that would have to end, so a dead band asks for nothing; a command tries what is asked."""
+    tries = Around(tries=lambda key, plan: [f"{key} {plan.remedies[0].below.label}"])
+    found = steps(isolated(), mark=mark, usdt=100.0, status=typical((BTC, 0.0001)), around=tries)
+    assert found[0].name == HEADING
+    assert found[0].arithmetic.startswith("add ")
+    assert found[0].arithmetic.endswith(", to be safe")
+    assert not any("get below warning" in step.arithmetic for step in found)
+    name, words = first
+    assert section(found, "warning")[name].arithmetic.startswith(words)
+    assert not any("margin to add" in name for name in section(found, "warning"))
+    assert section(found, "notice")["  margin to add"].value
+    assert [step.arithmetic for step in found if step.name == TRY] == [f"main/isolated:{BTC}:LONG notice"]
+
+
+def test_a_wallet_within_the_dead_band_of_notice_alone_needs_nothing() -> None:
+    """Room of 0.6 is above the half that a notice begins with, and a notice that was open would stay."""
+    found = steps(isolated(), mark=96.4, usdt=100.0, status=typical((BTC, 0.0001)))
+    assert found[0] == Step(HEADING, "nothing is needed: no condition of notice or worse holds", None)
+    assert "  dead band" in section(found, "notice")
+    assert not any("add" in step.name for step in found)
+    unknown = steps(isolated(), mark=96.4, usdt=100.0)
+    assert unknown[0].arithmetic.startswith("nothing that is known here is needed; moves left are not known")
+
+
+def test_a_level_that_only_moves_left_reach_is_to_be_left() -> None:
+    """Conditions on moves count where they are known, whatever the daemon keeps."""
+    found = steps(isolated(), mark=95.0, usdt=100.0, status=typical((BTC, 0.03)))
+    assert found[0].arithmetic.endswith(" to get below warning")
+
+
+def test_what_is_reached_is_so_as_far_as_is_known() -> None:
+    """Where nobody knows how prices move, and the daemon keeps an alert."""
+    held = Around({SubjectKey("main", f"isolated:{BTC}:LONG"): Level.WARNING})
+    unknown = steps(isolated(), mark=95.0, usdt=100.0, around=held)
     assert unknown[0].arithmetic.startswith("below warning as far as is known here; moves left are not known")
     assert not any("nothing more is needed" in step.arithmetic for step in unknown)
     assert (
         section(unknown, "warning")["  reached"].arithmetic == "as it is, but for moves left, which are not known"
     )
+    known = steps(isolated(), mark=95.0, usdt=100.0, status=typical((BTC, 0.0001)), around=held)
+    assert known[0].arithmetic == "nothing more is needed to get below warning"
 
 
 def test_an_alert_that_the_daemon_keeps_is_told_to_end_or_not() -> None:
