@@ -226,6 +226,13 @@ def with_funds(
     return changed
 
 
+def with_rates(book: Book, marks: Floats) -> Book:
+    """Return the book as it would be with collateral valued at these rates, see ``set_rates``; as ``with_funds``."""
+    changed = with_funds(book, bid=book.slot_bid.copy(), ask=book.slot_ask.copy())
+    set_rates(changed, marks)
+    return changed
+
+
 def copied(book: Book) -> Book:
     """Return a book that may be patched without changing the original."""
     pairs = replace(book.pairs, rising=book.pairs.rising.copy(), falling=book.pairs.falling.copy())

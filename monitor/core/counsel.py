@@ -4,15 +4,18 @@ The engine asks; what is around positions is kept here, and what was said of it 
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import msgspec
+import numpy as np
 
 from monitor.core.advice import prescribe
 from monitor.core.ahead import FRESH_MS, Standing
 from monitor.core.appearing import Appearing
 from monitor.core.book import Book, Floats
+from monitor.core.compile import with_rates
+from monitor.core.deleveraging import Deviations
 from monitor.core.foretold import Foretold
 from monitor.core.incidents import Incidents
 from monitor.core.model import Level, MarginMode, Now, SubjectKey
@@ -38,6 +41,9 @@ CROWD = 50  # wallets that rise together: their commit takes as long as an alert
 _CROSS = 3  # a wallet of so many positions costs twice as much as one alone, or somewhat more
 _POSITIONS = 12  # beyond these, so many cost as much again as one alone
 LARGEST = 50  # positions of a wallet for which a step makes amounts: for more, they take longer than its alert may
+# What is ahead costs some evaluations of all wallets, ten times what a mark does, for one wallet or for a crowd.
+LOOKS = 4  # at once, for messages
+LOOKS_EVERY_S = 0.25
 
 
 class Allowance:
@@ -85,6 +91,7 @@ class Counsel:
         self._round: Round | None = None  # a checkup under way
         self._foretold = Foretold(incidents)
         self._allowance, self._aside = Allowance(largest=LARGEST), Allowance(ASIDE, ASIDE_EVERY_S)
+        self._looks = Allowance(LOOKS, LOOKS_EVERY_S)
 
     def learn(self, fact: Fact) -> None:
         """Take what became known."""
@@ -119,6 +126,30 @@ class Counsel:
         """Return what a message with these facts about a wallet says is ahead of it, the most telling first."""
         return self._foretold.lines(SubjectKey(facts.account, facts.wallet), facts, now.wall_ms)
 
+    def look_again(self, scene: Scene, glance: Glance, wallets: Sequence[int], now: Now) -> None:
+        """Find what is ahead of wallets at the glance that messages about them tell, where there is time for it.
+
+        Else what the last look found has to do. Of a crowd the worst are looked at: one of them is told in full.
+
+        Args:
+            scene: the moment, with the levels that are told.
+            glance: at the same book: the scene's own, or at an extreme.
+            wallets: of that book; those that are not sure keep what was found.
+            now: the same.
+        """
+        asked = _worst_first(wallets, scene.levels.tolist(), glance.readings.room)[:CROWD]
+        urgent = bool(asked) and scene.levels[asked[0]] >= Level.EMERGENCY
+        if not asked or not self._looks.take(1, now.mono_s, urgent=bool(urgent)):
+            return
+        book = scene.book
+        if glance.rates:
+            rates = scene.marks | glance.rates
+            book = with_rates(book, np.array([rates.get(name, math.nan) for name in book.watched]))
+        unsure = np.ones(len(book.wallets), dtype=np.bool_)
+        unsure[asked] = scene.unsure[asked]
+        here = _standing(scene._replace(book=book, readings=glance.readings, unsure=unsure), now)
+        self._foretold.look_again(here, self.surroundings, _deviations(scene))
+
     def _forget_old_funds(self, now: Now) -> None:
         """Forget what could be moved, where the exchange has not told it for long: by now it may be any amount."""
         known = self.surroundings.funds
@@ -131,19 +162,13 @@ class Counsel:
         if not self._foretold.is_due(now):
             return
 
-        def deviations(book: Book, readings: Readings) -> Floats:
-            moves = scene.moves.of(book.watched)
-            return cushion_deviations(book, cushion_deltas(book, readings), moves.returns, moves.typical)
-
         self._foretold.look(
-            Standing(
-                scene.book, scene.readings, scene.limits, scene.levels, scene.deviation, ~scene.unsure, now.wall_ms
-            ),
+            _standing(scene, now),
             self.surroundings,
             now,
             facts_of=facts_of,
             silent=frozenset(scene.settings.accounts) - scene.accounts.keys(),
-            deviations=deviations,
+            deviations=_deviations(scene),
         )
 
     def _look_at_habits(self, scene: Scene, now: Now) -> None:
@@ -207,6 +232,22 @@ class Counsel:
         return prescribe(here._replace(marks={**scene.marks, **glance.rates, **own}), spare)
 
 
+def _standing(scene: Scene, now: Now) -> Standing:
+    return Standing(
+        scene.book, scene.readings, scene.limits, scene.levels, scene.deviation, ~scene.unsure, now.wall_ms
+    )
+
+
+def _deviations(scene: Scene) -> Deviations:
+    """Return what the cushions of a changed book do in an hour, by how prices moved until the scene."""
+
+    def deviations(book: Book, readings: Readings) -> Floats:
+        moves = scene.moves.of(book.watched)
+        return cushion_deviations(book, cushion_deltas(book, readings), moves.returns, moves.typical)
+
+    return deviations
+
+
 def worst(wallets: Iterable[int], levels: Iterable[int], room: Floats) -> frozenset[int]:
     """Return the worst of these wallets, as many as may have a prescription at once; of a crowd none.
 
@@ -215,6 +256,9 @@ def worst(wallets: Iterable[int], levels: Iterable[int], room: Floats) -> frozen
     wallets = list(wallets)
     if len(wallets) > CROWD:
         return frozenset()
+    return frozenset(_worst_first(wallets, levels, room)[:AT_ONCE])
+
+
+def _worst_first(wallets: Iterable[int], levels: Iterable[int], room: Floats) -> list[int]:
     level = dict(enumerate(levels))
-    ordered = sorted(wallets, key=lambda wallet: (-level[wallet], float(room[wallet]), wallet))
-    return frozenset(ordered[:AT_ONCE])
+    return sorted(wallets, key=lambda wallet: (-level[wallet], float(room[wallet]), wallet))

@@ -389,6 +389,7 @@ class Engine:
         changed = np.flatnonzero(level != before)
         fresh = np.flatnonzero(~unknown & exposed & ~self._known)
         which = _first(glances, level) if changed.size or again.any() else _NONE
+        self._look_ahead((level > before) | (again & (level == before)), which, glances, now)
         if changed.size or fresh.size:
             room = np.minimum.reduce([glance.readings.room for glance in glances])
             risen = worst_of(np.flatnonzero(level > before).tolist(), level.tolist(), room)
@@ -405,6 +406,19 @@ class Engine:
         for glance in glances:
             self._tell_used_up(glance, now)
         return changed
+
+    def _look_ahead(self, told: Bools, which: Ints, glances: Sequence[Glance], now: Now) -> None:
+        """Let messages about wallets say what is ahead of them at the glance that they are about.
+
+        Args:
+            told: wallets that have a message, shape (w,).
+            which: glance of each wallet, shape (w,).
+            glances: at the newest marks, and at extremes.
+            now: the moment.
+        """
+        for i in np.unique(which[told]).tolist() if told.any() else ():
+            mine = np.flatnonzero(told & (which == i)).tolist()
+            self._counsel.look_again(self._scene(now), glances[i], mine, now)
 
     def _tell_used_up(self, glance: Glance, now: Now) -> None:
         """Tell of levels that cannot get worse, though their meaning does: by now the exchange has liquidated."""
@@ -511,6 +525,8 @@ class Engine:
             if channels and not np.isnan(self._readings.cushion[wallet]):
                 due[wallet] = (state, channels)
         advised = worst_of(due, self._track.level.tolist(), self._readings.room) if due else frozenset()
+        if due:
+            self._counsel.look_again(self._scene(now), self._now_seen(), tuple(due), now)
         for wallet, (state, channels) in due.items():
             facts = self._facts(wallet, now, self._readings)
             if wallet in advised:
@@ -559,6 +575,7 @@ class Engine:
         def facts_of(wallet: str) -> Facts:
             index = self._book.wallet_index.get(SubjectKey(event.account, wallet))
             if index is not None and self._book.exposed[index]:
+                self._counsel.look_again(self._scene(now), self._now_seen(), (index,), now)
                 return self._advised(index, now, self._now_seen())
             # Not known yet, or without tiers: then the call is all there is.
             leg = legs[wallet]

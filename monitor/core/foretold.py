@@ -57,7 +57,7 @@ _OVER_S: Final[Mapping[str, float]] = {CauseKind.ADL.value: 3600.0, CauseKind.CO
 
 
 class Foretold:
-    """Looks ahead once a minute, and remembers what belongs into alerts until the next time."""
+    """Looks ahead once a minute, and again for alerts; remembers what belongs into them until the next time."""
 
     def __init__(self, incidents: Incidents) -> None:
         self._incidents = incidents
@@ -90,18 +90,8 @@ class Foretold:
             deviations: of a changed book, as for ``queue_ahead``.
         """
         self._made_s = now.mono_s if known(standing).any() else now.mono_s - REFRESH_S + SOON_S
-        cushion = standing.readings.cushion
-        found = [
-            *funding_ahead(standing, around.funding, lambda amount, level: _is_heavy(amount, cushion, level)),
-            *queue_ahead(standing, around.adl, deviations, FIRST_IN_QUEUE),
-            *collateral_ahead(standing, lambda _, level: level > Level.OK),
-            *brackets_ahead(standing, on_the_way=True),
-        ]
-        lines: dict[SubjectKey, list[Cause]] = {}
-        for due in found:
-            if worth_a_line(due, standing):
-                lines.setdefault(standing.book.wallets[due.wallet].key, []).append(due.cause)
-        self._lines = {key: most_telling(causes) for key, causes in lines.items()}
+        found = _found(standing, around, deviations)
+        self._lines = _lines_of(found, standing)
         held = set()
         for due in found:
             if worth_a_notice(due.cause, now.wall_ms):
@@ -110,6 +100,19 @@ class Foretold:
                 if not self._is_told(subject, due.cause, now):
                     self._tell(subject, due, facts_of(due.wallet), now)
         self._forget(held, standing, around, silent, now)
+
+    def look_again(self, standing: Standing, around: Surroundings, deviations: Deviations | None = None) -> None:
+        """Make the lines of the wallets that are known in ``standing`` anew, and leave all others as they are.
+
+        Args:
+            standing: how wallets stand that an alert is about; those not ``sure`` keep the lines that they have.
+            around: what is known around positions.
+            deviations: of a changed book, as for ``queue_ahead``.
+        """
+        lines = _lines_of(_found(standing, around, deviations), standing)
+        for wallet in np.flatnonzero(known(standing)).tolist():
+            key = standing.book.wallets[wallet].key
+            self._lines[key] = lines.get(key, ())
 
     def lines(self, key: SubjectKey, facts: Facts, now_ms: int) -> tuple[Cause, ...]:
         """Return what an alert about a wallet says is ahead of it, the most telling first.
@@ -158,6 +161,25 @@ class Foretold:
                 self._gone_s.pop(subject, None)
                 self._incidents.vanish(subject, now.wall_ms, Facts())
         self._gone_s = {subject: at_s for subject, at_s in self._gone_s.items() if subject in told}
+
+
+def _found(standing: Standing, around: Surroundings, deviations: Deviations | None) -> list[Due]:
+    cushion = standing.readings.cushion
+    return [
+        *funding_ahead(standing, around.funding, lambda amount, level: _is_heavy(amount, cushion, level)),
+        *queue_ahead(standing, around.adl, deviations, FIRST_IN_QUEUE),
+        *collateral_ahead(standing, lambda _, level: level > Level.OK),
+        *brackets_ahead(standing, on_the_way=True),
+    ]
+
+
+def _lines_of(found: Iterable[Due], standing: Standing) -> dict[SubjectKey, tuple[Cause, ...]]:
+    """Return what belongs into alerts, by wallet, the most telling first."""
+    lines: dict[SubjectKey, list[Cause]] = {}
+    for due in found:
+        if worth_a_line(due, standing):
+            lines.setdefault(standing.book.wallets[due.wallet].key, []).append(due.cause)
+    return {key: most_telling(causes) for key, causes in lines.items()}
 
 
 def worth_a_line(due: Due, standing: Standing) -> bool:

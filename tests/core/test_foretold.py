@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from monitor.core.ahead import Due
+from monitor.core.counsel import LOOKS
 from monitor.core.events import Held, Learnt, Snapshot, TablesChanged, Ticks
 from monitor.core.foretold import (
     AHEAD_PREFIX,
@@ -34,6 +35,7 @@ HOUR_S = 3600.0
 AT_MS = WALL_MS + 2 * HOUR_MS  # when funding is due
 NEAR = 0.502  # a room that half a per mille of the notional takes below that of a notice
 RATE = 0.0005
+MANY = tuple(f"A{i}USDT" for i in range(LOOKS + 2))
 QUIET = (ChannelRule("quiet"), ChannelRule("phone", Level.WARNING))
 
 
@@ -396,21 +398,102 @@ def test_soon_after_the_start_an_alert_has_its_lines() -> None:
     assert [cause.kind for cause in notice.facts.ahead] == [CauseKind.FUNDING]
 
 
-def test_figures_of_a_wallet_that_stood_elsewhere_are_left_out_of_an_alert() -> None:
-    """A minute may have passed since they were made; the money is the same, what it does is not."""
+def test_lines_of_an_alert_are_of_its_own_figures() -> None:
+    """The look before it was at another mark: what is paid, what it does and to which level are of this one."""
     desk = desk_of()
     learn_funding(desk, 0.004)
     look(desk, 0.9)
-    (notice, *_) = desk.room(0.899).notices or [None]
-    assert notice is None
-    (notice, *_) = desk.room(0.15).notices
+    (notice, *_) = desk.room(0.13).notices
+    check_funded(notice, 0.13)
+    assert notice.facts.ahead[0].level is Level.CRITICAL
+
+
+def check_funded(notice: Notice, room: float) -> None:
+    """Assert that a notice says of a payment what it is at its own mark."""
     (cause,) = notice.facts.ahead
-    assert cause.amount == pytest.approx(-0.004 * mark_at(0.9))
-    assert (cause.before, cause.after, cause.level) == (None, None, Level.OK)
-    look(desk, 0.15)
-    facts = desk.engine.newest(notice.subject, desk.now())
-    assert facts is not None
-    assert facts.ahead[0].after is not None
+    paid = 0.004 * mark_at(room)
+    assert notice.facts.mark == pytest.approx(mark_at(room))
+    assert cause.amount == pytest.approx(-paid)
+    assert cause.before is not None
+    assert cause.after is not None
+    assert cause.before.margin_ratio == notice.facts.margin_ratio
+    assert cause.before.room == notice.facts.room
+    assert cause.after.room == pytest.approx((9.0 * room - paid) / (9.0 - paid))
+
+
+def test_lines_of_an_alert_about_an_extreme_are_of_that() -> None:
+    """Of ticks that were taken as one, the lowest raised the level."""
+    desk = desk_of()
+    learn_funding(desk, 0.004)
+    look(desk, 0.9)
+    (notice, *_) = desk.step(Ticks((desk.range(BTC, mark_at(0.7), low=mark_at(0.15)),))).notices
+    check_funded(notice, 0.15)
+
+
+def test_lines_of_an_alert_about_a_rate_of_collateral_are_of_that() -> None:
+    """The lower end of rates that were taken as one raised the level; what it counts at the newest is more."""
+    desk = Desk(channels=QUIET)
+    desk.step(Snapshot(multi(cross(), BTC=1.0, rates={"BTC": rate(100.0)})))
+    bid, ask = rate_symbols("BTC")
+    desk.marks(**{BTC: 60.0, bid: 95.0, ask: 105.0})
+    learn_funding(desk, 0.02)
+    desk.beat(6)
+    ranges = (desk.range(BTC, 60.0), desk.range(bid, 95.0, low=50.0), desk.range(ask, 105.0, low=55.0))
+    (notice, *_) = desk.step(Ticks(ranges)).notices
+    assert notice.level is Level.WARNING
+    cause = next(one for one in notice.facts.ahead if one.kind is CauseKind.FUNDING)
+    assert cause.kind is CauseKind.FUNDING
+    assert cause.before is not None
+    assert cause.before.margin_ratio == notice.facts.margin_ratio
+    assert cause.after is not None
+
+
+def test_a_wallet_that_is_first_seen_within_a_level_has_its_lines_at_once() -> None:
+    """No look has seen it before, and nothing follows until it worsens."""
+    desk = desk_of(cross(), usdt=1000.0)
+    desk.step(TablesChanged("main", (build_table(BTC, [(0.0, "0.01"), (105.0, "0.02")]), table(ETH))))
+    learn_funding(desk, -0.004)
+    desk.marks(**{BTC: 104.6})
+    desk.beat()
+    (notice, *_) = desk.hold(cross(), isolated(side=Side.SHORT), usdt=1000.0).notices
+    assert notice.facts.reason == "first seen"
+    assert [cause.kind for cause in notice.facts.ahead] == [CauseKind.FUNDING, CauseKind.BRACKET]
+    assert [cause.before is None for cause in notice.facts.ahead] == [False, False]
+
+
+def test_lines_of_a_reminder_are_of_its_own_figures() -> None:
+    """The wallet has moved on since the last look."""
+    desk = desk_of(channels=(ChannelRule("phone"),))
+    learn_funding(desk, 0.004)
+    desk.room(0.9)
+    desk.stay(100, 0.06)
+    for room in (0.06, 0.055) * 5:
+        desk.stay(45, room)
+    reminders = [notice for notice in desk.notices if notice.kind is NoticeKind.REMINDER]
+    assert reminders
+    for notice in reminders:
+        assert notice.facts.room is not None
+        check_funded(notice, notice.facts.room)
+
+
+def test_where_levels_rise_again_and_again_lines_are_of_the_last_look() -> None:
+    """A look costs evaluations of all wallets: after some at once, figures of another mark are left out again."""
+    desk = desk_of()
+    desk.tables = tuple(map(table, MANY))
+    desk.configure()
+    desk.hold(*map(isolated, MANY))
+    learn_funding(desk, 0.004)
+    desk.marks(**dict.fromkeys(MANY, mark_at(0.9)))
+    desk.beat(6)
+    lines = []
+    for name in MANY:
+        learn_funding(desk, 0.004, symbol=name)
+        (notice, *_) = desk.marks(**{name: mark_at(0.15)}).notices
+        lines.append(any(cause.after is not None for cause in notice.facts.ahead))
+    assert lines == [True] * LOOKS + [False] * (len(MANY) - LOOKS)
+    desk.beat(1)
+    (notice, *_) = desk.marks(**{MANY[-1]: mark_at(0.095)}).notices
+    assert notice.facts.ahead[0].after is not None
 
 
 def test_a_payment_whose_time_has_passed_is_left_out_of_an_alert() -> None:
