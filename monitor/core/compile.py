@@ -227,7 +227,7 @@ def with_funds(
 
 
 def with_rates(book: Book, marks: Floats) -> Book:
-    """Return the book as it would be with collateral valued at these rates, see ``set_rates``; as ``with_funds``."""
+    """Return the book as it would be with collateral at these rates, see ``set_rates``; as ``with_funds``."""
     changed = with_funds(book, bid=book.slot_bid.copy(), ask=book.slot_ask.copy())
     set_rates(changed, marks)
     return changed
