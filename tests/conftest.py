@@ -3,6 +3,8 @@
 import asyncio
 import heapq
 import os
+import types
+from collections.abc import Generator
 from pathlib import Path
 
 import hypothesis
@@ -68,11 +70,14 @@ class ManualClock:
 
 async def settle(rounds: int = 20) -> None:
     """Let every task that can run do so, without time passing."""
-    loop = asyncio.get_running_loop()
     for _ in range(rounds):
-        future: asyncio.Future[None] = loop.create_future()
-        loop.call_soon(future.set_result, None)
-        await future
+        await _turn()
+
+
+@types.coroutine
+def _turn() -> Generator[None, None, None]:
+    """Let the event loop go round once."""
+    yield
 
 
 @pytest.fixture

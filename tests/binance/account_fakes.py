@@ -221,7 +221,7 @@ class Bench:
         end_s = self.clock.mono_s() + seconds
         while (left_s := end_s - self.clock.mono_s()) > 1e-9:
             await self.clock.advance(min(0.5, left_s))
-            await settle()
+        await settle()
 
     async def reach(self, condition: Callable[[], bool]) -> None:
         """Let time pass until the condition holds."""
