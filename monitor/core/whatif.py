@@ -100,7 +100,7 @@ def close(
     price = fill_price(position, mark, rules)
     realized = profit_of(position, quantity, price)
     fee = value_of(position, quantity, price) * rules.taker_fee
-    slippage = profit_of(position, quantity, mark) - realized
+    slippage = abs(value_of(position, quantity, mark) - value_of(position, quantity, price))
     left = max(0.0, position.quantity - quantity)
     balances = dict(account.balances)
     margin, released, back = position.margin, 0.0, 0.0

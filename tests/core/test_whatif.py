@@ -117,6 +117,13 @@ def test_margin_added_to_a_cross_wallet_is_balance() -> None:
     assert whatif.add_margin(held, "cross:USDT", 3.0, asset="USDC").balances == {"USDT": 20.0, "USDC": 3.0}
 
 
+def test_slippage_does_not_depend_on_the_entry() -> None:
+    """However absurd that is: it is what the fill loses beside one at the mark."""
+    held = account(cross(quantity=1e250, entry=1e250), usdt=1.0)
+    closed = whatif.close(held, held.positions[0], 1e250, 2.0, AdviceRules(0.0, 0.25))
+    assert closed.slippage == 0.5e250
+
+
 @pytest.mark.parametrize("wallet", [f"isolated:{ETH}:LONG", "cross:BTC"])
 def test_a_wallet_that_is_not_there_cannot_be_added_to(wallet: str) -> None:
     with pytest.raises(KeyError, match=wallet.split(":")[1]):
