@@ -46,11 +46,21 @@ def compile_thresholds(book: Book, settings: EngineSettings) -> Thresholds:
     special = {(override.account, override.symbol): override.rules for override in settings.overrides}
     rules = tuple(_rules_of(book, wallet, special, settings.rules) for wallet in range(len(book.wallets)))
 
+    # Most wallets share theirs: each is read once.
+    distinct = {id(rule): rule for rule in rules}
+    place = {one: i for i, one in enumerate(distinct)}
+    kind = np.array([place[id(rule)] for rule in rules], dtype=np.intp)
+    band = np.array([rule.dead_band for rule in distinct.values()])
+
+    def read(name: str) -> Floats:
+        return np.array(
+            [[_number(getattr(rule.levels[i], name)) for rule in distinct.values()] for i in range(_LEVELS)]
+        )
+
     def column(name: str, worse: float) -> Floats:
         """``worse`` is the direction in which values get more dangerous: -1 smaller, +1 larger."""
-        enter = np.array([[_number(getattr(rule.levels[i], name)) for rule in rules] for i in range(_LEVELS)])
-        band = np.array([rule.dead_band for rule in rules])
-        return np.concatenate([enter, enter * (1.0 - worse * band)]).reshape(2 * _LEVELS, len(rules))
+        enter = read(name)
+        return np.concatenate([enter, enter * (1.0 - worse * band)]).take(kind, axis=1)
 
     free = _free_of_room(book)
     ratio_room, moves_room = column("margin_ratio_room", -1), column("moves_left_room", -1)
@@ -65,9 +75,7 @@ def compile_thresholds(book: Book, settings: EngineSettings) -> Thresholds:
         moves_room=moves_room,
         distance=distance,
         joint=joint,
-        dwell_s=np.array([[rule.levels[i].dwell_s for rule in rules] for i in range(_LEVELS)]).reshape(
-            _LEVELS, len(rules)
-        ),
+        dwell_s=read("dwell_s").take(kind, axis=1),
         uses_distance=not bool(np.isnan(distance).all()),
         uses_joint=not bool(np.isnan(joint).all()),
         uses_moves=not bool(np.isnan(moves).all()),
