@@ -9,6 +9,7 @@ from itertools import chain, islice
 from monitor.core.notices import Facts, Notice, NoticeKind
 from monitor.notify.answers import group_answer_lines
 from monitor.notify.bodies import lines_of, short_lines
+from monitor.notify.causes import cause_lines
 from monitor.notify.late import is_late, late_words, present_words, wants_present, with_present_amounts
 from monitor.notify.layout import MOST_LINES, Form
 from monitor.notify.levels import message_level
@@ -73,6 +74,9 @@ def group_body(
 ) -> str:
     """Return the body: what qualifies all of it, the worst, a line for each other that fits, and the rest counted.
 
+    Of what is ahead of the worst, the most telling is said as well, where that takes no line from another wallet
+    or alone brings a higher level.
+
     Args:
         ordered: at least two, the worst first.
         caveats: lines that no cut may take.
@@ -92,7 +96,13 @@ def group_body(
         map(lacks_amounts, (*(notice for notice, _ in told), *others[MOST_LINES:]))
     )
     tail = [form.written(line) for line in (*_EXPLAINED[:lacking], *group_answer_lines(ordered))]
-    kept = _how_many(head, rows, tail, form, room, more=form.cost(form.written(_more_line(others, drill=drill))))
+    counting = form.cost(form.written(_more_line(others, drill=drill)))
+    kept = _how_many(head, rows, tail, form, room, more=counting)
+    for line in _ahead_lines(ordered[0]):
+        longer = [*head, form.written(line)]
+        left = _how_many(longer, rows, tail, form, room, more=counting)
+        if left == kept or _brings_more(ordered[0]):
+            head, kept = longer, left
     more = [form.written(_more_line(others[kept:], drill=drill))] if kept < len(others) else []
     lines = (*head, *rows[:kept], *more, *tail)
     if len(lines) < MOST_LINES and not lacking:
@@ -140,6 +150,17 @@ def _worst_lines(worst: Notice, tz: tzinfo) -> Iterator[Line]:
     if worst.kind in _DANGER:
         return chain(short_lines(worst.facts, brief=True), pointer_lines(worst))
     return islice(lines_of(worst, tz), _WORST_LINES)
+
+
+def _ahead_lines(worst: Notice) -> Iterator[Line]:
+    """Yield the most telling of what is ahead of the worst wallet."""
+    if worst.kind in _DANGER:
+        yield from islice(cause_lines(worst.facts), 1)
+
+
+def _brings_more(worst: Notice) -> bool:
+    """Return whether that alone brings a higher level: then it is worth more than the line of another wallet."""
+    return worst.facts.ahead[0].level > worst.level
 
 
 def _with_amounts(notice: Notice, now_ms: int, newest: Newest) -> tuple[Notice, Facts | None]:

@@ -10,6 +10,7 @@ from monitor.notify.group import group_body, worst_first
 from monitor.notify.layout import form_of
 from monitor.notify.message import render, render_group
 from monitor.ports import Message
+from tests.notify.coming import FUNDING_SOON, NEXT_BRACKET
 from tests.notify.fakes import a_notice, some_facts
 from tests.notify.markup import assert_fit, seen_in
 
@@ -150,6 +151,32 @@ def test_as_many_lines_as_there_may_be() -> None:
     assert not any("more" in line for line in lines(15))
     assert len(lines(16)) == 20
     assert lines(16)[-1] == "+2 more: 2 warning"
+
+
+def test_what_brings_the_worst_to_a_higher_level_is_said_whatever_else_has_to_go() -> None:
+    """The most telling cause alone, between the worst and the others."""
+    soon = msgspec.structs.replace(FUNDING_SOON, level=Level.EMERGENCY)
+    for count in (2, 30):
+        others = [one(f"S{i}") for i in range(count - 1)]
+        lines = grouped(one("A", Level.CRITICAL, ahead=(soon, NEXT_BRACKET)), *others).body.splitlines()
+        assert lines[6].startswith("Funding in 35 min: ")
+        assert lines[6].endswith(": EMERGENCY then")
+        assert lines[7].startswith("WARNING 82 %: ")
+        assert not any("racket" in line for line in lines)
+        assert len(lines) <= 20
+
+
+def test_what_else_is_ahead_of_the_worst_takes_the_place_of_nobody() -> None:
+    """Where all others have their line it is said; where one would have to go for it, it is not."""
+
+    def lines(count: int) -> list[str]:
+        worst = one("A", Level.CRITICAL, ahead=(NEXT_BRACKET,))
+        return grouped(worst, *(one(f"S{i}") for i in range(count - 1))).body.splitlines()
+
+    assert [any(line.startswith("Next bracket") for line in lines(count)) for count in (2, 14, 15)] == [
+        True, True, False,
+    ]  # fmt: skip
+    assert [sum(line.startswith("WARNING") for line in lines(count)) for count in (2, 14, 15)] == [1, 13, 14]
 
 
 def test_long_names_leave_fewer_lines_and_no_broken_ones() -> None:
