@@ -1,7 +1,6 @@
 """``audit``: our figures beside the exchange's own, as they were last compared."""
 
 import os
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,7 @@ from monitor.cli.common import (
     misuse,
     print_json,
 )
-from monitor.cli.verdict import FINE, UNKNOWN, WARNING, WORDS, CheckOption, in_one_line
+from monitor.cli.verdict import FINE, UNKNOWN, WARNING, CheckOption, in_one_line, print_verdict
 from monitor.errors import MonitorError, NotRunningError
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ def audit(
             code, text = _verdict(_found(load(context, config), account or ()))
         except MonitorError as error:
             code, text = UNKNOWN, in_one_line(error)
-        sys.stdout.write(f"AUDIT {WORDS[code]} - {text}\n")
+        print_verdict("audit", code, text)
         return code
     settings = load(context, config)
     found = _found(settings, account or ())

@@ -22,7 +22,7 @@ from monitor.cli.common import (
     print_json,
 )
 from monitor.cli.held import find_held, find_inputs, measured
-from monitor.cli.verdict import CRITICAL, FINE, UNKNOWN, WARNING, WORDS, in_one_line, without_bars
+from monitor.cli.verdict import CRITICAL, FINE, UNKNOWN, WARNING, in_one_line, print_verdict, without_bars
 from monitor.errors import MonitorError
 
 if TYPE_CHECKING:
@@ -125,9 +125,9 @@ def checkup(
         try:
             report = _report(load(context, config), mark or (), account or ())
         except MonitorError as error:
-            sys.stdout.write(f"CHECKUP {WORDS[UNKNOWN]} - {in_one_line(error)}\n")
+            print_verdict("checkup", UNKNOWN, in_one_line(error))
             return UNKNOWN
-        sys.stdout.write(f"CHECKUP {WORDS[report.verdict]} - {_verdict(report)}\n")
+        print_verdict("checkup", report.verdict, _verdict(report))
         return report.verdict
     report = _report(load(context, config), mark or (), account or ())
     if json or globals_of(context).json:

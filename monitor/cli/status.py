@@ -1,7 +1,6 @@
 """``status``: what the running daemon knows, for people, for programs and for monitoring systems."""
 
 import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -11,7 +10,7 @@ from monitor.cli.away import print_away
 from monitor.cli.bridged import print_bridge, print_candidate
 from monitor.cli.common import ConfigOption, JsonOption, console, counted, globals_of, guarded, load, print_json
 from monitor.cli.first_remedy import first_remedy
-from monitor.cli.verdict import UNKNOWN, WORDS, CheckOption, verdict, without_bars
+from monitor.cli.verdict import UNKNOWN, CheckOption, print_verdict, verdict, without_bars
 from monitor.errors import ConfigError, ControlError, MonitorError, NotRunningError
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ def status(
         except MonitorError as error:
             # Whatever the reason is, nobody watches as far as this can tell.
             code, text = UNKNOWN, _one_line(error)
-        sys.stdout.write(f"POSITIONS {WORDS[code]} - {text}\n")
+        print_verdict("status", code, text)
         return code
     try:
         document, settings = _ask(context, config)

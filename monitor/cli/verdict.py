@@ -1,5 +1,6 @@
 """One line and an exit code for a monitoring system: the verdict of ``status --check``, and what all share."""
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
     from monitor.status import Status
 
 FINE, WARNING, CRITICAL, UNKNOWN = range(4)
-WORDS = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
+_WORDS = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
+CHECKS = {"status": "POSITIONS", "audit": "AUDIT", "checkup": "CHECKUP"}  # what commands with --check look at
 
 CheckOption = Annotated[
     bool,
@@ -21,6 +23,11 @@ CheckOption = Annotated[
         "--check", help="One line for a monitoring system: exit code 0 ok, 1 warning, 2 critical, 3 unknown."
     ),
 ]
+
+
+def print_verdict(command: str, code: int, text: str) -> None:
+    """Print the one line of a command that has ``--check``."""
+    sys.stdout.write(f"{CHECKS[command]} {_WORDS[code]} - {text}\n")
 
 
 def in_one_line(error: MonitorError) -> str:

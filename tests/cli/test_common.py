@@ -79,6 +79,34 @@ def test_a_wrong_call_is_the_same_document(words: list[str], error: str) -> None
     assert CliRunner().invoke(app, [word for word in words if word != "--json"]).stdout == ""
 
 
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["checkup", "--check", "--bogus"], "CHECKUP UNKNOWN - No such option: --bogus\n"),
+        (["checkup", "--check", "more"], "CHECKUP UNKNOWN - Got unexpected extra argument(s) (more)\n"),
+        (["status", "--check", "--json", "--bogus"], "POSITIONS UNKNOWN - No such option: --bogus\n"),
+        (["audit", "--check", "--account"], "AUDIT UNKNOWN - Option '--account' requires an argument.\n"),
+        (["--nope", "checkup", "--check"], "CHECKUP UNKNOWN - No such option: --nope\n"),
+        (["checkup", "--check", "--mark", "BTCUSDT=abc", "--config", "c"], None),
+    ],
+)
+def test_a_monitoring_system_takes_no_wrong_call_for_a_verdict(words: list[str], line: str | None) -> None:
+    """Exit code 2 would be critical: it is 3, unknown, with one line that says why."""
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 3
+    assert " UNKNOWN - " in result.stdout
+    assert result.stdout.count("\n") == 1
+    assert line in (None, result.stdout)
+
+
+@pytest.mark.parametrize("words", [["checkup", "--bogus"], ["assess", "--check"], ["checkup", "--", "--check"]])
+def test_other_wrong_calls_are_misuse(words: list[str]) -> None:
+    """Nobody asked for a verdict."""
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+
+
 def test_without_json_errors_are_text_alone(tmp_path: Path) -> None:
     """Standard output stays empty."""
     result = CliRunner().invoke(app, ["check-config", "--config", written(tmp_path, "x = 1\n")])
