@@ -59,9 +59,9 @@ def prescribe(case: Case, spare: Spare | None = None) -> Prescription | None:
             now = trial.after(looked)
             remedies.append(Remedy(below, add=0.0, lacking=0.0, added=now, cut=now))
             continue
-        cuts, cut = cutting.reduce_below(below)
+        cutdown = cutting.reduce_below(below)
         add, added = adding.raise_below(below)
-        remedies.append(Remedy(below, add, _lacking(add, spare), added, cuts, cut))
+        remedies.append(Remedy(below, add, _lacking(add, spare), added, *cutdown))
     return Prescription(
         asset=asset,
         isolated=isolated,

@@ -121,7 +121,8 @@ class Remedy(msgspec.Struct, frozen=True, omit_defaults=True):
     """What brings a wallet below a level, such that the level ends: add this, or make these cuts.
 
     Either alone is enough. The cuts are in order; each but the last closes its position.
-    Where two are of both sides of a symbol, they are made in turns, some of each at a time.
+    Where two are of both sides of a symbol, they are made in turns, some of each at a time; so are the last
+    ``evenly`` of them, which are of all positions that are left.
     """
 
     below: Level
@@ -130,6 +131,8 @@ class Remedy(msgspec.Struct, frozen=True, omit_defaults=True):
     added: After | None = None
     cuts: tuple[Cut, ...] = ()  # none: no cut does it
     cut: After | None = None
+    evenly: int = 0
+    nearer: bool = False  # half way through them liquidation by a move of all prices is nearer than before
 
 
 class Prescription(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -56,6 +56,11 @@ def pair_of(position: Position, held: Sequence[Position]) -> Pair | None:
     return Pair(both[0], both[1])
 
 
+def closed_with(position: Position, pair: Pair | None) -> tuple[Position, ...]:
+    """Return what is closed where a position is: both sides, where one alone would leave a larger net."""
+    return tuple(pair) if pair is not None and pair.turns else (position,)
+
+
 def alone(pair: Pair, cuts: Cuts) -> int:
     """Return by how many steps the larger side can be reduced alone, before its net is larger than it was."""
     return min(cuts.most, int(2 * pair.net / cuts.step))

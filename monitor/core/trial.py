@@ -182,6 +182,11 @@ class Explored:
         self._look([number])
         return verdict(*self._found[number])
 
+    def seen(self, numbers: Sequence[int]) -> list[tuple[Looked, int]]:
+        """Return what is found about changes, with the copy of each."""
+        self._look(numbers)
+        return [self._found[one] for one in numbers]
+
     def _look(self, numbers: Sequence[int]) -> None:
         new = [one for one in numbers if one not in self._found]
         for some in batched(new, self._trial.copies):
