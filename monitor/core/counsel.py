@@ -143,7 +143,7 @@ class Counsel:
             return
         book = scene.book
         if glance.rates:
-            rates = scene.marks | glance.rates
+            rates = {**scene.marks, **glance.rates}
             book = with_rates(book, np.array([rates.get(name, math.nan) for name in book.watched]))
         unsure = np.ones(len(book.wallets), dtype=np.bool_)
         unsure[asked] = scene.unsure[asked]
