@@ -1,6 +1,6 @@
 """Two states of the same wallets and positions side by side."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 from rich.text import Text
@@ -22,6 +22,9 @@ from monitor.notify.numbers import exact, money, percent, price
 _MANY = 100.0  # moves beyond which nobody counts
 _FARTHEST = 10.0  # a move of a price that is larger is told to nobody
 _NONE = "none"
+_ARROW = " -> "
+_ALIKE = 20  # above the rank of any column
+_LEAST_WALLET = 14  # cells that tell wallets apart
 LIQUIDATED = "liquidated"
 
 
@@ -54,21 +57,40 @@ def wallet_changes(before: State, after: State) -> FittedTable:
     moves = [
         Column("moves left", cells(lambda w: _moves(w.moves_left)), 4, right=True)
     ] if any(one.moves_left is not None for pair in rows for one in pair) else []  # fmt: skip
+    figures = [
+        Column("balance", amounts(lambda w: w.wallet_balance), 6, right=True),
+        Column("with PnL", amounts(lambda w: w.margin_balance), 7, right=True),
+        Column("maintenance", amounts(lambda w: w.maintenance_margin), 8, right=True),
+        Column("ratio", cells(ratio_of), 1, right=True),
+        Column("room", cells(lambda w: percent(w.room)), 2, right=True),
+        *moves,
+        Column("joint", cells(lambda w: _distance(w.joint_distance)), 3, right=True),
+    ]
+    names = [wallet_name(new.wallet) for _, new in rows]
+    risen = [_word(old) != _word(new) for old, new in rows]
     return FittedTable(
         (
-            account_column([new.account for _, new in rows], 5),
-            Column("wallet", [wallet_name(new.wallet) for _, new in rows]),
-            Column("balance", amounts(lambda w: w.wallet_balance), 6, right=True),
-            Column("with PnL", amounts(lambda w: w.margin_balance), 7, right=True),
-            Column("maintenance", amounts(lambda w: w.maintenance_margin), 8, right=True),
-            Column("ratio", cells(ratio_of), 1, right=True),
-            Column("room", cells(lambda w: percent(w.room)), 2, right=True),
-            *moves,
-            Column("joint", cells(lambda w: _distance(w.joint_distance)), 3, right=True),
+            account_column([new.account for _, new in rows], _ALIKE + 5),
+            Column("wallet", names, least=min(_LEAST_WALLET, max(map(len, names), default=0)), names=True),
+            *(_by_what_changed(column, risen) for column in figures),
             Column("level", [_levels(_word(old), _word(new)) for old, new in rows]),
         ),
         empty="No wallets are held.",
     )
+
+
+def _by_what_changed(column: Column, risen: Sequence[bool]) -> Column:
+    """Return a column that is left out the earlier the less it shows: nothing changed, or nothing with a level.
+
+    Args:
+        column: by wallet.
+        risen: of each wallet, whether its level changed.
+    """
+    changed = [_ARROW in str(cell) for cell in column.cells]
+    if not any(changed):
+        return column._replace(rank=column.rank + _ALIKE)
+    silent = any(level and not here for level, here in zip(risen, changed, strict=True))
+    return column._replace(rank=column.rank + (_ALIKE // 2 if silent else 0), worth=True)
 
 
 def position_changes(before: State, after: State) -> FittedTable:
@@ -96,17 +118,17 @@ def position_changes(before: State, after: State) -> FittedTable:
 
 def arrow(old: str, new: str) -> str:
     """Return two texts with an arrow between them, or one where they are the same."""
-    return new if old == new else f"{old} -> {new}"
+    return new if old == new else f"{old}{_ARROW}{new}"
 
 
 def _amounts(old: float | None, new: float | None, asset: str) -> str:
     """Return two amounts, their asset written once."""
     before, after = money(old, asset), money(new, asset)
-    return after if before == after else f"{before.removesuffix(asset).rstrip()} -> {after}"
+    return after if before == after else f"{before.removesuffix(asset).rstrip()}{_ARROW}{after}"
 
 
 def _levels(old: str, new: str) -> Text:
-    return _styled(new) if old == new else Text.assemble(_styled(old), " -> ", _styled(new))
+    return _styled(new) if old == new else Text.assemble(_styled(old), _ARROW, _styled(new))
 
 
 def _word(one: WalletView) -> str:

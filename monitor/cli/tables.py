@@ -37,15 +37,22 @@ class Column(NamedTuple):
     right: bool = False
     least: int = 0  # cells it takes at least, so that a live view does not jump
     names: bool = False  # its texts may be shortened where nothing is left to leave out
+    worth: bool = False  # names are shortened rather than it is left out
 
     @property
     def width(self) -> int:
         """Cells it takes on the screen."""
         return max(self.least, *(Text(text).cell_len for text in (self.title, *map(str, self.cells))))
 
+    @property
+    def spare(self) -> int:
+        """Cells that it can do without."""
+        return max(0, self.width - max(self.least, _LEAST_NAME)) if self.names else 0
+
     def shortened(self, excess: int) -> "Column":
         """Return it so many cells narrower, as far as that goes."""
-        return self._replace(cells=shortened([str(cell) for cell in self.cells], self.width - excess))
+        most = self.width - min(excess, self.spare)
+        return self._replace(cells=shortened([str(cell) for cell in self.cells], most))
 
 
 def account_column(accounts: Sequence[str], alone: int, least: int = 0) -> Column:
@@ -87,14 +94,16 @@ class FittedTable:
         self._empty = empty
 
     def chosen(self, width: int) -> list[Column]:
-        """Return the columns that fit ``width`` cells, in their order."""
+        """Return the columns that fit ``width`` cells, in their order, names shortened as far as they have to."""
         kept = list(self._columns)
-        gap = _gap(width)
-        while sum(column.width + gap for column in kept) - gap > width:
+        while (excess := _excess(kept, width)) > 0:
             least = max(kept, key=lambda column: column.rank)
-            if least.rank == 0:
+            if least.rank == 0 or (least.worth and excess <= sum(column.spare for column in kept)):
                 break
             kept.remove(least)
+        for place, column in sorted(enumerate(kept), key=lambda one: -one[1].width):
+            if column.names and (excess := _excess(kept, width)) > 0:
+                kept[place] = column.shortened(excess)
         return kept
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -103,9 +112,6 @@ class FittedTable:
             return
         kept = self.chosen(options.max_width)
         gap = _gap(options.max_width)
-        excess = sum(column.width + gap for column in kept) - gap - options.max_width
-        if excess > 0:
-            kept = [column.shortened(excess) if column.names else column for column in kept]
         table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="dim")
         for column in kept:
             table.add_column(
@@ -200,6 +206,12 @@ def wallet_table(wallets: Sequence[WalletView], *, moves: bool = True) -> Fitted
         ),
         empty="No wallets are watched.",
     )  # fmt: skip
+
+
+def _excess(columns: Sequence[Column], width: int) -> int:
+    """Return how many cells columns and the blanks between them take beyond a width."""
+    gap = _gap(width)
+    return sum(column.width + gap for column in columns) - gap - width
 
 
 def _gap(width: int) -> int:
