@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from monitor.core.model import Lot, Position, Side
-from monitor.core.pairs import alone, larger_first, pair_of, together
+from monitor.core.pairs import alone, closed_with, larger_first, pair_of, together
 from monitor.core.steps import cuts_of
 from tests.core.builders import BTC, ETH, cross
 
@@ -65,3 +65,9 @@ def test_together_begins_where_nothing_is_left_of_the_net() -> None:
 def test_no_smaller_side_stands_before_the_larger(ranked: list[Position], ordered: list[Position]) -> None:
     """One that is reduced in turns with it follows at once; another keeps its place."""
     assert larger_first(ranked) == ordered
+
+
+def test_both_are_closed_where_one_alone_would_leave_a_larger_net() -> None:
+    assert closed_with(SHORT, pair_of(SHORT, [LONG, SHORT])) == (SHORT, LONG)
+    assert closed_with(LONG, pair_of(LONG, [LONG, SMALL])) == (LONG,)
+    assert closed_with(OTHER, None) == (OTHER,)
