@@ -218,7 +218,10 @@ class Remedies:
             yield Step("  quantity to reduce", "no cut is enough", None)
             return
         for cut in remedy.cuts:
-            yield from _cut_steps(cut, plan, case)
+            yield from _cut_steps(cut, plan, remedy, case)
+        if remedy.nearer:
+            words = "a smaller move of all prices liquidates than now, whichever goes first: go on to the end"
+            yield Step("    half way", words, None)
         yield from _after(now, remedy.cut, "  ")
         if remedy.below is plan.remedies[0].below and plan.alone is not None:
             price = plan.alone.liquidation_price
@@ -310,7 +313,7 @@ def _adding(plan: Prescription, remedy: Remedy, now: After) -> Iterator[Step]:
     yield from _after(now, remedy.added, "  ")
 
 
-def _cut_steps(cut: Cut, plan: Prescription, case: Case) -> Iterator[Step]:
+def _cut_steps(cut: Cut, plan: Prescription, remedy: Remedy, case: Case) -> Iterator[Step]:
     position = next(
         (p for p in case.account.positions if (p.symbol, p.side.value) == (cut.symbol, cut.side)), None
     )
@@ -319,8 +322,7 @@ def _cut_steps(cut: Cut, plan: Prescription, case: Case) -> Iterator[Step]:
     lot = case.lots.get(cut.symbol)
     step = "its step is not known and assumed" if lot is None else f"in steps of {_n(lot.step)}"
     least = f", at least {_n(lot.least)}" if lot is not None and lot.least > 0 else ""
-    turns = "; in turns with the other side, some of each at a time" if cut.symbol in both_sides(plan) else ""
-    words = f"{percent(cut.share)}{held}; {step}{least}{turns}"
+    words = f"{percent(cut.share)}{held}; {step}{least}{_turns(cut, plan, remedy)}"
     doing = "close" if cut.share >= 1 else "reduce"
     yield Step(f"  {doing} {cut.symbol} {cut.side}", words, cut.quantity, unit)
     asset = plan.asset if position is None else position.margin_asset
@@ -330,6 +332,13 @@ def _cut_steps(cut: Cut, plan: Prescription, case: Case) -> Iterator[Step]:
     if cut.put_back > 0:
         words = "its share of the margin and of the profit or loss, less the fee: put it into the wallet again"
         yield Step("    put back", words, cut.put_back, asset)
+
+
+def _turns(cut: Cut, plan: Prescription, remedy: Remedy) -> str:
+    """Return with what else a cut is made in turns; empty where it is made at once."""
+    if remedy.evenly and cut in remedy.cuts[-remedy.evenly :]:
+        return "; in turns with the others, some of each at a time: each holds against the others"
+    return "; in turns with the other side, some of each at a time" if cut.symbol in both_sides(plan) else ""
 
 
 def _after(now: After, then: After | None, indent: str) -> Iterator[Step]:

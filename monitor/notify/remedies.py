@@ -29,6 +29,7 @@ LOOK_FIRST = "look at the exchange first: the margin is used up, and it may have
 _NO_AMOUNT = "close what this wallet holds: no margin added and no smaller cut is enough"
 _EXPLAIN = "position-monitor explain"
 _NOTHING = "nothing more is needed"
+_NEARER = "half way through, a smaller move of all prices liquidates than now: go on to the end"
 _OTHER_ASSETS = "another asset does as well, for what it counts as collateral"
 _POINTED = (NoticeKind.ALERT, NoticeKind.REMINDER, NoticeKind.MARGIN_CALL)
 
@@ -106,7 +107,7 @@ def in_brief(facts: Facts) -> str:
     if is_reached(first):
         return ""
     if len(first.cuts) <= _TITLE_CUTS:
-        cutting = _cutting(first.cuts, plan, facts, _Style.TITLE)
+        cutting = _cutting(first, plan, facts, _Style.TITLE)
     else:
         cutting = f"close or reduce {len(first.cuts)} positions"
     return _joined(_add_words(first, plan), cutting)
@@ -238,7 +239,7 @@ def _ways(remedy: Remedy, plan: Prescription, facts: Facts, style: _Style) -> st
     """Return both ways of one remedy, or the one there is; empty where there is none."""
     if is_reached(remedy):
         return _NOTHING
-    return _joined(_add_words(remedy, plan), _cutting(remedy.cuts, plan, facts, style))
+    return _joined(_add_words(remedy, plan), _cutting(remedy, plan, facts, style))
 
 
 def is_reached(remedy: Remedy) -> bool:
@@ -256,9 +257,10 @@ def _add_words(remedy: Remedy, plan: Prescription) -> str:
     return "" if remedy.add is None else f"add {enough(remedy.add, clean(plan.asset))}"
 
 
-def _cutting(cuts: Sequence[Cut], plan: Prescription, facts: Facts, style: _Style) -> str:
+def _cutting(remedy: Remedy, plan: Prescription, facts: Facts, style: _Style) -> str:
     """Return what to close, what to reduce and what to put back; of many to close, how many there are."""
-    asset = clean(plan.asset)
+    cuts, asset = remedy.cuts, clean(plan.asset)
+    in_turns = style is not _Style.TITLE and (remedy.evenly > 0 or _is_of_both(cuts))
     whole = [cut for cut in cuts if cut.share >= 1]
     words = _closing(whole, asset, facts, style)
     for cut in cuts:
@@ -266,7 +268,7 @@ def _cutting(cuts: Sequence[Cut], plan: Prescription, facts: Facts, style: _Styl
             name = _name(cut, facts, style)
             part = "" if style is _Style.TITLE else f" ({percent(cut.share)})"
             amount = quantity_words(cut.quantity, cut.symbol, asset)
-            turns = " in turns" if style is not _Style.TITLE and cut is cuts[-1] and _is_of_both(cuts) else ""
+            turns = " in turns" if in_turns and cut is cuts[-1] else ""
             words.append(f"reduce {name}{' ' if name else ''}by {amount}{part}{turns}")
     if (back := sum(cut.put_back for cut in cuts)) > 0:
         # What is freed lies between two cents: no more than it can be put back, and no less may be.
@@ -326,14 +328,27 @@ def _reducing(plan: Prescription, facts: Facts) -> str:
     if not first.cuts:
         return "no cut is enough" if first.add is not None and not is_reached(first) else ""
     parts = [_released(first, plan, facts)]
-    if facts.positions > 1:
+    if facts.positions > 1 and first.evenly < len(first.cuts):
         parts.append(f"{_name(first.cuts[0], facts, _Style.FULL)} helps most for its size")
     if names := both_sides(plan)[:_CUTS_NAMED]:
         parts.append(f"take both sides of {_listed(names)} down in turns, some of each at a time")
+    parts += [_evenly(plan, facts), _NEARER if any(remedy.nearer for remedy in plan.remedies) else ""]
     parts.append(cost_words(plan, first.cuts))
     if plan.assumed_step and any(cut.share < 1 for remedy in plan.remedies for cut in remedy.cuts):
         parts.append("round up to what the exchange takes, its step is not known")
     return "; ".join(part for part in parts if part)
+
+
+def _evenly(plan: Prescription, facts: Facts) -> str:
+    """Return which positions of several symbols to reduce in turns, and why; empty where there are none."""
+    remedy = next((one for one in plan.remedies if one.evenly), None)
+    if remedy is None:
+        return ""
+    cuts = remedy.cuts[-remedy.evenly :]
+    names = _listed([_name(cut, facts, _Style.FULL) for cut in cuts])
+    if len(cuts) > _CUTS_NAMED:
+        names = f"the {'' if len(cuts) == len(remedy.cuts) else 'last '}{len(cuts)} positions"
+    return f"take {names} down in turns, some of each at a time: each holds against the others"
 
 
 def _released(first: Remedy, plan: Prescription, facts: Facts) -> str:

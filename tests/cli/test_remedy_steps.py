@@ -476,3 +476,23 @@ def test_a_short_has_its_side_in_every_name() -> None:
     names = section(found, "warning").keys()
     assert [name for name in names if "BTCUSDT" in name] == ["  reduce BTCUSDT SHORT"]
     assert " or reduce BTCUSDT SHORT by " in found[0].arithmetic
+
+
+GONE_APART = cross(quantity=5.0, entry=110.0), cross(ETH, side=Side.SHORT, quantity=5.0, entry=92.0)
+
+
+def test_what_holds_against_each_other_is_reduced_in_turns_and_the_step_says_why() -> None:
+    """As much long as short: either closed alone would leave all of the other to lose."""
+    found = steps(*GONE_APART, mark=100.0, usdt=104.0)
+    parts = section(found, "warning")
+    for name in ("  reduce BTCUSDT LONG", "  reduce ETHUSDT SHORT"):
+        assert "; in turns with the others, some of each at a time" in parts[name].arithmetic
+    assert "    half way" not in parts
+
+
+def test_where_only_all_can_be_closed_the_step_says_what_it_is_like_half_way() -> None:
+    whole = EngineSettings(advice=FREE, lots={BTC: Lot(5.0, 5.0), ETH: Lot(5.0, 5.0)})
+    one = account(*GONE_APART, usdt=104.0)
+    parts = section(list(remedies(one, {BTC: 100.0, ETH: 100.0}, whole).steps(0)), "warning")
+    assert parts["    half way"].arithmetic.startswith("a smaller move of all prices liquidates than now")
+    assert " in turns" not in " ".join(step.arithmetic for step in parts.values())

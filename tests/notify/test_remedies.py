@@ -30,7 +30,7 @@ from monitor.ports import Message
 from tests.notify import prescribed
 from tests.notify.fakes import a_notice, some_facts
 from tests.notify.markup import seen_in
-from tests.notify.prescribed import a_cut, cross, plan, warned
+from tests.notify.prescribed import ETH, SOL, a_cut, cross, plan, warned
 
 AT_MS = 1_780_000_000_000
 FEES = "0.05 % fee and 0.05 % slippage assumed"
@@ -177,6 +177,39 @@ def test_both_sides_of_a_symbol_are_taken_down_in_turns() -> None:
         " in turns, to get below warning"
     )
     assert "take both sides of BTCUSDT down in turns, some of each at a time" in lines["Reducing"]
+
+
+def test_positions_that_hold_against_each_other_are_taken_down_in_turns() -> None:
+    """No one of them helps most, and whoever closed one alone would be nearer to liquidation."""
+    cuts = a_cut(0.22, 0.44), a_cut(1.5, 0.45, ETH, "SHORT")
+    both = msgspec.structs.replace(warned(234.01, *cuts), evenly=2)
+    lines = told(cross(2, prescription=plan(both)))
+    assert lines["To do"] == (
+        "add 234.01 USDT, or reduce BTCUSDT LONG by 0.22 BTC (44 %) and reduce ETHUSDT SHORT by 1.5 ETH (45 %)"
+        " in turns, to get below warning"
+    )
+    assert lines["Reducing"].startswith(
+        "take BTCUSDT LONG and ETHUSDT SHORT down in turns, some of each at a time: each holds against the others"
+    )
+    assert "helps most" not in lines["Reducing"]
+    assert " in turns" not in in_brief(cross(2, prescription=plan(both)))
+
+
+@pytest.mark.parametrize(("closed", "words"), [(0, "take the 4 positions"), (1, "take the last 4 positions")])
+def test_of_many_that_are_taken_down_in_turns_there_is_a_count(closed: int, words: str) -> None:
+    cuts = [a_cut(1.0, 1.0, SOL) for _ in range(closed)] + [a_cut(1.0, 0.5, f"C{i}USDT") for i in range(4)]
+    many = msgspec.structs.replace(warned(1.0, *cuts), evenly=4)
+    reducing = told(cross(5, prescription=plan(many)))["Reducing"]
+    assert f"{words} down in turns" in reducing
+    assert ("SOLUSDT LONG helps most for its size" in reducing) is (closed > 0)
+
+
+def test_cuts_that_bring_liquidation_nearer_half_way_say_so() -> None:
+    one = msgspec.structs.replace(warned(1.0, a_cut(0.5, 1.0), a_cut(1.0, 0.5, ETH, "SHORT")), nearer=True)
+    words = "half way through, a smaller move of all prices liquidates than now: go on to the end"
+    assert words in told(cross(2, prescription=plan(one)))["Reducing"]
+    other = msgspec.structs.replace(one, nearer=False)
+    assert "half way" not in told(cross(2, prescription=plan(other)))["Reducing"]
 
 
 @pytest.mark.parametrize(
