@@ -24,9 +24,11 @@ from monitor.core.risk import Readings
 from monitor.core.rules import compile_thresholds, conditions, reached
 from monitor.core.settings import EngineSettings
 from monitor.core.surroundings import Surroundings
-from monitor.notify.causes import funding_rate, shift
+from monitor.notify.causes import funding_rate, ratio_shift, shift
 from monitor.notify.numbers import percent, span
 
+_NOT_ASKED = "not known: a running daemon asks the exchange for it"
+_ASKED = "not known yet: the running daemon asks the exchange for it, within a minute or so of its start"
 _FIRST = 4  # in the queue for auto-deleveraging
 
 
@@ -39,12 +41,15 @@ class Ahead:
         settings: whose conditions count; those on moves left take no part.
         around: what is known around positions.
         now_ms: our wall clock.
+        watched: a daemon answered, which is who asks the exchange.
     """
 
     def __init__(
-        self, book: Book, readings: Readings, settings: EngineSettings, around: Surroundings, now_ms: int
-    ) -> None:
+        self, book: Book, readings: Readings, settings: EngineSettings, around: Surroundings, now_ms: int,
+        *, watched: bool = False,
+    ) -> None:  # fmt: skip
         self._around = around
+        self._unasked = _ASKED if watched else _NOT_ASKED
         limits = compile_thresholds(book, settings)
         unknown = np.full(len(book.wallets), np.nan)
         self._here = Standing(
@@ -68,9 +73,12 @@ class Ahead:
     def _of_funding(self, row: int) -> Iterator[Step]:
         book, position = self._here.book, self._here.book.positions[row]
         one = self._around.funding.get(position.symbol)
-        if one is None or abs(self._here.now_ms - one.told_ms) > FRESH_MS:
-            words = f"not known for {span(FRESH_MS / 1000)} or more: a running daemon asks the exchange for it"
-            yield Step("next funding", words, None)
+        if one is None:
+            yield Step("next funding", self._unasked, None)
+            return
+        if (age_ms := abs(self._here.now_ms - one.told_ms)) > FRESH_MS:
+            most, age = span(FRESH_MS / 1000), span(age_ms / 1000)
+            yield Step("next funding", f"not known: what the exchange told is {age} old, more than {most}", None)
             return
         left_s = (one.next_ms - self._here.now_ms) / 1000
         if left_s <= 0:
@@ -136,6 +144,6 @@ def _figures(cause: Cause) -> Iterator[Step]:
     if before is None or after is None:
         return
     then = f"; {cause.level.label} then" if cause.level > Level.OK else ""
-    yield Step("  ratio then", shift(before.margin_ratio, after.margin_ratio) + then, after.margin_ratio)
+    yield Step("  ratio then", ratio_shift(before, after) + then, after.margin_ratio)
     yield Step("  room then", shift(before.room, after.room), after.room)
     yield Step("  liquidation price then", "of the wallet's worst position", after.liquidation_price)

@@ -138,6 +138,7 @@ def checkup(
 
 
 def _report(settings: "Settings", marks: Sequence[str], wanted: Sequence[str]) -> Report:
+    from monitor.cli.move_steps import UNWANTED
     from monitor.core.checkup import by_weight
     from monitor.core.checkup import check as look
     from monitor.core.looked_at import Seen
@@ -170,9 +171,7 @@ def _report(settings: "Settings", marks: Sequence[str], wanted: Sequence[str]) -
         Unchecked(one.account, one.kind.value, one.symbols, gap_words(one)) for one in _worth_telling(found.gaps)
     ]
     if not settings.engine.typical_moves:
-        untypical = (
-            "how far a typical day goes: `typical_moves = false` in [exchange], for no move there is typical"
-        )
+        untypical = f"how far a typical day goes: {UNWANTED}"
         gaps = [
             msgspec.structs.replace(one, reason=untypical) if one.kind == GapKind.MOVES else one for one in gaps
         ]

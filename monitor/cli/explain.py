@@ -68,8 +68,9 @@ def explain(
         lambda key: case_of(held, accounts[key.account], key.wallet, known, settings.engine),
         Around(held_levels(held.status), lambda key, plan: asked.tries(key.account, key.wallet, plan)),
     )  # fmt: skip
-    ahead = Ahead(book, readings, settings.engine, held.surroundings, SystemClock().wall_ms())
-    moves = None if held.status is None else Moves(book, readings, held.status)
+    watched = held.status is not None
+    ahead = Ahead(book, readings, settings.engine, held.surroundings, SystemClock().wall_ms(), watched=watched)
+    moves = Moves(book, readings, held.status, wanted=settings.engine.typical_moves) if watched else None
 
     def more(row: int) -> "Iterator[Step]":
         if moves is not None:

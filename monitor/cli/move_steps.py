@@ -13,6 +13,8 @@ from monitor.core.risk import Readings
 from monitor.core.wallet_moves import cushion_deltas
 from monitor.notify.numbers import span
 
+UNWANTED = "`typical_moves = false` in [exchange], for no move there is typical"
+
 
 class Typical(NamedTuple):
     """What the daemon knows of how one name moves."""
@@ -34,10 +36,12 @@ class Moves:
         book: the columns, with rates and corrections set.
         readings: the evaluation, made of them.
         status: of the running daemon, as JSON.
+        wanted: what is typical is learned at all.
     """
 
-    def __init__(self, book: Book, readings: Readings, status: Mapping[str, Any]) -> None:
+    def __init__(self, book: Book, readings: Readings, status: Mapping[str, Any], *, wanted: bool = True) -> None:
         self._book = book
+        self._wanted = wanted
         self._readings = readings
         self._deltas = cushion_deltas(book, readings)
         engine = status["engine"]  # another version's may lack what this one knows
@@ -71,7 +75,7 @@ class Moves:
         deviation = self._deviation.get((info.key.account, info.key.wallet))
         if unknown:
             why = f"fewer than {LEAST_RETURNS} returns, all too old, or a price that does not move"
-            yield Step("moves left", f"not known: {', '.join(unknown)}: {why}", None)
+            yield Step("moves left", f"not known: {', '.join(unknown)}: {why if self._wanted else UNWANTED}", None)
             return
         if len(names) == 1:
             move = self._typical[names[0]].move or 0.0

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from monitor.cli.ledger import Incident
     from monitor.config import Settings
-    from monitor.core.view import OpenAlert
+    from monitor.core.view import OpenAlert, SymbolView
     from monitor.status import Status
 
 _ALERTS_SHOWN = 10
@@ -158,7 +158,7 @@ def _print_marks(found: "Status", out: "Console") -> None:
                 Column("source", [one.source or "-" for one in symbols], 2),
                 Column("tiers", [found.engine.brackets.get(one.symbol, "") for one in symbols], 3),
                 Column("typical 1 h", [percent(one.typical_move) for one in symbols], 4, right=True),
-                Column("made of", [_minutes(one.minutes, one.minutes_age_s) for one in symbols], 5),
+                Column("made of", [_made_of(one) for one in symbols], 5),
             ),
             empty="No symbol is watched.",
         )
@@ -199,13 +199,17 @@ def _print_past(past: dict[str, Any], out: "Console") -> None:
         out.print(f"  A day of minutes for typical moves: {words}. The stream fills them by itself.", markup=False)
 
 
-def _minutes(count: int, age_s: float | None) -> str:
+def _made_of(one: "SymbolView") -> str:
     """Return what a typical move is made of, and how old that is where it is not of now."""
+    from monitor.core.moves import LEAST_RETURNS
     from monitor.notify.numbers import span
 
+    age_s = one.minutes_age_s
     if age_s is None:
         return "-"
-    return f"{count} min" if age_s < _OLD_S else f"{count} min, {span(age_s)} old"
+    minutes = f"{one.minutes} min" if age_s < _OLD_S else f"{one.minutes} min, {span(age_s)} old"
+    # Enough of them make none where the price does not move, or where no move is to be typical.
+    return f"{minutes}, unused" if one.typical_move is None and one.minutes > LEAST_RETURNS else minutes
 
 
 def _channel_state(one: Any, zone: "dt.tzinfo | None") -> "Text":  # noqa: ANN401 - as it came from the daemon

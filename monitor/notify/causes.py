@@ -74,6 +74,13 @@ def shift(before: float | None, after: float | None) -> str:
     return f"{texts[0]} -> {texts[1]}" if texts[0] != texts[1] else percent(before)
 
 
+def ratio_shift(before: After, after: After) -> str:
+    """Return a change of margin ratio, which has no figure where nothing is left to lose."""
+    if after.margin_ratio is None or after.margin_ratio >= _ALL:
+        return f"{percent(before.margin_ratio)} -> margin used up"
+    return shift(before.margin_ratio, after.margin_ratio)
+
+
 def _fine(share: float, decimals: int) -> str:
     scale = 10.0**decimals
     return f"{math.floor(round(share * 100 * scale, 6)) / scale:.{decimals}f} %"
@@ -211,13 +218,7 @@ def _figures(cause: Cause) -> str:
     before, after = cause.before, cause.after
     if before is None or after is None:
         return ""
-    return f", {_ratio(before, after)}{_liquidation(before, after)}"
-
-
-def _ratio(before: After, after: After) -> str:
-    if after.margin_ratio is None or after.margin_ratio >= _ALL:
-        return f"ratio {percent(before.margin_ratio)} -> margin used up"
-    return f"ratio {shift(before.margin_ratio, after.margin_ratio)}"
+    return f", ratio {ratio_shift(before, after)}{_liquidation(before, after)}"
 
 
 def _liquidation(before: After, after: After) -> str:

@@ -26,11 +26,13 @@ from tests.core.test_collateral import multi, rate
 FUNDING = FundingKnown(WALL_MS - 20_000, {BTC: Funding(0.0005, WALL_MS + 2_100_000)})
 
 
-def lines(here: Standing, *facts: Fact, now_ms: int = WALL_MS, row: int = 0) -> dict[str, Step]:
+def lines(
+    here: Standing, *facts: Fact, now_ms: int = WALL_MS, row: int = 0, watched: bool = False
+) -> dict[str, Step]:
     around = Surroundings()
     for fact in facts:
         around = around.after(fact)
-    steps = list(Ahead(here.book, here.readings, EngineSettings(), around, now_ms).steps(row))
+    steps = list(Ahead(here.book, here.readings, EngineSettings(), around, now_ms, watched=watched).steps(row))
     return {step.name: step for step in reversed(steps)}  # of equal names the first
 
 
@@ -51,9 +53,19 @@ def test_funding_that_is_not_known_old_or_due_now_is_said_to_be() -> None:
     known = lines(here, FUNDING)["next funding"]
     assert known.source == "told 20 s ago"
     assert known.arithmetic.startswith("in 35 min: ")
-    for facts, now_ms in (((), WALL_MS), ((FUNDING,), WALL_MS + FRESH_MS)):
-        assert lines(here, *facts, now_ms=now_ms)["next funding"].value is None
-        assert "not known" in lines(here, *facts, now_ms=now_ms)["next funding"].arithmetic
+    for facts, now_ms, watched, words in (
+        ((), WALL_MS, False, "not known: a running daemon asks the exchange for it"),
+        ((), WALL_MS, True, "not known yet: the running daemon asks the exchange for it, within a minute or so"),
+        (
+            (FUNDING,),
+            WALL_MS + FRESH_MS,
+            True,
+            "not known: what the exchange told is 10 min old, more than 10 min",
+        ),
+    ):
+        unknown = lines(here, *facts, now_ms=now_ms, watched=watched)["next funding"]
+        assert unknown.value is None
+        assert unknown.arithmetic.startswith(words)
     due = FundingKnown(WALL_MS, {BTC: Funding(0.0005, WALL_MS)})
     assert lines(here, due)["next funding"].arithmetic == "it is being settled"
 
@@ -89,6 +101,17 @@ def test_collateral_and_the_queue_have_lines_where_there_are_such_things() -> No
     assert "  it is a hedge's leg" not in short
     old = AdlKnown("main", WALL_MS - FRESH_MS - 1, {BTC: {Side.LONG: 4}})
     assert "place in the queue" not in lines(here, old)
+
+
+def test_what_would_use_up_the_margin_says_so() -> None:
+    """There is no ratio of nothing, and that is not unknown."""
+    pooled = multi(cross(quantity=10.0), rates={"BTC": rate(100.0)}, USDT=-75.0, BTC=2.0)
+    here = standing([pooled], {BTC: table()}, {BTC: 100.0})
+    steps = list(Ahead(here.book, here.readings, EngineSettings(), Surroundings(), WALL_MS).steps(0))
+    falls = next(i for i, step in enumerate(steps) if step.name == "BTC falls 10 %")
+    ratio = steps[falls + 1]
+    assert (ratio.name, ratio.value) == ("  ratio then", None)
+    assert ratio.arithmetic.endswith(" % -> margin used up; emergency then")
 
 
 def test_a_wallet_without_marks_has_nothing_ahead() -> None:

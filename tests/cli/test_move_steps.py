@@ -64,6 +64,19 @@ def test_what_is_not_known_is_named() -> None:
     assert (young.value, "too few minutes" in young.arithmetic) == (None, True)
 
 
+def test_moves_that_nobody_wants_to_know_are_not_missing() -> None:
+    """A thousand minutes are there, and by the configuration no move is typical."""
+    step = next(
+        step
+        for step in Moves(*of(isolated()), status((BTC, None)), wanted=False).steps(0)
+        if step.name == "moves left"
+    )
+    assert step.arithmetic == (
+        "not known: BTCUSDT: `typical_moves = false` in [exchange], for no move there is typical"
+    )
+    assert "fewer than 30 returns" in lines(*of(isolated()), status((BTC, None)))["moves left"].arithmetic
+
+
 def test_a_cushion_that_is_used_up_has_no_moves_left() -> None:
     """Not a negative number of them, whatever prices do."""
     assert lines(*of(isolated(margin=0.5)), status((BTC, 0.02)))["moves left"].value == 0.0

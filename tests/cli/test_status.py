@@ -187,12 +187,16 @@ def test_people_see_typical_moves_and_what_is_missing_of_their_past() -> None:
         symbol(typical_move=0.0043, minutes=1439, minutes_age_s=31.0),
         symbol(symbol="ETHUSDT", typical_move=0.006, minutes=700, minutes_age_s=1900.0),
         symbol(symbol="XAUUSDT"),
+        symbol(symbol="STILLUSDT", minutes=1439, minutes_age_s=31.0),
+        symbol(symbol="NEWUSDT", minutes=12, minutes_age_s=31.0),
     )
     past: dict[str, object] = {"answered": 1, "waiting": 0, "refused": {}, "failing": ""}
     feed = {"name": "usdm", "symbols": 3, "past": past}
     text = printed(state(engine=engine(symbols=symbols), feeds=(feed,)))
     assert "0.43 %  1439 min " in text
     assert "0.60 %  700 min, 31 min old" in text
+    assert "unknown  1439 min, unused" in text
+    assert "unknown  12 min " in text
     assert "unknown  -" in text
     assert "A day of minutes" not in text
     past |= {"waiting": 1, "failing": "timeout", "refused": {"XAUUSDT": "invalid_symbol"}}
