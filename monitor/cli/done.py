@@ -19,7 +19,7 @@ class Done(msgspec.Struct, frozen=True, omit_defaults=True):
     option: str
     given: str
     words: str
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...]
     account: str = ""
     wallet: str = ""
     symbol: str = ""

@@ -29,7 +29,7 @@ _SPEC = re.compile(r"([^:]+):([^:]+):([^:]+)")
 _MOST_NAMED = 4  # symbols of a wallet with columns of their own
 
 
-class RungWallet(msgspec.Struct, frozen=True, omit_defaults=True):
+class RungWallet(msgspec.Struct, frozen=True):
     """One wallet on one rung; ratios are fractions."""
 
     account: str
@@ -37,8 +37,8 @@ class RungWallet(msgspec.Struct, frozen=True, omit_defaults=True):
     margin_ratio: float | None
     room: float | None
     level: str
-    moves_left: float | None = None
-    liquidated: bool = False
+    moves_left: float | None
+    liquidated: bool
 
 
 class RungPosition(msgspec.Struct, frozen=True):

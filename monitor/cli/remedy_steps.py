@@ -246,13 +246,22 @@ def facts_of(
 
 
 def as_json(plan: Prescription | None) -> dict[str, Any] | None:
-    """Return a prescription for programs: levels are words everywhere."""
+    """Return a prescription for programs: levels are words, and no key is ever missing."""
     if plan is None:
         return None
-    document: dict[str, Any] = msgspec.to_builtins(plan)
-    for remedy, one in zip(plan.remedies, document["remedies"], strict=True):
-        one["below"] = remedy.below.label
+    document: dict[str, Any] = _whole(plan)
     return document
+
+
+def _whole(value: Any) -> Any:  # noqa: ANN401 - whatever a prescription holds
+    match value:
+        case msgspec.Struct():
+            return {name: _whole(getattr(value, name)) for name in value.__struct_fields__}
+        case tuple():
+            return [_whole(one) for one in value]
+        case Level():
+            return value.label
+    return value
 
 
 def target_words(limits: Thresholds, wallet: int, below: Level) -> str:

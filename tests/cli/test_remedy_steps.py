@@ -262,6 +262,23 @@ def test_what_is_not_known_is_not_guessed() -> None:
     assert as_json(found.prescription("main", "isolated:BTCUSDT:LONG")) is None
 
 
+def test_programs_find_every_key_whatever_there_is_to_say() -> None:
+    """Of what is reached already nothing has to be cut: the list of cuts is empty and not missing."""
+    one = account(isolated(), usdt=100.0)
+    danger, calm = (
+        as_json(remedies(one, {BTC: mark}).prescription("main", f"isolated:{BTC}:LONG")) or {}
+        for mark in (91.5, 100.0)
+    )
+    assert danger.keys() == calm.keys() >= {"remedies", "alone", "sharers"}
+    keys = {frozenset(remedy) for plan in (danger, calm) for remedy in plan["remedies"]}
+    assert len(keys) == 1
+    assert [remedy["cuts"] for remedy in calm["remedies"]] == [[], []]
+    assert [remedy["below"] for remedy in calm["remedies"]] == ["warning", "notice"]
+    (cut,) = danger["remedies"][0]["cuts"]
+    assert cut["put_back"] > 0
+    json.dumps([danger, calm])
+
+
 # Moves left
 
 

@@ -276,7 +276,7 @@ def test_what_is_put_back_moves_liquidation_away(tmp_path: Path) -> None:
     assert done["put_back"] == done["released"] > 0
     assert wallet(document, "cross:USDT")["wallet_balance"] == pytest.approx(5000.0)
     assert leg(document, "BTCUSDT")["liquidation_price"] < 58_500
-    assert "notes" not in done
+    assert done["notes"] == []
 
 
 def test_operations_are_done_in_the_order_given(tmp_path: Path) -> None:
