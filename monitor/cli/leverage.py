@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from monitor.cli.assess import MarkOption, parse_marks
+from monitor.cli.assess import parse_marks
 from monitor.cli.common import ConfigOption, JsonOption, console, globals_of, guarded, load, misuse, print_json
 
 if TYPE_CHECKING:
@@ -42,7 +42,10 @@ def leverage(  # noqa: PLR0917 - typer passes options by name
             help="Notional in the margin asset; 10000, or 1 where that is a coin. Several make several tables.",
         ),
     ] = None,
-    mark: MarkOption = None,
+    mark: Annotated[
+        list[str] | None,
+        typer.Option("--mark", metavar="SYMBOL=PRICE", help="Price of a symbol named; what is held has its own."),
+    ] = None,
     daily_move: Annotated[
         str | None,
         typer.Option("--daily-move", metavar="PERCENT", help="Typical move of a day, such as 3%."),

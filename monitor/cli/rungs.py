@@ -153,7 +153,8 @@ def usual_time(days: float) -> str:
     for size, unit in ((1.0, "d"), (24.0, "h")):
         if days * size >= _LEAST:
             return f"{days * size:.{0 if days * size >= _WHOLE else 1}f} {unit}"
-    return f"{days * 1440.0:.0f} min"
+    minutes = f"{days * 1440.0:.0f}"
+    return f"{'< 1' if minutes == '0' else minutes} min"
 
 
 def _chance(rung: Rung) -> str:

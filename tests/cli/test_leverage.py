@@ -311,3 +311,18 @@ def test_a_coin_alone_is_taken_for_its_contract() -> None:
 def test_a_size_may_have_commas() -> None:
     assert tables("BTCUSDT", "--size", "5,000,000") == tables("BTCUSDT", "--size", "5000000")
     assert "an amount above 0" in call("BTCUSDT", "--size", "5,00").stderr
+
+
+def test_a_time_of_less_than_a_minute_is_not_no_time() -> None:
+    """At the most leverage, where a day moves far."""
+    shown = call("BTCUSDT", "--daily-move", "50%").stdout
+    row = next(line for line in shown.splitlines() if line.split()[:1] == ["125x"])
+    assert "< 1 min" in row
+    assert " 0 min" not in shown
+
+
+def test_help_says_of_which_symbols_prices_are_taken() -> None:
+    """Not of those held: they are counted from their entry prices, and a price of them is refused."""
+    words = " ".join(call("--help").stdout.split())
+    assert "Price of a symbol named; what is held has its own." in words
+    assert "once for each symbol held" not in words
