@@ -1,6 +1,5 @@
 """``assess``: positions in the configuration and prices given -> readings, without any network."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +17,7 @@ from monitor.cli.common import (
     misuse,
     now_text,
     print_json,
+    remark,
 )
 
 if TYPE_CHECKING:
@@ -83,11 +83,9 @@ def assess(
             if is_used_up(one):
                 out.print(Text(f"{one.account} {wallet_name(one.wallet)}: {LOOK_FIRST}."))
     if shipped:
-        sys.stderr.write(
-            f"Maintenance tiers: {', '.join(sorted(set(shipped.values())))} ({', '.join(shipped)}).\n"
-        )
+        remark(f"Maintenance tiers: {', '.join(sorted(set(shipped.values())))} ({', '.join(shipped)}).")
     if followed:
-        sys.stderr.write(f"Not assessed, because followed by key: {followed}; {_ASK_DAEMON}.\n")
+        remark(f"Not assessed, because followed by key: {followed}; {_ASK_DAEMON}.")
     return 0
 
 

@@ -1,7 +1,6 @@
 """``checkup``: habits that lead to liquidations, each with what to do about it."""
 
 import math
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from monitor.cli.assess import MarkOption, evaluated, parse_marks
 from monitor.cli.common import (
+    WIDE,
     AccountsOption,
     ConfigOption,
     JsonOption,
@@ -20,6 +20,7 @@ from monitor.cli.common import (
     guarded,
     load,
     print_json,
+    remark,
 )
 from monitor.cli.held import find_held, find_inputs, measured
 from monitor.cli.verdict import CRITICAL, FINE, UNKNOWN, WARNING, in_one_line, print_verdict, without_bars
@@ -149,7 +150,7 @@ def _report(settings: "Settings", marks: Sequence[str], wanted: Sequence[str]) -
     check_accounts(wanted, names, "accounts")
     held = find_held(settings, ask_daemon=True)
     if held.differs:
-        sys.stderr.write(f"{held.differs}\n")
+        remark(held.differs)
     chosen = tuple(one for one in held.accounts if not wanted or one.account in wanted)
     book, readings = _evaluated(held, parse_marks(marks))
     known_moves = measured(held.status)
@@ -256,7 +257,7 @@ def _print(report: Report) -> None:
         out.print()
     for gap in report.unchecked:
         where = f"{gap.account}: " if gap.account else ""
-        out.print(f"Not checked: {where}{gap.reason}.", markup=False, soft_wrap=True)
+        out.print(f"Not checked: {where}{gap.reason}.", markup=False, soft_wrap=out.width >= WIDE)
     looked = f"{counted(sum(report.accounts.values()), 'position')} in {counted(len(report.accounts), 'account')}"
     if report.findings:
         out.print(f"{counted(len(report.findings), 'finding')}: {looked}.", markup=False)

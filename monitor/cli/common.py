@@ -151,6 +151,14 @@ def complain(text: str) -> None:
     sys.stderr.write(f"position-monitor: {text}\n")
 
 
+def remark(text: str) -> None:
+    """Print what a person should know besides on standard error, cut at blanks where the terminal is narrow."""
+    from rich.text import Text
+
+    out = console(stderr=True)
+    out.print(Text(text), soft_wrap=out.width >= WIDE)
+
+
 def print_json(value: Any) -> None:  # noqa: ANN401 - anything JSON can hold
     """Print a value as indented JSON on standard output."""
     _write_json(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())

@@ -1,12 +1,21 @@
 """``explain SYMBOL``: the arithmetic, line by line."""
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from monitor.cli.assess import MarkOption, evaluated, parse_marks
-from monitor.cli.common import ConfigOption, JsonOption, console, globals_of, guarded, load, misuse, print_json
+from monitor.cli.common import (
+    ConfigOption,
+    JsonOption,
+    console,
+    globals_of,
+    guarded,
+    load,
+    misuse,
+    print_json,
+    remark,
+)
 from monitor.cli.held import find_held, find_inputs, held_levels, sharing, where_marks_are
 
 _GAP = 2
@@ -87,9 +96,9 @@ def explain(
     else:
         _print(explanations)
     if held.unknown:
-        sys.stderr.write(f"Not shown: {held.unknown}.\n")
+        remark(f"Not shown: {held.unknown}.")
     if held.differs:
-        sys.stderr.write(f"{held.differs}\n")
+        remark(held.differs)
     return 0
 
 

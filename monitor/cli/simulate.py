@@ -1,6 +1,5 @@
 """``simulate``: what if prices moved, margin were added, a part were closed: before and after, side by side."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +17,7 @@ from monitor.cli.common import (
     misuse,
     now_text,
     print_json,
+    remark,
 )
 from monitor.cli.in_order import given
 
@@ -167,13 +167,13 @@ def simulate(  # noqa: PLR0917 - typer passes options by name
 def tell_gaps(ground: "Ground") -> None:
     """Say on standard error what is not in the figures, and where their tiers come from."""
     if ground.shipped:
-        sys.stderr.write(f"Maintenance tiers came with the program: {', '.join(ground.shipped)}.\n")
+        remark(f"Maintenance tiers came with the program: {', '.join(ground.shipped)}.")
     if ground.unknown:
-        sys.stderr.write(f"Not shown: {ground.unknown}.\n")
+        remark(f"Not shown: {ground.unknown}.")
     if ground.differs:
-        sys.stderr.write(f"{ground.differs}\n")
+        remark(ground.differs)
     if not ground.watched and not ground.unknown:
-        sys.stderr.write(f"{UNWATCHED}\n")
+        remark(UNWATCHED)
 
 
 def _nearer(

@@ -261,3 +261,23 @@ def test_without_a_terminal_columns_decide(
 def test_one_is_singular() -> None:
     """Nouns of the program's own sentences."""
     assert [counted(number, "wallet") for number in (0, 1, 2)] == ["0 wallets", "1 wallet", "2 wallets"]
+
+
+@pytest.mark.parametrize("command", ["assess", "simulate", "stress", "explain", "checkup"])
+@pytest.mark.parametrize("width", [60, 80])
+def test_what_is_said_besides_is_cut_at_blanks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, width: int
+) -> None:
+    """Where tiers come from, that no daemon answers, what was not checked: lines of the terminal, words whole."""
+    config = written(tmp_path, f'[state]\ndirectory = "{tmp_path / "s"}"\n' + CONFIG)
+    words = [command, *(["BTCUSDT"] if command == "explain" else []), "--config", config]
+    marks = ["--mark", "BTCUSDT=61000"]
+    monkeypatch.delenv("COLUMNS", raising=False)
+    wide = CliRunner().invoke(app, [*words, *marks])
+    monkeypatch.setenv("COLUMNS", str(width))
+    narrow = CliRunner().invoke(app, [*words, *marks])
+    for before, after in ((wide.stderr, narrow.stderr), (wide.stdout, narrow.stdout)):
+        told = [line for line in after.splitlines() if "position-monitor simulate" not in line]
+        assert max(map(len, told), default=0) <= width
+        remarks = [line for line in before.splitlines() if line.startswith(("Not ", "No daemon", "Maintenance"))]
+        assert all(line in " ".join(after.split()) for line in remarks)
