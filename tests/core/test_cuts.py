@@ -5,12 +5,13 @@ BTCUSDT is held long and ETHUSDT short: what one loses in a common move the othe
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from monitor.core.advice import prescribe
 from monitor.core.model import AccountSnapshot, Lot, MarginMode, Position, Side
 from monitor.core.notices import Prescription
-from monitor.core.settings import AdviceRules, EngineSettings
+from monitor.core.settings import DEFAULT_LEVELS, AdviceRules, AlertRules, EngineSettings
 from monitor.core.trial import Case, Trial
 from tests.core.builders import BTC, ETH
 from tests.core.strategies import build_table
@@ -76,6 +77,20 @@ def test_where_steps_leave_no_other_way_that_is_said() -> None:
     for remedy in plan.remedies:
         assert (remedy.evenly, remedy.nearer) == (0, True)
         assert remedy.cuts[0].share == 1.0
+
+
+def test_where_no_part_is_enough_all_is_closed_one_after_the_other() -> None:
+    """Room is never above 1: with a dead band of 25 %, a notice at 90 % ends with the last position alone."""
+    first, *rest = DEFAULT_LEVELS
+    never = AlertRules((msgspec.structs.replace(first, room=0.9), *rest))  # type: ignore[arg-type]
+    plan = plan_for(
+        2_500.0, (BTC, Side.LONG, 0.5, 62_000.0), (ETH, Side.SHORT, 10.0, 2_880.0),
+        marks={BTC: 60_000.0, ETH: 3_000.0}, settings=EngineSettings(rules=never, advice=AdviceRules(0.0, 0.0)),
+    )  # fmt: skip
+    warning, notice = plan.remedies
+    assert (warning.evenly, warning.nearer) == (2, False)
+    assert (notice.evenly, notice.nearer) == (0, True)
+    assert [cut.share for cut in notice.cuts] == [1.0, 1.0]
 
 
 def test_one_symbol_alone_is_never_said_to_come_nearer() -> None:

@@ -146,7 +146,8 @@ def neutral(source: Seeded) -> Case:
     marks: dict[str, float] = {}
     legs: list[Position] = []
     worth = 10.0 ** source.number(3.0, 5.0)
-    for i, side in enumerate((Side.LONG, Side.SHORT, *source.pick(((), (Side.LONG, Side.SHORT), (Side.SHORT,))))):
+    both = (Side.LONG, Side.SHORT)
+    for i, side in enumerate(source.pick((both, both, (*both, Side.SHORT), both * 2, both * 4))):
         symbol, mark = f"C{i}USDT", 10.0 ** source.number(-1.0, 4.0)
         tables[symbol], marks[symbol] = build_table(symbol, [(0.0, source.pick(("0.004", "0.01")))]), mark
         quantity = float(f"{worth * source.number(0.95, 1.05) / mark:.5g}")
