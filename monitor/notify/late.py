@@ -8,19 +8,26 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from monitor.core.notices import Facts, Notice
+from monitor.core.notices import Facts, Notice, NoticeKind
 from monitor.notify.numbers import clock_time, grouped, moment, percent, span
 from monitor.notify.remedies import lacks_amounts, needs_nothing
 from monitor.notify.words import Line, used_up
 
 _LATE_S = 10.0
+_UNHURRIED = (NoticeKind.AHEAD, NoticeKind.CHECKUP)
+_UNHURRIED_S = 300.0
 _OTHER_DAY_S = 43_200.0  # from here on the time of day alone would mislead
 _PRESENT_S = 15.0  # a mark older than this makes a reading the last known one
 
 
 def late_words(notice: Notice, now_ms: int, now: Facts | None) -> str:
-    """Return what the title says, such as ``4 min late; now 91 %``; empty for a notice that is not late."""
+    """Return what the title says, such as ``4 min late; now 91 %``; empty for a notice that is not late.
+
+    Of what nobody has to act upon within minutes it says so only once it is minutes late; its body does at once.
+    """
     if not is_late(notice, now_ms):
+        return ""
+    if notice.kind in _UNHURRIED and _late_s(notice, now_ms) < _UNHURRIED_S:
         return ""
     present = present_words(notice.facts, now)
     return f"{span(_late_s(notice, now_ms))} late" + (f"; {present}" if present else "")

@@ -39,6 +39,23 @@ def test_a_late_title_says_how_late_and_how_it_is_now(now: dict[str, Any], words
     assert late(some_facts(**now))[0] == words
 
 
+@pytest.mark.parametrize(
+    ("kind", "late_s", "said"),
+    [
+        (NoticeKind.ALERT, 14, True),
+        (NoticeKind.CHECKUP, 14, False),
+        (NoticeKind.AHEAD, 14, False),
+        (NoticeKind.CHECKUP, 300, True),
+        (NoticeKind.AHEAD, 300, True),
+    ],
+)
+def test_a_quiet_title_says_only_what_matters_of_its_lateness(kind: NoticeKind, late_s: int, said: bool) -> None:  # noqa: FBT001
+    """Seconds are nothing to a habit, nor to what is due within the hour; the body has them."""
+    message = render(a_notice(kind=kind), fmt="text", now_ms=DECIDED_MS + late_s * 1000)
+    assert (" late" in message.title) is said
+    assert " late: decided 20:26:40 UTC" in message.body
+
+
 def test_what_is_not_known_now_is_not_said() -> None:
     """A vanished wallet, or one without readings, leaves the lateness alone."""
     title, lines = late(None)
