@@ -1,5 +1,6 @@
 """Two states of the same wallets and positions side by side."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -17,12 +18,14 @@ from monitor.cli.tables import (
 )
 from monitor.core.ladder import Grid, Rung
 from monitor.core.report import PositionView, WalletView, position_views, wallet_views
-from monitor.notify.numbers import exact, money, percent, price
+from monitor.notify.numbers import exact, grouped, money, percent, price
 
 _MANY = 100.0  # moves beyond which nobody counts
 _FARTHEST = 10.0  # a move of a price that is larger is told to nobody
 _NONE = "none"
 _ARROW = " -> "
+_ALIKE_TO = 1e-3  # relative: two amounts that look the same and are no further apart are the same to anybody
+_FIGURES = 5
 _ALIKE = 20  # above the rank of any column
 _LEAST_WALLET = 14  # cells that tell wallets apart
 LIQUIDATED = "liquidated"
@@ -122,8 +125,10 @@ def arrow(old: str, new: str) -> str:
 
 
 def _amounts(old: float | None, new: float | None, asset: str) -> str:
-    """Return two amounts, their asset written once."""
+    """Return two amounts, their asset written once, with the digits that tell them apart if that is of weight."""
     before, after = money(old, asset), money(new, asset)
+    if before == after and None not in (old, new) and not math.isclose(old or 0.0, new or 0.0, rel_tol=_ALIKE_TO):
+        before, after = (f"{grouped(value, figures=_FIGURES)} {asset}" for value in (old, new))
     return after if before == after else f"{before.removesuffix(asset).rstrip()}{_ARROW}{after}"
 
 

@@ -56,3 +56,16 @@ def test_names_are_whole_where_nothing_would_be_gained() -> None:
     same = {"level": "warning"}
     for width in (60, 70, 80):
         assert any("isolated ETHUSD_PERP SHORT" in line for line in table(same, same, width))
+
+
+def test_small_amounts_have_the_digits_that_tell_them_apart() -> None:
+    """A cent is a lot of a wallet that holds three of them; of a thousand it is nothing."""
+    before = {"wallet_balance": 0.031, "margin_balance": 0.0129, "maintenance_margin": 1000.001}
+    (row,) = (
+        line
+        for line in table(before, before | {"margin_balance": 0.0071, "maintenance_margin": 1000.002}, 200)
+        if line.startswith("net0")
+    )
+    assert "0.0129 -> 0.0071 USDT" in row
+    assert "1000.00 USDT" in row
+    assert row.count(" -> ") == 1
