@@ -6,8 +6,8 @@ which sends a second of marks in one write, and the service that takes messages.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -36,6 +36,7 @@ _ROUNDS: Final = 2_000  # of the loop until everything that was sent must have b
 _REAL_PAUSE_S: Final = 0.001
 _CONNECT_PAUSES: Final = 20  # real milliseconds for a first subscription in half a second of driven time
 _HANDSHAKE_PAUSES: Final = 10_000  # and until a handshake must be over: a slow machine makes no time-out
+_CLOSE_S: Final = 0.1  # real; frames that nobody reads any more may lie before the answer to a close
 
 Opening = Callable[[str, ConnectSettings, int], Awaitable[ClientConnection]]
 
@@ -129,7 +130,7 @@ class Ran(NamedTuple):
 
 
 class Handshakes:
-    """Counts those that are under way: time does not pass meanwhile, however slow the machine is."""
+    """Counts those that are under way: no time passes while one opens or closes, however slow the machine is."""
 
     def __init__(self) -> None:
         self.under_way = 0
@@ -138,13 +139,26 @@ class Handshakes:
         """Return what opens connections as ``opening`` does."""
 
         async def opened(url: str, settings: ConnectSettings, wall_ms: int) -> ClientConnection:
-            self.under_way += 1
-            try:
-                return await opening(url, settings, wall_ms)
-            finally:
-                self.under_way -= 1
+            with self._one():
+                connection = await opening(url, settings, wall_ms)
+            closing = connection.close
+
+            async def close(code: int = 1000, reason: str = "") -> None:
+                with self._one():
+                    await closing(code, reason)
+
+            connection.close = close  # type: ignore[method-assign]
+            return connection
 
         return opened
+
+    @contextmanager
+    def _one(self) -> Iterator[None]:
+        self.under_way += 1
+        try:
+            yield
+        finally:
+            self.under_way -= 1
 
 
 class Soak:
@@ -174,13 +188,14 @@ class Soak:
             )  # fmt: skip
             settings = load_text(text, "soak")
             rotate_s = self._plan.rotate_after_s
-            stack.enter_context(mock.patch("monitor.cli.wiring.MarkFeed", rotating(rotate_s)))
+            feed = rotating(rotate_s, close_timeout_s=_CLOSE_S)
+            stack.enter_context(mock.patch("monitor.cli.wiring.MarkFeed", feed))
             for module in (streams, user_stream):
                 opening = self._handshakes.counted(module.open_stream)
                 stack.enter_context(mock.patch.object(module, "open_stream", opening))
             daemon = build_daemon(
                 settings, [self._channel], clock=self._clock, environ={"TZ": "UTC"},
-                timings=AccountTimings(rotate_after_s=rotate_s),
+                timings=AccountTimings(rotate_after_s=rotate_s, close_timeout_s=_CLOSE_S),
             )  # fmt: skip
             async with asyncio.TaskGroup() as group:
                 task = group.create_task(daemon.run(), name="daemon")
@@ -269,9 +284,9 @@ class Soak:
             await asyncio.sleep(0)  # noqa: TID251 - one round of the loop
 
 
-def rotating(after_s: float) -> Callable[..., MarkFeed]:
+def rotating(after_s: float, close_timeout_s: float = 1.0) -> Callable[..., MarkFeed]:
     """Return what makes mark feeds whose connections are replaced after so many seconds."""
-    return partial(MarkFeed, timings=Timings(rotate_after_s=after_s))
+    return partial(MarkFeed, timings=Timings(rotate_after_s=after_s, close_timeout_s=close_timeout_s))
 
 
 def _mark_feeds(daemon: Daemon) -> list[MarkFeed]:
