@@ -136,7 +136,9 @@ async def test_a_channel_that_hangs_delays_no_other_and_no_tick(
             deaf.gate.set()
             for name in names:
                 await loop.until_told(name, 1)
-                assert loop.sent(name) == (1, 0)
+                accepted, failed = loop.sent(name)
+                assert accepted >= 1  # the next may have got through by now
+                assert failed == 0
 
 
 async def test_a_channel_that_hung_too_long_is_tried_again(
