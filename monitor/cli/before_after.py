@@ -74,7 +74,9 @@ def wallet_changes(before: State, after: State) -> FittedTable:
     return FittedTable(
         (
             account_column([new.account for _, new in rows], _ALIKE + 5),
-            Column("wallet", names, least=min(_LEAST_WALLET, max(map(len, names), default=0)), names=True),
+            Column(
+                "wallet", names, least=min(_LEAST_WALLET, max(map(len, names), default=0)), names=True, ends=True
+            ),
             *(_by_what_changed(column, risen) for column in figures),
             Column("level", [_levels(_word(old), _word(new)) for old, new in rows]),
         ),

@@ -37,6 +37,7 @@ class Column(NamedTuple):
     right: bool = False
     least: int = 0  # cells it takes at least, so that a live view does not jump
     names: bool = False  # its texts may be shortened where nothing is left to leave out
+    ends: bool = False  # it is their ends that tell names apart
     worth: bool = False  # names are shortened rather than it is left out
 
     @property
@@ -52,7 +53,7 @@ class Column(NamedTuple):
     def shortened(self, excess: int) -> "Column":
         """Return it so many cells narrower, as far as that goes."""
         most = self.width - min(excess, self.spare)
-        return self._replace(cells=shortened([str(cell) for cell in self.cells], most))
+        return self._replace(cells=shortened([str(cell) for cell in self.cells], most, ends=self.ends))
 
 
 def account_column(accounts: Sequence[str], alone: int, least: int = 0) -> Column:
@@ -66,19 +67,21 @@ def account_column(accounts: Sequence[str], alone: int, least: int = 0) -> Colum
     return Column("account", accounts, 0 if len(set(accounts)) > 1 else alone, least=least, names=True)
 
 
-def shortened(names: Sequence[str], most: int) -> list[str]:
+def shortened(names: Sequence[str], most: int, *, ends: bool = False) -> list[str]:
     """Return names of at most so many cells, and of eight at least, which differ where the names do if they can.
 
-    They are cut where that keeps them apart: in the middle, or nearer to one end.
+    They are cut where that keeps them apart: in the middle, or nearer to one end; with ``ends`` at the beginning.
     """
     most = max(_LEAST_NAME, most)
     kept = most - 1  # beside the dots
-    for head in sorted(range(kept + 1), key=lambda head: (abs(2 * head - kept), -head)):
+    first = 0 if ends else kept / 2
+    for head in sorted(range(kept + 1), key=lambda head: (abs(head - first), -head)):
         cut = {name: _cut(name, head, kept - head) if len(name) > most else name for name in names}
         if len(set(cut.values())) == len(cut):
             break
     else:
-        cut = {name: _cut(name, kept // 2, kept - kept // 2) if len(name) > most else name for name in names}
+        head = int(first)
+        cut = {name: _cut(name, head, kept - head) if len(name) > most else name for name in names}
     return [cut[name] for name in names]
 
 

@@ -68,7 +68,7 @@ def meant(word: str, options: Iterable[str], unseen: str = "") -> str:
     for likely in (name, *(f"{name}{quote}" for quote in ("USDT", "USDC", "USD_PERP", ":LONG", ":SHORT"))):
         if likely in known and likely != word:
             return f"did you mean {shown_text(likely)}?"
-    return unseen or nearest(word, known)
+    return f"not known here: {unseen}" if unseen else nearest(word, known)
 
 
 def in_percent(move: float) -> str:

@@ -40,6 +40,7 @@ def test_what_changed_with_a_level_is_shown(changes: tuple[dict[str, Any], dict[
     assert "critical -> warning" in row
     assert ("80 % -> 78 %" in row) is (changes is not ROOM)
     assert len({line.split()[0] for line in lines[1:]}) == 3
+    assert any("ETHUSD_PERP SHORT" in line for line in lines)
 
 
 @pytest.mark.parametrize("width", [60, 70])

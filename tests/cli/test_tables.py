@@ -91,6 +91,8 @@ def test_names_are_shortened_so_that_they_differ() -> None:
     assert shortened(["north-account-usdm", "south-account-usdm"], 9) == ["nort…usdm", "sout…usdm"]
     assert shortened(["account-xy-account", "account-xz-account"], 12) == ["ac…y-account", "ac…z-account"]
     assert shortened(["long-and-1-long-and-long", "long-and-2-long-and-long"], 9) == ["long…long"] * 2
+    wallets = ["isolated BTCUSDT LONG", "isolated ETHUSDT SHORT"]
+    assert shortened(wallets, 16, ends=True) == ["…ed BTCUSDT LONG", "…d ETHUSDT SHORT"]
     assert shortened(["account-of-alice"], 1) == ["acco…ice"]  # eight cells are the least
 
 

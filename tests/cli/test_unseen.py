@@ -17,7 +17,7 @@ name = "typed"
 balances = { USDT = 2400 }
 """ + position("0GUSDT", 20000, 1, "cross")
 OTHER = ("--mark", "0GUSDT=1")
-NO_DAEMON = "what is followed by key (main); no daemon is running on "
+NO_DAEMON = "not known here: what is followed by key (main); no daemon is running on "
 SIMULATE = ("simulate", *OTHER)
 CALLS = {
     "explain": ("explain", "BTCUSDT"),
