@@ -14,7 +14,7 @@ setup: $(VENV)/.dev ## set up .venv with all that developing takes
 demo: $(VENV)/.run ## a scripted fall into danger and back, on a local exchange (45 seconds; the first time also sets up .venv)
 	$(VENV)/bin/python -m monitor demo
 
-test: $(VENV)/.dev ## all tests, one more at once than there are processors
+test: $(VENV)/.dev ## all tests, as many at once as there are processors
 	$(VENV)/bin/python -m pytest --numprocesses auto --dist worksteal
 
 crash: $(VENV)/.dev ## kill the daemon at every step of an alert and at 200 random moments, and count (two minutes)

@@ -21,12 +21,6 @@ hypothesis.settings.load_profile("tests")
 SHARED = Path(__file__).parents[2] / "shared"
 
 
-@pytest.hookimpl(wrapper=True, optionalhook=True)
-def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
-    """Run one more at once than there are processors: many tests wait for a socket, a disk or a process."""
-    return (yield) + 1
-
-
 class ManualClock:
     """A clock that stands still until a test moves it; sleepers wake in order of their deadlines."""
 
