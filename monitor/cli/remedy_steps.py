@@ -203,7 +203,8 @@ class Remedies:
         self, wallet: int, plan: Prescription, remedy: Remedy, case: Case, *, asked: bool
     ) -> Iterator[Step]:
         now = self._now(wallet)
-        yield Step(f"below {remedy.below.label}", target_words(self._limits, wallet, remedy.below), None)
+        words = target_words(self._limits, wallet, remedy.below, hollow=bool(self._book.hollow[wallet]))
+        yield Step(f"below {remedy.below.label}", words, None)
         if is_reached(remedy):
             unknown = self._silent(wallet, case, remedy.below)
             yield Step(
@@ -264,17 +265,23 @@ def _whole(value: Any) -> Any:  # noqa: ANN401 - whatever a prescription holds
     return value
 
 
-def target_words(limits: Thresholds, wallet: int, below: Level) -> str:
-    """Return what ends a level and all that are worse, such as ``room > 0.25 and margin ratio < 0.4875``."""
+def target_words(limits: Thresholds, wallet: int, below: Level, *, hollow: bool = False) -> str:
+    """Return what ends a level and all that are worse, such as ``room > 0.25 and margin ratio < 0.4875``.
+
+    In a hollow wallet no room keeps ratio or moves from counting.
+    """
     rows = range(_LEVELS + below - 1, 2 * _LEVELS)
 
     def column(values: Any) -> list[float]:  # noqa: ANN401 - one of the columns
         return [float(values[row, wallet]) for row in rows]
 
+    def gates(rooms: Any) -> list[float]:  # noqa: ANN401 - one of the columns
+        return [math.inf] * len(rows) if hollow else column(rooms)
+
     parts = [
         *_bound("room", column(limits.room)),
-        *_paired("margin ratio <", column(limits.ratio), column(limits.ratio_room), -1),
-        *_paired("moves left >", column(limits.moves), column(limits.moves_room), 1),
+        *_paired("margin ratio <", column(limits.ratio), gates(limits.ratio_room), -1),
+        *_paired("moves left >", column(limits.moves), gates(limits.moves_room), 1),
         *_bound("distance", column(limits.distance)),
         *_bound("joint distance", column(limits.joint)),
     ]

@@ -321,6 +321,13 @@ def test_the_target_is_every_condition_of_a_level_and_of_those_above(below: Leve
     )
 
 
+def test_no_room_keeps_other_conditions_from_counting_in_a_hollow_wallet() -> None:
+    """Nothing was left at its entry."""
+    found = {step.name: step for step in steps(cross(), mark=101.0, usdt=0.5)}
+    words = found["below warning"].arithmetic
+    assert words.startswith("room > 0.25 and margin ratio < 0.4875 and moves left > 2.5;")
+
+
 def test_distances_are_conditions_where_somebody_set_them() -> None:
     """And a level whose conditions are all off demands nothing."""
     off = LevelRule(Level.NOTICE), LevelRule(Level.WARNING, distance=0.1), LevelRule(Level.CRITICAL)
