@@ -5,9 +5,10 @@ import gc
 import threading
 import weakref
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import pytest
 from structlog.testing import capture_logs
@@ -33,9 +34,11 @@ from monitor.holes import HoleInbox
 from monitor.storage.history import HistorySettings, SqliteHistory
 from monitor.storage.holes_cache import HolesCache, KeptOutage
 from monitor.system_clock import SystemClock
-from tests.conftest import ManualClock
+from tests.conftest import ManualClock, settle
 from tests.core.builders import BTC, ETH, account, cross, isolated, table
 
+P = ParamSpec("P")
+T = TypeVar("T")
 PATIENCE_S = 20.0
 FIVE_MIN_MS = 300_000
 
@@ -91,6 +94,20 @@ class Archive:
         self.rows += samples
 
 
+class Workers(ThreadPoolExecutor):
+    """Threads for the event loop that know what of their work is not done."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pending: set[Future[Any]] = set()
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        future = super().submit(fn, *args, **kwargs)
+        self.pending.add(future)
+        future.add_done_callback(self.pending.discard)
+        return future
+
+
 class Stand:
     """The part under test, with a book of ours."""
 
@@ -103,6 +120,7 @@ class Stand:
         self.held = held or (account(isolated()),)
         self.accounts: tuple[str, ...] = ()  # all of them
         self.holes = HoleInbox(self.box)
+        self.workers = Workers()
         self.backfill = Backfill(
             self.holes, self.prices, present=self.present, history=self.archive, path=folder / "history.db",
             cache=HolesCache(folder), inbox=self.box, clock=clock, started_ms=clock.wall_ms(), timings=Timings(),
@@ -124,6 +142,7 @@ class Stand:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Stand"]:
+        asyncio.get_running_loop().set_default_executor(self.workers)
         async with asyncio.TaskGroup() as group:
             tasks: list[asyncio.Task[None]] = [
                 group.create_task(job.run())  # type: ignore[arg-type]
@@ -137,11 +156,13 @@ class Stand:
                     task.cancel()
 
     async def until(self, condition: Callable[[], bool], step_s: float = 0.0) -> None:
-        """Wait for worker threads in real time, and move ours on in steps."""
+        """Wait for worker threads in real time, and move ours on in steps where they have nothing to do."""
         async with asyncio.timeout(PATIENCE_S):
             while not condition():
                 await SystemClock().sleep(0.002)
-                await self.clock.advance(step_s)
+                await settle()
+                if not self.workers.pending and not condition():
+                    await self.clock.advance(step_s)
 
     async def done(self) -> None:
         """Wait until nothing is left to look at."""
