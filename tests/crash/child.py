@@ -18,7 +18,19 @@ from monitor.errors import DeliveryError
 from monitor.plan import Plan, Sources
 from monitor.ports import Inbox, Job, Message, Step
 from monitor.storage.history import HistorySettings
-from tests.crash.incident import LEAST, MAIL, SCRIPT, SETTINGS, SUBJECTS, TABLES, FastClock, Place, account
+from tests.crash.incident import (
+    LEAST,
+    MAIL,
+    SAFE,
+    SCRIPT,
+    SETTINGS,
+    SUBJECTS,
+    TABLES,
+    FastClock,
+    Place,
+    Show,
+    account,
+)
 
 GIVE_UP_S: Final = 6000.0  # on the fast clock: a step that takes longer is a fault, which the counts will show
 
@@ -114,12 +126,16 @@ class ScriptFeed:
             for symbol, mark in show.marks().items():
                 self._inbox.tick(MarkTick(symbol, mark, self._clock.wall_ms(), self._clock.mono_s()))
             await self._clock.sleep(1.0)
-            if elapsed_s >= show.hold_s and (not show.settled or await self._settled()):
+            if elapsed_s >= show.hold_s and (not show.settled or await self._settled(show)):
                 return
 
-    async def _settled(self) -> bool:
-        """Return whether all that was decided is committed and delivered."""
+    async def _settled(self, show: Show) -> bool:
+        """Return whether what is safe is known to be, and all that was decided is committed and delivered."""
         assert self.daemon is not None
+        safe = {SUBJECTS[symbol] for symbol, mark in show.marks().items() if mark == SAFE}
+        views = self.daemon.status().engine.wallets
+        if any(view.level != "ok" for view in views if f"{view.account}/{view.wallet}" in safe):
+            return False
         await self.daemon._committer.flushed()
         return not any(channel.pending for channel in self.daemon._delivery.stats())
 
