@@ -43,7 +43,7 @@ class Cutdown(NamedTuple):
     cuts: tuple[Cut, ...]
     after: After  # the wallet then; empty where nothing is left in it
     evenly: int = 0  # so many of the last cuts are made in turns, the same share of each at a time
-    nearer: bool = False  # half way a common move that liquidates is nearer than before, or the cushion smaller
+    nearer: bool = False  # half way a common move that liquidates is nearer than before
 
 
 class _Found(NamedTuple):

@@ -1,8 +1,11 @@
 """What somebody who stops half way through cuts must not lose: how far a move of all prices is that liquidates.
 
-A position of one symbol may be what keeps those of others from losing more when everything moves together. So what
-the wallet's joint distance and its cushion are is compared between cuts. Along a cut neither is below both of its
-ends, because the cushion is concave in quantities at any prices: where each cut ends says it all.
+A position of one symbol may be what keeps those of others from losing more when everything moves together. So the
+wallet's joint distance is compared between cuts. Along a cut it is not below both of its ends, because the cushion
+is concave in quantities at any prices: where each cut ends says it all.
+
+The cushion itself is not compared: at the mark, closing takes nothing off it but what it costs, which may be more
+than the maintenance margin that it frees. That is told, and liquidation is farther all the same.
 """
 
 import math
@@ -24,11 +27,8 @@ class Standing(NamedTuple):
     cushion: float
 
     def keeps(self, before: "Standing") -> bool:
-        """Return whether nothing is lost of what there was before."""
-        return (
-            self.joint >= before.joint * (1.0 - _NOISE)
-            and self.cushion >= before.cushion - abs(before.cushion) * _NOISE
-        )
+        """Return whether a common move that liquidates is no nearer than it was before."""
+        return self.joint >= before.joint * (1.0 - _NOISE)
 
     @property
     def pull(self) -> float:

@@ -54,6 +54,28 @@ def test_what_is_short_only_is_reduced_as_before() -> None:
     assert not any(remedy.evenly or remedy.nearer for remedy in plan.remedies)
 
 
+@pytest.mark.parametrize("slippage", [0.0005, 0.005, 0.01])
+def test_what_closing_costs_makes_no_hedge_of_two_longs(slippage: float) -> None:
+    """It may be more than what it frees: the cushion shrinks, and liquidation is farther all the same."""
+    plan = plan_for(
+        2_034.3, (BTC, Side.LONG, 0.5, 62_000.0), (ETH, Side.LONG, 4.0, 3_100.0),
+        marks={BTC: 59_700.0, ETH: 3_035.0}, settings=EngineSettings(advice=AdviceRules(0.0005, slippage)),
+    )  # fmt: skip
+    warning, notice = plan.remedies
+    assert [(cut.symbol, cut.share < 0.2) for cut in warning.cuts] == [(BTC, True)]
+    assert notice.cuts[0].symbol == BTC
+    assert not any(remedy.evenly or remedy.nearer for remedy in plan.remedies)
+
+
+def test_where_closing_costs_more_than_is_left_liquidation_comes_nearer_and_that_is_said() -> None:
+    """1 % of slippage beside a move of 0.94 % that liquidates."""
+    plan = plan_for(
+        2_034.3, (BTC, Side.LONG, 0.5, 62_000.0), (ETH, Side.SHORT, 4.0, 2_900.0),
+        marks={BTC: 59_700.0, ETH: 3_035.0}, settings=EngineSettings(advice=AdviceRules(0.0005, 0.01)),
+    )  # fmt: skip
+    assert all(remedy.nearer and not remedy.evenly for remedy in plan.remedies)
+
+
 def test_where_each_holds_against_the_other_both_are_reduced_in_turns() -> None:
     """30,000 long and 30,000 short, gone apart: either closed whole would leave all of the other in the open."""
     plan = plan_for(

@@ -23,12 +23,13 @@ def forecast(now: Standing, *parts: tuple[Position, float, float]) -> Forecast:
     return made
 
 
-def test_nothing_is_lost_where_neither_is_smaller() -> None:
-    before = Standing(0.02, -5.0)
+def test_nothing_is_lost_where_what_liquidates_is_as_far() -> None:
+    """The cushion may be smaller by what closing cost."""
+    before = Standing(0.02, 5.0)
     assert before.keeps(before)
-    assert Standing(0.02 * (1 - 1e-12), -5.0 - 1e-12).keeps(before)
+    assert Standing(0.02 * (1 - 1e-12), 5.0).keeps(before)
+    assert Standing(0.02, 4.9).keeps(before)
     assert not Standing(0.019, 7.0).keeps(before)
-    assert not Standing(0.03, -5.1).keeps(before)
     assert all(one.keeps(NOTHING) for one in (before, Standing(0.0, -1e9), NOTHING))
 
 

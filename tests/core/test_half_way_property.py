@@ -18,7 +18,7 @@ from monitor.core.evenly import SHARES, Evenly
 from monitor.core.model import AccountSnapshot, BracketTable, Lot, MarginMode, Market, Position, Side, SubjectKey
 from monitor.core.notices import Remedy
 from monitor.core.risk import evaluate
-from monitor.core.settings import EngineSettings
+from monitor.core.settings import AdviceRules, EngineSettings
 from monitor.core.trial import Case
 from tests.core.dangers import draw_danger
 from tests.core.strategies import Seeded, build_table
@@ -43,11 +43,11 @@ def prefixes(case: Case, remedy: Remedy) -> Iterator[AccountSnapshot]:
         at += together
 
 
-def left_in(case: Case, account: AccountSnapshot) -> tuple[float, float]:
-    """Return joint distance and cushion of the wallet; infinite where nothing liquidates it or nothing is held."""
+def joint_in(case: Case, account: AccountSnapshot) -> float:
+    """Return the joint distance of the wallet; infinite where nothing liquidates it or nothing is held."""
     kept = tuple(p for p in account.positions if p.quantity > 0)
     if not any(account.wallet_of(p) == case.wallet for p in kept):
-        return math.inf, math.inf
+        return math.inf
     book = compile_book([account], case.tables)
     marks = np.array([case.marks[name] for name in book.watched])
     set_rates(book, marks)
@@ -55,16 +55,12 @@ def left_in(case: Case, account: AccountSnapshot) -> tuple[float, float]:
     correct(book, {SubjectKey(account.account, wallet): amounts for wallet, amounts in off.items()})
     readings, wallet = evaluate(book, marks), book.wallet_index[SubjectKey(account.account, case.wallet)]
     joint = float(readings.joint_distance[wallet])
-    return (math.inf if math.isnan(joint) else joint), float(readings.cushion[wallet])
+    return math.inf if math.isnan(joint) else joint
 
 
 def is_worse_on_the_way(case: Case, remedy: Remedy) -> bool:
-    joint, cushion = left_in(case, case.account)
-    return any(
-        then[0] < joint * (1 - 1e-7) or then[1] < cushion - 1e-7 * max(1.0, abs(cushion))
-        for account in prefixes(case, remedy)
-        if (then := left_in(case, account))
-    )
+    joint = joint_in(case, case.account)
+    return any(joint_in(case, account) < joint * (1 - 1e-7) for account in prefixes(case, remedy))
 
 
 def coins(source: Seeded) -> Case:
@@ -121,11 +117,17 @@ def drawn(source: Seeded, kind: str) -> Case:
 
 @pytest.mark.parametrize("kind", ["several", "multi", "coins", "many"])
 def test_no_prefix_of_the_cuts_brings_liquidation_nearer_unless_that_is_said(kind: str) -> None:
-    """Neither joint distance nor cushion is below what it was; that it could not be avoided is rare, and true."""
+    """The joint distance is not below what it was; that it could not be avoided is rare, and true.
+
+    Every other wallet's markets are so thin that closing costs more than it frees.
+    """
     source = Seeded(400 + len(kind))
     seen: Counter[str] = Counter()
-    for _ in range(100):
+    for i in range(100):
         case = drawn(source, kind)
+        if i % 2:
+            settings = msgspec.structs.replace(case.settings, advice=AdviceRules(0.0005, source.number(0.0, 0.01)))
+            case = case._replace(settings=settings)
         plan = prescribe(case)
         assert plan is not None
         if len({p.symbol for p in case.account.positions}) == 1:
