@@ -204,7 +204,9 @@ class _Stage:
         """
         if len(ranked) == 1:
             found = self._first_part(ranked[0], below, self._trial.copies)
-            return _Option((ranked[0],), found, helps=True, end=self.standing if found is None else found.end)
+            closed = self._shorter(ranked[0], ranked[0].quantity)
+            end = standing(self._trial.look([closed])) if found is None else found.end
+            return _Option((ranked[0],), found, helps=True, end=end)
         # The order of many has a forecast of it already.
         limit = floor if len(self.held) > _FEW else self.floor
         passed: list[_Option] = []

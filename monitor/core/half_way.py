@@ -42,8 +42,10 @@ NOTHING = Standing(-math.inf, -math.inf)  # what every wallet keeps
 def standing(looked: Looked, copy: int = 0) -> Standing:
     """Return what one copy that was looked at has left."""
     wallet = looked.wallets[copy]
-    joint = float(looked.readings.joint_distance[wallet])
-    return Standing(math.inf if math.isnan(joint) else joint, float(looked.readings.cushion[wallet]))
+    joint, cushion = float(looked.readings.joint_distance[wallet]), float(looked.readings.cushion[wallet])
+    if math.isnan(joint):
+        joint = math.inf if cushion >= 0.0 else 0.0  # below nothing on the way to where nothing is held any more
+    return Standing(joint, cushion)
 
 
 class Forecast:

@@ -76,6 +76,18 @@ def test_where_closing_costs_more_than_is_left_liquidation_comes_nearer_and_that
     assert all(remedy.nearer and not remedy.evenly for remedy in plan.remedies)
 
 
+def test_the_last_position_brings_liquidation_nearer_where_closing_it_uses_the_margin_up() -> None:
+    """A move of 0.14 % liquidates it, and closing takes 1 %: half way nothing is left."""
+    plan = plan_for(
+        660.0, (BTC, Side.LONG, 2.0, 60_000.0), (ETH, Side.LONG, 0.3, 3_000.0),
+        marks={BTC: 60_000.0, ETH: 3_000.0}, settings=EngineSettings(advice=AdviceRules(0.0005, 0.01)),
+        tables=TABLES | {ETH: build_table(ETH, [(0.0, "0.02")])},
+    )  # fmt: skip
+    for remedy in plan.remedies:
+        assert [(cut.symbol, cut.share) for cut in remedy.cuts] == [(ETH, 1.0), (BTC, 1.0)]
+        assert remedy.nearer
+
+
 def test_where_each_holds_against_the_other_both_are_reduced_in_turns() -> None:
     """30,000 long and 30,000 short, gone apart: either closed whole would leave all of the other in the open."""
     plan = plan_for(
