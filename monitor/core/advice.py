@@ -26,9 +26,10 @@ def prescribe(case: Case, spare: Spare | None = None) -> Prescription | None:
     """Return what brings a wallet below warning, and below notice, such that the level ends.
 
     A remedy reaches its target when every condition of that level and of every worse one is missed by the dead
-    band. ``Remedy.add`` is 0, and there are no cuts, where that holds as it is; ``add`` is None where no amount
-    does it. Amounts to add are rounded up to a cent of what is at par with the dollar, to a millionth of a coin;
-    quantities to the symbol's step. In multi-assets mode, the asset to add is that of the largest positions.
+    band; where the wallet is hollow as it is, those of ratio and moves left too, whatever its room would be.
+    ``Remedy.add`` is 0, and there are no cuts, where that holds as it is; ``add`` is None where no amount does it.
+    Amounts to add are rounded up to a cent of what is at par with the dollar, to a millionth of a coin; quantities
+    to the symbol's step. In multi-assets mode, the asset to add is that of the largest positions.
 
     Args:
         case: the wallet, with everything that is known around it. Only its own names need marks, and those of the
@@ -52,7 +53,8 @@ def prescribe(case: Case, spare: Spare | None = None) -> Prescription | None:
     asset = _asset_to_add(case, held)
     if spare is None or not isolated:
         spare = spare_of(case, asset) if isolated else Spare(0.0)
-    adding, cutting = _Adding(case, trial, looked, asset), Cutting(case, trial, looked)
+    adding = _Adding(case, trial, looked, asset)
+    cutting = Cutting(case._replace(hollow=trial.hollow), trial, looked)
     remedies: list[Remedy] = []
     for below in (Level.WARNING, Level.NOTICE):
         if left(looked, below):

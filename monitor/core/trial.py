@@ -46,6 +46,7 @@ class Case(NamedTuple):
     funds: FundsKnown | None = None  # of the account
     moves: KnownMoves | None = None  # None: moves left take no part
     sharers: int = 0  # see ``spare.sharers``
+    hollow: bool | None = None  # whether its room vouches for nothing; None: as the account has it
 
 
 class Looked(NamedTuple):
@@ -64,6 +65,9 @@ Verdict = Callable[[Looked, int], Look]  # on one of the copies
 
 class Trial:
     """Copies of one wallet of an account, at fixed marks.
+
+    A wallet that is hollow as it is counts as hollow whatever is changed: a little more in it would let its room
+    vouch for it, which ends levels and leaves liquidation where it was.
 
     Raises:
         BracketError: a symbol of the wallet has no tier table.
@@ -85,6 +89,7 @@ class Trial:
         self._places = [_Places(book, at) for at in self._at]
         self._marks = np.array([case.marks.get(name, np.nan) for name in book.watched])
         set_rates(book, self._marks)
+        self.hollow = bool(book.hollow[self._at[0]]) if case.hollow is None else case.hollow
         self._correction = case.corrections.get(keys[0])
         self._before = part_of(case.account, wallet)  # what corrections were found with
         self._limits = _spread(compile_thresholds(book, case.settings), self._at[0], len(book.wallets))
@@ -111,6 +116,8 @@ class Trial:
             shares = [_share(self._before, part) for part in changed]
             keys = [book.wallets[wallet].key for wallet in at]
             correct(book, {k: (less * share, extra * share) for k, share in zip(keys, shares, strict=True)})
+        if self.hollow:
+            book.hollow[at] = True
         readings = evaluate(book, self._marks)
         left = None
         if self._moves is not None and with_moves:

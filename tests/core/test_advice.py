@@ -68,6 +68,33 @@ def test_margin_is_added_to_the_cent_until_the_room_is_past_the_dead_band() -> N
     assert warning.added.liquidation_price == pytest.approx((90 - 1.70) / 0.99)
 
 
+def emptied(usdt: float) -> Case:
+    """Return a long of 1 BTC from 50,000 at 50,080 whose gain was taken out; 0.4 % is a typical hourly move."""
+    held = account(msgspec.structs.replace(cross(), entry_price=50_000.0), usdt=usdt)
+    moves = KnownMoves((BTC,), np.zeros((0, 1)), np.array([0.004]))
+    tables = {BTC: build_table(BTC, [(0.0, "0.004")])}
+    return Case(held, "cross:USDT", tables, {BTC: 50_080.0}, FREE, lots=STEP, moves=moves)
+
+
+def test_a_hollow_wallet_is_not_helped_by_room_that_begins_to_vouch_for_it() -> None:
+    """5 more, and it would be hollow no longer: no level at 0.7 moves from liquidation. 2.5 are left instead."""
+    plan = prescribe(emptied(255.0))
+    assert plan is not None
+    warning, notice = plan.remedies
+    required = 0.004 * 50_080.0
+    move = 0.004 * (50_080.0 - required)
+    assert warning.add == notice.add == pytest.approx(2.5 * move + required - 80.0 - 255.0, abs=0.01)
+    kept = 1.0 - warning.cuts[0].share
+    assert (335.0 - kept * required) / (kept * move) == pytest.approx(2.5, rel=0.005)
+    assert warning.cuts == notice.cuts
+
+
+def test_what_was_never_hollow_is_vouched_for_by_its_room() -> None:
+    plan = prescribe(emptied(261.0))
+    assert plan is not None
+    assert [remedy.add for remedy in plan.remedies] == [0.0, 0.0]
+
+
 def test_levels_that_end_together_take_the_same() -> None:
     """Without a condition of its own, notice ends where warning does."""
     first, *rest = DEFAULT_LEVELS

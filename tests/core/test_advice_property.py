@@ -68,12 +68,12 @@ def hits(case: Case, changed: Sequence[AccountSnapshot]) -> list[np.ndarray]:
     """Return the conditions of the wallet, shape (8,), in each of these accounts; none where it is gone.
 
     Each has a name of its own, and the settings that the wallet's has: one book holds all of them beside another
-    account.
+    account. A wallet that is hollow as it is counts as hollow in all of them.
     """
     accounts: list[AccountSnapshot] = []
     overrides: list[RulesOverride] = []
     off: dict[SubjectKey, tuple[float, float]] = {}
-    for i, account in enumerate(changed):
+    for i, account in enumerate([*changed, case.account]):
         name = f"{account.account}.{i}"
         kept = tuple(p for p in account.positions if p.quantity > 0)
         accounts.append(msgspec.structs.replace(account, account=name, positions=kept))
@@ -86,6 +86,8 @@ def hits(case: Case, changed: Sequence[AccountSnapshot]) -> list[np.ndarray]:
     marks = np.array([{**case.marks, OTHER: 101.0}[name] for name in book.watched])
     set_rates(book, marks)
     correct(book, off)
+    as_it_is = book.wallet_index[SubjectKey(accounts[-1].account, case.wallet)]
+    book.hollow[:] |= book.hollow[as_it_is]
     readings = evaluate(book, marks)
     left = None
     if case.moves is not None:
@@ -95,7 +97,7 @@ def hits(case: Case, changed: Sequence[AccountSnapshot]) -> list[np.ndarray]:
         left = moves_left(readings.cushion, cushion_deviations(book, deltas, returns, typical))
     settings = msgspec.structs.replace(case.settings, overrides=tuple(overrides))
     hit = conditions(book, compile_thresholds(book, settings), readings, left)
-    wallets = [book.wallet_index.get(SubjectKey(account.account, case.wallet)) for account in accounts]
+    wallets = [book.wallet_index.get(SubjectKey(account.account, case.wallet)) for account in accounts[:-1]]
     return [np.zeros(2 * LEVELS, dtype=np.bool_) if wallet is None else hit[:, wallet] for wallet in wallets]
 
 
