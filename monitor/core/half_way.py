@@ -17,13 +17,14 @@ from monitor.core.pairs import closed_with, larger_first, pair_of
 from monitor.core.trial import Looked
 
 Leg = tuple[str, Side]
+FAR = 1.0  # a move that takes all of each price or doubles it: one that is farther is as good as none
 _NOISE = 1e-9  # of a figure: what floats leave of the same wallet computed twice
 
 
 class Standing(NamedTuple):
     """What a wallet has left, either way of looking at it."""
 
-    joint: float  # its joint distance; infinite where no common move liquidates
+    joint: float  # its joint distance, at most ``FAR``; that where no common move liquidates
     cushion: float
 
     def keeps(self, before: "Standing") -> bool:
@@ -44,8 +45,8 @@ def standing(looked: Looked, copy: int = 0) -> Standing:
     wallet = looked.wallets[copy]
     joint, cushion = float(looked.readings.joint_distance[wallet]), float(looked.readings.cushion[wallet])
     if math.isnan(joint):
-        joint = math.inf if cushion >= 0.0 else 0.0  # below nothing on the way to where nothing is held any more
-    return Standing(joint, cushion)
+        joint = FAR if cushion >= 0.0 else 0.0  # below nothing on the way to where nothing is held any more
+    return Standing(min(joint, FAR), cushion)
 
 
 class Forecast:

@@ -33,14 +33,13 @@ def test_nothing_is_lost_where_what_liquidates_is_as_far() -> None:
     assert all(one.keeps(NOTHING) for one in (before, Standing(0.0, -1e9), NOTHING))
 
 
-def test_where_no_common_move_liquidates_it_is_infinitely_far() -> None:
-    """A small position of a wallet with much money has no price that does it."""
-    held = account(cross(BTC, quantity=0.1), usdt=100.0)
-    case = Case(held, "cross:USDT", {BTC: table(BTC)}, {BTC: 100.0}, EngineSettings())
-    found = standing(Trial(case, held).look([as_it_is]))
-    assert found == (math.inf, 100.0 - 0.1)
-    assert not Standing(5.0, 200.0).keeps(found)
-    assert found.pull == 0.0
+def test_a_move_that_takes_or_doubles_all_prices_is_as_far_as_any() -> None:
+    """A small long has no price that liquidates it, a small short one far above: neither is nearer."""
+    for leg in (cross(BTC, quantity=0.1), cross(BTC, side=Side.SHORT, quantity=0.1)):
+        case = Case(account(leg, usdt=100.0), "cross:USDT", {BTC: table(BTC)}, {BTC: 100.0}, EngineSettings())
+        found = standing(Trial(case, case.account).look([as_it_is]))
+        assert found == (1.0, 100.0 - 0.1)
+        assert not Standing(0.9, 200.0).keeps(found)
     assert math.isnan(Standing(0.0, -1.0).pull)
 
 

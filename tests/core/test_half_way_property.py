@@ -44,10 +44,10 @@ def prefixes(case: Case, remedy: Remedy) -> Iterator[AccountSnapshot]:
 
 
 def joint_in(case: Case, account: AccountSnapshot) -> float:
-    """Return the joint distance of the wallet; infinite where nothing liquidates it or nothing is held."""
+    """Return the joint distance of the wallet, at most 1; that where nothing liquidates it or nothing is held."""
     kept = tuple(p for p in account.positions if p.quantity > 0)
     if not any(account.wallet_of(p) == case.wallet for p in kept):
-        return math.inf
+        return 1.0
     book = compile_book([account], case.tables)
     marks = np.array([case.marks[name] for name in book.watched])
     set_rates(book, marks)
@@ -55,7 +55,7 @@ def joint_in(case: Case, account: AccountSnapshot) -> float:
     correct(book, {SubjectKey(account.account, wallet): amounts for wallet, amounts in off.items()})
     readings, wallet = evaluate(book, marks), book.wallet_index[SubjectKey(account.account, case.wallet)]
     joint = float(readings.joint_distance[wallet])
-    return math.inf if math.isnan(joint) else joint
+    return 1.0 if math.isnan(joint) else min(joint, 1.0)
 
 
 def is_worse_on_the_way(case: Case, remedy: Remedy) -> bool:
