@@ -44,6 +44,8 @@ LARGEST = 50  # positions of a wallet for which a step makes amounts: for more, 
 # What is ahead costs some evaluations of all wallets, ten times what a mark does, for one wallet or for a crowd.
 LOOKS = 4  # at once, for messages
 LOOKS_EVERY_S = 0.25
+MOST_CELLS = 200_000  # of such a look: some 15 ms; more would keep its alert for too long
+_EVALUATIONS = 6  # of a look, about: those of funding, of brackets and of auto-deleveraging
 
 
 class Allowance:
@@ -139,7 +141,9 @@ class Counsel:
         """
         asked = _worst_first(wallets, scene.levels.tolist(), glance.readings.room)[:CROWD]
         urgent = bool(asked) and scene.levels[asked[0]] >= Level.EMERGENCY
-        if not asked or not self._looks.take(1, now.mono_s, urgent=bool(urgent)):
+        if not asked or _cells(scene.book, asked) > MOST_CELLS:
+            return
+        if not self._looks.take(1, now.mono_s, urgent=bool(urgent)):
             return
         book = scene.book
         if glance.rates:
@@ -236,6 +240,15 @@ def _standing(scene: Scene, now: Now) -> Standing:
     return Standing(
         scene.book, scene.readings, scene.limits, scene.levels, scene.deviation, ~scene.unsure, now.wall_ms
     )
+
+
+def _cells(book: Book, wallets: Sequence[int]) -> int:
+    """Return how many cells a look at what is ahead of wallets fills, about: each asset takes two evaluations."""
+    rows, evaluations = len(book.positions), _EVALUATIONS
+    if book.shared is not None:
+        rows += len(book.shared.rows) + len(book.shared.slots)
+        evaluations += 2 * int(np.bincount(book.slot_wallet, minlength=len(book.wallets))[list(wallets)].max())
+    return rows * evaluations
 
 
 def _deviations(scene: Scene) -> Deviations:

@@ -496,6 +496,26 @@ def test_where_levels_rise_again_and_again_lines_are_of_the_last_look() -> None:
     assert notice.facts.ahead[0].after is not None
 
 
+@pytest.mark.parametrize(("symbols", "assets"), [(4, 2), (100, 20)])
+def test_an_alert_does_not_wait_for_looks_at_very_much_collateral(symbols: int, assets: int) -> None:
+    """Each asset takes evaluations of everything: for many of them, figures of another mark are left out."""
+    names = tuple(f"A{i}USDT" for i in range(symbols))
+    backing = {f"X{i}": rate(1.0) for i in range(assets)}
+    desk = Desk(channels=QUIET)
+    desk.tables = tuple(map(table, names))
+    desk.configure()
+    amounts = dict.fromkeys(backing, 0.01)
+    held = multi(*map(cross, names), USDT=10.0 * symbols, rates=backing | {"USDT": rate(1.0)}, **amounts)
+    desk.step(Snapshot(held))
+    rates = dict.fromkeys((name for asset in (*backing, "USDT") for name in rate_symbols(asset)), 1.0)
+    desk.marks(**dict.fromkeys(names, 100.0), **rates)
+    desk.step(Learnt(FundingKnown(desk.wall_ms, dict.fromkeys(names, Funding(0.002, AT_MS)))))
+    desk.beat(6)
+    (notice, *_) = desk.marks(**dict.fromkeys(names, mark_at(0.15)), **rates).notices
+    cause = next(one for one in notice.facts.ahead if one.kind is CauseKind.FUNDING)
+    assert (cause.after is None) is (symbols == 100)
+
+
 def test_a_payment_whose_time_has_passed_is_left_out_of_an_alert() -> None:
     """Even where it was ahead a moment ago."""
     desk = desk_of()
