@@ -146,4 +146,5 @@ def _figures(cause: Cause) -> Iterator[Step]:
     then = f"; {cause.level.label} then" if cause.level > Level.OK else ""
     yield Step("  ratio then", ratio_shift(before, after) + then, after.margin_ratio)
     yield Step("  room then", shift(before.room, after.room), after.room)
-    yield Step("  liquidation price then", "of the wallet's worst position", after.liquidation_price)
+    whose = f"of {after.symbol} {after.side}, the wallet's worst position"
+    yield Step("  liquidation price then", whose, after.liquidation_price)

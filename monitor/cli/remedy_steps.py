@@ -16,7 +16,7 @@ from monitor.core.book import Book
 from monitor.core.changed_moves import silent
 from monitor.core.model import Level, SubjectKey
 from monitor.core.notices import After, Cut, Facts, Prescription, Remedy
-from monitor.core.report import number, worst_row
+from monitor.core.report import after_of, number, worst_row
 from monitor.core.risk import Readings
 from monitor.core.rules import Thresholds, compile_thresholds, conditions, reached
 from monitor.core.settings import EngineSettings
@@ -186,23 +186,22 @@ class Remedies:
         wallet = int(self._book.row_wallet[row])
         if wallet not in self._advised:
             case = self._case_of(self._book.wallets[wallet].key)
-            plan = prescribe(case._replace(sharers=sharers(self._book, self._levels, wallet)))
+            position = self._book.positions[row]
+            told_of = (position.symbol, position.side)
+            plan = prescribe(case._replace(sharers=sharers(self._book, self._levels, wallet), told_of=told_of))
             self._advised[wallet] = Advised(plan, row)
         return self._advised[wallet]
 
-    def _now(self, wallet: int) -> After:
-        readings, row = self._readings, worst_row(self._book, self._readings, wallet)
-        return After(
-            margin_ratio=number(readings.margin_ratio[wallet]),
-            liquidation_price=None if row is None else number(readings.liquidation_price[row]),
-            distance=None if row is None else number(readings.distance[row]),
-            room=number(readings.room[wallet]),
-        )
+    def _now(self, wallet: int, then: After | None) -> After:
+        """Return what a wallet is like now; of the position that ``then`` is of."""
+        rows = self._book.rows_of(wallet)
+        legs = [(self._book.positions[row].symbol, self._book.positions[row].side.value) for row in rows]
+        row = None if then is None or not then.symbol else rows[legs.index((then.symbol, then.side))]
+        return after_of(self._book, self._readings, wallet, row=row)
 
     def _remedy(
         self, wallet: int, plan: Prescription, remedy: Remedy, case: Case, *, asked: bool
     ) -> Iterator[Step]:
-        now = self._now(wallet)
         words = target_words(self._limits, wallet, remedy.below, hollow=bool(self._book.hollow[wallet]))
         yield Step(f"below {remedy.below.label}", words, None)
         if is_reached(remedy):
@@ -214,7 +213,7 @@ class Remedies:
         if not asked:
             yield Step("  dead band", _NOT_OPEN, None)
             return
-        yield from _adding(plan, remedy, now)
+        yield from _adding(plan, remedy, self._now(wallet, remedy.added))
         if not remedy.cuts:
             yield Step("  quantity to reduce", "no cut is enough", None)
             return
@@ -223,9 +222,9 @@ class Remedies:
         if remedy.nearer:
             words = "a smaller move of all prices liquidates than now, whichever goes first: go on to the end"
             yield Step("    half way", words, None)
-        yield from _after(now, remedy.cut, "  ")
+        yield from _after(self._now(wallet, remedy.cut), remedy.cut, "  ")
         if remedy.below is plan.remedies[0].below and plan.alone is not None:
-            price = plan.alone.liquidation_price
+            now, price = self._now(wallet, plan.alone), plan.alone.liquidation_price
             words = f"liquidation price {_n(now.liquidation_price)} -> {_n(price)}: it limits the loss, no more"
             yield Step("    without putting back", words, price)
 
@@ -364,12 +363,12 @@ def _after(now: After, then: After | None, indent: str) -> Iterator[Step]:
     if then == After():
         yield Step(f"{indent}  afterwards", "no position is left in the wallet", None)
         return
-    for name, before, value in (
-        ("margin ratio", now.margin_ratio, then.margin_ratio),
-        ("room", now.room, then.room),
-        ("liquidation price", now.liquidation_price, then.liquidation_price),
+    for name, before, value, whose in (
+        ("margin ratio", now.margin_ratio, then.margin_ratio, ""),
+        ("room", now.room, then.room, ""),
+        ("liquidation price", now.liquidation_price, then.liquidation_price, f"{then.symbol} {then.side}: "),
     ):
-        yield Step(f"{indent}  {name}", f"{_n(before)} -> {_n(value)}", value)
+        yield Step(f"{indent}  {name}", f"{whose}{_n(before)} -> {_n(value)}", value)
 
 
 def _n(value: float | None) -> str:

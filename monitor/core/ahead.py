@@ -20,7 +20,7 @@ from monitor.core.layout import QUOTE_ASSETS, underlying
 from monitor.core.model import MULTI_WALLET, Level
 from monitor.core.moves import moves_left
 from monitor.core.notices import After, Cause, CauseKind
-from monitor.core.report import number, worst_row
+from monitor.core.report import after_of, number, worst_row
 from monitor.core.risk import Readings, evaluate_rows
 from monitor.core.rules import Levels, Thresholds, conditions, reached
 from monitor.core.surroundings import Funding
@@ -94,9 +94,11 @@ def funding_ahead(
             touched &= wanted(amount, levels)
         for wallet in np.flatnonzero(touched).tolist():
             paying = [row for row in book.rows_of(wallet) if paid[row] != 0.0]
+            worst = worst_row(book, readings, wallet)
             cause = Cause(
                 CauseKind.FUNDING, asset=book.wallets[wallet].asset, at_ms=at_ms, amount=float(amount[wallet]),
-                before=after_of(book, readings, wallet), after=after_of(changed, after, wallet, like=readings),
+                before=after_of(book, readings, wallet, row=worst),
+                after=after_of(changed, after, wallet, row=worst),
                 level=Level(int(levels[wallet])),
             )  # fmt: skip
             yield Due(wallet, _named(cause, book, paying, rate))
@@ -163,6 +165,7 @@ def brackets_ahead(standing: Standing, *, on_the_way: bool = False) -> Iterator[
                 before=After(
                     liquidation_price=number(readings.liquidation_price[row]),
                     distance=number(readings.distance[row]),
+                    symbol=position.symbol, side=position.side.value,
                 ),
             ),
         )  # fmt: skip
@@ -222,28 +225,19 @@ def _collateral(standing: Standing, slots: list[int], wanted: Wanted | None) -> 
             wallet, before = int(book.slot_wallet[slot]), float(book.slot_bid[slot] / index[slot])
             if chosen is not None and not chosen[wallet]:
                 continue
+            worst = worst_row(book, readings, wallet)
             cause = Cause(
                 CauseKind.COLLATERAL, symbol="" if is_cut else along.get(slot, ""), asset=book.slot_assets[slot],
                 amount=float(amount[wallet]), move=None if is_cut else -FALL,
                 rate_before=before, rate_after=float(lower[slot] / index[slot]) if is_cut else None,
-                before=after_of(book, readings, wallet), after=after_of(changed, after, wallet, like=readings),
+                before=after_of(book, readings, wallet, row=worst),
+                after=after_of(changed, after, wallet, row=worst),
                 level=Level(int(levels[wallet])),
             )  # fmt: skip
             yield Due(wallet, cause)
 
 
 # Parts
-
-
-def after_of(book: Book, readings: Readings, wallet: int, *, like: Readings | None = None) -> After:
-    """Return what a wallet is like in a reading; of its worst position, or of the one that is it in ``like``."""
-    row = worst_row(book, readings if like is None else like, wallet)
-    return After(
-        margin_ratio=number(readings.margin_ratio[wallet]),
-        liquidation_price=None if row is None else number(readings.liquidation_price[row]),
-        distance=None if row is None else number(readings.distance[row]),
-        room=number(readings.room[wallet]),
-    )
 
 
 def _due(funding: Funding | None, now_ms: int) -> Funding | None:

@@ -8,11 +8,12 @@ loses a position; whoever holds both loses one leg of a hedge, and what was none
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from monitor.core.ahead import FRESH_MS, Due, Standing, after_of, higher, known
+from monitor.core.ahead import FRESH_MS, Due, Standing, higher, known
 from monitor.core.book import Book, Floats
 from monitor.core.compile import copied, patch, with_funds
 from monitor.core.model import AccountSnapshot, Level, MarginMode
 from monitor.core.notices import Cause, CauseKind
+from monitor.core.report import after_of, worst_row
 from monitor.core.risk import Readings, evaluate_rows
 from monitor.core.settings import AdviceRules
 from monitor.core.surroundings import AdlKnown
@@ -112,9 +113,11 @@ def _without(standing: Standing, legs: list[_Leg], deviations: Deviations | None
     found = {}
     for leg in legs:
         wallet, position = int(book.row_wallet[leg.row]), book.positions[leg.row]
+        worst = worst_row(changed, after, wallet)  # of what stays: how near it is is told as of now, too
         found[leg.row] = Cause(
             CauseKind.ADL, position.symbol, position.side.value, position.margin_asset, quantile=leg.quantile,
-            hedge=True, before=after_of(book, readings, wallet), after=after_of(changed, after, wallet),
+            hedge=True, before=after_of(book, readings, wallet, row=worst),
+            after=after_of(changed, after, wallet, row=worst),
             level=Level(int(levels[wallet])),
         )  # fmt: skip
     return found

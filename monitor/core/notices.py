@@ -97,12 +97,14 @@ class WorstAway(msgspec.Struct, frozen=True):
 
 
 class After(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a wallet would be like once something was done; figures of its worst position."""
+    """What a wallet would be like once something was done; price and distance are of one of its positions."""
 
     margin_ratio: float | None = None
     liquidation_price: float | None = None
     distance: float | None = None
     room: float | None = None
+    symbol: str = ""  # of that position: the wallet's worst then, unless another one is asked about
+    side: str = ""
 
 
 class Cut(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -9,7 +9,7 @@ import numpy as np
 from monitor.core.book import Book, Floats
 from monitor.core.marks import MarkBoard
 from monitor.core.model import Level, Sample
-from monitor.core.notices import Facts
+from monitor.core.notices import After, Facts
 from monitor.core.risk import Readings
 
 
@@ -130,6 +130,19 @@ def worst_row(book: Book, readings: Readings, wallet: int) -> int | None:
     if np.isnan(distance).all() or not np.nanmax(distance) > 0:
         return rows.start + int(np.argmax(np.nan_to_num(readings.position_maintenance[rows.start : rows.stop])))
     return rows.start + int(np.nanargmin(distance))
+
+
+def after_of(book: Book, readings: Readings, wallet: int, *, row: int | None = None) -> After:
+    """Return what a wallet is like in a reading; price and distance of a row, else of its worst position."""
+    row = worst_row(book, readings, wallet) if row is None else row
+    return After(
+        margin_ratio=number(readings.margin_ratio[wallet]),
+        liquidation_price=None if row is None else number(readings.liquidation_price[row]),
+        distance=None if row is None else number(readings.distance[row]),
+        room=number(readings.room[wallet]),
+        symbol="" if row is None else book.positions[row].symbol,
+        side="" if row is None else book.positions[row].side.value,
+    )
 
 
 def wallet_facts(

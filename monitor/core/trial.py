@@ -14,10 +14,10 @@ import numpy as np
 
 from monitor.core.book import Book, Bools, Floats
 from monitor.core.compile import amend, compile_book, correct, set_rates, table_of
-from monitor.core.model import AccountSnapshot, BracketTable, Level, Lot, MarginMode, Position, SubjectKey
+from monitor.core.model import AccountSnapshot, BracketTable, Level, Lot, MarginMode, Position, Side, SubjectKey
 from monitor.core.moves import moves_left
 from monitor.core.notices import After
-from monitor.core.report import number, worst_row
+from monitor.core.report import after_of
 from monitor.core.risk import Readings, evaluate
 from monitor.core.rules import Thresholds, compile_thresholds, conditions, leeway
 from monitor.core.scene import KnownMoves
@@ -27,6 +27,7 @@ from monitor.core.surroundings import FundsKnown
 from monitor.core.wallet_moves import cushion_deltas, cushion_deviations
 
 T = TypeVar("T")
+Leg = tuple[str, Side]
 _LEVELS = len(Level) - 1
 COPIES = 8  # looked at in one go; more take longer than the rounds they save
 _MOST_ROWS = 64  # of all copies together
@@ -46,6 +47,7 @@ class Case(NamedTuple):
     funds: FundsKnown | None = None  # of the account
     moves: KnownMoves | None = None  # None: moves left take no part
     sharers: int = 0  # see ``spare.sharers``
+    told_of: Leg | None = None  # whose figures are told while it is open; None: those of the worst position
     hollow: bool | None = None  # whether its room vouches for nothing; None: as the account has it
 
 
@@ -92,6 +94,7 @@ class Trial:
         self.hollow = bool(book.hollow[self._at[0]]) if case.hollow is None else case.hollow
         self._correction = case.corrections.get(keys[0])
         self._before = part_of(case.account, wallet)  # what corrections were found with
+        self._told_of = case.told_of
         self._limits = _spread(compile_thresholds(book, case.settings), self._at[0], len(book.wallets))
         moves = case.moves if self._limits.uses_moves else None
         moves = None if moves is None else moves.of(book.watched)
@@ -131,14 +134,10 @@ class Trial:
 
     def after(self, looked: Looked, copy: int = 0) -> After:
         """Return the figures of one copy that was looked at."""
-        readings, wallet = looked.readings, looked.wallets[copy]
-        row = worst_row(self._book, readings, wallet)
-        return After(
-            margin_ratio=number(readings.margin_ratio[wallet]),
-            liquidation_price=None if row is None else number(readings.liquidation_price[row]),
-            distance=None if row is None else number(readings.distance[row]),
-            room=number(readings.room[wallet]),
-        )
+        row = None if self._told_of is None else self._places[copy].row_of(self._told_of)
+        if row is not None and not looked.readings.notional[row] > 0.0:
+            row = None  # nothing of it is held then
+        return after_of(self._book, looked.readings, looked.wallets[copy], row=row)
 
 
 class _Places:
@@ -153,6 +152,10 @@ class _Places:
 
     def put(
         self, part: AccountSnapshot, book: Book, rows: dict[int, Position], balances: dict[int, float]
+    def row_of(self, leg: Leg) -> int | None:
+        """Return the row of a position; None where it is in another wallet."""
+        return self._rows.get(leg)
+
     ) -> None:
         """Add what differs from the book to these rows and balances."""
         for position in part.positions:

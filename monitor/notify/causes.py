@@ -6,6 +6,8 @@ A line says what it is and when, then what it does to the figures the alert show
 import math
 from collections.abc import Callable, Iterator
 
+import msgspec
+
 from monitor.core.model import Level
 from monitor.core.notices import After, Cause, CauseKind, Facts, Notice
 from monitor.notify.numbers import UNKNOWN, grouped, money, percent, span, time_of_day
@@ -22,11 +24,19 @@ _FIRST = 4  # in the queue for auto-deleveraging
 def cause_lines(facts: Facts) -> Iterator[Line]:
     """Yield what an alert says is ahead, the most telling first."""
     for cause in facts.ahead[:_MOST]:
-        yield cause_line(cause, facts.event_ms)
+        yield cause_line(cause, facts.event_ms, several=facts.positions > 1)
 
 
-def cause_line(cause: Cause, at_ms: int) -> Line:
-    """Return a cause as one line; ``at_ms`` is when it is said, exchange time, 0 where not known."""
+def cause_line(cause: Cause, at_ms: int, *, several: bool = False) -> Line:
+    """Return a cause as one line.
+
+    Args:
+        cause: what is ahead of a wallet.
+        at_ms: when it is said, exchange time, 0 where not known.
+        several: the wallet holds several positions, so that it has to be said whose a liquidation price is.
+    """
+    if not several and cause.after is not None:
+        cause = msgspec.structs.replace(cause, after=msgspec.structs.replace(cause.after, symbol="", side=""))
     return _LINES[cause.kind](cause, at_ms)
 
 
@@ -44,7 +54,7 @@ def ahead_lines(notice: Notice) -> Iterator[Line]:
     facts = notice.facts
     yield Line("Account", account_of(facts))
     for cause in facts.ahead[:_MOST]:
-        yield cause_line(cause, notice.decided_ms)
+        yield cause_line(cause, notice.decided_ms, several=facts.positions > 1)
     ratio = "margin used up" if facts.liquidatable else f"margin ratio {percent(facts.margin_ratio)}"
     yield Line("Now", f"{ratio}, room left {percent(facts.room)}, {_distance(facts)}")
     for cause in facts.ahead[:_MOST]:
@@ -223,7 +233,9 @@ def _figures(cause: Cause) -> str:
 
 def _liquidation(before: After, after: After) -> str:
     prices = tuple(grouped(one.liquidation_price, "none") for one in (before, after))
-    return "" if prices[0] == prices[1] else f", liquidation price {prices[0]} -> {prices[1]}"
+    leg = _leg(after)
+    whose = f" of {leg}" if leg else ""
+    return "" if prices[0] == prices[1] else f", liquidation price{whose} {prices[0]} -> {prices[1]}"
 
 
 def _level(cause: Cause) -> str:
@@ -234,5 +246,5 @@ def _distance(facts: Facts) -> str:
     return "no liquidation price" if facts.distance is None else f"{percent(facts.distance)} from liquidation"
 
 
-def _leg(cause: Cause) -> str:
+def _leg(cause: Cause | After) -> str:
     return f"{clean(cause.symbol)} {clean(cause.side)}".strip()

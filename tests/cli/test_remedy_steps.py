@@ -520,3 +520,33 @@ def test_where_only_all_can_be_closed_the_step_says_what_it_is_like_half_way() -
     parts = section(list(remedies(one, {BTC: 100.0, ETH: 100.0}, whole).steps(0)), "warning")
     assert parts["    half way"].arithmetic.startswith("a smaller move of all prices liquidates than now")
     assert " in turns" not in " ".join(step.arithmetic for step in parts.values())
+
+
+@pytest.mark.parametrize("row", [0, 1])
+def test_liquidation_prices_afterwards_are_those_of_the_position_that_is_explained(row: int) -> None:
+    """Whichever is the worst of its wallet then; once closed, another one's, named and beside its own now."""
+    positions = cross(quantity=0.5, entry=62.0), cross(ETH, side=Side.SHORT, quantity=4.0, entry=3.0)
+    marks = {BTC: 59.7, ETH: 3.035}
+    one = account(*positions, usdt=1.9)
+    book = compile_book((one,), {p.symbol: table(p.symbol) for p in positions})
+    now = readings_of(book, marks).liquidation_price.tolist()
+    found = [step for step in remedies(one, marks).steps(row) if step.name == "    liquidation price"]
+    names = [(p.symbol, p.side.value) for p in book.positions]
+    told = [next(leg for leg in names if step.arithmetic.startswith(f"{leg[0]} {leg[1]}: ")) for step in found]
+    assert told.count(names[row]) >= len(told) - 1
+    assert names[row] == told[0]
+    for step, leg in zip(found, told, strict=True):
+        before = float(step.arithmetic.split(": ")[1].split(" -> ")[0])
+        assert before == pytest.approx(now[names.index(leg)])
+        assert step.value is not None
+
+
+def test_programs_are_told_whose_liquidation_price_is_left() -> None:
+    """By keys beside it; a wallet in which nothing is left has none."""
+    one = account(cross(), cross(ETH), usdt=30.0)
+    made = remedies(one, {BTC: 90.0, ETH: 90.0})
+    plan = as_json(made.prescription("main", "cross:USDT"))
+    assert plan is not None
+    added = plan["remedies"][0]["added"]
+    assert (added["symbol"], added["side"]) == (BTC, "LONG")
+    assert set(added) >= {"margin_ratio", "liquidation_price", "distance", "room"}

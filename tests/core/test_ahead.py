@@ -553,6 +553,9 @@ def test_a_hedge_that_loses_a_leg_is_judged_without_it() -> None:
     assert one.cause.after is not None
     # The short's profit of 100 was realized: 100 + 10 (p - 100) = 0.01 * 10 p.
     assert one.cause.after.liquidation_price == pytest.approx(900.0 / 9.9)
+    assert (one.cause.after.symbol, one.cause.after.side) == (BTC, "LONG")
+    assert one.cause.before is not None
+    assert (one.cause.before.symbol, one.cause.before.side) == (BTC, "LONG")  # the same leg, with its hedge
     alone = standing([account(cross(quantity=10.0), usdt=100.0)], {BTC: table()}, {BTC: 100.0})
     assert one.cause.after.margin_ratio == pytest.approx(alone.readings.margin_ratio[0])
     assert one.cause.level is Level.OK  # by ratio and room the wallet is no worse

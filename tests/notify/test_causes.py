@@ -39,6 +39,24 @@ def test_funding_says_when_how_much_at_which_rate_and_what_it_does() -> None:
     )
 
 
+def test_whose_liquidation_price_changes_is_said_where_a_wallet_holds_several_positions() -> None:
+    """In its alerts and in notices of what is ahead; a wallet's only position is no news."""
+    before, after = (
+        After(margin_ratio=ratio, liquidation_price=price, symbol="ETHUSDT", side="SHORT")
+        for ratio, price in ((0.62, 3_078.9), (0.64, 3_075.2))
+    )
+    cause = of(FUNDING_SOON, before=before, after=after)
+    for positions, words in (
+        (1, " liquidation price 3,078.9 "),
+        (2, " liquidation price of ETHUSDT SHORT 3,078.9 "),
+    ):
+        facts = some_facts(ahead=(cause,), positions=positions)
+        (line,) = cause_lines(facts)
+        assert words in line.text
+        notice = msgspec.structs.replace(told(cause), facts=facts)
+        assert any(words in one.text for one in ahead_lines(notice))
+
+
 def test_funding_of_several_positions_names_no_rate() -> None:
     """There is a rate for each of them; without a change of level none is named."""
     text = said(FUNDING_LATER)
