@@ -87,12 +87,14 @@ def explain(
         yield from remedies.steps(row)
         yield from ahead.steps(row)
 
-    explanations = [
-        msgspec.structs.replace(one, prescription=as_json(remedies.prescription(one.account, one.wallet)))
-        for one in Explainer(book, readings, inputs, sources, more).explain(symbol)
-    ]
+    explanations = Explainer(book, readings, inputs, sources, more).explain(symbol)
     if json or globals_of(context).json:
-        print_json(explanations)
+        print_json(
+            [
+                msgspec.structs.replace(one, prescription=as_json(remedies.prescription(one.account, one.wallet)))
+                for one in explanations
+            ]
+        )
     else:
         _print(explanations)
     if held.unknown:

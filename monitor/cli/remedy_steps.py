@@ -113,9 +113,14 @@ class Remedies:
         self._advised: dict[int, Advised] = {}
 
     def prescription(self, account: str, wallet: str) -> Prescription | None:
-        """Return what to do about a wallet of the book; None where that is not known."""
+        """Return what to do about a wallet of the book, as its alert has it; None where that is not known.
+
+        Prices that are left are those of the wallet's worst position then, whichever is explained.
+        """
         rows = self._book.rows_of(self._book.wallet_index[SubjectKey(account, wallet)])
-        return self._of(rows.start).prescription
+        if len(rows) == 1:
+            return self._of(rows.start).prescription
+        return prescribe(self._case(rows.start))
 
     def steps(self, row: int) -> Iterator[Step]:
         """Yield what to do about the wallet of a row; of several rows of a wallet, with the first that asks."""
@@ -185,12 +190,15 @@ class Remedies:
     def _of(self, row: int) -> Advised:
         wallet = int(self._book.row_wallet[row])
         if wallet not in self._advised:
-            case = self._case_of(self._book.wallets[wallet].key)
             position = self._book.positions[row]
             told_of = (position.symbol, position.side)
-            plan = prescribe(case._replace(sharers=sharers(self._book, self._levels, wallet), told_of=told_of))
-            self._advised[wallet] = Advised(plan, row)
+            self._advised[wallet] = Advised(prescribe(self._case(row)._replace(told_of=told_of)), row)
         return self._advised[wallet]
+
+    def _case(self, row: int) -> Case:
+        wallet = int(self._book.row_wallet[row])
+        case = self._case_of(self._book.wallets[wallet].key)
+        return case._replace(sharers=sharers(self._book, self._levels, wallet))
 
     def _now(self, wallet: int, then: After | None) -> After:
         """Return what a wallet is like now; of the position that ``then`` is of."""
