@@ -47,7 +47,7 @@ from monitor.notify.delivery import Delivery
 from monitor.plan import Plan, SourceFactory
 from monitor.ports import Clock, Job, Probe, Stored, unwatched
 from monitor.presence import Presence
-from monitor.status import HistoryView, Holdings, Status, joint_moves
+from monitor.status import HistoryView, Holdings, Judged, Status, joint_moves
 from monitor.storage.account_cache import AccountCache
 from monitor.storage.history import SqliteHistory
 from monitor.storage.holes_cache import HolesCache
@@ -490,8 +490,10 @@ class Daemon:
         return self._engine.newest(subject, self._clock.now())
 
     def holdings(self) -> Holdings:
-        """Return the accounts and tier tables as the engine has them now."""
-        return Holdings(*self._engine.holdings(), self._engine.surroundings)
+        """Return the accounts and tier tables as the engine has them now, and what it judges them by."""
+        rules = self._plan.settings
+        judged = Judged(rules.rules, rules.overrides, rules.advice)
+        return Holdings(*self._engine.holdings(), self._engine.surroundings, judged)
 
     def vitals(self) -> Vitals:
         """Return what tells whether the service is well."""

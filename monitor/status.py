@@ -7,6 +7,7 @@ import msgspec
 from monitor.core.model import AccountSnapshot, BracketTable
 from monitor.core.notices import WorstAway
 from monitor.core.scene import KnownMoves
+from monitor.core.settings import AdviceRules, AlertRules, RulesOverride
 from monitor.core.surroundings import Surroundings
 from monitor.core.view import EngineView
 from monitor.errors import ControlError
@@ -60,12 +61,21 @@ class WatchdogView(msgspec.Struct, frozen=True):
     standing: tuple[str, ...]  # the loops that do not come round: it is told nothing until they do
 
 
+class Judged(msgspec.Struct, frozen=True):
+    """What levels and amounts of the running daemon come from, as the configuration says with which it started."""
+
+    rules: AlertRules
+    overrides: tuple[RulesOverride, ...]
+    advice: AdviceRules
+
+
 class Holdings(msgspec.Struct, frozen=True):
     """What the running daemon computes with, so that a command can do the same arithmetic."""
 
     accounts: tuple[AccountSnapshot, ...]
     tables: dict[str, BracketTable]  # as for compile_book
     surroundings: Surroundings = Surroundings()
+    judged: Judged | None = None  # None of a version that does not tell
 
 
 class JointMoves(msgspec.Struct, frozen=True):

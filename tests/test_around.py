@@ -107,6 +107,9 @@ margin = 300
                 found = await asyncio.to_thread(find_held, settings, ask_daemon=True)
                 assert found.surroundings.lots == known.lots
                 assert not found.differs  # it watches what the file says
+                stricter = load_text(f"{text}[alerts.warning]\nroom = 0.3\n", "test")
+                found = await asyncio.to_thread(find_held, stricter, ask_daemon=True)
+                assert "another configuration of [alerts]:" in found.differs
                 moves = await asyncio.to_thread(
                     ask, tmp_path / "s", {"command": "moves", "names": ["BTCUSDT", "?"]}
                 )

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from monitor.core.changed_moves import Measured
     from monitor.core.model import AccountSnapshot, BracketTable, Level, SubjectKey
     from monitor.core.scene import KnownMoves
+    from monitor.core.settings import EngineSettings
     from monitor.core.surroundings import Surroundings
+    from monitor.status import Judged
 
 _ATTEMPTS = 3
 _RUNNING = "start `position-monitor run`"
@@ -29,7 +31,7 @@ class Held(NamedTuple):
     unknown: str  # what cannot be explained and why; empty if nothing
     surroundings: "Surroundings"
     joint: "KnownMoves | None" = None  # of names that share a wallet: how they moved together; None if not known
-    differs: str = ""  # how what the daemon watches is not what is typed in here; empty if it does not
+    differs: str = ""  # how what the daemon watches and judges by is not what the file says; empty if it is
     silent: str = ""  # why no daemon answered, and what to do about it; empty if one did
 
     @property
@@ -99,22 +101,39 @@ def _told(
     around = msgspec.structs.replace(holdings.surroundings, lots=lots)
     # Tables that the daemon has for typed-in symbols are of its configuration, which may be an older one.
     accounts = (*settings.accounts, *known)
-    differs = _differs(settings.accounts, [one for one in holdings.accounts if one.account not in names])
+    typed = [one for one in holdings.accounts if one.account not in names]
+    differs = _sentence([*_sections(settings.engine, holdings.judged), *_differ(settings.accounts, typed)])
     return Held(accounts, holdings.tables | tables, corrections, status, unknown, around, None, differs)
 
 
-def _differs(typed: "Sequence[AccountSnapshot]", watched: "Sequence[AccountSnapshot]") -> str:
-    """Return a sentence about typed-in accounts that the daemon has otherwise; empty where it has the same."""
+def _differ(typed: "Sequence[AccountSnapshot]", watched: "Sequence[AccountSnapshot]") -> list[str]:
+    """Return the typed-in accounts that the daemon has otherwise."""
     ours, theirs = ({one.account: one for one in some} for some in (typed, watched))
-    differ = [
+    return [
         name
         for name in dict.fromkeys((*ours, *theirs))
         if name not in ours or name not in theirs or _typed(ours[name]) != _typed(theirs[name])
     ]
+
+
+def _sections(ours: "EngineSettings", theirs: "Judged | None") -> list[str]:
+    """Return the sections of the file by which the daemon judges otherwise; none where it does not tell."""
+    if theirs is None:
+        return []
+    alerts, others = (
+        (one.rules, {(scope.account, scope.symbol): scope.rules for scope in one.overrides})
+        for one in (ours, theirs)
+    )
+    found = {"[alerts]": alerts != others, "[advice]": ours.advice != theirs.advice}
+    return [name for name, differs in found.items() if differs]
+
+
+def _sentence(differ: "Sequence[str]") -> str:
+    """Return what there is to say of what the daemon has otherwise; empty where it has the same."""
     if not differ:
         return ""
     return (
-        f"The running daemon has another configuration of {', '.join(differ)}: its alerts are about that. "
+        f"The running daemon has another configuration of {', '.join(differ)}: its alerts follow that one. "
         "`position-monitor run` started anew takes this one."
     )
 

@@ -23,7 +23,7 @@ from monitor.core.model import (
 )
 from monitor.core.surroundings import FundsKnown, Surroundings
 from monitor.notify.numbers import percent
-from monitor.status import Holdings
+from monitor.status import Holdings, Judged
 from tests.cli.answering import answering
 from tests.cli.made import NOW_MS
 from tests.cli.test_offline import (
@@ -900,6 +900,35 @@ def test_a_daemon_of_another_configuration_is_told_of(tmp_path: Path) -> None:
             checked = call("checkup", "--config", written(tmp_path, changed), *BTC)
             assert f"{words}by-hand:" in checked.stderr
             assert f"{words}mine, by-hand:" in call(*command, "--config", written(tmp_path, renamed), *BTC).stderr
+
+
+def test_a_daemon_of_other_thresholds_or_costs_is_told_of(tmp_path: Path) -> None:
+    """Amounts are found with those of the file, its alerts with its own; one that tells neither is not accused."""
+    text = f'[state]\ndirectory = "{tmp_path / "s"}"\n' + DESIGN
+    path = Path(written(tmp_path, text))
+    settings = load(path, {})
+    tables = {one.symbol: one for one in settings.tables}
+    rules = settings.engine
+    judged = Judged(rules.rules, rules.overrides, rules.advice)
+    words = "The running daemon has another configuration of "
+    changed = {
+        "": "",
+        "[alerts.warning]\nroom = 0.3": "[alerts]",
+        "[alerts.symbols.BTCUSDT.warning]\nroom = 0.3": "[alerts]",
+        "[alerts.accounts.by-hand]\ndead_band = 0.2": "[alerts]",
+        "[advice]\nslippage = 0.002": "[advice]",
+    }
+    for known in (judged, None):
+        found = answers() | {"holdings": Holdings(settings.accounts, tables, judged=known)}
+        with answering(tmp_path / "s", found):
+            for more, section in changed.items():
+                for command in (("simulate",), ("stress",), ("explain", "BTCUSDT")):
+                    said = call(*command, "--config", written(tmp_path, f"{text}\n{more}\n"), *BTC)
+                    assert said.exit_code == 0, said.output
+                    if section and known is not None:
+                        assert f"{words}{section}:" in said.stderr
+                    else:
+                        assert words not in said.stderr
 
 
 # What brings liquidation nearer
