@@ -58,6 +58,8 @@ _WEIGHT = (
     FindingCode.CONCENTRATION, FindingCode.CROSS, FindingCode.AUTO_ADD, FindingCode.STOP_LAST,
     FindingCode.STOP_LIMIT, FindingCode.TRADING_KEY,
 )  # fmt: skip
+_MULTIPLES = frozenset({FindingCode.EXPOSURE, FindingCode.LEVERAGE})
+_FAR_BEYOND = 5.0  # times its limit: a multiple that is more than that comes before stops
 # What a gap leaves unchecked.
 _UNCHECKED = {
     GapKind.ORDERS: _OF_STOPS,
@@ -111,8 +113,20 @@ def account_of(key: str) -> str:
 
 
 def by_weight(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Return findings, those first that bring liquidation soonest; else in their order."""
-    return tuple(sorted(findings, key=lambda finding: _WEIGHT.index(finding.code)))
+    """Return findings, those first that bring liquidation soonest; else in their order.
+
+    Of multiples the one farthest beyond its limit is first; far beyond it, they come before what stops lack.
+    """
+    return tuple(sorted(findings, key=_place))
+
+
+def _place(finding: Finding) -> tuple[int, float]:
+    """Return what findings are sorted by: the weight of the code, and of multiples how far beyond they are."""
+    if finding.code not in _MULTIPLES:
+        return _WEIGHT.index(finding.code), 0.0
+    beyond = math.inf if finding.value is None or not finding.limit else finding.value / finding.limit
+    code = FindingCode.NEAR if beyond > _FAR_BEYOND else finding.code
+    return _WEIGHT.index(code), -beyond
 
 
 def _of_symbol(key: str, gap: Gap) -> bool:

@@ -59,22 +59,25 @@ def checkup_lines(facts: Facts, tz: tzinfo) -> Iterator[Line]:  # noqa: ARG001 -
     accounts = {finding.account for finding in facts.findings}
     for finding in facts.findings[:_MOST]:
         one = said(finding)
-        where = f"{clean(finding.account)} {one.about}" if len(accounts) > 1 or not one.about else one.about
-        yield Line("Found", f"{where.strip()}: {one.what}")
+        yield Line("Found", f"{_where(finding, several=len(accounts) > 1)}: {one.what}")
         yield Line("Why", one.why)
         yield Line("To do", one.do)
     rest = facts.findings[_MOST:]
     if rest:
-        yield Line("Also", _names(rest))
+        yield Line("Also", _names(rest, several=len(accounts) > 1))
     yield Line("Meaning", "nothing has happened; position-monitor checkup shows all that is found")
 
 
-def _names(findings: Sequence[Finding]) -> str:
-    parts = [
-        f"{_about(one) or clean(one.account)} ({one.code.value.replace('_', ' ')})" for one in findings[:_MOST]
-    ]
+def _names(findings: Sequence[Finding], *, several: bool) -> str:
+    parts = [f"{_where(one, several=several)} ({one.code.value.replace('_', ' ')})" for one in findings[:_MOST]]
     more = len(findings) - len(parts)
     return ", ".join(parts) + (f" +{more} more" if more else "")
+
+
+def _where(finding: Finding, *, several: bool) -> str:
+    """Return what a finding is about; of several accounts, or where it is about all of one, with its name."""
+    about = _about(finding)
+    return f"{clean(finding.account)} {about}".strip() if several or not about else about
 
 
 def _about(finding: Finding) -> str:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from monitor.core import whatif
-from monitor.core.checkup import is_unchecked
+from monitor.core.checkup import by_weight, is_unchecked
 from monitor.core.compile import compile_book
 from monitor.core.looked_at import day_move
 from monitor.core.model import (
@@ -713,3 +713,17 @@ def test_keys_are_unique() -> None:
     for _ in range(500):
         keys = [finding.key for finding in _drawn(source).check().findings]
         assert len(keys) == len(set(keys))
+
+
+def test_a_multiple_far_beyond_its_limit_comes_before_what_is_said_of_stops() -> None:
+    """At 123 times the margin a move of less than a percent takes all of it; the farthest of them is first."""
+
+    def one(code: FindingCode, value: float | None = None, limit: float | None = None) -> Finding:
+        return Finding(f"{code.value}/main", code, "main", value=value, limit=limit)
+
+    used_up, near, stop = one(FindingCode.USED_UP), one(FindingCode.NEAR, 0.01, 0.04), one(FindingCode.NO_STOP)
+    little, much = one(FindingCode.EXPOSURE, 6.9, 3.0), one(FindingCode.EXPOSURE, 123.0, 3.0)
+    endless = one(FindingCode.EXPOSURE, None, 3.0)
+    assert by_weight((little, stop, much, near, endless, used_up)) == (
+        used_up, endless, much, near, stop, little,
+    )  # fmt: skip

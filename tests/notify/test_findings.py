@@ -1,10 +1,13 @@
 """A finding in words: what it is with its figures, why it matters in one sentence, and what to do about it."""
 
+from datetime import UTC
+
+import msgspec
 import pytest
 
 from monitor.core.model import Level
 from monitor.core.notices import Facts, FindingCode, Gap, GapKind, NoticeKind
-from monitor.notify.findings import gap_words, said
+from monitor.notify.findings import checkup_lines, gap_words, said
 from monitor.notify.message import render
 from monitor.ports import Message
 from tests.notify.fakes import a_notice
@@ -250,3 +253,12 @@ def test_the_body_says_all_of_four_and_names_the_others() -> None:
     assert body[-2].startswith("Also: BTCUSDT LONG (stop tight), ")
     assert body[-2].endswith(" +7 more")
     assert body[-1] == "Meaning: nothing has happened; position-monitor checkup shows all that is found"
+
+
+def test_of_several_accounts_each_finding_that_is_named_says_whose_it_is() -> None:
+    """Two accounts may hold the same position; of one account its name is above."""
+    stops = [found(FindingCode.NO_STOP, account=f"a{i}", symbol="ETHUSDT", side="SHORT") for i in range(6)]
+    lines = dict(checkup_lines(Facts(findings=tuple(stops)), UTC))
+    assert lines["Also"] == "a4 ETHUSDT SHORT (no stop), a5 ETHUSDT SHORT (no stop)"
+    alone = tuple(msgspec.structs.replace(one, account="main") for one in stops)
+    assert dict(checkup_lines(Facts(findings=alone), UTC))["Also"].startswith("ETHUSDT SHORT (no stop), ")
