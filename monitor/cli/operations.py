@@ -23,7 +23,7 @@ from monitor.core.spare import spare_of
 from monitor.core.steps import cuts_of, steps_up
 from monitor.core.surroundings import FundsKnown
 from monitor.core.trial import Case
-from monitor.notify.numbers import at_most, grouped, money
+from monitor.notify.numbers import at_most, enough, grouped, money
 
 ALL = "all"
 _AMOUNT = re.compile(r"(?P<amount>[+-]?[0-9.,]+)\s*(?P<asset>[A-Z0-9]*)", re.ASCII)
@@ -265,6 +265,13 @@ class Stage:
     def _leveraged(self, text: str, one: NamedPosition, leverage: float) -> Done:
         position, account = one.position, self._accounts[one.account]
         after = whatif.with_leverage(account, position, leverage)
+        asset = position.margin_asset
+        if position.margin_mode is not MarginMode.CROSS and (left := after.balances[asset]) < 0.0:
+            lacking = enough(-left, asset)
+            name = f"{one.account}/{MULTI_WALLET if account.multi_assets else f'cross:{asset}'}"
+            pay = f"--add-margin {name}={lacking.replace(',', '').replace(' ', '')} before it pays that in"
+            allowed = f"margin that the cross wallet has: {lacking} is lacking"
+            raise misuse("--leverage", repr(text[:60]), allowed, pay)
         self._accounts[one.account] = after
         words = f"{leg_words(position)} of {one.account} at {leverage:g}x"
         notes: tuple[str, ...] = ()
@@ -274,12 +281,9 @@ class Stage:
             margin = next(
                 p.margin for p in after.positions if (p.symbol, p.side) == (position.symbol, position.side)
             )
-            asset = position.margin_asset
             words += f": margin {money(position.margin, asset)} -> {money(margin, asset)}, as if opened so; the "
             words += "cross wallet has the difference"
             self._spend(one.account, asset, margin - position.margin)
-            if (left := after.balances[asset]) < 0.0:
-                notes = (f"the cross wallet does not have it: {money(-left, asset)} would be lacking",)
         most = self._most(one)
         if most is not None and leverage > most:
             notes += (f"the exchange allows at most {most:g}x for a position of this size",)

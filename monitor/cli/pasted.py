@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from monitor.core.model import MULTI_WALLET
-from monitor.core.notices import Cut, Prescription, Remedy
+from monitor.core.notices import Cut, Prescription
+from monitor.core.steps import amount_of, step_of, steps_up
 
 _COMMAND = ("position-monitor", "simulate")
 _MOST_CUTS = 6  # a longer command is read by nobody
@@ -28,23 +29,52 @@ class Asked(NamedTuple):
     operations: tuple[tuple[str, str], ...] = ()  # names of parameters and their values, in order
     put_back: bool = False
 
-    def tries(self, account: str, wallet: str, plan: Prescription | None) -> Iterator[str]:
-        """Yield a command for each way to get below warning, adding first."""
+    @property
+    def command(self) -> str:
+        """The same, to paste."""
+        done = [word for name, text in self.operations for word in (f"--{name.replace('_', '-')}", text)]
+        return shlex.join([*_COMMAND, *self.options, *(["--put-back"] if self.put_back else []), *done])
+
+    def tries(self, account: str, wallet: str, plan: Prescription | None, at: int | None = None) -> Iterator[str]:
+        """Yield a command for each way to get below warning that is not too long to be read; see ``ways``."""
+        for way in self.ways(account, wallet, plan, at):
+            if len(way.operations) - len(self.operations) <= _MOST_CUTS:
+                yield way.command
+
+    def ways(
+        self, account: str, wallet: str, plan: Prescription | None, at: int | None = None
+    ) -> Iterator["Asked"]:
+        """Yield what to ask for each way to get below warning, adding first.
+
+        Args:
+            account: of the wallet.
+            wallet: its name.
+            plan: what to do about it.
+            at: before which of the operations that is done; None: after all of them.
+        """
         if plan is None or not plan.remedies:
             return
-        first = plan.remedies[0]
-        done = [word for name, text in self.operations for word in (f"--{name.replace('_', '-')}", text)]
-        told = [*_COMMAND, *self.options, *(["--put-back"] if self.put_back else []), *done]
+        first, name = plan.remedies[0], f"{account}/{wallet}"
         if first.add:
             unit = plan.asset if wallet == MULTI_WALLET else ""
-            yield shlex.join([*told, "--add-margin", f"{account}/{wallet}={plainly(first.add)}{unit}"])
-        if first.cuts and len(first.cuts) <= _MOST_CUTS and self._may_cut(first):
-            back = [] if self.put_back or not _puts_back(first) else ["--put-back"]
-            yield shlex.join([*told, *back, *(word for cut in first.cuts for word in _cut(account, cut))])
+            yield self._with(at, ("add_margin", f"{name}={plainly(first.add)}{unit}"))
+        if not first.cuts:
+            return
+        cuts = [_cut(account, cut) for cut in first.cuts]
+        back = sum(cut.put_back for cut in first.cuts)
+        if self.put_back or not back:
+            yield self._with(at, *cuts)
+        elif all(option != "reduce" for option, _ in self.operations):
+            yield self._with(at, *cuts)._replace(put_back=True)
+        else:
+            # The option would put back what was asked to be reduced without it as well.
+            step = step_of(plan.asset)
+            again = amount_of(steps_up(back, step), step)
+            yield self._with(at, *cuts, ("add_margin", f"{name}={plainly(again)}"))
 
-    def _may_cut(self, remedy: Remedy) -> bool:
-        """Return whether what was done so far stays the same with the margin put back that a cut releases."""
-        return self.put_back or not _puts_back(remedy) or all(name != "reduce" for name, _ in self.operations)
+    def _with(self, at: int | None, *more: tuple[str, str]) -> "Asked":
+        place = len(self.operations) if at is None else at
+        return self._replace(operations=(*self.operations[:place], *more, *self.operations[place:]))
 
 
 def plainly(amount: float) -> str:
@@ -53,10 +83,7 @@ def plainly(amount: float) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _puts_back(remedy: Remedy) -> bool:
-    return any(cut.put_back > 0.0 for cut in remedy.cuts)
-
-
 def _cut(account: str, cut: Cut) -> tuple[str, str]:
+    """Return the operation of a cut."""
     name = f"{account}/{cut.symbol}:{cut.side}"
-    return ("--close", name) if cut.share >= 1.0 else ("--reduce", f"{name}={plainly(cut.quantity)}")
+    return ("close", name) if cut.share >= 1.0 else ("reduce", f"{name}={plainly(cut.quantity)}")

@@ -113,10 +113,11 @@ def simulate(  # noqa: PLR0917 - typer passes options by name
     """
     from monitor.cli.advised import Before, advice_for, print_advice, told
     from monitor.cli.before_after import state_of
+    from monitor.cli.beforehand import SHOCK, Beforehand
     from monitor.cli.ground import find_ground
     from monitor.cli.in_order import OPTIONAL
     from monitor.cli.ladder_view import check_symbol, climb, ladder_view, parse_ladder, print_ladder
-    from monitor.cli.operations import Stage
+    from monitor.cli.on_the_way import go, to_begin_with
     from monitor.cli.pasted import Asked, options
 
     moves: list[float] = []
@@ -126,37 +127,34 @@ def simulate(  # noqa: PLR0917 - typer passes options by name
         _check_picture(picture)
     ground = find_ground(load(context, config), mark or (), account or "")
     check_symbol(ladder_symbol or "", ground.marks, ground.unknown)
-    stage = Stage(ground, put_back=put_back)
     values = {"shock": shock, "add_margin": add_margin, "reduce": reduce, "leverage": leverage, "close": close}
     start = ground.grid(ground.accounts, ground.marks)
     before = Before(start, start.at(0.0), ground.held)
+    words = options(config or globals_of(context).config, mark or (), account or "")
     operations = given(context, {name: some or () for name, some in values.items()})
-    done = stage.do(operations)
-    grid = ground.grid(stage.accounts, stage.marks)
-    rung = grid.at(0.0)
-    advice = tuple(advice_for(stage, grid, rung, before))
-    shocked = any(name == "shock" for name, _ in operations)
-    climbed = climb(grid, moves, ladder_symbol or "", shocked=shocked) if moves else None
+    asked = Asked(words, tuple(operations), put_back=put_back)
+    way, beforehand = go(ground, asked, start, before.rung), Beforehand(ground, asked)
+    shocks = {place for place, (name, _) in enumerate(operations, start=1) if name == SHOCK}
+    advice = tuple(advice_for(way, before, beforehand, shocks))
+    climbed = climb(way.grid, moves, ladder_symbol or "", shocked=bool(shocks)) if moves else None
     result = Simulation(
         as_of=now_text(),
-        operations=done,
+        operations=way.done,
         before=state_of(start, before.rung),
-        after=state_of(grid, rung),
+        after=state_of(way.grid, way.rung),
         advice=tuple(map(told, advice)),
         ladder=msgspec.UNSET if climbed is None else ladder_view(climbed),
     )
     if picture is not None and climbed is not None:
-        _draw(picture, climbed, _title(ground.settings.environment, len(done)))
+        _draw(picture, climbed, _title(ground.settings.environment, len(way.done)))
     if json or globals_of(context).json:
         print_json(result)
     else:
-        words = options(config or globals_of(context).config, mark or (), account or "")
-        asked = Asked(words, tuple(operations), put_back=put_back)
-        out = console()
-        _print(out, result, _nearer(ground, operations, grid, rung))
+        out, at = console(), beforehand.at
+        _print(out, result, to_begin_with(way), _nearer(ground, operations, way.grid, way.rung))
         print_advice(
-            out, advice, grid, rung, lambda one: asked.tries(one.account, one.wallet, one.prescription),
-            shocked=shocked,
+            out, advice, way, beforehand,
+            lambda one: asked.tries(one.account, one.wallet, one.prescription, at if one.beforehand else None),
         )  # fmt: skip
         if climbed is not None:
             print_ladder(out, climbed)
@@ -217,13 +215,16 @@ def _draw(picture: Path, ladder: "Ladder", title: str) -> None:
         ) from None
 
 
-def _print(out: "Console", result: Simulation, nearer: "Iterable[Nearer]") -> None:
+def _print(out: "Console", result: Simulation, first: str, nearer: "Iterable[Nearer]") -> None:
     from rich.text import Text
 
     from monitor.cli.before_after import position_changes, wallet_changes
     from monitor.cli.done import totals
     from monitor.notify.numbers import money
 
+    if first:
+        out.print(Text(first, style="yellow"))
+        out.print()
     for place, done in enumerate(result.operations, start=1):
         out.print(Text(f"{place}. {done.words}"))
         for note in done.notes:

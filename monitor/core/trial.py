@@ -49,6 +49,7 @@ class Case(NamedTuple):
     sharers: int = 0  # see ``spare.sharers``
     told_of: Leg | None = None  # whose figures are told while it is open; None: those of the worst position
     hollow: bool | None = None  # whether its room vouches for nothing; None: as the account has it
+    judged: Mapping[str, float] | None = None  # marks at which changes are judged; None: at which they are made
 
 
 class Looked(NamedTuple):
@@ -66,7 +67,7 @@ Verdict = Callable[[Looked, int], Look]  # on one of the copies
 
 
 class Trial:
-    """Copies of one wallet of an account, at fixed marks.
+    """Copies of one wallet of an account, at fixed marks: those at which they are changed, or others that follow.
 
     A wallet that is hollow as it is counts as hollow whatever is changed: a little more in it would let its room
     vouch for it, which ends levels and leaves liquidation where it was.
@@ -89,12 +90,13 @@ class Trial:
         self._book = book = compile_book(accounts, tables)
         self._at = [book.wallet_index[key] for key in keys]
         self._places = [_Places(book, at) for at in self._at]
-        self._marks = np.array([case.marks.get(name, np.nan) for name in book.watched])
+        marks = case.marks if case.judged is None else case.judged
+        self._marks = np.array([marks.get(name, np.nan) for name in book.watched])
         set_rates(book, self._marks)
         self.hollow = bool(book.hollow[self._at[0]]) if case.hollow is None else case.hollow
+        self._told_of = case.told_of
         self._correction = case.corrections.get(keys[0])
         self._before = part_of(case.account, wallet)  # what corrections were found with
-        self._told_of = case.told_of
         self._limits = _spread(compile_thresholds(book, case.settings), self._at[0], len(book.wallets))
         moves = case.moves if self._limits.uses_moves else None
         moves = None if moves is None else moves.of(book.watched)
@@ -150,12 +152,12 @@ class _Places:
         self._isolated = book.wallets[wallet].mode is MarginMode.ISOLATED
         self._slots = {book.slot_assets[slot]: slot for slot in range(first, first + slots)}
 
-    def put(
-        self, part: AccountSnapshot, book: Book, rows: dict[int, Position], balances: dict[int, float]
     def row_of(self, leg: Leg) -> int | None:
         """Return the row of a position; None where it is in another wallet."""
         return self._rows.get(leg)
 
+    def put(
+        self, part: AccountSnapshot, book: Book, rows: dict[int, Position], balances: dict[int, float]
     ) -> None:
         """Add what differs from the book to these rows and balances."""
         for position in part.positions:

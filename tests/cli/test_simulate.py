@@ -393,14 +393,6 @@ def test_leverage_of_a_cross_position_changes_nothing_and_says_so(tmp_path: Path
     assert "nothing about liquidation" in document["operations"][0]["notes"][0]
 
 
-def test_leverage_that_takes_more_margin_than_there_is_says_what_is_lacking(tmp_path: Path) -> None:
-    """15,500 of margin at 2x, of which the account has 1,550 and 5,000."""
-    document = simulated(tmp_path, DESIGN, *BTC, "--leverage", "BTCUSDT=2")
-    assert document["operations"][0]["notes"] == [
-        "the cross wallet does not have it: 8950.00 USDT would be lacking"
-    ]
-
-
 def test_leverage_beyond_what_the_exchange_allows_is_noted(tmp_path: Path) -> None:
     """The tiers that came with the program know the most; zero, fractions and nonsense are refused."""
     document = simulated(tmp_path, DESIGN, *BTC, "--leverage", "BTCUSDT=500")

@@ -13,7 +13,7 @@ from monitor.core.model import AccountSnapshot, AssetRate, Level, Position
 from monitor.core.settings import AlertRules, EngineSettings, RulesOverride
 from monitor.core.trial import Case, Change, Trial, as_it_is, part_of, positions_in, to_leave
 from monitor.core.trial import left as is_left
-from monitor.core.whatif import add_margin
+from monitor.core.whatif import add_margin, close
 from tests.core.builders import BTC, ETH, account, cross, isolated, table
 from tests.core.dangers import KINDS, draw_danger
 from tests.core.strategies import Seeded, cases
@@ -40,6 +40,27 @@ def test_every_copy_meets_the_conditions_that_the_whole_account_meets(kind: str)
         np.testing.assert_array_equal(looked.hit, np.stack(hits(case, changed), axis=1))
         again = trial.look([as_it_is])
         np.testing.assert_array_equal(again.hit[:, 0], looked.hit[:, 0])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_change_made_before_prices_move_is_judged_after_they_did(kind: str) -> None:
+    """The same wallet, changed at the marks before, looked at where it is judged."""
+    source = Seeded(14)
+    differ = 0
+    for _ in range(40):
+        case = draw_danger(source, kind).case
+        after = {name: mark * source.number(0.9, 1.1) for name, mark in case.marks.items()}
+        position = positions_in(case.account, case.wallet)[0]
+        rules, mark = case.settings.advice, case.marks[position.symbol]
+
+        def shorter(part: AccountSnapshot, one: Position = position, at: float = mark) -> AccountSnapshot:
+            return close(part, one, one.quantity / 2, at, rules, put_back=True).account  # noqa: B023 - used at once
+
+        early = Trial(case._replace(judged=after), case.account).look([shorter])
+        then = Trial(case._replace(marks=after), case.account).look([shorter])
+        np.testing.assert_array_equal(early.hit, then.hit)
+        differ += early.hit.tolist() != Trial(case, case.account).look([shorter]).hit.tolist()
+    assert differ > 0
 
 
 @pytest.mark.parametrize("kind", KINDS)

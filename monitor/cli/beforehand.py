@@ -1,0 +1,120 @@
+"""What it would take before prices move, for wallets that do not outlive it.
+
+Amounts are found for that order: what is changed is changed at the prices before the first shock, with fill, fee
+and margin that is freed, and judged at those at which the wallet would be gone. Whatever else was asked to be done
+comes in between, so each way is then gone through as a whole, and named only if the wallet lives all along it.
+"""
+
+from monitor.cli.ground import Ground
+from monitor.cli.operations import Stage
+from monitor.cli.pasted import Asked
+from monitor.core.advice import prescribe
+from monitor.core.ladder import Grid, Rung
+from monitor.core.model import Level, SubjectKey
+from monitor.core.notices import Prescription
+from monitor.core.rules import reached
+from monitor.core.spare import Spare, spare_of
+from monitor.core.trial import Case, Trial, as_it_is, positions_in
+from monitor.errors import ConfigError
+from monitor.notify.remedies import needs_nothing
+
+SHOCK = "shock"
+
+
+class Beforehand:
+    """The moment before the first shock of what was asked.
+
+    Args:
+        ground: what is held.
+        asked: operations, all of which can be done.
+    """
+
+    def __init__(self, ground: Ground, asked: Asked) -> None:
+        self._ground = ground
+        self._asked = asked
+        shocks = (place for place, (name, _) in enumerate(asked.operations) if name == SHOCK)
+        self.at: int | None = next(shocks, None)  # where in the operations it is; None where no price moves
+        self._stages: dict[int, Stage] = {}
+        self._seen: tuple[Grid, Rung] | None = None
+
+    @property
+    def seen(self) -> tuple[Grid, Rung]:
+        """All wallets at that moment."""
+        if self._seen is None:
+            stage = self._moved(self.at or 0)
+            grid = self._ground.grid(stage.accounts, stage.marks)
+            self._seen = grid, grid.at(0.0)
+        return self._seen
+
+    def find(self, key: SubjectKey, cushions: dict[int, float], sharers: int) -> Prescription | None:
+        """Return what has to be done then for a wallet to outlive all that follows, below warning in the end.
+
+        Args:
+            key: of the wallet.
+            cushions: what is left in it, by each operation after which it is used up.
+            sharers: see ``spare.sharers``.
+
+        Returns:
+            None where no price moves, or nothing is known to be enough.
+        """
+        if self.at is None:
+            return None
+        for place in sorted((one for one in cushions if one > self.at), key=cushions.__getitem__):
+            plan = self._plan(key, place, sharers)
+            if plan is not None and self._saves(key, plan):
+                return plan
+        return None
+
+    def _plan(self, key: SubjectKey, place: int, sharers: int) -> Prescription | None:
+        """Return what is enough at the prices after an operation, were prices all that changes meanwhile."""
+        before, after = self._moved(self.at or 0), self._moved(place)
+        case = before.case(*key)
+        held = positions_in(case.account, case.wallet)
+        if not held:
+            return None
+        isolated = case.wallet.startswith("isolated:")
+        spare = spare_of(case, held[0].margin_asset) if isolated else Spare(0.0)
+        # Shocks leave balances and positions alone, and change what collateral counts.
+        account = after.case(*key).account
+        plan = prescribe(case._replace(account=account, judged=after.marks, sharers=sharers), spare)
+        return None if plan is None or needs_nothing(plan) else plan
+
+    def _moved(self, place: int) -> Stage:
+        """Return what there is after so many operations, but for those after the first shock that are none."""
+        if place not in self._stages:
+            operations = self._asked.operations
+            stage = Stage(self._ground, put_back=self._asked.put_back)
+            stage.do(operations[: self.at])
+            stage.do(one for one in operations[self.at : place] if one[0] == SHOCK)
+            self._stages[place] = stage
+        return self._stages[place]
+
+    def _saves(self, key: SubjectKey, plan: Prescription) -> bool:
+        ways = list(self._asked.ways(*key, plan, self.at))
+        return bool(ways) and all(self._lives(key, one) for one in ways)
+
+    def _lives(self, key: SubjectKey, asked: Asked) -> bool:
+        """Return whether a wallet outlives what is asked from the first shock on, and ends below warning."""
+        first = (self.at or 0) + len(asked.operations) - len(self._asked.operations)
+        stage = Stage(self._ground, put_back=asked.put_back)
+        try:
+            stage.do(asked.operations[:first])
+            level = _level(stage.case(*key))
+            for operation in asked.operations[first:]:
+                if level is None:
+                    return False
+                stage.do([operation])
+                level = _level(stage.case(*key))
+        except ConfigError:  # what was asked cannot be done any more, such as closing what is closed by then
+            return False
+        return level is not None and level < Level.WARNING
+
+
+def _level(case: Case) -> Level | None:
+    """Return the level of a wallet; None where its margin is used up."""
+    if not positions_in(case.account, case.wallet):
+        return Level.OK
+    looked = Trial(case, case.account).look([as_it_is])
+    if looked.readings.margin_ratio[looked.wallets[0]] >= 1.0:
+        return None
+    return Level(int(reached(looked.hit)[0]))
