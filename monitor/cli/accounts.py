@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from monitor.cli.common import WIDE
+
 if TYPE_CHECKING:
     import datetime as dt
 
@@ -142,7 +144,7 @@ def print_accounts(found: "Status", out: "Console", zone: "dt.tzinfo | None") ->
             text = f"{row.account}: no maintenance tiers of {names}: not watched."
             out.print(text, style="bold red", markup=False)
     for line in (*around_lines(found), *release_lines(found)):
-        out.print(line, markup=False, highlight=False, soft_wrap=True)
+        out.print(line, markup=False, highlight=False, soft_wrap=out.width >= WIDE)
     if any(row.trouble for row in rows):
         out.print(
             "Positions of accounts that are not followed may have changed; `position-monitor doctor` says why."

@@ -9,6 +9,7 @@ import typer
 
 from monitor.cli.common import (
     FAILED,
+    WIDE,
     AccountsOption,
     ConfigOption,
     JsonOption,
@@ -26,6 +27,8 @@ from monitor.errors import MonitorError, NotRunningError
 
 if TYPE_CHECKING:
     import datetime as dt
+
+    from rich.console import Console
 
     from monitor.config import AccountKey, KeyedAccount, Settings
     from monitor.core.model import Compared
@@ -189,26 +192,28 @@ def _print(found: "Sequence[Audited]", zone: "dt.tzinfo | None") -> None:
 
     out = console()
     rows = [row for one in found for row in one.compared]
-    out.print(
-        FittedTable(
-            (
-                Column("account", [row.account for row in rows]),
-                Column("wallet", [wallet_name(row.wallet, row.symbol) for row in rows], 2),
-                Column("symbol", [row.symbol or wallet_name(row.wallet, row.symbol) for row in rows]),
-                Column("side", [row.side or "-" for row in rows]),
-                Column("figure", [row.figure.value for row in rows]),
-                Column("ours", [_figure(row.ours) for row in rows], right=True),
-                Column("exchange's", [_figure(row.theirs) for row in rows], right=True),
-                Column("difference", [_difference(row) for row in rows], 3, right=True),
-                Column("tolerance", [f"{row.tolerance:.3g}" for row in rows], 5, right=True),
-                Column(
-                    "verdict",
-                    [Text("agrees", "green") if row.agrees else Text("DIFFERS", "bold red") for row in rows],
-                ),
+    table = FittedTable(
+        (
+            Column("account", [row.account for row in rows]),
+            Column("wallet", [wallet_name(row.wallet, row.symbol) for row in rows], 2),
+            Column("symbol", [row.symbol or wallet_name(row.wallet, row.symbol) for row in rows]),
+            Column("side", [row.side or "-" for row in rows]),
+            Column("figure", [row.figure.value for row in rows]),
+            Column("ours", [_figure(row.ours) for row in rows], right=True),
+            Column("exchange's", [_figure(row.theirs) for row in rows], right=True),
+            Column("difference", [_difference(row) for row in rows], 3, right=True),
+            Column("tolerance", [f"{row.tolerance:.3g}" for row in rows], 5, right=True),
+            Column(
+                "verdict",
+                [Text("agrees", "green") if row.agrees else Text("DIFFERS", "bold red") for row in rows],
             ),
-            empty="No figures were compared.",
-        )
+        ),
+        empty="No figures were compared.",
     )
+    if not rows or table.fits(out.width):
+        out.print(table)
+    else:
+        _print_narrow(rows, out)
     out.print()
     for one in found:
         when = f"compared {local_time(one.audited_ms, zone, day=True)}" if one.audited_ms else "not compared"
@@ -222,11 +227,13 @@ def _print(found: "Sequence[Audited]", zone: "dt.tzinfo | None") -> None:
             if one.audited_ms
             else f"{one.account}: {when}."
         )
-        out.print(Text(text, "bold red" if differing else ""), soft_wrap=True)
+        out.print(Text(text, "bold red" if differing else ""), soft_wrap=out.width >= WIDE)
         if one.reason:
-            out.print(Text(f"{one.account}: {one.reason}.", "bold red"), soft_wrap=True)
+            out.print(Text(f"{one.account}: {one.reason}.", "bold red"), soft_wrap=out.width >= WIDE)
         if any(one.released):
-            out.print(released(one.account, one.released), markup=False, highlight=False, soft_wrap=True)
+            out.print(
+                released(one.account, one.released), markup=False, highlight=False, soft_wrap=out.width >= WIDE
+            )
         assets = {row.wallet: _asset(row.wallet) for row in one.compared}
         for wallet, (less, extra) in one.corrections.items():
             asset = assets.get(wallet, "")
@@ -234,8 +241,21 @@ def _print(found: "Sequence[Audited]", zone: "dt.tzinfo | None") -> None:
             parts += [f"{money(extra, asset)} on its maintenance margin"] if extra else []
             out.print(
                 f"{one.account} {wallet_name(wallet)}: the worse figures rule: {' and '.join(parts)}.",
-                markup=False, soft_wrap=True,
+                markup=False, soft_wrap=out.width >= WIDE,
             )  # fmt: skip
+
+
+def _print_narrow(rows: "Sequence[Compared]", out: "Console") -> None:
+    """Print two lines for each figure, so that no figure and no verdict is cut where the terminal is narrow."""
+    from rich.text import Text
+
+    from monitor.cli.tables import wallet_name
+
+    for row in rows:
+        what = f"{row.symbol} {row.side}" if row.symbol else wallet_name(row.wallet, row.symbol)
+        verdict = Text("agrees", "green") if row.agrees else Text("DIFFERS", "bold red")
+        out.print(Text.assemble(f"{row.account} {what}, {row.figure.value}: ", verdict))
+        out.print(Text(f"  {_figure(row.ours)} here, {_figure(row.theirs)} at the exchange"))
 
 
 def _asset(wallet: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from monitor.cli.common import counted
+from monitor.cli.common import WIDE, counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -14,13 +14,15 @@ _NAMED = 5
 def print_candidate(one: dict[str, Any], out: "Console") -> None:
     """Print what became of one address, and why."""
     why = " ".join(part for part in (one.get("reason", ""), one.get("detail", "")) if part)
-    out.print(f"  {one['base']}: {one['outcome']}{f', {why}' if why else ''}", markup=False, soft_wrap=True)
+    out.print(
+        f"  {one['base']}: {one['outcome']}{f', {why}' if why else ''}", markup=False, soft_wrap=out.width >= WIDE
+    )
 
 
 def print_bridge(bridge: dict[str, Any], out: "Console") -> None:
     """Print what REST does in the stream's place, and what became of their comparison."""
     for text, style in _lines(bridge):
-        out.print(f"  {text}", style=style, markup=False, highlight=False, soft_wrap=True)
+        out.print(f"  {text}", style=style, markup=False, highlight=False, soft_wrap=out.width >= WIDE)
     tried = [one for one in bridge["hosts"] if one["outcome"] != "untried"]
     if any(one["outcome"] != "live" for one in tried):
         for one in tried:

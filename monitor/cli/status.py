@@ -8,7 +8,17 @@ import typer
 from monitor.cli.accounts import print_accounts
 from monitor.cli.away import print_away
 from monitor.cli.bridged import print_bridge, print_candidate
-from monitor.cli.common import ConfigOption, JsonOption, console, counted, globals_of, guarded, load, print_json
+from monitor.cli.common import (
+    WIDE,
+    ConfigOption,
+    JsonOption,
+    console,
+    counted,
+    globals_of,
+    guarded,
+    load,
+    print_json,
+)
 from monitor.cli.first_remedy import first_remedy
 from monitor.cli.verdict import UNKNOWN, CheckOption, print_verdict, verdict, without_bars
 from monitor.errors import ConfigError, ControlError, MonitorError, NotRunningError
@@ -266,7 +276,7 @@ def _print_rest(found: "Status", out: "Console") -> None:
     out.print(
         f"History: {found.history.written} rows written, {found.history.queued} waiting"
         f"{f', {lost}' if lost else ''}; {found.history.path}",
-        markup=False, soft_wrap=True,
+        markup=False, soft_wrap=out.width >= WIDE,
     )  # fmt: skip
     _print_health(found, out)
     if not found.state_ok:

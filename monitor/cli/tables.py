@@ -109,6 +109,10 @@ class FittedTable:
                 kept[place] = column.shortened(excess)
         return kept
 
+    def fits(self, width: int) -> bool:
+        """Return whether what cannot be left out fits ``width`` cells without a cut."""
+        return _excess([column for column in self._columns if column.rank == 0], width) <= 0
+
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         if not self._columns[0].cells:
             yield Text(self._empty)

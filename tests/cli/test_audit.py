@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -177,3 +178,29 @@ def test_an_account_that_is_not_followed_is_named(config: str) -> None:
     assert result.exit_code == 2
     assert "'maim'" in result.stderr
     assert "main, coins" in result.stderr
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+def test_in_a_narrow_terminal_no_figure_and_no_verdict_is_cut(
+    tmp_path: Path, config: str, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    """Where they do not fit side by side there are two lines for each; none is wider than the terminal."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    long = msgspec.structs.replace(
+        DIFFERS, wallet="isolated:BTCUSDT:SHORT", ours=1195.0185123, theirs=1195.0185999
+    )
+    shown = told(tmp_path, config, (view(compared=(AGREES, long)), view("coins"))).stdout
+    assert "…" not in shown
+    for part in (
+        "51234.5 ",
+        "51234.6",
+        "1195.018512 ",
+        "1195.0186",
+        "agrees",
+        "DIFFERS",
+        "isolated BTCUSDT SHORT",
+    ):
+        assert part in shown
+    assert max(map(len, shown.splitlines())) <= columns
+    monkeypatch.setenv("COLUMNS", "159")
+    assert "at the exchange" not in told(tmp_path, config, (view(compared=(AGREES, long)), view("coins"))).stdout
