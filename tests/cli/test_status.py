@@ -392,10 +392,8 @@ def test_people_see_how_old_what_is_around_positions_is() -> None:
     )
     assert "main: partial closes of isolated positions seen: 2 as assumed, 1 otherwise.\n" in text
     narrow = printed(state(engine=engine(accounts=(followed,)), accounts=(follow,)), 60)
-    assert "main: around its positions: funds 5 s old, orders 62 min old" not in narrow  # cut at a blank
-    assert "main: around its positions: funds 5 s old, orders 62 min" in narrow
-    around = narrow[narrow.index("main: around") :]
-    assert max(map(len, around.splitlines())) <= 60  # cells of the terminal; the path of the history among them
+    assert "main: around its positions: funds 5 s old, orders 62 min old\n(key refused), " in narrow
+    assert max(map(len, narrow[narrow.index("main: around") :].splitlines())) <= 60  # cells of the terminal
     none_seen = msgspec.structs.replace(followed, released=(0, 0))
     text = printed(state(engine=engine(accounts=(none_seen,)), accounts=(follow,)))
     assert "partial closes" not in text
