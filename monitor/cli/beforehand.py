@@ -12,9 +12,8 @@ from monitor.core.advice import prescribe
 from monitor.core.ladder import Grid, Rung
 from monitor.core.model import Level, SubjectKey
 from monitor.core.notices import Prescription
-from monitor.core.rules import reached
 from monitor.core.spare import Spare, spare_of
-from monitor.core.trial import Case, Trial, as_it_is, positions_in
+from monitor.core.trial import Case, Looked, Trial, as_it_is, left, positions_in
 from monitor.errors import ConfigError
 from monitor.notify.remedies import needs_nothing
 
@@ -47,7 +46,7 @@ class Beforehand:
         return self._seen
 
     def find(self, key: SubjectKey, cushions: dict[int, float], sharers: int) -> Prescription | None:
-        """Return what has to be done then for a wallet to outlive all that follows, below warning in the end.
+        """Return what has to be done then for a wallet to outlive all that follows and leave warning in the end.
 
         Args:
             key: of the wallet.
@@ -94,27 +93,25 @@ class Beforehand:
         return bool(ways) and all(self._lives(key, one) for one in ways)
 
     def _lives(self, key: SubjectKey, asked: Asked) -> bool:
-        """Return whether a wallet outlives what is asked from the first shock on, and ends below warning."""
+        """Return whether a wallet outlives what is asked from the first shock on, and then leaves warning."""
         first = (self.at or 0) + len(asked.operations) - len(self._asked.operations)
         stage = Stage(self._ground, put_back=asked.put_back)
         try:
             stage.do(asked.operations[:first])
-            level = _level(stage.case(*key))
+            looks = [_looked(stage.case(*key))]
             for operation in asked.operations[first:]:
-                if level is None:
-                    return False
                 stage.do([operation])
-                level = _level(stage.case(*key))
+                looks.append(_looked(stage.case(*key)))
         except ConfigError:  # what was asked cannot be done any more, such as closing what is closed by then
             return False
-        return level is not None and level < Level.WARNING
+        lives = not any(one is not None and _is_used_up(one) for one in looks)
+        return lives and (looks[-1] is None or left(looks[-1], Level.WARNING))
 
 
-def _level(case: Case) -> Level | None:
-    """Return the level of a wallet; None where its margin is used up."""
-    if not positions_in(case.account, case.wallet):
-        return Level.OK
-    looked = Trial(case, case.account).look([as_it_is])
-    if looked.readings.margin_ratio[looked.wallets[0]] >= 1.0:
-        return None
-    return Level(int(reached(looked.hit)[0]))
+def _looked(case: Case) -> Looked | None:
+    """Return a wallet as it is; None where nothing is held in it."""
+    return Trial(case, case.account).look([as_it_is]) if positions_in(case.account, case.wallet) else None
+
+
+def _is_used_up(looked: Looked) -> bool:
+    return bool(looked.readings.margin_ratio[looked.wallets[0]] >= 1.0)

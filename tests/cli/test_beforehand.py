@@ -74,6 +74,7 @@ def test_what_is_reduced_beforehand_is_enough_afterwards_and_a_step_less_is_not(
         (DESIGN, (*BTC, "--reduce", "BTCUSDT=10%", "--shock", "all=-4%")),
         (DESIGN, (*BTC, "--shock", "all=-4%", "--reduce", "BTCUSDT=10%")),
         (PAIR, (*PAIR_MARKS, "--shock", "BTCUSDT=-1.2%")),
+        (PAIR, (*PAIR_MARKS, "--shock", "BTCUSDT=-7.05%", "--shock", "all=0.17%")),
         (HELD["coin-m"][0], (*HELD["coin-m"][1], "--shock", "all=-30%")),
         (HELD["multi-assets"][0], (*HELD["multi-assets"][1], "--shock", "all=-20%")),
     ],
