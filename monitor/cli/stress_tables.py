@@ -18,6 +18,9 @@ from monitor.notify.remedies import LOOK_FIRST
 _GONE = "liq."
 _MOST_ROWS = 40
 _MANY_DAYS = 99.5
+# Ranks of moves as columns.
+_ON_THE_WAY = 2
+_LARGEST = 3  # where none liquidates: names are shortened rather than it is left out
 
 
 def print_stress(out: Console, view: StressView) -> None:
@@ -53,6 +56,7 @@ def _wallets(view: StressView) -> FittedTable:
             in_percent(outcome.move),
             [*levels[outcome.move], *(Text(_change(outcome, asset), justify="right") for asset in assets)],
             ranks[outcome.move],
+            worth=ranks[outcome.move] == _LARGEST,
         )
         for outcome in view.together.moves
     ]
@@ -91,16 +95,24 @@ def _symbols(alone: Sequence[Stressed]) -> FittedTable:
 def _ranks(levels: Mapping[float, Sequence[Text]], now: Sequence[Text] = ()) -> dict[float, int]:
     """Return which moves matter most where there is no space for all of them, as ranks of columns.
 
-    Of each way the smallest that liquidates more than is liquidated now always stays, the largest where none does.
-    Of the others those go first that say the same as the next smaller one, and the larger before the smaller.
+    Of each way the smallest that liquidates more than is liquidated now always stays. Of the others the one before
+    it goes last, which is the last that all outlive, then those on the way to it, then the largest where none
+    liquidates. Of all else the larger go before the smaller; first go those that say the same as the next smaller.
     """
     ranks: dict[float, int] = {}
     for way in (sorted((m for m in levels if m < 0.0), reverse=True), sorted(m for m in levels if m > 0.0)):
         said = [_plain(now), *(_plain(levels[move]) for move in way)]
         gone = [sum(word.startswith(_GONE) for word in words) for words in said]
-        first = next((i for i in range(1, len(said)) if gone[i] > gone[0]), len(way))
+        first = next((i for i in range(1, len(said)) if gone[i] > gone[0]), None)
         for i, move in enumerate(way, start=1):
-            ranks[move] = 0 if i == first else i + len(way) * (said[i] == said[i - 1])
+            if first is None and i == len(way):
+                ranks[move] = _LARGEST
+            elif first is not None and first - 1 <= i <= first:
+                ranks[move] = first - i
+            elif first is not None and i < first and said[i] != said[i - 1]:
+                ranks[move] = _ON_THE_WAY
+            else:
+                ranks[move] = _LARGEST + i + len(way) * (said[i] == said[i - 1])
     return ranks
 
 

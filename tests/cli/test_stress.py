@@ -125,12 +125,13 @@ def test_what_is_liquidated_already_is_said_and_not_counted_as_first(tmp_path: P
 
 
 def test_a_narrow_terminal_has_whole_figures_and_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Moves are left out, no figure is cut."""
+    """Moves are left out and names shortened, no figure is cut and no level."""
     monkeypatch.setenv("COLUMNS", "60")
     text, marks, _ = HELD["cross"]
     shown = call("stress", "--config", written(tmp_path, text), *marks).stdout
     assert max(map(len, shown.splitlines())) <= 60
-    assert "\u2026" not in shown
+    cut = [line.rindex("\u2026") for line in shown.splitlines() if "\u2026" in line]
+    assert max(cut, default=0) < shown.splitlines()[1].index(" -")
     assert "auto-deleveraging;" in shown.split()
 
 
@@ -147,8 +148,9 @@ def test_a_narrow_terminal_keeps_the_moves_between_now_and_the_first_liquidation
     assert "-1" in moves
     assert "-10" not in moves
     assert moves[-1] == "+30"
-    levels = shown[2].split()[4:]
+    levels = shown[2].split()[-len(moves) :]
     assert levels[moves.index("-5")] == "liq."
+    assert levels[moves.index("-2")] == "notice"  # the last before liquidation
     assert levels[moves.index("-1")] == "notice"
 
 
@@ -161,7 +163,7 @@ def test_long_names_of_accounts_are_shortened_before_levels_are(
     text = "".join(DESIGN.replace('"by-hand"', f'"{name}"') for name in names)
     out = call("stress", "--config", written(tmp_path, text), "--mark", "BTCUSDT=61000").stdout.splitlines()
     rows = [line for line in out if "…" in line]
-    assert [row.split()[-3:] for row in rows] == [["liq.", "ok", "ok"]] * 2
+    assert [row.split()[-5:] for row in rows] == [["liq.", "notice", "notice", "ok", "ok"]] * 2
     assert len({row.split()[0] for row in rows}) == 2
 
 
