@@ -86,7 +86,7 @@ def advice_for(way: Way, before: Before, beforehand: Beforehand, shocks: Contain
         others = sharers(book, rung.levels, wallet)
         early = None
         if fallen is not None and fallen.operation > 0 and (gone or rung.liquidated[wallet]):
-            early = beforehand.find(key, fallen.cushions, others)
+            early = beforehand.find(key, fallen.after, others)
         plan = early
         if early is None and not gone:
             plan = prescribe(stage.case(*key)._replace(sharers=others))

@@ -5,6 +5,8 @@ and margin that is freed, and judged at those at which the wallet would be gone.
 comes in between, so each way is then gone through as a whole, and named only if the wallet lives all along it.
 """
 
+from collections.abc import Sequence
+
 from monitor.cli.ground import Ground
 from monitor.cli.operations import Stage
 from monitor.cli.pasted import Asked
@@ -45,12 +47,12 @@ class Beforehand:
             self._seen = grid, grid.at(0.0)
         return self._seen
 
-    def find(self, key: SubjectKey, cushions: dict[int, float], sharers: int) -> Prescription | None:
+    def find(self, key: SubjectKey, fallen: Sequence[int], sharers: int) -> Prescription | None:
         """Return what has to be done then for a wallet to outlive all that follows and leave warning in the end.
 
         Args:
             key: of the wallet.
-            cushions: what is left in it, by each operation after which it is used up.
+            fallen: operations after which it is used up, counted from 1.
             sharers: see ``spare.sharers``.
 
         Returns:
@@ -58,7 +60,9 @@ class Beforehand:
         """
         if self.at is None:
             return None
-        for place in sorted((one for one in cushions if one > self.at), key=cushions.__getitem__):
+        # What the end asks for is enough where the wallet lives to see it.
+        places = {len(self._asked.operations), *(one for one in fallen if one > self.at)}
+        for place in sorted(places, reverse=True):
             plan = self._plan(key, place, sharers)
             if plan is not None and self._saves(key, plan):
                 return plan

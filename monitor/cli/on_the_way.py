@@ -23,7 +23,7 @@ class Fallen(NamedTuple):
 
     operation: int  # by which it is first, counted from 1; 0: it is as things are
     number: int  # the same as printed: an operation on both sides of a hedge counts twice
-    cushions: dict[int, float]  # in the wallet's asset, by each operation after which it is
+    after: list[int]  # each operation after which it is
 
 
 class Way(NamedTuple):
@@ -83,9 +83,9 @@ def _note(
     for wallet in np.flatnonzero(rung.liquidated).tolist():
         key = grid.book.wallets[wallet].key
         if key not in fallen:
-            fallen[key] = Fallen(operation, number, {})
+            fallen[key] = Fallen(operation, number, [])
             new.append(key)
-        fallen[key].cushions[operation] = float(rung.readings.cushion[wallet])
+        fallen[key].after.append(operation)
     return new
 
 

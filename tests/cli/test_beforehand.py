@@ -70,6 +70,7 @@ def test_what_is_reduced_beforehand_is_enough_afterwards_and_a_step_less_is_not(
         (DESIGN, (*BTC, "--shock", "all=-4%")),
         (DESIGN, (*BTC, "--add-margin", "BTCUSDT=100", "--shock", "all=-2%", "--shock", "all=-3%")),
         (DESIGN, (*BTC, "--shock", "all=-5%", "--shock", "all=+6%")),
+        (DESIGN, (*BTC, "--shock", "all=-5%", "--shock", "all=+2.5%")),
         (DESIGN, (*BTC, "--shock", "all=-4%", "--add-margin", "BTCUSDT=1000")),
         (DESIGN, (*BTC, "--reduce", "BTCUSDT=10%", "--shock", "all=-4%")),
         (DESIGN, (*BTC, "--shock", "all=-4%", "--reduce", "BTCUSDT=10%")),
@@ -97,6 +98,16 @@ def test_each_command_that_is_named_does_it_first_and_lets_the_wallet_live(
         assert max(places) < first
         assert [word for word in args if word.startswith("all=")] == [w for w in words if w.startswith("all=")]
         assert lives(tried(command)), command
+
+
+def test_no_more_is_asked_for_than_the_end_does_of_a_wallet_that_lives_to_see_it(tmp_path: Path) -> None:
+    """Where prices come back a little, what leaves warning there is enough to live where they were lowest."""
+    plans = [
+        simulated(tmp_path, DESIGN, *BTC, *shocks)["advice"][0]["prescription"]["remedies"][0]
+        for shocks in (("--shock", "all=-4%", "--shock", "all=+0.5%"), ("--shock", "all=-3.52%"))
+    ]
+    assert plans[0]["add"] == plans[1]["add"]
+    assert [cut["quantity"] for cut in plans[0]["cuts"]] == [cut["quantity"] for cut in plans[1]["cuts"]]
 
 
 def test_less_of_a_pair_is_closed_beforehand_than_all_of_it(tmp_path: Path) -> None:
@@ -217,6 +228,18 @@ def test_leverage_that_takes_more_than_the_cross_wallet_has_is_refused(tmp_path:
 
 
 # Commands
+
+
+def test_a_way_of_many_parts_has_no_command(tmp_path: Path) -> None:
+    """Nobody reads a line of seven closings; what is added has its command all the same."""
+    legs = [position(f"S{i}USDT", 10, 100, "cross") for i in range(9)]
+    tables = [f"[brackets.S{i}USDT]\nrows = [[0, 100000, 0.01, 0]]\n" for i in range(9)]
+    text = '[[accounts]]\nname = "many"\nbalances = { USDT = 1000.0 }\n' + "".join(legs + tables)
+    args = [word for i in range(9) for word in ("--mark", f"S{i}USDT=100")]
+    for move, count in (("-12%", 2), ("-35%", 1)):
+        (advice,) = simulated(tmp_path, text, *args, "--shock", f"all={move}")["advice"]
+        assert (len(advice["prescription"]["remedies"][0]["cuts"]) > 6) is (count == 1)
+        assert len(commands(tmp_path, text, *args, "--shock", f"all={move}")) == count
 
 
 def test_a_cut_after_one_that_was_not_put_back_has_its_command_too(tmp_path: Path) -> None:
