@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 from rich.text import Text
 
+from monitor.cli.reach import within_reach
 from monitor.cli.tables import (
     STYLES,
     Column,
@@ -159,4 +160,4 @@ def _distance(value: float | None) -> str:
 
 
 def _liquidation(one: PositionView) -> str:
-    return price(one.liquidation_price, _NONE) if one.quantity else "-"
+    return price(within_reach(one.liquidation_price, one.mark_price), _NONE) if one.quantity else "-"

@@ -171,6 +171,7 @@ def read(reader: "HistoryReader", wanted: Filter, *, minutes: bool) -> list[Row]
 def print_table(rows: list[Row], out: "Console", zone: dt.tzinfo | None, *, limit: int) -> None:
     """Print the newest rows."""
     from monitor.cli.chart import days_differ, local_time
+    from monitor.cli.reach import within_reach
     from monitor.cli.tables import Column, FittedTable, account_column, level_text, wallet_name
     from monitor.core.model import Source
     from monitor.notify.numbers import percent, price
@@ -188,7 +189,12 @@ def print_table(rows: list[Row], out: "Console", zone: dt.tzinfo | None, *, limi
                 Column("symbol", [row.symbol for row in shown]),
                 Column("side", [row.side for row in shown], 1),
                 Column("mark", [price(row.mark) for row in shown], 4, right=True),
-                Column("liq.", [price(row.liquidation_price, "-") for row in shown], 5, right=True),
+                Column(
+                    "liq.",
+                    [price(within_reach(row.liquidation_price, row.mark), "-") for row in shown],
+                    5,
+                    right=True,
+                ),
                 Column("distance", [_or_dash(percent, row.distance) for row in shown], right=True),
                 Column("ratio", [_ratio(row) for row in shown], right=True),
                 Column("room", [_or_dash(percent, row.room) for row in shown], 3, right=True),

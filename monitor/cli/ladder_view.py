@@ -11,6 +11,7 @@ from rich.text import Text
 
 from monitor.cli.before_after import LIQUIDATED
 from monitor.cli.common import misuse
+from monitor.cli.reach import within_reach
 from monitor.cli.tables import STYLES, Column, FittedTable, level_text, wallet_name
 from monitor.cli.typed import in_percent, meant, parse_move
 from monitor.core.ladder import Edges, Grid, Rung
@@ -222,7 +223,11 @@ def _table(ladder: Ladder, wallet: int) -> FittedTable:
             Column(f"{name}mark", [price(float(one.marks[row])) for one in readings], rank + 2, right=True),
             Column(
                 f"{name if place else ''}liq.",
-                [price(number(one.liquidation_price[row]), "none") for one in readings], rank + 1, right=True,
+                [
+                    price(within_reach(number(one.liquidation_price[row]), float(one.marks[row])), "none")
+                    for one in readings
+                ],
+                rank + 1, right=True,
             ),
         ]  # fmt: skip
     return FittedTable(

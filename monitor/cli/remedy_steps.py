@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from monitor.cli.reach import within_reach
 from monitor.cli.steps import Step, plain_number
 from monitor.core.advice import prescribe
 from monitor.core.book import Book
@@ -200,12 +201,19 @@ class Remedies:
         case = self._case_of(self._book.wallets[wallet].key)
         return case._replace(sharers=sharers(self._book, self._levels, wallet))
 
-    def _now(self, wallet: int, then: After | None) -> After:
-        """Return what a wallet is like now; of the position that ``then`` is of."""
+    def _both(self, wallet: int, then: After | None) -> tuple[After, After | None]:
+        """Return what a wallet is like now, of the position that ``then`` is of, and that; as people see it."""
+        if then is None or not then.symbol:
+            return after_of(self._book, self._readings, wallet), then
         rows = self._book.rows_of(wallet)
         legs = [(self._book.positions[row].symbol, self._book.positions[row].side.value) for row in rows]
-        row = None if then is None or not then.symbol else rows[legs.index((then.symbol, then.side))]
-        return after_of(self._book, self._readings, wallet, row=row)
+        row = rows[legs.index((then.symbol, then.side))]
+        now, mark = after_of(self._book, self._readings, wallet, row=row), number(self._readings.marks[row])
+        seen = [
+            msgspec.structs.replace(one, liquidation_price=within_reach(one.liquidation_price, mark))
+            for one in (now, then)
+        ]
+        return seen[0], seen[1]
 
     def _remedy(
         self, wallet: int, plan: Prescription, remedy: Remedy, case: Case, *, asked: bool
@@ -221,7 +229,7 @@ class Remedies:
         if not asked:
             yield Step("  dead band", _NOT_OPEN, None)
             return
-        yield from _adding(plan, remedy, self._now(wallet, remedy.added))
+        yield from _adding(plan, remedy, *self._both(wallet, remedy.added))
         if not remedy.cuts:
             yield Step("  quantity to reduce", "no cut is enough", None)
             return
@@ -230,9 +238,10 @@ class Remedies:
         if remedy.nearer:
             words = "a smaller move of all prices liquidates than now, whichever goes first: go on to the end"
             yield Step("    half way", words, None)
-        yield from _after(self._now(wallet, remedy.cut), remedy.cut, "  ")
+        yield from _after(*self._both(wallet, remedy.cut), "  ")
         if remedy.below is plan.remedies[0].below and plan.alone is not None:
-            now, price = self._now(wallet, plan.alone), plan.alone.liquidation_price
+            now, alone = self._both(wallet, plan.alone)
+            price = None if alone is None else alone.liquidation_price
             words = f"liquidation price {_n(now.liquidation_price)} -> {_n(price)}: it limits the loss, no more"
             yield Step("    without putting back", words, price)
 
@@ -320,7 +329,7 @@ def case_key(case: Case) -> SubjectKey:
     return SubjectKey(case.account.account, case.wallet)
 
 
-def _adding(plan: Prescription, remedy: Remedy, now: After) -> Iterator[Step]:
+def _adding(plan: Prescription, remedy: Remedy, now: After, then: After | None) -> Iterator[Step]:
     if remedy.add is None:
         yield Step("  margin to add", "no amount is enough", None)
         return
@@ -333,7 +342,7 @@ def _adding(plan: Prescription, remedy: Remedy, now: After) -> Iterator[Step]:
             yield Step(
                 "    lacking", f"{_n(remedy.add)} - {_n(plan.spare)}, at least 0", remedy.lacking, plan.asset
             )
-    yield from _after(now, remedy.added, "  ")
+    yield from _after(now, then, "  ")
 
 
 def _cut_steps(cut: Cut, plan: Prescription, remedy: Remedy, case: Case) -> Iterator[Step]:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
+from monitor.cli.reach import BEYOND, within_reach
 from monitor.core.book import Book, Floats
 from monitor.core.compile import LEAST_AT_ENTRY
 from monitor.core.layout import underlying
@@ -207,8 +208,11 @@ class Explainer:
         chosen, mark = float(readings.liquidation_price[row]), float(readings.marks[row])
         for root in roots:
             name = "liquidation price" if root == chosen else "liquidation the other way"
+            if within_reach(root, mark) is None:
+                yield Step(name, BEYOND, None)
+                continue
             yield from self._standing(name, "all else fixed; " if shared else "", row, root)
-        if roots:
+        if roots and within_reach(chosen, mark) is not None:
             yield Step("distance", f"|{_n(mark)} - {_n(chosen)}| / {_n(mark)}", float(readings.distance[row]))
         linked = float(readings.linked_distance[row])
         if shared and np.isnan(linked) and roots:

@@ -7,6 +7,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from monitor.cli.reach import within_reach
 from monitor.core.report import PositionView, WalletView
 from monitor.notify.numbers import UNKNOWN, money, percent, price
 from monitor.notify.subjects import wallet_name as wallet_name  # noqa: PLC0414 - what tables show is had from here
@@ -253,10 +254,12 @@ def _quantity(value: float) -> str:
 
 
 def _liquidation(position: PositionView) -> str:
-    return price(position.liquidation_price, UNKNOWN if position.mark_price is None else "none")
+    mark = position.mark_price
+    return price(within_reach(position.liquidation_price, mark), UNKNOWN if mark is None else "none")
 
 
 def _distance(position: PositionView) -> str:
-    if position.distance is None and position.mark_price is not None:
+    mark = position.mark_price
+    if mark is not None and (position.distance is None or within_reach(position.liquidation_price, mark) is None):
         return "-"  # no liquidation price, no distance from it
     return percent(position.distance)
