@@ -285,7 +285,12 @@ def _verdict(report: Report) -> str:
     text = text or (_nothing(report).lower() if report.seen else "nothing could be checked")
     if report.unchecked:
         text += f"; {counted(len(report.unchecked), 'check')} could not be made"
-    gap = next((one for one in report.unchecked if one.kind in _MATTERS), None)
+    # First whole accounts that nobody knows: starting the daemon, which is what they take, may end other gaps too.
+    gap = min(
+        (one for one in report.unchecked if one.kind in _MATTERS),
+        key=lambda one: one.kind != "account",
+        default=None,
+    )
     if gap is not None and report.verdict == UNKNOWN:
         text += f", such as {f'{gap.account}: ' if gap.account else ''}{gap.reason}"
     return f"{without_bars(text)} | findings={len(report.findings)} unchecked={len(report.unchecked)}"

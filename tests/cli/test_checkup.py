@@ -183,6 +183,15 @@ def test_a_monitoring_system_gets_one_line(
     assert (result.exit_code, result.stdout) == (code, line)
 
 
+def test_the_one_line_names_a_daemon_that_does_not_run_before_a_price_that_is_missing(folder: Path) -> None:
+    """Starting it brings back accounts that are followed by key; what is typed in lacks a price as well."""
+    keyed = '[[accounts]]\nname = "main"\napi_key = { env = "KEY" }\napi_secret = { env = "SECRET" }\n'
+    result = call(folder, typed() + keyed, "--check")
+    assert result.exit_code == 3
+    assert "such as what is followed by key (main); no daemon is running on " in result.stdout
+    assert "no price" not in result.stdout
+
+
 def test_a_used_up_margin_is_the_first_finding_and_nothing_soothes_beside_it(folder: Path) -> None:
     """In the words of alerts; other accounts have their findings after it."""
     other = typed('"none"').replace("by-hand", "other")
