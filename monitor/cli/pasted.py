@@ -44,7 +44,15 @@ class Asked(NamedTuple):
     def ways(
         self, account: str, wallet: str, plan: Prescription | None, at: int | None = None
     ) -> Iterator["Asked"]:
-        """Yield what to ask for each way to get below warning, adding first.
+        """Yield what to ask for each way to get below warning, adding first; see ``adding``."""
+        if plan is None or not plan.remedies:
+            return
+        for way in (self.adding, self.cutting):
+            if (asked := way(account, wallet, plan, at)) is not None:
+                yield asked
+
+    def adding(self, account: str, wallet: str, plan: Prescription, at: int | None = None) -> "Asked | None":
+        """Return what to ask for with the margin of the first remedy added; None where nothing is to be added.
 
         Args:
             account: of the wallet.
@@ -52,25 +60,27 @@ class Asked(NamedTuple):
             plan: what to do about it.
             at: before which of the operations that is done; None: after all of them.
         """
-        if plan is None or not plan.remedies:
-            return
-        first, name = plan.remedies[0], f"{account}/{wallet}"
-        if first.add:
-            unit = plan.asset if wallet == MULTI_WALLET else ""
-            yield self._with(at, ("add_margin", f"{name}={plainly(first.add)}{unit}"))
+        first = plan.remedies[0]
+        if not first.add:
+            return None
+        unit = plan.asset if wallet == MULTI_WALLET else ""
+        return self._with(at, ("add_margin", f"{account}/{wallet}={plainly(first.add)}{unit}"))
+
+    def cutting(self, account: str, wallet: str, plan: Prescription, at: int | None = None) -> "Asked | None":
+        """Return what to ask for with the cuts of the first remedy made; None where there are none."""
+        first = plan.remedies[0]
         if not first.cuts:
-            return
+            return None
         cuts = [_cut(account, cut) for cut in first.cuts]
         back = sum(cut.put_back for cut in first.cuts)
         if self.put_back or not back:
-            yield self._with(at, *cuts)
-        elif all(option != "reduce" for option, _ in self.operations):
-            yield self._with(at, *cuts)._replace(put_back=True)
-        else:
-            # The option would put back what was asked to be reduced without it as well.
-            step = step_of(plan.asset)
-            again = amount_of(steps_up(back, step), step)
-            yield self._with(at, *cuts, ("add_margin", f"{name}={plainly(again)}"))
+            return self._with(at, *cuts)
+        if all(option != "reduce" for option, _ in self.operations):
+            return self._with(at, *cuts)._replace(put_back=True)
+        # The option would put back what was asked to be reduced without it as well.
+        step = step_of(plan.asset)
+        again = amount_of(steps_up(back, step), step)
+        return self._with(at, *cuts, ("add_margin", f"{account}/{wallet}={plainly(again)}"))
 
     def _with(self, at: int | None, *more: tuple[str, str]) -> "Asked":
         place = len(self.operations) if at is None else at

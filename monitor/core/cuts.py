@@ -312,16 +312,7 @@ class _Stage:
 
     def cut(self, account: AccountSnapshot, position: Position, quantity: float) -> Cut:
         """Return a cut of an account as it is told."""
-        closed = self._close(account, position, quantity)
-        return Cut(
-            symbol=position.symbol,
-            side=position.side.value,
-            quantity=quantity,
-            share=quantity / position.quantity,
-            notional=closed.notional,
-            cost=closed.fee + closed.slippage,
-            put_back=closed.put_back,
-        )
+        return cut_of(position, quantity, self._close(account, position, quantity))
 
     def shortened(self, account: AccountSnapshot, position: Position, quantity: float) -> AccountSnapshot:
         """Return an account after a cut, without the position if it is closed: the rules may be made for it."""
@@ -344,6 +335,19 @@ class _Stage:
             return part
 
         return change
+
+
+def cut_of(position: Position, quantity: float, closed: Closed) -> Cut:
+    """Return a part of a position that was closed as it is told."""
+    return Cut(
+        symbol=position.symbol,
+        side=position.side.value,
+        quantity=quantity,
+        share=quantity / position.quantity,
+        notional=closed.notional,
+        cost=closed.fee + closed.slippage,
+        put_back=closed.put_back,
+    )
 
 
 def _score(looked: Looked, copy: int, below: Level) -> tuple[float, float]:

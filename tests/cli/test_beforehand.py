@@ -76,6 +76,8 @@ def test_what_is_reduced_beforehand_is_enough_afterwards_and_a_step_less_is_not(
         (DESIGN, (*BTC, "--shock", "all=-4%", "--reduce", "BTCUSDT=10%")),
         (PAIR, (*PAIR_MARKS, "--shock", "BTCUSDT=-1.2%")),
         (PAIR, (*PAIR_MARKS, "--shock", "BTCUSDT=-7.05%", "--shock", "all=0.17%")),
+        (PAIR, (*PAIR_MARKS, "--shock", "all=-8.88%", "--shock", "all=6.54%")),
+        (PAIR, (*PAIR_MARKS, "--shock", "ETHUSDT=4.36%", "--shock", "all=-6.08%")),
         (HELD["coin-m"][0], (*HELD["coin-m"][1], "--shock", "all=-30%")),
         (HELD["multi-assets"][0], (*HELD["multi-assets"][1], "--shock", "all=-20%")),
     ],
@@ -108,6 +110,47 @@ def test_no_more_is_asked_for_than_the_end_does_of_a_wallet_that_lives_to_see_it
     ]
     assert plans[0]["add"] == plans[1]["add"]
     assert [cut["quantity"] for cut in plans[0]["cuts"]] == [cut["quantity"] for cut in plans[1]["cuts"]]
+
+
+def test_what_helps_at_one_moment_and_harms_at_another_is_reduced_in_turns(tmp_path: Path) -> None:
+    """A long that loses in the end and a short that loses first: less of both, and no more than it takes."""
+    shocks = ("--shock", "ETHUSDT=4.36%", "--shock", "all=-6.08%")
+    (advice,) = simulated(tmp_path, PAIR, *PAIR_MARKS, *shocks)["advice"]
+    (remedy, *_) = advice["prescription"]["remedies"]
+    long, short = remedy["cuts"]
+    assert remedy["evenly"] == 2
+    assert long["share"] == pytest.approx(short["share"], abs=0.003)
+    assert long["share"] < 1.0
+    less = [
+        word
+        for cut, step in ((long, 0.002), (short, 0.02))
+        for word in ("--reduce", f"{cut['symbol']}:{cut['side']}={cut['quantity'] - step:.3f}")
+    ]
+    (then,) = simulated(tmp_path, PAIR, *PAIR_MARKS, *less, *shocks)["advice"]
+    assert not then["ends"]
+
+
+@pytest.mark.parametrize(
+    "shocks",
+    [("all=-4%",), ("all=-5%", "all=+2.5%"), ("BTCUSDT=-7.05%", "all=0.17%"), ("all=-8.88%", "all=6.54%")],
+    ids=" ".join,
+)
+@pytest.mark.parametrize(("text", "marks"), [(DESIGN, BTC), (PAIR, PAIR_MARKS)], ids=["isolated", "pair"])
+def test_what_is_to_be_safe_lives_as_well(
+    tmp_path: Path, text: str, marks: tuple[str, ...], shocks: tuple[str, ...]
+) -> None:
+    """Amounts of which that is not so are not named."""
+    falls = [word for shock in shocks for word in ("--shock", shock)]
+    (advice,) = simulated(tmp_path, text, *marks, *falls)["advice"]
+    for remedy in advice["prescription"]["remedies"][1:]:
+        named = f"{advice['account']}/{advice['wallet']}"
+        cuts = [
+            word
+            for cut in remedy["cuts"]
+            for word in ("--reduce", f"{cut['symbol']}:{cut['side']}={cut['quantity']!r}")
+        ]
+        for way in (("--add-margin", f"{named}={remedy['add']!r}"), ("--put-back", *cuts)):
+            assert lives(simulated(tmp_path, text, *marks, *way, *falls))
 
 
 def test_less_of_a_pair_is_closed_beforehand_than_all_of_it(tmp_path: Path) -> None:
