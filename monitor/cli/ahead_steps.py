@@ -9,7 +9,7 @@ from monitor.core.ahead import (
     BEYOND,
     FRESH_MS,
     Due,
-    Standing,
+    Moment,
     brackets_ahead,
     collateral_ahead,
     funding_ahead,
@@ -52,7 +52,7 @@ class Ahead:
         self._unasked = _ASKED if watched else _NOT_ASKED
         limits = compile_thresholds(book, settings)
         unknown = np.full(len(book.wallets), np.nan)
-        self._here = Standing(
+        self._here = Moment(
             book, readings, limits, reached(conditions(book, limits, readings)), unknown,
             ~np.isnan(readings.cushion), now_ms,
         )  # fmt: skip

@@ -34,7 +34,7 @@ _ROUNDING: Final = 1e-9  # relative; what is on a bound counts as within it
 _MOST_TIMES: Final = 8  # of funding that are told apart; the exchange has three intervals
 
 
-class Standing(NamedTuple):
+class Moment(NamedTuple):
     """How all wallets stand at the moment for which it is asked what is ahead."""
 
     book: Book
@@ -57,9 +57,7 @@ class Due(NamedTuple):
 Wanted = Callable[[Floats, Levels], Bools]
 
 
-def funding_ahead(
-    standing: Standing, funding: Mapping[str, Funding], wanted: Wanted | None = None
-) -> Iterator[Due]:
+def funding_ahead(moment: Moment, funding: Mapping[str, Funding], wanted: Wanted | None = None) -> Iterator[Due]:
     """Yield the payments of each wallet within HORIZON_MS, one for each time at which some of it is due.
 
     ``amount`` is the sum over the wallet's positions: notional at the present mark x rate, which LONG pays where
@@ -68,13 +66,13 @@ def funding_ahead(
     single symbol pays or receives, it is named with its rate.
 
     Args:
-        standing: the moment.
+        moment: how everything stands.
         funding: by symbol; what is old or overdue is left out.
         wanted: which wallets' payments are yielded; None for all.
     """
-    book, readings = standing.book, standing.readings
-    soon = [_due(funding.get(symbol), standing.now_ms) for symbol in book.symbols]
-    wallets = known(standing)
+    book, readings = moment.book, moment.readings
+    soon = [_due(funding.get(symbol), moment.now_ms) for symbol in book.symbols]
+    wallets = known(moment)
     for at_ms in sorted({one.next_ms for one in soon if one is not None})[:_MOST_TIMES]:
         rate = np.array([one.rate if one is not None and one.next_ms == at_ms else 0.0 for one in soon])
         paid = payments(book, readings, rate)
@@ -85,7 +83,7 @@ def funding_ahead(
         came = np.bincount(book.row_slot, paid, len(book.slot_balance))
         changed = with_funds(book, balance=book.slot_balance + came)
         after = evaluate_rows(changed, readings.marks)
-        levels = higher(standing, changed, after)
+        levels = higher(moment, changed, after)
         amount: Floats = np.bincount(book.row_wallet, paid, len(book.wallets)).astype(np.float64, copy=False)
         if book.shared is not None:
             multi = np.unique(book.shared.wallets)
@@ -117,7 +115,7 @@ def payments(book: Book, readings: Readings, rate: Floats) -> Floats:
     return paid
 
 
-def brackets_ahead(standing: Standing, *, on_the_way: bool = False) -> Iterator[Due]:
+def brackets_ahead(moment: Moment, *, on_the_way: bool = False) -> Iterator[Due]:
     """Yield the next maintenance bracket of each position that has one above its notional.
 
     With ``on_the_way`` only those whose bound lies between the mark and the liquidation price.
@@ -129,13 +127,13 @@ def brackets_ahead(standing: Standing, *, on_the_way: bool = False) -> Iterator[
 
     ``before`` is the present liquidation price of the position, which has every bracket on the way in it.
     """
-    book, readings = standing.book, standing.readings
+    book, readings = moment.book, moment.readings
     depth = len(book.bounds)
     if not depth:
         return
     rows = np.arange(len(book.positions))
     bound = np.where(readings.bracket < depth, book.bounds[np.minimum(readings.bracket, depth - 1), rows], np.inf)
-    there = np.isfinite(bound) & (bound > 0) & ~np.isnan(readings.marks) & known(standing)[book.row_wallet]
+    there = np.isfinite(bound) & (bound > 0) & ~np.isnan(readings.marks) & known(moment)[book.row_wallet]
     if not there.any():
         return
     with np.errstate(divide="ignore"):
@@ -171,7 +169,7 @@ def brackets_ahead(standing: Standing, *, on_the_way: bool = False) -> Iterator[
         )  # fmt: skip
 
 
-def collateral_ahead(standing: Standing, wanted: Wanted | None = None) -> Iterator[Due]:
+def collateral_ahead(moment: Moment, wanted: Wanted | None = None) -> Iterator[Due]:
     """Yield two causes for each asset that backs a wallet in multi-assets mode and is no quote asset.
 
     First a cut of its collateral value ratio by 5 points, as the exchange makes them at announced times
@@ -181,11 +179,11 @@ def collateral_ahead(standing: Standing, wanted: Wanted | None = None) -> Iterat
     The index is taken as the middle between bid and ask rate: the exchange sets both buffers alike.
 
     Args:
-        standing: the moment.
+        moment: how everything stands.
         wanted: which wallets' causes are yielded; None for all.
     """
-    book = standing.book
-    judged = known(standing)
+    book = moment.book
+    judged = known(moment)
     by_wallet: dict[int, list[int]] = {}
     for slot, asset in enumerate(book.slot_assets):
         wallet = int(book.slot_wallet[slot])
@@ -194,12 +192,12 @@ def collateral_ahead(standing: Standing, wanted: Wanted | None = None) -> Iterat
             by_wallet.setdefault(wallet, []).append(slot)
     for turn in range(max(map(len, by_wallet.values()), default=0)):
         slots = [mine[turn] for mine in by_wallet.values() if turn < len(mine)]
-        yield from _collateral(standing, slots, wanted)
+        yield from _collateral(moment, slots, wanted)
 
 
-def _collateral(standing: Standing, slots: list[int], wanted: Wanted | None) -> Iterator[Due]:
+def _collateral(moment: Moment, slots: list[int], wanted: Wanted | None) -> Iterator[Due]:
     """Yield what is ahead of these slots, each of another wallet, from one evaluation each."""
-    book, readings = standing.book, standing.readings
+    book, readings = moment.book, moment.readings
     bid, ask, price = book.slot_bid.copy(), book.slot_ask.copy(), readings.marks.copy()
     lower = book.slot_bid.copy()
     index = (bid + ask) / 2.0
@@ -218,7 +216,7 @@ def _collateral(standing: Standing, slots: list[int], wanted: Wanted | None) -> 
         (cut, evaluate_rows(cut, readings.marks), True),
         (fallen, evaluate_rows(fallen, price), False),
     ):
-        levels = higher(standing, changed, after)
+        levels = higher(moment, changed, after)
         amount = after.margin_balance - readings.margin_balance
         chosen = None if wanted is None else wanted(amount, levels)
         for slot in slots:
@@ -259,21 +257,21 @@ def _named(cause: Cause, book: Book, paying: list[int], rate: Floats) -> Cause:
     )  # fmt: skip
 
 
-def known(standing: Standing) -> Bools:
+def known(moment: Moment) -> Bools:
     """Return the wallets that can be judged, shape (w,)."""
-    judged: Bools = standing.sure & standing.book.exposed & ~np.isnan(standing.readings.cushion)
+    judged: Bools = moment.sure & moment.book.exposed & ~np.isnan(moment.readings.cushion)
     return judged
 
 
-def higher(standing: Standing, book: Book, after: Readings, deviation: Floats | None = None) -> Levels:
+def higher(moment: Moment, book: Book, after: Readings, deviation: Floats | None = None) -> Levels:
     """Return the level each wallet would have where that is higher than the one it has; else 0, shape (w,).
 
     Args:
-        standing: the moment.
+        moment: how everything stands.
         book: as it would be; of the same wallets.
         after: its readings.
         deviation: of its wallets' one-hour change of cushion, shape (w,); None: as it is.
     """
-    left = moves_left(after.cushion, standing.deviation if deviation is None else deviation)
-    then = reached(conditions(book, standing.limits, after, left))
-    return np.where(then > standing.level, then, 0).astype(np.int8)
+    left = moves_left(after.cushion, moment.deviation if deviation is None else deviation)
+    then = reached(conditions(book, moment.limits, after, left))
+    return np.where(then > moment.level, then, 0).astype(np.int8)

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from monitor.core.advice import prescribe
-from monitor.core.ahead import FRESH_MS, Standing
+from monitor.core.ahead import FRESH_MS, Moment
 from monitor.core.appearing import Appearing
 from monitor.core.book import Book, Floats
 from monitor.core.compile import with_rates
@@ -151,7 +151,7 @@ class Counsel:
             book = with_rates(book, np.array([rates.get(name, math.nan) for name in book.watched]))
         unsure = np.ones(len(book.wallets), dtype=np.bool_)
         unsure[asked] = scene.unsure[asked]
-        here = _standing(scene._replace(book=book, readings=glance.readings, unsure=unsure), now)
+        here = _moment(scene._replace(book=book, readings=glance.readings, unsure=unsure), now)
         self._foretold.look_again(here, self.surroundings, _deviations(scene))
 
     def _forget_old_funds(self, now: Now) -> None:
@@ -167,7 +167,7 @@ class Counsel:
             return
 
         self._foretold.look(
-            _standing(scene, now),
+            _moment(scene, now),
             self.surroundings,
             now,
             facts_of=facts_of,
@@ -236,8 +236,8 @@ class Counsel:
         return prescribe(here._replace(marks={**scene.marks, **glance.rates, **own}), spare)
 
 
-def _standing(scene: Scene, now: Now) -> Standing:
-    return Standing(
+def _moment(scene: Scene, now: Now) -> Moment:
+    return Moment(
         scene.book, scene.readings, scene.limits, scene.levels, scene.deviation, ~scene.unsure, now.wall_ms
     )
 

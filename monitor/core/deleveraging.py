@@ -8,7 +8,7 @@ loses a position; whoever holds both loses one leg of a hedge, and what was none
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from monitor.core.ahead import FRESH_MS, Due, Standing, higher, known
+from monitor.core.ahead import FRESH_MS, Due, Moment, higher, known
 from monitor.core.book import Book, Floats
 from monitor.core.compile import copied, patch, with_funds
 from monitor.core.model import AccountSnapshot, Level, MarginMode
@@ -33,7 +33,7 @@ class _Leg(NamedTuple):
 
 
 def queue_ahead(
-    standing: Standing, adl: Mapping[str, AdlKnown], deviations: Deviations | None = None, least: int = NEAR_FRONT
+    moment: Moment, adl: Mapping[str, AdlKnown], deviations: Deviations | None = None, least: int = NEAR_FRONT
 ) -> Iterator[Due]:
     """Yield the positions near the front of the queue; of four places the fourth is the first to be closed.
 
@@ -41,19 +41,19 @@ def queue_ahead(
     closed at the mark. A hedge of isolated positions is told as one, and each of its wallets stays as it is.
 
     Args:
-        standing: the moment.
+        moment: how everything stands.
         adl: places by account; what is old is left out.
         deviations: what the cushion of a changed book does in an hour, since a hedge that is gone held it still;
             None: as for the present one.
         least: the lowest place that is yielded.
     """
-    legs = _legs(standing, adl, least)
-    open_ = [leg for leg in legs if leg.hedge and _is_cross(standing.book, leg.row)]
+    legs = _legs(moment, adl, least)
+    open_ = [leg for leg in legs if leg.hedge and _is_cross(moment.book, leg.row)]
     found: dict[int, Cause] = {}
-    for turn in _turns(standing, open_):
-        found |= _without(standing, turn, deviations)
+    for turn in _turns(moment, open_):
+        found |= _without(moment, turn, deviations)
     for leg in legs:
-        position, wallet = standing.book.positions[leg.row], int(standing.book.row_wallet[leg.row])
+        position, wallet = moment.book.positions[leg.row], int(moment.book.row_wallet[leg.row])
         cause = Cause(
             CauseKind.ADL, position.symbol, position.side.value, position.margin_asset, quantile=leg.quantile,
             hedge=leg.hedge,
@@ -61,10 +61,10 @@ def queue_ahead(
         yield Due(wallet, found.get(leg.row, cause))
 
 
-def _legs(standing: Standing, adl: Mapping[str, AdlKnown], least: int) -> list[_Leg]:
-    book = standing.book
-    judged = known(standing)[book.row_wallet]
-    current = {name: one.quantiles for name, one in adl.items() if abs(standing.now_ms - one.at_ms) <= FRESH_MS}
+def _legs(moment: Moment, adl: Mapping[str, AdlKnown], least: int) -> list[_Leg]:
+    book = moment.book
+    judged = known(moment)[book.row_wallet]
+    current = {name: one.quantiles for name, one in adl.items() if abs(moment.now_ms - one.at_ms) <= FRESH_MS}
     held: dict[tuple[str, str], set[str]] = {}
     accounts = [info.key.account for info in book.wallets]
     rows = [
@@ -86,18 +86,18 @@ def _is_cross(book: Book, row: int) -> bool:
     return book.positions[row].margin_mode is MarginMode.CROSS
 
 
-def _turns(standing: Standing, legs: list[_Leg]) -> Iterator[list[_Leg]]:
+def _turns(moment: Moment, legs: list[_Leg]) -> Iterator[list[_Leg]]:
     """Yield legs, at most one of each wallet at a time: what closes in one wallet leaves the others alone."""
     by_wallet: dict[int, list[_Leg]] = {}
-    for leg in sorted(legs, key=lambda leg: -float(standing.readings.notional[leg.row])):
-        by_wallet.setdefault(int(standing.book.row_wallet[leg.row]), []).append(leg)
+    for leg in sorted(legs, key=lambda leg: -float(moment.readings.notional[leg.row])):
+        by_wallet.setdefault(int(moment.book.row_wallet[leg.row]), []).append(leg)
     for turn in range(min(_MOST_LEGS, max(map(len, by_wallet.values()), default=0))):
         yield [mine[turn] for mine in by_wallet.values() if turn < len(mine)]
 
 
-def _without(standing: Standing, legs: list[_Leg], deviations: Deviations | None) -> dict[int, Cause]:
+def _without(moment: Moment, legs: list[_Leg], deviations: Deviations | None) -> dict[int, Cause]:
     """Return the causes of these legs by row, from one evaluation of the book without all of them."""
-    book, readings = standing.book, standing.readings
+    book, readings = moment.book, moment.readings
     accounts: dict[str, AccountSnapshot] = {part.account.account: part.account for part in book.parts}
     for leg in legs:
         name = book.wallets[int(book.row_wallet[leg.row])].key.account
@@ -109,7 +109,7 @@ def _without(standing: Standing, legs: list[_Leg], deviations: Deviations | None
     # A patch counts collateral as the snapshots had it.
     changed = with_funds(changed, bid=book.slot_bid, ask=book.slot_ask)
     after = evaluate_rows(changed, readings.marks)
-    levels = higher(standing, changed, after, None if deviations is None else deviations(changed, after))
+    levels = higher(moment, changed, after, None if deviations is None else deviations(changed, after))
     found = {}
     for leg in legs:
         wallet, position = int(book.row_wallet[leg.row]), book.positions[leg.row]

@@ -22,7 +22,7 @@ from monitor.core.ahead import (
     FRESH_MS,
     HORIZON_MS,
     Due,
-    Standing,
+    Moment,
     brackets_ahead,
     collateral_ahead,
     funding_ahead,
@@ -71,7 +71,7 @@ class Foretold:
 
     def look(
         self,
-        standing: Standing,
+        moment: Moment,
         around: Surroundings,
         now: Now,
         *,
@@ -82,36 +82,36 @@ class Foretold:
         """Find what is ahead, keep the lines of alerts, tell what is new.
 
         Args:
-            standing: how all wallets stand.
+            moment: how all wallets stand.
             around: what is known around positions.
             now: the moment.
             facts_of: what a message may say of a wallet of the book.
             silent: accounts of ours that have not said yet what they hold.
             deviations: of a changed book, as for ``queue_ahead``.
         """
-        self._made_s = now.mono_s if known(standing).any() else now.mono_s - REFRESH_S + SOON_S
-        found = _found(standing, around, deviations)
-        self._lines = _lines_of(found, standing)
+        self._made_s = now.mono_s if known(moment).any() else now.mono_s - REFRESH_S + SOON_S
+        found = _found(moment, around, deviations)
+        self._lines = _lines_of(found, moment)
         held = set()
         for due in found:
             if worth_a_notice(due.cause, now.wall_ms):
-                subject = _subject(standing.book.wallets[due.wallet].key, due.cause)
+                subject = _subject(moment.book.wallets[due.wallet].key, due.cause)
                 held.add(subject)
                 if not self._is_told(subject, due.cause, now):
                     self._tell(subject, due, facts_of(due.wallet), now)
-        self._forget(held, standing, around, silent, now)
+        self._forget(held, moment, around, silent, now)
 
-    def look_again(self, standing: Standing, around: Surroundings, deviations: Deviations | None = None) -> None:
-        """Make the lines of the wallets that are known in ``standing`` anew, and leave all others as they are.
+    def look_again(self, moment: Moment, around: Surroundings, deviations: Deviations | None = None) -> None:
+        """Make the lines of the wallets that are known in ``moment`` anew, and leave all others as they are.
 
         Args:
-            standing: how wallets stand that an alert is about; those not ``sure`` keep the lines that they have.
+            moment: how wallets stand that an alert is about; those not ``sure`` keep the lines that they have.
             around: what is known around positions.
             deviations: of a changed book, as for ``queue_ahead``.
         """
-        lines = _lines_of(_found(standing, around, deviations), standing)
-        for wallet in np.flatnonzero(known(standing)).tolist():
-            key = standing.book.wallets[wallet].key
+        lines = _lines_of(_found(moment, around, deviations), moment)
+        for wallet in np.flatnonzero(known(moment)).tolist():
+            key = moment.book.wallets[wallet].key
             self._lines[key] = lines.get(key, ())
 
     def lines(self, key: SubjectKey, facts: Facts, now_ms: int) -> tuple[Cause, ...]:
@@ -143,7 +143,7 @@ class Foretold:
         )  # fmt: skip
 
     def _forget(
-        self, held: set[str], standing: Standing, around: Surroundings, silent: Collection[str], now: Now
+        self, held: set[str], moment: Moment, around: Surroundings, silent: Collection[str], now: Now
     ) -> None:
         """Forget what is over; what cannot be judged at the moment is not."""
         told = [subject for subject in self._incidents.subjects() if subject.startswith(AHEAD_PREFIX)]
@@ -152,7 +152,7 @@ class Foretold:
             state = self._incidents.get(subject)
             if kind == CauseKind.FUNDING.value:
                 over = state is not None and now.wall_ms - state.since_ms > _DAY_MS
-            elif subject in held or key.account in silent or not _is_judged(kind, key, standing, around):
+            elif subject in held or key.account in silent or not _is_judged(kind, key, moment, around):
                 self._gone_s.pop(subject, None)
                 continue
             else:
@@ -163,26 +163,26 @@ class Foretold:
         self._gone_s = {subject: at_s for subject, at_s in self._gone_s.items() if subject in told}
 
 
-def _found(standing: Standing, around: Surroundings, deviations: Deviations | None) -> list[Due]:
-    cushion = standing.readings.cushion
+def _found(moment: Moment, around: Surroundings, deviations: Deviations | None) -> list[Due]:
+    cushion = moment.readings.cushion
     return [
-        *funding_ahead(standing, around.funding, lambda amount, level: _is_heavy(amount, cushion, level)),
-        *queue_ahead(standing, around.adl, deviations, FIRST_IN_QUEUE),
-        *collateral_ahead(standing, lambda _, level: level > Level.OK),
-        *brackets_ahead(standing, on_the_way=True),
+        *funding_ahead(moment, around.funding, lambda amount, level: _is_heavy(amount, cushion, level)),
+        *queue_ahead(moment, around.adl, deviations, FIRST_IN_QUEUE),
+        *collateral_ahead(moment, lambda _, level: level > Level.OK),
+        *brackets_ahead(moment, on_the_way=True),
     ]
 
 
-def _lines_of(found: Iterable[Due], standing: Standing) -> dict[SubjectKey, tuple[Cause, ...]]:
+def _lines_of(found: Iterable[Due], moment: Moment) -> dict[SubjectKey, tuple[Cause, ...]]:
     """Return what belongs into alerts, by wallet, the most telling first."""
     lines: dict[SubjectKey, list[Cause]] = {}
     for due in found:
-        if worth_a_line(due, standing):
-            lines.setdefault(standing.book.wallets[due.wallet].key, []).append(due.cause)
+        if worth_a_line(due, moment):
+            lines.setdefault(moment.book.wallets[due.wallet].key, []).append(due.cause)
     return {key: most_telling(causes) for key, causes in lines.items()}
 
 
-def worth_a_line(due: Due, standing: Standing) -> bool:
+def worth_a_line(due: Due, moment: Moment) -> bool:
     """Return whether a cause belongs into an alert about its wallet.
 
     Funding: what is paid within eight hours, if it takes more than 1 % of the cushion, because less than that is
@@ -194,7 +194,7 @@ def worth_a_line(due: Due, standing: Standing) -> bool:
     cause = due.cause
     match cause.kind:
         case CauseKind.FUNDING:
-            cushion = standing.readings.cushion[[due.wallet]]
+            cushion = moment.readings.cushion[[due.wallet]]
             amount, level = np.array([cause.amount or 0.0]), np.array([cause.level], dtype=np.int8)
             return bool(_is_heavy(amount, cushion, level)[0])
         case CauseKind.BRACKET:
@@ -275,13 +275,13 @@ def _parsed(subject: str) -> tuple[str, SubjectKey]:
     return head.partition(":")[0], SubjectKey(account, name)
 
 
-def _is_judged(kind: str, key: SubjectKey, standing: Standing, around: Surroundings) -> bool:
+def _is_judged(kind: str, key: SubjectKey, moment: Moment, around: Surroundings) -> bool:
     """Return whether a cause that was not found does not hold, rather than is not known."""
-    wallet = standing.book.wallet_index.get(key)
-    if wallet is None or not standing.book.exposed[wallet]:
+    wallet = moment.book.wallet_index.get(key)
+    if wallet is None or not moment.book.exposed[wallet]:
         return True
     if kind == CauseKind.ADL.value:
         places = around.adl.get(key.account)
-        if places is None or abs(standing.now_ms - places.at_ms) > FRESH_MS:
+        if places is None or abs(moment.now_ms - places.at_ms) > FRESH_MS:
             return False
-    return bool(known(standing)[wallet])
+    return bool(known(moment)[wallet])

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from monitor.cli.ahead_steps import Ahead
 from monitor.cli.root import app
 from monitor.cli.steps import Step
-from monitor.core.ahead import FRESH_MS, Standing
+from monitor.core.ahead import FRESH_MS, Moment
 from monitor.core.model import Side
 from monitor.core.settings import EngineSettings
 from monitor.core.surroundings import AdlKnown, Fact, Funding, FundingKnown, Surroundings
@@ -20,14 +20,14 @@ from tests.cli.answering import answering
 from tests.cli.test_offline import KEYED, daemon_answers
 from tests.core.builders import BTC, ETH, WALL_MS, account, cross, isolated, table
 from tests.core.strategies import build_table
-from tests.core.test_ahead import of, standing
+from tests.core.test_ahead import moment, of
 from tests.core.test_collateral import multi, rate
 
 FUNDING = FundingKnown(WALL_MS - 20_000, {BTC: Funding(0.0005, WALL_MS + 2_100_000)})
 
 
 def lines(
-    here: Standing, *facts: Fact, now_ms: int = WALL_MS, row: int = 0, watched: bool = False
+    here: Moment, *facts: Fact, now_ms: int = WALL_MS, row: int = 0, watched: bool = False
 ) -> dict[str, Step]:
     around = Surroundings()
     for fact in facts:
@@ -73,7 +73,7 @@ def test_funding_that_is_not_known_old_or_due_now_is_said_to_be() -> None:
 def test_the_next_bracket_is_shown_with_what_it_requires() -> None:
     """Of the position that is explained; the highest has none."""
     tables = {BTC: build_table(BTC, [(0.0, "0.01"), (200.0, "0.02")])}
-    got = lines(standing([account(cross(), usdt=1000.0)], tables, {BTC: 100.0}))
+    got = lines(moment([account(cross(), usdt=1000.0)], tables, {BTC: 100.0}))
     assert got["next bracket"].value == pytest.approx(200.0)
     assert "rate 1.0 % -> 2.0 %" in got["next bracket"].arithmetic
     assert got["  required there"].value == pytest.approx(2.0)
@@ -87,7 +87,7 @@ def test_collateral_and_the_queue_have_lines_where_there_are_such_things() -> No
         cross(quantity=10.0), cross(side=Side.SHORT, quantity=5.0), rates={"BTC": rate(100.0)},
         USDT=500.0, BTC=2.0,
     )  # fmt: skip
-    here = standing([pooled], {BTC: table()}, {BTC: 100.0})
+    here = moment([pooled], {BTC: table()}, {BTC: 100.0})
     got = lines(here, AdlKnown("main", WALL_MS, {BTC: {Side.LONG: 4, Side.SHORT: 2}}))
     assert got["BTC cut by 5 points"].value == pytest.approx(-10.0)
     assert got["BTC falls 10 %"].value == pytest.approx(-69.0)
@@ -106,7 +106,7 @@ def test_collateral_and_the_queue_have_lines_where_there_are_such_things() -> No
 def test_what_would_use_up_the_margin_says_so() -> None:
     """There is no ratio of nothing, and that is not unknown."""
     pooled = multi(cross(quantity=10.0), rates={"BTC": rate(100.0)}, USDT=-75.0, BTC=2.0)
-    here = standing([pooled], {BTC: table()}, {BTC: 100.0})
+    here = moment([pooled], {BTC: table()}, {BTC: 100.0})
     steps = list(Ahead(here.book, here.readings, EngineSettings(), Surroundings(), WALL_MS).steps(0))
     falls = next(i for i, step in enumerate(steps) if step.name == "BTC falls 10 %")
     ratio = steps[falls + 1]
@@ -116,7 +116,7 @@ def test_what_would_use_up_the_margin_says_so() -> None:
 
 def test_a_wallet_without_marks_has_nothing_ahead() -> None:
     """What is not known is not guessed."""
-    assert lines(standing([account(cross(), usdt=1000.0)], {BTC: table()}, {}), FUNDING) == {}
+    assert lines(moment([account(cross(), usdt=1000.0)], {BTC: table()}, {}), FUNDING) == {}
 
 
 def test_explain_shows_what_a_running_daemon_knows_is_ahead(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from monitor.core.ahead import (
     FRESH_MS,
     HORIZON_MS,
     Due,
-    Standing,
+    Moment,
     brackets_ahead,
     collateral_ahead,
     funding_ahead,
@@ -54,7 +54,7 @@ HOUR_MS = 3_600_000
 LONG, SHORT = Side.LONG, Side.SHORT
 
 
-def standing(
+def moment(
     accounts: Sequence[AccountSnapshot],
     tables: Mapping[str, BracketTable],
     marks: Mapping[str, float],
@@ -63,7 +63,7 @@ def standing(
     rules: AlertRules | None = None,
     now_ms: int = WALL_MS,
     unsure: Sequence[int] = (),
-) -> Standing:
+) -> Moment:
     """Return how these accounts stand at these marks; their levels are those of the marks."""
     book = compile_book(accounts, tables)
     vector = np.array([marks.get(name, np.nan) for name in book.watched])
@@ -74,19 +74,19 @@ def standing(
     hit = conditions(book, limits, readings, moves_left(readings.cushion, deviations))
     sure = np.ones(len(book.wallets), dtype=np.bool_)
     sure[list(unsure)] = False
-    return Standing(book, readings, limits, reached(hit), deviations, sure, now_ms)
+    return Moment(book, readings, limits, reached(hit), deviations, sure, now_ms)
 
 
-def of(*positions: Position, usdt: float = 1000.0, **marks: float) -> Standing:
+def of(*positions: Position, usdt: float = 1000.0, **marks: float) -> Moment:
     tables = {position.symbol: table(position.symbol) for position in positions}
-    return standing([account(*positions, usdt=usdt)], tables, {BTC: 100.0, ETH: 100.0} | marks)
+    return moment([account(*positions, usdt=usdt)], tables, {BTC: 100.0, ETH: 100.0} | marks)
 
 
 def due(rate: float = 0.0001, *, in_ms: int = HOUR_MS, told_ms: int = WALL_MS) -> Funding:
     return Funding(rate, WALL_MS + in_ms, told_ms=told_ms)
 
 
-def by_wallet(found: Sequence[Due], here: Standing) -> dict[str, Due]:
+def by_wallet(found: Sequence[Due], here: Moment) -> dict[str, Due]:
     return {here.book.wallets[one.wallet].key.wallet: one for one in found}
 
 
@@ -109,7 +109,7 @@ def test_a_long_pays_a_positive_rate_and_a_short_receives_it(side: Side, rate: f
 def test_a_coin_margined_position_pays_in_coin() -> None:
     """100 contracts of 10 dollars at 500 are 2 coins."""
     position = Position("BTCUSD_PERP", LONG, 100.0, 400.0, MarginMode.CROSS, "BTC", 0.0, 10.0, inverse=True)
-    here = standing(
+    here = moment(
         [AccountSnapshot("main", {"BTC": 3.0}, (position,))], {"BTCUSD_PERP": table("BTCUSD_PERP")},
         {"BTCUSD_PERP": 500.0},
     )  # fmt: skip
@@ -159,16 +159,16 @@ def test_what_is_overdue_far_off_old_or_nothing_is_left_out(funding: Funding) ->
 def test_nothing_is_said_of_wallets_that_are_not_known_as_they_are_now() -> None:
     """Old marks, and marks that never came."""
     tables, accounts = {BTC: table()}, [account(cross(), usdt=1000.0)]
-    (known,) = funding_ahead(standing(accounts, tables, {BTC: 100.0}), {BTC: due()})
+    (known,) = funding_ahead(moment(accounts, tables, {BTC: 100.0}), {BTC: due()})
     assert known.wallet == 0
-    for here in (standing(accounts, tables, {BTC: 100.0}, unsure=[0]), standing(accounts, tables, {})):
+    for here in (moment(accounts, tables, {BTC: 100.0}, unsure=[0]), moment(accounts, tables, {})):
         assert list(funding_ahead(here, {BTC: due()})) == []
         assert list(brackets_ahead(here)) == []
 
 
 def test_a_payment_that_alone_raises_the_level_says_so() -> None:
     """Room 0.502 of an isolated position, half a percent of its margin to pay: notice then."""
-    here = standing([account(isolated())], {BTC: table()}, {BTC: (90.0 + 9.0 * 0.502) / 0.99})
+    here = moment([account(isolated())], {BTC: table()}, {BTC: (90.0 + 9.0 * 0.502) / 0.99})
     (one,) = funding_ahead(here, {BTC: due(0.0005)})
     assert one.cause.level is Level.NOTICE
     assert one.cause.before is not None
@@ -182,7 +182,7 @@ def test_a_payment_that_alone_raises_the_level_says_so() -> None:
 
 def test_a_level_that_lasts_is_not_raised_by_less() -> None:
     """A wallet that still has a warning is brought to notice by nothing."""
-    here = standing([account(isolated())], {BTC: table()}, {BTC: (90.0 + 9.0 * 0.502) / 0.99})
+    here = moment([account(isolated())], {BTC: table()}, {BTC: (90.0 + 9.0 * 0.502) / 0.99})
     here = here._replace(level=np.array([Level.WARNING], dtype=np.int8))
     (one,) = funding_ahead(here, {BTC: due(0.0005)})
     assert one.cause.level is Level.OK
@@ -197,7 +197,7 @@ def draw_funded(source: Source) -> tuple[Case, dict[str, Funding]]:
 
 def check_funded(case: Case, funding: dict[str, Funding]) -> int:
     """Compare with accounts in which the payments were booked, compiled anew; return how many wallets pay."""
-    here = standing(case.accounts, case.tables, case.marks)
+    here = moment(case.accounts, case.tables, case.marks)
     found = list(funding_ahead(here, funding))
     booked = []
     total = 0.0
@@ -214,7 +214,7 @@ def check_funded(case: Case, funding: dict[str, Funding]) -> int:
             else:
                 positions.append(msgspec.structs.replace(p, margin=p.margin + paid))
         booked.append(AccountSnapshot(before.account, balances, tuple(positions), before.market))
-    after = standing(booked, case.tables, case.marks)
+    after = moment(booked, case.tables, case.marks)
     for one in found:
         got, i = one.cause.after, one.wallet
         assert got is not None
@@ -267,7 +267,7 @@ class Exchange:
         self.market = Market(scenario.instruments, assets=scenario.assets)
         self.accounts = accounts_of(scenario.accounts, self.market, clock.wall_ms, nothing_is_heard)
 
-    def standing(self, name: str) -> Standing:
+    def moment(self, name: str) -> Moment:
         own = self.accounts[name]
         tables = {
             symbol: BracketTable(
@@ -276,7 +276,7 @@ class Exchange:
             )
             for symbol, one in self.market.tables.items()
         }
-        return standing([self.snapshot(own)], tables, {s: float(mark) for s, mark in self.market.marks.items()})
+        return moment([self.snapshot(own)], tables, {s: float(mark) for s, mark in self.market.marks.items()})
 
     def snapshot(self, own: LiveAccount) -> AccountSnapshot:
         held = own.account
@@ -332,7 +332,7 @@ async def test_the_exchange_books_what_was_announced(name: str, seed: int, clock
     rates = {symbol: Decimal(source.whole(-300, 300)) / 10_000 for symbol in symbols}
     before = len(own.incomes)
     worth = {wallet.wallet: wallet.margin_balance for wallet in own.figures()}
-    here = exchange.standing(name)
+    here = exchange.moment(name)
     found = by_wallet(list(funding_ahead(here, {s: due(float(r)) for s, r in rates.items()})), here)
     await own.funding(rates)
     booked = own.incomes[before:]
@@ -366,7 +366,7 @@ TIERED = build_table(BTC, [(0.0, "0.01"), (200.0, "0.02"), (1000.0, "0.05")])
 
 
 def tiered(*positions: Position, mark: float = 100.0, usdt: float = 1000.0) -> list[Due]:
-    return list(brackets_ahead(standing([account(*positions, usdt=usdt)], {BTC: TIERED}, {BTC: mark})))
+    return list(brackets_ahead(moment([account(*positions, usdt=usdt)], {BTC: TIERED}, {BTC: mark})))
 
 
 @pytest.mark.parametrize("side", [LONG, SHORT])
@@ -392,7 +392,7 @@ def test_a_coin_margined_notional_grows_as_the_mark_falls() -> None:
     symbol = "BTCUSD_PERP"
     position = Position(symbol, LONG, 100.0, 10.0, MarginMode.CROSS, "BTC", 0.0, 10.0, inverse=True)
     rows = BracketTable(symbol, TIERED.brackets)
-    here = standing([AccountSnapshot("main", {"BTC": 300.0}, (position,))], {symbol: rows}, {symbol: 10.0})
+    here = moment([AccountSnapshot("main", {"BTC": 300.0}, (position,))], {symbol: rows}, {symbol: 10.0})
     (one,) = brackets_ahead(here)
     assert (one.cause.price, one.cause.move) == pytest.approx((5.0, -0.5))
     assert one.cause.required == pytest.approx(2.0)
@@ -403,7 +403,7 @@ def test_a_coin_margined_notional_grows_as_the_mark_falls() -> None:
 @given(single())
 def test_at_its_bound_a_bracket_asks_the_same_at_either_rate_and_beyond_it_more(case: Case) -> None:
     """Whatever the book: the next rate is higher, the bound is ahead in the way the notional grows."""
-    here = standing(case.accounts, case.tables, case.marks)
+    here = moment(case.accounts, case.tables, case.marks)
     for one in brackets_ahead(here):
         cause = one.cause
         brackets = case.tables[cause.symbol].brackets
@@ -428,7 +428,7 @@ def test_at_its_bound_a_bracket_asks_the_same_at_either_rate_and_beyond_it_more(
 @given(single())
 def test_a_bracket_on_the_way_is_one_that_is_worth_a_line(case: Case) -> None:
     """Found all at once or one by one."""
-    here = standing(case.accounts, case.tables, case.marks)
+    here = moment(case.accounts, case.tables, case.marks)
     worth = [one for one in brackets_ahead(here) if worth_a_line(one, here)]
     found = list(brackets_ahead(here, on_the_way=True))
     assert [one for one in found if worth_a_line(one, here)] == worth
@@ -446,9 +446,9 @@ def at_the_edge(due: Due) -> bool:
 
 def test_brackets_on_the_way_are_found() -> None:
     """A short whose bound comes before its end; one whose end comes first; a long, whose bound is at a profit."""
-    near = standing([account(cross(side=SHORT), usdt=150.0)], {BTC: TIERED}, {BTC: 100.0})
-    far = standing([account(cross(side=SHORT), usdt=90.0)], {BTC: TIERED}, {BTC: 100.0})
-    long = standing([account(cross(), usdt=150.0)], {BTC: TIERED}, {BTC: 100.0})
+    near = moment([account(cross(side=SHORT), usdt=150.0)], {BTC: TIERED}, {BTC: 100.0})
+    far = moment([account(cross(side=SHORT), usdt=90.0)], {BTC: TIERED}, {BTC: 100.0})
+    long = moment([account(cross(), usdt=150.0)], {BTC: TIERED}, {BTC: 100.0})
     assert [len(list(brackets_ahead(here, on_the_way=True))) for here in (near, far, long)] == [1, 0, 0]
 
 
@@ -463,7 +463,7 @@ def backed(**balances: float) -> AccountSnapshot:
 
 def test_a_cut_lowers_what_collateral_counts_by_five_points_of_its_index() -> None:
     """2 of 100 count 190 of 200; after a cut 180. Of ETH at 10, 90 % becomes 85 %."""
-    here = standing([backed(USDT=50.0, BTC=2.0, ETH=10.0)], {BTC: table()}, {BTC: 100.0})
+    here = moment([backed(USDT=50.0, BTC=2.0, ETH=10.0)], {BTC: table()}, {BTC: 100.0})
     cuts = {one.cause.asset: one.cause for one in collateral_ahead(here) if one.cause.move is None}
     assert set(cuts) == {"BTC", "ETH"}  # no quote asset
     assert cuts["BTC"].amount == pytest.approx(-10.0)
@@ -478,7 +478,7 @@ def test_a_cut_lowers_what_collateral_counts_by_five_points_of_its_index() -> No
 
 def test_an_index_that_falls_takes_the_positions_in_it_along() -> None:
     """BTC 10 % down is 19 less of collateral and 100 of profit; ETH is held by no position."""
-    here = standing([backed(USDT=500.0, BTC=2.0, ETH=10.0)], {BTC: table()}, {BTC: 100.0})
+    here = moment([backed(USDT=500.0, BTC=2.0, ETH=10.0)], {BTC: table()}, {BTC: 100.0})
     falls = {one.cause.asset: one.cause for one in collateral_ahead(here) if one.cause.move is not None}
     assert falls["BTC"].amount == pytest.approx(-119.0)
     assert (falls["BTC"].symbol, falls["BTC"].move) == (BTC, -FALL)
@@ -488,10 +488,10 @@ def test_an_index_that_falls_takes_the_positions_in_it_along() -> None:
 
 def test_collateral_that_is_owed_or_outside_of_multi_assets_mode_is_no_collateral() -> None:
     """A debt is not cut, and a coin in a wallet of its own backs nothing else."""
-    here = standing([backed(USDT=500.0, BTC=-1.0)], {BTC: table()}, {BTC: 100.0})
+    here = moment([backed(USDT=500.0, BTC=-1.0)], {BTC: table()}, {BTC: 100.0})
     assert list(collateral_ahead(here)) == []
     alone = AccountSnapshot("main", {"USDT": 500.0, "BTC": 2.0}, (cross(),), rates={"BTC": rate(100.0)})
-    assert list(collateral_ahead(standing([alone], {BTC: table()}, {BTC: 100.0}))) == []
+    assert list(collateral_ahead(moment([alone], {BTC: table()}, {BTC: 100.0}))) == []
 
 
 @settings(max_examples=100)
@@ -501,7 +501,7 @@ def test_a_cut_is_what_an_account_with_that_rate_says(
 ) -> None:
     """Compiled anew with the lower bid, every figure of the wallet is the same."""
     before, tables, marks = case
-    here = standing([before], tables, marks)
+    here = moment([before], tables, marks)
     for one in collateral_ahead(here):
         if one.cause.move is not None:
             continue
@@ -512,7 +512,7 @@ def test_a_cut_is_what_an_account_with_that_rate_says(
             before.account, before.balances, before.positions, multi_assets=True,
             rates={**before.rates, asset: AssetRate(bid, old.ask, fixed=True)},
         )  # fmt: skip
-        after = standing([changed], tables, marks)
+        after = moment([changed], tables, marks)
         told, i = one.cause.after, one.wallet
         assert told is not None
         if np.isfinite(after.readings.margin_ratio[i]):
@@ -556,7 +556,7 @@ def test_a_hedge_that_loses_a_leg_is_judged_without_it() -> None:
     assert (one.cause.after.symbol, one.cause.after.side) == (BTC, "LONG")
     assert one.cause.before is not None
     assert (one.cause.before.symbol, one.cause.before.side) == (BTC, "LONG")  # the same leg, with its hedge
-    alone = standing([account(cross(quantity=10.0), usdt=100.0)], {BTC: table()}, {BTC: 100.0})
+    alone = moment([account(cross(quantity=10.0), usdt=100.0)], {BTC: table()}, {BTC: 100.0})
     assert one.cause.after.margin_ratio == pytest.approx(alone.readings.margin_ratio[0])
     assert one.cause.level is Level.OK  # by ratio and room the wallet is no worse
 
@@ -584,7 +584,7 @@ def test_without_its_hedge_collateral_counts_as_it_does_now() -> None:
     legs = (cross(quantity=10.0), cross(side=SHORT, quantity=10.0))
     marks = dict(zip(rate_symbols("BTC"), (95.0, 105.0), strict=True)) | {BTC: 100.0}
     then = multi(*legs, rates={"BTC": rate(50.0)}, BTC=2.0)
-    (one,) = queue_ahead(standing([then], {BTC: table()}, marks), places(4))
+    (one,) = queue_ahead(moment([then], {BTC: table()}, marks), places(4))
     assert one.cause.after is not None
     assert one.cause.after.margin_ratio == pytest.approx(10.0 / 190.0)
 
@@ -604,7 +604,7 @@ def test_a_hedge_of_isolated_positions_is_told_as_one_and_changes_no_wallet() ->
 def test_a_book_with_other_funds_is_the_one_compiled_with_them(case: Case, change: float) -> None:
     """Readings to the last bit, and the original is as it was."""
     marks = dict(case.marks)
-    here = standing(case.accounts, case.tables, marks)
+    here = moment(case.accounts, case.tables, marks)
     (before,) = case.accounts
     richer = AccountSnapshot(
         before.account, {asset: had + change for asset, had in before.balances.items()}, before.positions,
@@ -612,7 +612,7 @@ def test_a_book_with_other_funds_is_the_one_compiled_with_them(case: Case, chang
     )  # fmt: skip
     crossed = np.array([here.book.wallets[w].mode is MarginMode.CROSS for w in here.book.slot_wallet.tolist()])
     changed = with_funds(here.book, balance=here.book.slot_balance + np.where(crossed, change, 0.0))
-    again = standing([richer], case.tables, marks)
+    again = moment([richer], case.tables, marks)
     assert all_equal(evaluate(changed, vector(again, marks)), again.readings)
     assert all_equal(evaluate(here.book, vector(here, marks)), here.readings)
 
@@ -621,18 +621,18 @@ def test_a_book_with_other_funds_is_the_one_compiled_with_them(case: Case, chang
 @given(single())
 def test_a_copy_is_patched_without_a_trace_in_the_original(case: Case) -> None:
     """Half of every position, in pairs and wallets of several symbols too."""
-    here = standing(case.accounts, case.tables, case.marks)
+    here = moment(case.accounts, case.tables, case.marks)
     (before,) = case.accounts
     halves = tuple(msgspec.structs.replace(p, quantity=p.quantity / 2) for p in before.positions)
     smaller = AccountSnapshot(before.account, before.balances, halves, before.market)
     copy = copied(here.book)
     assert patch(copy, [smaller])
-    again = standing([smaller], case.tables, case.marks)
+    again = moment([smaller], case.tables, case.marks)
     assert all_equal(evaluate(copy, vector(again, case.marks)), again.readings)
     assert all_equal(evaluate(here.book, vector(here, case.marks)), here.readings)
 
 
-def vector(here: Standing, marks: Mapping[str, float]) -> Floats:
+def vector(here: Moment, marks: Mapping[str, float]) -> Floats:
     return np.array([marks[symbol] for symbol in here.book.symbols])
 
 
