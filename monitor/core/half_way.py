@@ -12,11 +12,10 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from monitor.core.model import Position, Side
+from monitor.core.model import Position
 from monitor.core.pairs import closed_with, larger_first, pair_of
-from monitor.core.trial import Looked
+from monitor.core.trial import Leg, Looked
 
-Leg = tuple[str, Side]
 FAR = 1.0  # a move that takes all of each price or doubles it: one that is farther is as good as none
 _NOISE = 1e-9  # of a figure: what floats leave of the same wallet computed twice
 
