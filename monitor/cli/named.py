@@ -29,11 +29,10 @@ def wallets_of(accounts: Iterable[AccountSnapshot]) -> list[NamedWallet]:
     found: list[NamedWallet] = []
     for account in accounts:
         names = [MULTI_WALLET] if account.multi_assets else [f"cross:{asset}" for asset in account.balances]
-        names += [account.wallet_of(position) for position in account.positions]
-        found += [
-            NamedWallet(account.account, name, tuple(p for p in account.positions if account.wallet_of(p) == name))
-            for name in dict.fromkeys(names)
-        ]
+        legs: dict[str, list[Position]] = {name: [] for name in names}
+        for position in account.positions:
+            legs.setdefault(account.wallet_of(position), []).append(position)
+        found += [NamedWallet(account.account, name, tuple(some)) for name, some in legs.items()]
     return found
 
 

@@ -153,6 +153,16 @@ def test_what_is_to_be_safe_lives_as_well(
             assert lives(simulated(tmp_path, text, *marks, *way, *falls))
 
 
+def test_what_is_to_be_safe_is_left_out_where_the_rest_could_not_be_done_then(tmp_path: Path) -> None:
+    """Of 0.229 less there are 0.2 to be closed later; of 0.378 less there are not."""
+    args = (*BTC, "--shock", "all=-4%", "--reduce", "BTCUSDT=0.2")
+    (advice,) = simulated(tmp_path, DESIGN, *args)["advice"]
+    (remedy,) = advice["prescription"]["remedies"]
+    assert remedy["cuts"][0]["quantity"] == 0.229
+    assert "To be safe" not in told(tmp_path, DESIGN, *args)
+    assert all(lives(tried(command)) for command in commands(tmp_path, DESIGN, *args))
+
+
 def test_less_of_a_pair_is_closed_beforehand_than_all_of_it(tmp_path: Path) -> None:
     """After the fall closing everything was the only way; before it there is more to lose, and more that helps."""
     args = (*PAIR_MARKS, "--shock", "BTCUSDT=-1.2%")
