@@ -242,14 +242,20 @@ def test_nothing_is_called_enough_beforehand_that_is_not(tmp_path: Path, then: t
     assert commands(tmp_path, DESIGN, *args) == []
 
 
-@pytest.mark.parametrize("done", [(), ("--shock", "all=-1%")])
-def test_what_is_done_and_liquidates_at_once_is_no_fall(tmp_path: Path, done: tuple[str, ...]) -> None:
-    """No price had to move for it, whether one moves later or not."""
-    args = (*BTC, "--add-margin", "BTCUSDT=-1200", *done)
+@pytest.mark.parametrize(
+    ("first", "then", "number"),
+    [((), (), 1), ((), ("--shock", "all=-1%"), 1), (("--shock", "all=-1%"), (), 2)],
+    ids=["alone", "before a move", "after one"],
+)
+def test_what_is_done_and_liquidates_at_once_is_no_fall(
+    tmp_path: Path, first: tuple[str, ...], then: tuple[str, ...], number: int
+) -> None:
+    """No price had to move for it, whether one moves as well or not."""
+    args = (*BTC, *first, "--add-margin", "BTCUSDT=-1200", *then)
     shown = told(tmp_path, DESIGN, *args)
     assert "by-hand isolated BTCUSDT LONG would be liquidated at once; what it would take besides:" in shown
     (advice,) = simulated(tmp_path, DESIGN, *args)["advice"]
-    assert (advice["on_the_way"], advice["liquidated_by"]) == (False, 1)
+    assert (advice["on_the_way"], advice["liquidated_by"]) == (False, number)
 
 
 def test_of_many_that_fall_three_are_named(tmp_path: Path) -> None:
