@@ -8,6 +8,7 @@ order of starting, deciding and draining is told in one place.
 import asyncio
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -39,7 +40,7 @@ from monitor.core.releases import Release
 from monitor.core.waking import STILL_S
 from monitor.drain import cancel, finish
 from monitor.errors import MonitorError, StoreError
-from monitor.health import Vitals, health
+from monitor.health import Health, Vitals, health
 from monitor.holes import HoleInbox
 from monitor.inbox import EngineInbox
 from monitor.journal import JournalWriter
@@ -56,6 +57,7 @@ from monitor.storage.paths import CONTROL_SOCKET, LOCK_FILE, STATE_DB
 from monitor.storage.state import SqliteState
 from monitor.supervise import JobGaveUpError, once_more, supervise
 from monitor.watchdog import Watchdog
+from monitor.web.server import WebServer
 
 log = structlog.get_logger()
 
@@ -139,6 +141,8 @@ class Daemon:
             plan, day=lambda: self._engine.day(clock.now()), vitals=self.vitals, prove=self._prove,
             inbox=self._inbox, clock=clock, rand=rng.random,
         )  # fmt: skip
+        self._quiet = self._quiet_commands()
+        self._web = WebServer(plan.web, self, clock)
         self.ticks = 0
 
     def stop(self) -> None:
@@ -263,6 +267,7 @@ class Daemon:
                     Job("look-through", Lookout((self._store, self._history), self._clock).run),
                     *presence.jobs(),
                     *self._watchdog.jobs(),
+                    *self._web.jobs(),
                 ],
             )
             await self._stop.wait()
@@ -461,7 +466,10 @@ class Daemon:
         async def moves(request: Mapping[str, Any]) -> object:
             return joint_moves(request.get("names"), *self._engine.moves())
 
-        quiet = Commands(
+        return {"status": status, "holdings": holdings, "moves": moves, "hold": self.hold, "lift": self.lift}
+
+    def _quiet_commands(self) -> Commands:
+        return Commands(
             alerts=self._engine.open_alerts,
             holds=self._engine.holds,
             symbols=lambda: [name for market in Market for name in self._engine.watched(market)],
@@ -469,7 +477,24 @@ class Daemon:
             recorded=self._recorded,
             now_ms=self._clock.wall_ms,
         )
-        return {"status": status, "holdings": holdings, "moves": moves, "hold": quiet.hold, "lift": quiet.lift}
+
+    async def hold(self, request: Mapping[str, Any]) -> object:
+        """Acknowledge, snooze or mute; see ``Commands.hold``."""
+        return await self._quiet.hold(request)
+
+    async def lift(self, request: Mapping[str, Any]) -> object:
+        """Take snoozes and mutes back; see ``Commands.lift``."""
+        return await self._quiet.lift(request)
+
+    @property
+    def state_path(self) -> Path:
+        """Where state.db lies."""
+        return self._plan.state_dir / STATE_DB
+
+    @property
+    def history_path(self) -> Path:
+        """Where history.db lies."""
+        return self._plan.history_path
 
     async def _prove(self) -> bool:
         """Write something to the state database; return whether it took it."""
@@ -506,6 +531,14 @@ class Daemon:
             died_ms=self._died_ms,
             fallbacks=self._fallbacks,
         )
+
+    def health(self) -> Health:
+        """Return whether the service does its work now, with what is wrong and where."""
+        return health(self.vitals())
+
+    def readiness(self) -> Health:
+        """Return whether it has begun to do its work, still does it, and is not stopping."""
+        return self.health()
 
     def _brief(self) -> str:
         """Return in a few words how the service does; nobody's symbols, accounts or channels are in it."""

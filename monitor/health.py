@@ -42,11 +42,22 @@ class Vitals(NamedTuple):
     fallbacks: Mapping[str, str]
 
 
+class Trouble(NamedTuple):
+    """One thing that is wrong. ``names`` says where: symbols, accounts, channels, databases, jobs; never a secret.
+
+    For those who may see what is watched; a service elsewhere is told ``Health.reasons`` only.
+    """
+
+    reason: str  # constant words
+    names: tuple[str, ...] = ()
+
+
 class Health(NamedTuple):
     """The verdict; ``reasons`` are constant words without a secret, empty if all is well."""
 
     ok: bool
     reasons: tuple[str, ...] = ()
+    troubles: tuple[Trouble, ...] = ()  # the same, with where
 
 
 def vitals_of(found: Status) -> Vitals:

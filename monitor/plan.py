@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from monitor.backfill import DEFAULT_TIMINGS, Past, Timings
 from monitor.charts.illustrator import Charts
+from monitor.config.secret import Secret
 from monitor.core.model import AccountSnapshot, BracketTable, Market
 from monitor.core.settings import EngineSettings
 from monitor.heartbeat import HeartbeatPlan
@@ -23,6 +24,15 @@ class Sources(NamedTuple):
     accounts: Sequence[AccountSource] = ()
     close: Sequence[Callable[[], Awaitable[None]]] = ()  # lets go of what they share
     past: Past | None = None  # who knows what prices did while nobody watched
+
+
+class WebPlan(NamedTuple):
+    """Where the status page, health, metrics and the JSON interface are served, and who may ask."""
+
+    host: str  # an IP address
+    port: int
+    token: Secret | None = None  # None only on loopback, and then nothing can be changed
+    names: tuple[str, ...] = ()  # a request may call this machine by, beside loopback names and the address
 
 
 # Makes the sources once there is somewhere for their events to go.
@@ -47,3 +57,4 @@ class Plan(NamedTuple):
     systemd: Systemd | None = None  # who started this process and wants to know that it lives
     summary_minute: int | None = None  # of the daily summary, since midnight in ``time_zone``; None: there is none
     away: Timings = DEFAULT_TIMINGS  # of looking at what nobody saw
+    web: WebPlan | None = None  # where the status page, health, metrics and the JSON interface are served

@@ -133,7 +133,7 @@ def _asked(settings: "Settings", wanted: Sequence[str]) -> "tuple[Audited, ...]"
     from monitor.config import resolve_secrets
     from monitor.system_clock import SystemClock
 
-    keys = resolve_secrets(settings, os.environ, channels=False, heartbeat=False).account_keys
+    keys = resolve_secrets(settings, os.environ, channels=False, heartbeat=False, web=False).account_keys
     make = client_factory(settings, SystemClock(), Random())  # noqa: S311 - spreads retries, guards nothing
     chosen = [one for one in settings.keyed if one.name in wanted]
 

@@ -32,7 +32,7 @@ from monitor.errors import ConfigError, KeyRefusedError, Problem
 from monitor.heartbeat import HeartbeatPlan
 from monitor.notify.apprise import AppriseChannel, build_channel
 from monitor.notify.pacing import MINUTE_S
-from monitor.plan import Plan, Sources
+from monitor.plan import Plan, Sources, WebPlan
 from monitor.ports import Channel, Clock, Feed, Inbox
 from monitor.sd_notify import from_environ
 from monitor.storage.account_cache import AccountCache
@@ -55,7 +55,7 @@ def build_channels(settings: Settings, environ: Mapping[str, str]) -> Channels:
     Raises:
         ConfigError: addresses that cannot be read or used, all of them; never with an address in it.
     """
-    secrets = resolve_secrets(settings, environ, accounts=False, heartbeat=False)
+    secrets = resolve_secrets(settings, environ, accounts=False, heartbeat=False, web=False)
     channels: list[AppriseChannel] = []
     problems: list[Problem] = []
     for channel in settings.channels:
@@ -186,6 +186,7 @@ def build_daemon(
         systemd=from_environ(environ, os.getpid()),
         summary_minute=settings.summary.at_minute if settings.summary.enabled else None,
         away=away,
+        web=_web(settings, environ),
     )
     return Daemon(plan, sources, clock, rng)
 
@@ -202,10 +203,18 @@ def _charts(
 
 def _heartbeat(settings: Settings, environ: Mapping[str, str]) -> HeartbeatPlan | None:
     chosen = settings.heartbeat
-    url = resolve_secrets(settings, environ, channels=False, accounts=False).heartbeat_url
+    url = resolve_secrets(settings, environ, channels=False, accounts=False, web=False).heartbeat_url
     if chosen is None or url is None:
         return None
     return HeartbeatPlan(url, chosen.kind, chosen.interval_s, chosen.tell_failure)
+
+
+def _web(settings: Settings, environ: Mapping[str, str]) -> WebPlan | None:
+    chosen = settings.web
+    if not chosen.enabled:
+        return None
+    token = resolve_secrets(settings, environ, channels=False, accounts=False, heartbeat=False).web_token
+    return WebPlan(chosen.host, chosen.port, token, chosen.names)
 
 
 def build_clients(
@@ -216,7 +225,7 @@ def build_clients(
     Raises:
         ConfigError: keys that cannot be read or used, all of them; never with a key in it.
     """
-    keys = resolve_secrets(settings, environ, channels=False, heartbeat=False).account_keys
+    keys = resolve_secrets(settings, environ, channels=False, heartbeat=False, web=False).account_keys
     places = {name: index for index, name in enumerate(settings.engine.accounts)}
     clients: dict[str, RestClient] = {}
     problems: list[Problem] = []

@@ -19,6 +19,7 @@ from monitor.config.settings import (
     Settings,
     StateSettings,
     SummarySettings,
+    WebSettings,
 )
 from monitor.config.shipped import shipped_contract_size, shipped_tables
 
@@ -37,6 +38,7 @@ __all__ = [
     "Settings",
     "StateSettings",
     "SummarySettings",
+    "WebSettings",
     "find_config",
     "gather_secrets",
     "load",

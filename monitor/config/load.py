@@ -39,6 +39,7 @@ from monitor.config.settings import (
 )
 from monitor.config.shipped import shipped_tables
 from monitor.config.tiers import SymbolCheck, build_tables, table_warnings
+from monitor.config.web import build_web
 from monitor.core.brackets import tables_for
 from monitor.core.settings import AdviceRules, AuditRules, EngineSettings
 from monitor.errors import ConfigError, Problem
@@ -107,6 +108,7 @@ def load_document(document: dict[str, Any], source: str) -> Settings:
     summary = build_summary(_table(document, "summary"), problems)
     display = _section(DisplaySection, document, problems)
     state = _section(StateSection, document, problems)
+    web = build_web(_table(document, "web"), problems)
     problems.raise_any()
 
     held = tuple(dict.fromkeys(p.symbol for account in accounts.typed for p in account.positions))
@@ -149,6 +151,7 @@ def load_document(document: dict[str, Any], source: str) -> Settings:
         warnings=tuple(warnings),
         heartbeat=heartbeat,
         summary=summary,
+        web=web,
     )
 
 

@@ -9,6 +9,7 @@ from monitor.config.problems import Loc, key_path
 from monitor.config.pulse import judged_address
 from monitor.config.secret import Fetched, Secret, SecretRef, fetch
 from monitor.config.settings import Settings
+from monitor.config.web import judged_token
 from monitor.errors import ConfigError, Problem
 
 _PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]{1,40})-----")
@@ -16,6 +17,7 @@ _PRIVATE = ("PRIVATE KEY", "RSA PRIVATE KEY")
 _FEWEST_LINES = 3  # a heading, the key, an ending
 _WORD = re.compile(r"[!-~]+")
 _HEARTBEAT: Loc = ("heartbeat", "url")
+_WEB: Loc = ("web", "token")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class Secrets:
     account_keys: Mapping[str, AccountKey]  # by account name
     warnings: tuple[str, ...] = ()
     heartbeat_url: Secret | None = None
+    web_token: Secret | None = None
 
 
 def resolve_secrets(
@@ -44,6 +47,7 @@ def resolve_secrets(
     channels: bool = True,
     accounts: bool = True,
     heartbeat: bool = True,
+    web: bool = True,
 ) -> Secrets:
     """Fetch the secrets the settings refer to: all of them, or only those of some parts.
 
@@ -54,12 +58,13 @@ def resolve_secrets(
         channels: whether the addresses of channels are needed.
         accounts: whether the keys of accounts are needed.
         heartbeat: whether the address to ping is needed.
+        web: whether the token of the web interface is needed.
 
     Raises:
         ConfigError: with every secret that could not be had, its place and the fix; never a secret itself.
     """
     secrets, problems = gather_secrets(
-        settings, environ, credentials_dir, channels=channels, accounts=accounts, heartbeat=heartbeat
+        settings, environ, credentials_dir, channels=channels, accounts=accounts, heartbeat=heartbeat, web=web
     )
     if problems:
         raise ConfigError(settings.source, problems)
@@ -74,6 +79,7 @@ def gather_secrets(
     channels: bool = True,
     accounts: bool = True,
     heartbeat: bool = True,
+    web: bool = True,
 ) -> tuple[Secrets, tuple[Problem, ...]]:
     """Return what could be fetched, and what is wrong with the rest; arguments as of ``resolve_secrets``."""
     if credentials_dir is None and environ.get("CREDENTIALS_DIRECTORY"):
@@ -81,10 +87,12 @@ def gather_secrets(
     found: dict[Loc, Secret] = {}
     problems: list[Problem] = []
     warnings: list[str] = []
-    for loc, ref in _references(settings, channels=channels, accounts=accounts, heartbeat=heartbeat):
+    for loc, ref in _references(settings, channels=channels, accounts=accounts, heartbeat=heartbeat, web=web):
         fetched = fetch(ref, environ, credentials_dir)
         if loc == _HEARTBEAT:
             fetched = judged_address(fetched, ref)
+        elif loc == _WEB:
+            fetched = judged_token(fetched, ref)
         elif fetched.secret is not None and loc[-1] != "url":
             fetched = _judged(fetched, fetched.secret.reveal(), ref, pem=loc[-1] == "api_secret")
         if fetched.secret is None:
@@ -104,11 +112,11 @@ def gather_secrets(
         for i, name in enumerate(settings.engine.accounts)
         if (key := ("accounts", i, "api_key")) in found and (secret := ("accounts", i, "api_secret")) in found
     }
-    return Secrets(urls, keys, tuple(warnings), found.get(_HEARTBEAT)), tuple(problems)
+    return Secrets(urls, keys, tuple(warnings), found.get(_HEARTBEAT), found.get(_WEB)), tuple(problems)
 
 
 def _references(
-    settings: Settings, *, channels: bool, accounts: bool, heartbeat: bool
+    settings: Settings, *, channels: bool, accounts: bool, heartbeat: bool, web: bool
 ) -> Iterator[tuple[Loc, SecretRef]]:
     """Yield each reference that is asked for, with its place in the file."""
     if accounts:
@@ -122,6 +130,8 @@ def _references(
             yield ("channels", index, "url"), channel.url
     if heartbeat and settings.heartbeat is not None:
         yield _HEARTBEAT, settings.heartbeat.url
+    if web and settings.web.enabled and settings.web.token is not None:
+        yield _WEB, settings.web.token
 
 
 def _judged(fetched: Fetched, value: str, ref: SecretRef, *, pem: bool) -> Fetched:

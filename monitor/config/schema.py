@@ -45,6 +45,7 @@ class DocumentSection(Section):
     summary: Table = Field({}, description="a table: [summary]")
     display: Table = Field({}, description="a table: [display]")
     state: Table = Field({}, description="a table: [state]")
+    web: Table = Field({}, description="a table: [web]")
 
 
 class ExchangeSection(Section):
@@ -273,6 +274,19 @@ class DisplaySection(Section):
 
     time_zone: Annotated[str, PlainValidator(values.time_zone)] = Field(
         "local", description='a time zone such as "Europe/Rome", "UTC" or "local"'
+    )
+
+
+class WebSection(Section):
+    """Status page, health, metrics and the JSON interface."""
+
+    enabled: bool = Field(False, description="true or false")
+    listen: Annotated[str, PlainValidator(values.listen_address)] = Field(
+        "127.0.0.1:9757", description='an address and a port, such as "127.0.0.1:9757" or "[::1]:9757"'
+    )
+    token: Annotated[SecretRef, PlainValidator(values.secret_ref)] | None = Field(None, description=REF_SHAPE)
+    names: list[Annotated[str, PlainValidator(values.host_name)]] = Field(
+        [], description='a list of names this machine is called by, such as ["monitor.lan"]'
     )
 
 

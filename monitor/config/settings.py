@@ -117,6 +117,20 @@ class StateSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class WebSettings:
+    """Where the status page, health, metrics and the JSON interface are served, if they are.
+
+    ``names`` are those a request may call this machine by, beside its loopback names and the address itself.
+    """
+
+    enabled: bool = False
+    host: str = "127.0.0.1"  # an IP address
+    port: int = 9757
+    token: SecretRef | None = None  # None only on loopback, and then nothing can be changed over it
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The whole configuration. ``warnings`` are sentences for people: usable, but perhaps not meant."""
 
@@ -135,6 +149,7 @@ class Settings:
     warnings: tuple[str, ...] = ()
     heartbeat: HeartbeatSettings | None = None
     summary: SummarySettings = SummarySettings()
+    web: WebSettings = WebSettings()
 
     @property
     def symbols(self) -> tuple[str, ...]:

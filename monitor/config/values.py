@@ -15,6 +15,9 @@ from monitor.core.notices import FindingCode
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 SYMBOL = re.compile(r"[^\W_]{1,40}(_[0-9A-Z]{1,10})?")
 ASSET = re.compile(r"[A-Z0-9]{1,20}")
+_HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
+_PORT_DIGITS = 5
+_MOST_PORT = 65535
 _TIME = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
 FRACTIONS = "fractions: 0.20 is 20 %"
 
@@ -212,6 +215,34 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def listen_address(value: object) -> str:
+    """Return an address of this machine with a port, as it was written."""
+    text = _text(value)
+    host, port = split_address(text)
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        raise mistake("an IP address, not a name, and a port behind a colon") from None
+    if not 1 <= port <= _MOST_PORT:
+        raise mistake(f"a port is from 1 to {_MOST_PORT}")
+    return text
+
+
+def split_address(value: str) -> tuple[str, int]:
+    """Return host and port of ``host:port`` or ``[host]:port``; -1 is a port that is none."""
+    host, _, port = value.rpartition(":")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    return bare, int(port) if port.isascii() and port.isdigit() and len(port) <= _PORT_DIGITS else -1
+
+
+def host_name(value: object) -> str:
+    """Return a name of a machine in small letters, without a port."""
+    text = _text(value).lower()
+    if not _HOST_NAME.fullmatch(text):
+        raise mistake("a name without a scheme, a path or a port")
+    return text
 
 
 def rest_url(value: object) -> str:

@@ -1,0 +1,1 @@
+"""Status page, health, metrics and the JSON interface of the running daemon; off unless configured."""
