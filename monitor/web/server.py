@@ -8,6 +8,9 @@ from aiohttp import web
 
 from monitor.plan import WebPlan
 from monitor.ports import Clock, Job
+from monitor.web.collected import collected
+from monitor.web.context import Context
+from monitor.web.reading import Reader, Snapshot
 from monitor.web.watched import Watched
 
 log = structlog.get_logger()
@@ -29,6 +32,10 @@ class WebServer:
         self._plan = plan
         self._watched = watched
         self._clock = clock
+        self._context = Context(
+            watched=watched, clock=clock, snapshot=Snapshot(watched.status, clock), read=Reader(),
+            form_token=lambda _request: "", can_change=lambda: False,
+        )  # fmt: skip
 
     def jobs(self) -> Sequence[Job]:
         """Return what must run; it may be cancelled at any time."""
@@ -63,9 +70,6 @@ class WebServer:
 
     def _application(self) -> web.Application:
         application = web.Application()
-        application.router.add_get("/healthz", self._healthz)
+        for route in collected(self._context, lambda: ()):
+            application.router.add_route(route.method, route.path, route.handler)
         return application
-
-    async def _healthz(self, _request: web.Request) -> web.Response:
-        found = self._watched.health()
-        return web.json_response({"ok": found.ok, "reasons": found.reasons}, status=200 if found.ok else 503)

@@ -1,0 +1,74 @@
+"""What every route is handed, and how it is described: the contract between the server and its pages.
+
+A module with routes has one function ``routes(context) -> Sequence[Route]``, which ``collected.collected`` calls.
+Whether a request may be answered is decided before a handler runs: host, token, origin, form token, sizes, times.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, NamedTuple, Protocol, TypeVar
+
+from aiohttp import web
+
+from monitor.ports import Clock
+from monitor.status import Status
+from monitor.web.watched import Watched
+
+T = TypeVar("T")
+
+# So old may be what pages show: making it costs milliseconds that marks would wait for.
+SNAPSHOT_S: Final = 1.0
+
+# Runs on the event loop and must be over in milliseconds but for ``Context.read``. The body was read before:
+# ``request.read()``, ``json()`` and ``post()`` answer at once.
+Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+
+class Access(Enum):
+    """Who may use a route."""
+
+    OPEN = "open"  # everybody: the login and files that tell nothing of this installation
+    READ = "read"  # everybody on loopback; once a token is configured, who shows it
+    CHANGE = "change"  # who shows the configured token; POST only, and never from another site
+
+
+class Route(NamedTuple):
+    """One way in. HEAD comes with each GET."""
+
+    method: str  # GET or POST
+    path: str  # as aiohttp's router writes it, such as "/api/v1/alerts/{number}"
+    handler: Handler
+    access: Access = Access.READ
+    # For people: sent to the login instead of told 401, and what it takes is a form with ``Context.form_token`` in
+    # its field "form_token" instead of JSON.
+    page: bool = False
+
+
+class Read(Protocol):
+    """Runs what blocks, such as a query of a database, in a thread."""
+
+    async def __call__(self, job: Callable[[], T]) -> T:
+        """Return what the job returns; raises BusyError while as many run as may."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What routes are made of.
+
+    Attributes:
+        watched: the daemon. For what costs little: health, readiness, hold and lift.
+        clock: its time.
+        snapshot: everything as it stood within the last ``SNAPSHOT_S`` seconds; one for all routes.
+        read: readers of state.db and history.db go through it.
+        form_token: what the forms of this request's session have to send back; empty without a session.
+        can_change: whether a token is configured, without which nothing can be changed.
+    """
+
+    watched: Watched
+    clock: Clock
+    snapshot: Callable[[], Status]
+    read: Read
+    form_token: Callable[[web.Request], str]
+    can_change: Callable[[], bool]
