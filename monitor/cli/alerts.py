@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from monitor.cli.ledger import Incident, Story, Wanted
+    from monitor.cli.ledger import Story
     from monitor.config import Settings
     from monitor.core.notices import Hold
     from monitor.storage.outbox import OutboxRow
     from monitor.storage.state_reader import StateReader
+    from monitor.storage.told import IncidentRow, Wanted
 
     Wallets = Mapping[str, tuple[str, ...]]  # the symbols each holds now, by subject
 
@@ -51,18 +52,11 @@ def alerts(  # noqa: PLR0917 - typer passes options by name
 
     One line for each message and channel, the newest last. Kept for 90 days.
     """
-    from monitor.cli.ledger import (
-        holds_as_json,
-        incidents_as_json,
-        print_open,
-        print_rows,
-        print_story,
-        rows_as_json,
-        story_as_json,
-    )
+    from monitor.cli.ledger import print_open, print_rows, print_story, story_as_json
     from monitor.cli.quiet import print_in_force
     from monitor.storage.paths import STATE_DB
     from monitor.storage.state_reader import StateReader
+    from monitor.storage.told import hold_rows, told_row
     from monitor.system_clock import SystemClock
 
     now_ms = SystemClock().wall_ms()
@@ -89,8 +83,8 @@ def alerts(  # noqa: PLR0917 - typer passes options by name
         incidents = _incidents(reader, holds, wallets) if open_ else []
         rows = [row for row in reader.alerts(limit=_MOST_ROWS) if wanted.takes(row)][:limit]
     if as_json:
-        found = {"open": incidents_as_json(incidents[:limit])} if open_ else {"alerts": rows_as_json(rows)}
-        print_json({"holds": holds_as_json(holds), **found, "incomplete": missing})
+        found: dict[str, object] = {"open": incidents[:limit]} if open_ else {"alerts": list(map(told_row, rows))}
+        print_json({"holds": hold_rows(holds), **found, "incomplete": missing})
         return 0
     _print_missing(missing, out)
     print_in_force(holds, out, zone, now_ms)
@@ -155,8 +149,8 @@ def _wanted(  # noqa: PLR0917 - what the options say
     Raises:
         ConfigError: there is no such channel.
     """
-    from monitor.cli.ledger import Wanted
     from monitor.config.problems import listed, nearest
+    from monitor.storage.told import Wanted
 
     known = list(
         dict.fromkeys((*(one.name for one in settings.channels), *(row.channel for row in reader.counts())))
@@ -174,8 +168,9 @@ def _story(
     Raises:
         ControlError: nothing was ever told of it, or not what is asked for.
     """
-    from monitor.cli.ledger import Story, Told, symbols_of
+    from monitor.cli.ledger import Story, Told
     from monitor.core.model import Level
+    from monitor.storage.told import symbols_of
 
     rows = [row for row in reader.alerts(limit=_MOST_ROWS, number=number) if wanted.takes(row)][::-1]
     if not rows:
@@ -205,21 +200,22 @@ def _concerns(hold: "Hold", number: int, symbols: "Collection[str]", rows: "Sequ
     return over_ms >= rows[0].decided_ms and (ended_ms is None or hold.made_ms <= ended_ms)
 
 
-def _incidents(reader: "StateReader", holds: "Sequence[Hold]", wallets: "Wallets") -> "list[Incident]":
+def _incidents(reader: "StateReader", holds: "Sequence[Hold]", wallets: "Wallets") -> "list[IncidentRow]":
     """Return the incidents that are open, the worst first."""
-    from monitor.cli.ledger import Incident
     from monitor.core.holds import Holds
     from monitor.core.model import Level
+    from monitor.storage.told import IncidentRow, hold_row
 
     kept = Holds()
     kept.restore(holds)
     found = [one for one in reader.subjects() if one.level > Level.OK and one.number]
     return [
-        Incident(
+        IncidentRow(
             number=one.number, subject=one.subject, level=one.level.label, since_ms=one.since_ms,
             peak=one.peak.label, symbols=(symbols := wallets.get(one.subject, ())),
             told=tuple(name for name, told in one.told.items() if told.delivered),
-            held=kept.covering(one.subject, one.number, symbols, one.level),
+            held=None if (held := kept.covering(one.subject, one.number, symbols, one.level)) is None
+            else hold_row(held),
         )
         for one in sorted(found, key=lambda one: (-one.level, one.number))
     ]  # fmt: skip

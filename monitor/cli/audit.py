@@ -185,10 +185,10 @@ def _verdict(found: "Sequence[Audited]") -> tuple[int, str]:
 def _print(found: "Sequence[Audited]", zone: "dt.tzinfo | None") -> None:
     from rich.text import Text
 
-    from monitor.cli.accounts import released
-    from monitor.cli.chart import local_time
     from monitor.cli.tables import Column, FittedTable, wallet_name
+    from monitor.followed import released
     from monitor.notify.numbers import money
+    from monitor.notify.times import local_time
 
     out = console()
     rows = [row for one in found for row in one.compared]

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 def print_away(view: "AwayView | None", out: "Console", zone: "dt.tzinfo | None") -> None:
     """Print it; nothing where there was none since the start."""
-    from monitor.cli.chart import local_time
     from monitor.notify.numbers import span
+    from monitor.notify.times import local_time
 
     if view is None:
         return

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 import msgspec
 from rich.text import Text
 
-from monitor.cli.reach import within_reach
 from monitor.cli.tables import (
     STYLES,
     Column,
@@ -20,6 +19,7 @@ from monitor.cli.tables import (
 from monitor.core.ladder import Grid, Rung
 from monitor.core.report import PositionView, WalletView, position_views, wallet_views
 from monitor.notify.numbers import exact, grouped, money, percent, price
+from monitor.notify.reach import within_reach
 
 _MANY = 100.0  # moves beyond which nobody counts
 _FARTHEST = 10.0  # a move of a price that is larger is told to nobody

@@ -8,6 +8,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from monitor.notify.numbers import percent
+from monitor.notify.times import days_differ, local_time
 
 _ACROSS, _DOWN = 2, 4  # dots in one character
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
@@ -95,19 +96,6 @@ def round_above(value: float) -> float:
     while value < unit:
         unit /= 10.0
     return next((step * unit for step in _STEPS if step * unit >= value), 10.0 * unit)
-
-
-def local_time(at_ms: int, zone: dt.tzinfo | None, *, day: bool = False) -> str:
-    """Return a time of day with its offset, such as ``14:02:10+01:00``; ``zone`` None is the machine's own."""
-    moment = dt.datetime.fromtimestamp(at_ms // 1000, tz=dt.UTC).astimezone(zone)
-    offset = moment.isoformat()[19:]
-    return f"{moment:%Y-%m-%d %H:%M:%S}{offset}" if day else f"{moment:%H:%M:%S}{offset}"
-
-
-def days_differ(first_ms: int, last_ms: int, zone: dt.tzinfo | None) -> bool:
-    """Return whether two times fall on different days in this zone; then the time of day alone misleads."""
-    first, last = (dt.datetime.fromtimestamp(ms // 1000, tz=dt.UTC).astimezone(zone) for ms in (first_ms, last_ms))
-    return first.date() != last.date()
 
 
 def _line(before: tuple[int, int] | None, after: tuple[int, int]) -> list[tuple[int, int]]:

@@ -4,7 +4,7 @@ import datetime as dt
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
@@ -16,40 +16,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from monitor.core.model import Change
-    from monitor.storage.history_reader import HistoryReader, Worst
+    from monitor.storage.history_reader import Worst
+    from monitor.storage.history_rows import Filter, Row
 
 _TABLE_ROWS = 20
 _MOST_ROWS = 10_000
-
-
-class Row(msgspec.Struct, frozen=True):
-    """A position at one time with its wallet's figures; in minute rows each figure is the worst of the minute."""
-
-    at_ms: int
-    account: str
-    wallet: str
-    symbol: str
-    side: str
-    level: str
-    margin_ratio: float | None
-    room: float | None
-    distance: float | None
-    mark: float | None
-    liquidation_price: float | None
-    source: str
-
-    @property
-    def subject(self) -> tuple[str, str, str, str]:
-        """Whose figures these are."""
-        return self.account, self.wallet, self.symbol, self.side
-
-
-class Filter(NamedTuple):
-    """What is asked for; None is any."""
-
-    symbol: str | None
-    account: str | None
-    since_ms: int
 
 
 @guarded
@@ -77,6 +48,7 @@ def history(  # noqa: PLR0917 - typer passes options by name
     """Show recorded margin ratios and distances, or what changed."""
     from monitor.config.durations import SHAPE, seconds
     from monitor.storage.history_reader import HistoryReader
+    from monitor.storage.history_rows import Filter, read
     from monitor.system_clock import SystemClock
 
     length_s = seconds(since)
@@ -117,64 +89,13 @@ def history(  # noqa: PLR0917 - typer passes options by name
     return 0
 
 
-def read(reader: "HistoryReader", wanted: Filter, *, minutes: bool) -> list[Row]:
-    """Return what positions and their wallets were at each time, oldest first."""
-    from monitor.core.model import Level
-
-    rows: list[Row] = []
-    if minutes:
-        legs = reader.minutes(
-            account=wanted.account, symbol=wanted.symbol, since_ms=wanted.since_ms, limit=_MOST_ROWS
-        )
-        found = {
-            (m.minute_ms, m.account, m.wallet): m
-            for account, wallet in dict.fromkeys((leg.account, leg.wallet) for leg in legs)
-            for m in reader.minutes(
-                account=account, wallet=wallet, symbol="", since_ms=wanted.since_ms, limit=_MOST_ROWS
-            )
-        }
-        for leg in legs:
-            if leg.symbol:
-                whole = found.get((leg.minute_ms, leg.account, leg.wallet))
-                rows.append(
-                    Row(
-                        leg.minute_ms, leg.account, leg.wallet, leg.symbol, leg.side, Level(leg.level_max).label,
-                        whole.margin_ratio_max if whole else None, whole.room_min if whole else None,
-                        leg.distance_min, leg.mark_last, None, leg.source,
-                    )
-                )  # fmt: skip
-        return rows
-    samples = reader.samples(
-        account=wanted.account, symbol=wanted.symbol, since_ms=wanted.since_ms, limit=_MOST_ROWS
-    )
-    wallets = {
-        (s.at_ms, s.account, s.wallet): s
-        for account, wallet in dict.fromkeys((sample.account, sample.wallet) for sample in samples)
-        for s in reader.samples(
-            account=account, wallet=wallet, symbol="", since_ms=wanted.since_ms, limit=_MOST_ROWS
-        )
-    }
-    for sample in samples:
-        if sample.symbol:
-            backing = wallets.get((sample.at_ms, sample.account, sample.wallet))
-            rows.append(
-                Row(
-                    sample.at_ms, sample.account, sample.wallet, sample.symbol, sample.side,
-                    Level(sample.level).label, backing.margin_ratio if backing else None,
-                    backing.room if backing else None, sample.distance, sample.mark, sample.liquidation_price,
-                    sample.source,
-                )
-            )  # fmt: skip
-    return rows
-
-
-def print_table(rows: list[Row], out: "Console", zone: dt.tzinfo | None, *, limit: int) -> None:
+def print_table(rows: "list[Row]", out: "Console", zone: dt.tzinfo | None, *, limit: int) -> None:
     """Print the newest rows."""
-    from monitor.cli.chart import days_differ, local_time
-    from monitor.cli.reach import within_reach
     from monitor.cli.tables import Column, FittedTable, account_column, level_text, wallet_name
     from monitor.core.model import Source
     from monitor.notify.numbers import percent, price
+    from monitor.notify.reach import within_reach
+    from monitor.notify.times import days_differ, local_time
 
     shown = rows[-limit:]
     day = days_differ(shown[0].at_ms, shown[-1].at_ms, zone)
@@ -211,9 +132,9 @@ def print_table(rows: list[Row], out: "Console", zone: dt.tzinfo | None, *, limi
 
 def print_changes(changes: "list[Change]", out: "Console", zone: dt.tzinfo | None, *, limit: int) -> None:
     """Print the newest changes in plain words."""
-    from monitor.cli.chart import days_differ, local_time
     from monitor.cli.tables import Column, FittedTable
     from monitor.notify.news import change_words
+    from monitor.notify.times import days_differ, local_time
 
     shown = changes[-limit:]
     day = days_differ(shown[0].at_ms, shown[-1].at_ms, zone)
@@ -230,12 +151,12 @@ def print_changes(changes: "list[Change]", out: "Console", zone: dt.tzinfo | Non
         out.print(f"The newest {len(shown)} of {len(changes)} changes; --limit shows more.", markup=False)
 
 
-def print_worst(rows: list[Row], worst: "list[Worst]", out: "Console", zone: dt.tzinfo | None) -> None:
+def print_worst(rows: "list[Row]", worst: "list[Worst]", out: "Console", zone: dt.tzinfo | None) -> None:
     """Print the worst of each position shown; ``worst`` holds wallets and positions."""
-    from monitor.cli.chart import days_differ, local_time
     from monitor.cli.tables import Column, FittedTable, account_column, level_text, wallet_name
     from monitor.core.model import Level
     from monitor.notify.numbers import percent
+    from monitor.notify.times import days_differ, local_time
 
     held = {row.subject for row in rows}
     wallets = {(one.account, one.wallet): one for one in worst if not one.symbol}
@@ -261,7 +182,7 @@ def print_worst(rows: list[Row], worst: "list[Worst]", out: "Console", zone: dt.
     )
 
 
-def print_chart(rows: list[Row], out: "Console", zone: dt.tzinfo | None) -> None:
+def print_chart(rows: "list[Row]", out: "Console", zone: dt.tzinfo | None) -> None:
     """Draw margin ratio and distance of the position that came nearest to its end."""
     from monitor.cli.chart import Point, TimeChart
     from monitor.cli.tables import wallet_name
@@ -286,7 +207,7 @@ def _must_exist(path: Path) -> None:
         raise StoreError(str(path), "open", "there is no such file", hint)
 
 
-def _must_be_known(wanted: Filter, subjects: list[tuple[str, str]], what: str) -> None:
+def _must_be_known(wanted: "Filter", subjects: list[tuple[str, str]], what: str) -> None:
     """Refuse a name that has no history at all: an empty answer would read as calm."""
     for option, name, known in (
         ("SYMBOL", wanted.symbol, {symbol for _, symbol in subjects} - {""}),
@@ -307,7 +228,7 @@ def _change_row(change: "Change") -> dict[str, object]:
     return _with_time(change) | {"kind": change.kind.value, "words": change_words(change)}
 
 
-def _ratio(row: Row) -> str:
+def _ratio(row: "Row") -> str:
     from monitor.notify.numbers import percent
 
     if row.margin_ratio is None:

@@ -11,13 +11,13 @@ from rich.text import Text
 
 from monitor.cli.before_after import LIQUIDATED
 from monitor.cli.common import misuse
-from monitor.cli.reach import within_reach
 from monitor.cli.tables import STYLES, Column, FittedTable, level_text, wallet_name
 from monitor.cli.typed import in_percent, meant, parse_move
 from monitor.core.ladder import Edges, Grid, Rung
 from monitor.core.model import Level
 from monitor.core.report import number
 from monitor.notify.numbers import percent, price
+from monitor.notify.reach import within_reach
 
 if TYPE_CHECKING:
     from monitor.charts.heatmap import HeatMap

@@ -1,7 +1,7 @@
 """The ledger for people: messages with what became of them, incidents that are open, the story of one."""
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -9,7 +9,6 @@ from rich.console import Console
 from rich.text import Text
 
 from monitor.cli.brief import short, span_of
-from monitor.cli.chart import days_differ, local_time
 from monitor.cli.quiet import in_full, in_short
 from monitor.cli.tables import STYLES, Column, FittedTable, level_text
 from monitor.core.model import Level
@@ -17,51 +16,16 @@ from monitor.core.notices import Facts, Hold, NoticeKind
 from monitor.notify.numbers import span
 from monitor.notify.reasons import in_words
 from monitor.notify.subjects import subject_name
+from monitor.notify.times import days_differ, local_time
 from monitor.notify.titles import ending
 from monitor.notify.words import clean
 from monitor.storage.outbox import AttemptRow, OutboxRow, OutboxState, Outcome
+from monitor.storage.told import IncidentRow, facts_of, hold_rows, told_row
 
 _OFFSET_AT = len("14:02:10")
 _GAP = 2  # blanks between columns
 _LEAST_NAME = 12
 _FIRST, _LAST = 12, 8  # attempts shown of one message
-
-
-class Wanted(NamedTuple):
-    """Which rows are asked for; an empty text is any. ``subjects`` are the wallets that hold the symbol now."""
-
-    since_ms: int
-    channel: str
-    symbol: str
-    subjects: Collection[str]
-
-    def takes(self, row: OutboxRow) -> bool:
-        """Return whether a row is one of them."""
-        return (
-            row.decided_ms >= self.since_ms
-            and self.channel in {"", row.channel}
-            and (not self.symbol or row.subject in self.subjects or self.symbol in symbols_of(row))
-        )
-
-
-def symbols_of(row: OutboxRow) -> set[str]:
-    """Return the symbols a message names."""
-    facts = _facts(row)
-    changed = {change.symbol for change in facts.changes}
-    return {facts.symbol, *facts.symbols, *changed, *row.subject.partition("/")[2].split(":")[1:2]}
-
-
-class Incident(msgspec.Struct, frozen=True):
-    """An incident under way. Times are Unix milliseconds."""
-
-    number: int
-    subject: str
-    level: str
-    since_ms: int
-    symbols: tuple[str, ...]
-    held: Hold | None = None
-    peak: str = ""
-    told: tuple[str, ...] = ()  # the channels that accepted an alert of it
 
 
 class Told(NamedTuple):
@@ -126,14 +90,14 @@ def print_rows(rows: Sequence[OutboxRow], out: Console, zone: dt.tzinfo | None, 
     ]
     # Whose it is must be there however narrow it gets, if need be cut.
     least = sum(column.width + _GAP for column in columns if not column.rank)
-    names = [_cut(subject_name(row.subject, _facts(row)), out.width - least) for row in rows]
+    names = [_cut(subject_name(row.subject, facts_of(row)), out.width - least) for row in rows]
     columns.insert(3, Column("whose", names))
     out.print(FittedTable(columns, empty="Nothing was told."))
     times.print(out, " After a + is how long it took from the crossing.")
 
 
 def print_open(
-    incidents: Sequence[Incident], out: Console, zone: dt.tzinfo | None, now_ms: int, *, limit: int
+    incidents: Sequence[IncidentRow], out: Console, zone: dt.tzinfo | None, now_ms: int, *, limit: int
 ) -> None:
     """Print one line for each open incident, the worst first."""
     shown = incidents[:limit]
@@ -168,7 +132,9 @@ def print_story(story: Story, out: Console, zone: dt.tzinfo | None, now_ms: int)
     first, newest = rows[0], rows[-1]
     wallet = "" if first.subject.startswith("/") else f", wallet {clean(first.subject)}"
     out.print(
-        Text.assemble((f"Alert {story.number}", "bold"), f"  {subject_name(first.subject, _facts(worst))}{wallet}")
+        Text.assemble(
+            (f"Alert {story.number}", "bold"), f"  {subject_name(first.subject, facts_of(worst))}{wallet}"
+        )
     )
     out.print(_course(story, zone, now_ms), soft_wrap=not out.is_terminal)
     for hold in story.holds:
@@ -200,7 +166,7 @@ def _course(story: Story, zone: dt.tzinfo | None, now_ms: int) -> str:
     if ended_ms is None:
         return f"{opened}."
     endings = [row for row in rows if row.kind is NoticeKind.CLOSED and row.level is Level.OK]
-    how = f" {ending(_facts(endings[-1])).words.lower()}" if endings else ""
+    how = f" {ending(facts_of(endings[-1])).words.lower()}" if endings else ""
     day = days_differ(first_ms, ended_ms, zone)
     return (
         f"{opened}; ended{how} {local_time(ended_ms, zone, day=day)}, after {span((ended_ms - first_ms) / 1000)}."
@@ -256,57 +222,20 @@ class _Times:
 # Documents
 
 
-def rows_as_json(rows: Iterable[OutboxRow]) -> list[dict[str, object]]:
-    """Return rows as a program reads them: times are Unix milliseconds."""
-    return [_row_as_json(row) for row in rows]
-
-
 def story_as_json(story: Story) -> dict[str, object]:
     """Return one incident as a program reads it."""
     return {
         "number": story.number,
         "subject": story.told[0].row.subject,
         "level": None if story.level is None else story.level.label,
-        "alerts": [_row_as_json(told.row) | {"tried": told.attempts} for told in story.told],
-        "holds": holds_as_json(story.holds),
+        "alerts": [msgspec.structs.asdict(told_row(told.row)) | {"tried": told.attempts} for told in story.told],
+        "holds": hold_rows(story.holds),
     }
-
-
-def holds_as_json(holds: Iterable[Hold]) -> list[dict[str, object]]:
-    """Return wishes for quiet as a program reads them: levels are words."""
-    return [
-        msgspec.structs.asdict(hold) | {"levels": {name: level.label for name, level in hold.levels.items()}}
-        for hold in holds
-    ]
-
-
-def incidents_as_json(incidents: Iterable[Incident]) -> list[dict[str, object]]:
-    """Return incidents as a program reads them."""
-    return [
-        msgspec.structs.asdict(one) | {"held": None if one.held is None else holds_as_json([one.held])[0]}
-        for one in incidents
-    ]
-
-
-def _row_as_json(row: OutboxRow) -> dict[str, object]:
-    facts = _facts(row)
-    return {
-        "number": row.number, "subject": row.subject, "incident": row.incident, "kind": row.kind.value,
-        "level": row.level.label, "channel": row.channel, "via": facts.via, "key": row.key,
-        "crossed_ms": row.crossed_ms, "decided_ms": row.decided_ms, "first_attempt_ms": row.first_attempt_ms,
-        "last_attempt_ms": row.last_attempt_ms, "attempts": row.attempts, "last_reason": row.last_reason,
-        "state": row.state.value, "accepted_ms": row.accepted_ms, "settled_ms": row.settled_ms,
-        "acknowledged_ms": row.acknowledged_ms, "ended_ms": row.ended_ms, "facts": facts,
-    }  # fmt: skip
-
-
-def _facts(row: OutboxRow) -> Facts:
-    return row.notice.facts if row.notice is not None else Facts()
 
 
 def _via(row: OutboxRow) -> str:
     """Return why a channel was told what it did not ask for; empty if it did."""
-    name = _facts(row).via
+    name = facts_of(row).via
     return f"for {clean(name.removeprefix('fallback:'))}" if name.startswith("fallback:") else clean(name)
 
 

@@ -8,12 +8,12 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.live import Live
 from rich.text import Text
 
-from monitor.cli.chart import local_time
 from monitor.cli.tables import STYLES, position_table, ratio_of, wallet_name
 from monitor.core.model import Level
 from monitor.core.notices import Facts, Transition
 from monitor.core.report import WalletView
 from monitor.notify.numbers import percent, price, span
+from monitor.notify.times import local_time
 from monitor.status import Status
 
 ALERTS_SHOWN = 12  # where the terminal is high enough

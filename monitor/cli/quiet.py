@@ -5,14 +5,15 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from monitor.cli.chart import days_differ, local_time
 from monitor.cli.tables import Column, FittedTable, level_text
 from monitor.commands import WHY_CHARS, Answer, Covered, Granted, in_words
 from monitor.core.model import Level
 from monitor.core.notices import Hold, HoldKind
 from monitor.notify.numbers import span
 from monitor.notify.subjects import subject_name
+from monitor.notify.times import days_differ, local_time
 from monitor.notify.words import clean
+from monitor.storage.told import HoldRow
 
 _SHOWN = 10
 _NAMED = 3
@@ -62,7 +63,7 @@ def print_in_force(holds: Sequence[Hold], out: Console, zone: dt.tzinfo | None, 
         out.print()
 
 
-def in_short(hold: Hold, zone: dt.tzinfo | None, now_ms: int) -> str:
+def in_short(hold: Hold | HoldRow, zone: dt.tzinfo | None, now_ms: int) -> str:
     """Return what somebody asked for, such as ``snoozed until 14:02:10+01:00``."""
     day = days_differ(now_ms, hold.until_ms, zone)
     return f"{_STATES[hold.kind]} until {local_time(hold.until_ms, zone, day=day)}"

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from monitor.cli.reach import within_reach
 from monitor.cli.steps import Step, plain_number
 from monitor.core.advice import prescribe
 from monitor.core.book import Book
@@ -25,6 +24,7 @@ from monitor.core.spare import sharers
 from monitor.core.steps import step_of
 from monitor.core.trial import Case, Trial, as_it_is
 from monitor.notify.numbers import enough, percent, span
+from monitor.notify.reach import within_reach
 from monitor.notify.remedies import (
     base_of,
     both_sides,

@@ -25,14 +25,12 @@ from monitor.errors import ConfigError, ControlError, MonitorError, NotRunningEr
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Sequence
 
     from rich.console import Console
     from rich.text import Text
 
-    from monitor.cli.ledger import Incident
     from monitor.config import Settings
-    from monitor.core.view import OpenAlert, SymbolView
+    from monitor.core.view import SymbolView
     from monitor.status import Status
 
 _ALERTS_SHOWN = 10
@@ -69,12 +67,12 @@ def status(
 
 def _in_words(document: object) -> object:
     """Return the daemon's answer for programs: levels are words everywhere."""
-    from monitor.cli.ledger import holds_as_json, incidents_as_json
+    from monitor.storage.told import hold_rows, incidents
 
     if not isinstance(document, dict):
         return document
     found = decoded(document).engine
-    words = {"alerts": incidents_as_json(_incidents(found.alerts)), "holds": holds_as_json(found.holds)}
+    words = {"alerts": incidents(found.alerts), "holds": hold_rows(found.holds)}
     return document | {"engine": document["engine"] | words}
 
 
@@ -132,22 +130,13 @@ def _print_alerts(found: "Status", out: "Console", zone: "dt.tzinfo | None") -> 
     """Print what is open, by the numbers that `ack` takes, and what holds messages back, if anything is."""
     from monitor.cli.ledger import print_open
     from monitor.cli.quiet import print_in_force
+    from monitor.storage.told import incidents
 
     print_in_force(found.engine.holds, out, zone, found.now_ms)
     if not found.engine.alerts:
         return
-    print_open(_incidents(found.engine.alerts), out, zone, found.now_ms, limit=_ALERTS_SHOWN)
+    print_open(incidents(found.engine.alerts), out, zone, found.now_ms, limit=_ALERTS_SHOWN)
     out.print()
-
-
-def _incidents(alerts: "Sequence[OpenAlert]") -> "list[Incident]":
-    """Return what is open, the worst first."""
-    from monitor.cli.ledger import Incident
-
-    return [
-        Incident(one.number, one.subject, one.level.label, one.since_ms, one.symbols, one.held)
-        for one in sorted(alerts, key=lambda one: (-one.level, one.number))
-    ]
 
 
 def _print_marks(found: "Status", out: "Console") -> None:
@@ -226,7 +215,7 @@ def _channel_state(one: Any, zone: "dt.tzinfo | None") -> "Text":  # noqa: ANN40
     """Return whether a channel delivers, and since when it does not."""
     from rich.text import Text
 
-    from monitor.cli.chart import local_time
+    from monitor.notify.times import local_time
 
     if not (one["failing"] or one["broken"]):
         return Text("fine", "green")
@@ -236,8 +225,8 @@ def _channel_state(one: Any, zone: "dt.tzinfo | None") -> "Text":  # noqa: ANN40
 
 def _print_channels(found: "Status", out: "Console", zone: "dt.tzinfo | None") -> None:
     from monitor.cli.brief import short
-    from monitor.cli.chart import local_time
     from monitor.cli.tables import Column, FittedTable
+    from monitor.notify.times import local_time
 
     rows = found.channels
     out.print(

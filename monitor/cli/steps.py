@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from monitor.cli.reach import BEYOND, within_reach
 from monitor.core.book import Book, Floats
 from monitor.core.compile import LEAST_AT_ENTRY
 from monitor.core.layout import underlying
 from monitor.core.model import MULTI_WALLET, Position, rate_symbols
 from monitor.core.report import number
 from monitor.core.risk import Readings, both_roots, evaluate_rows
+from monitor.notify.reach import BEYOND, within_reach
 
 FORMULA = "(balance + other PnL - other maintenance + sum cum - sum side q entry) / sum (q mmr - side q)"
 INVERSE_FORMULA = (

@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from monitor.cli.chart import local_time
 from monitor.cli.deeds import Deed, Followed, told
 from monitor.cli.tables import level_text, wallet_name
 from monitor.core.model import Level
 from monitor.core.notices import NoticeKind
 from monitor.core.view import EngineView
 from monitor.notify.numbers import percent, span
+from monitor.notify.times import local_time
 from monitor.status import Status
 from monitor.storage.outbox import OutboxRow, OutboxState
 

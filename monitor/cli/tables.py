@@ -7,9 +7,9 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from monitor.cli.reach import within_reach
 from monitor.core.report import PositionView, WalletView
 from monitor.notify.numbers import UNKNOWN, money, percent, price
+from monitor.notify.reach import within_reach
 from monitor.notify.subjects import wallet_name as wallet_name  # noqa: PLC0414 - what tables show is had from here
 
 BAR_CELLS = 10

@@ -6,7 +6,8 @@ import zoneinfo
 import pytest
 from rich.cells import cell_len
 
-from monitor.cli.chart import Point, TimeChart, days_differ, local_time, plot, round_above
+from monitor.cli.chart import Point, TimeChart, plot, round_above
+from monitor.notify.times import days_differ, local_time
 from tests.cli.made import NOW_MS, shown
 
 ROME = zoneinfo.ZoneInfo("Europe/Rome")

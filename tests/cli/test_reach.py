@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from monitor.cli.reach import BEYOND, MOST_TIMES, within_reach
 from monitor.cli.root import app
 from monitor.cli.tables import position_table
 from monitor.core.report import PositionView
+from monitor.notify.reach import BEYOND, MOST_TIMES, within_reach
 
 HEDGE = """
 [[accounts]]
