@@ -8,6 +8,7 @@ order of starting, deciding and draining is told in one place.
 import asyncio
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import tzinfo
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -495,6 +496,11 @@ class Daemon:
     def history_path(self) -> Path:
         """Where history.db lies."""
         return self._plan.history_path
+
+    @property
+    def time_zone(self) -> tzinfo:
+        """In which people read times."""
+        return self._plan.time_zone
 
     async def _prove(self) -> bool:
         """Write something to the state database; return whether it took it."""

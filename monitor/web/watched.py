@@ -1,9 +1,11 @@
 """What the pages are made of: the daemon, as far as they need it."""
 
 from collections.abc import Mapping
+from datetime import tzinfo
 from pathlib import Path
 from typing import Any, Protocol
 
+from monitor.core.notices import Facts
 from monitor.health import Health
 from monitor.status import Status
 
@@ -31,6 +33,15 @@ class Watched(Protocol):
     @property
     def history_path(self) -> Path:
         """Where history.db lies, for readers of their own."""
+        ...
+
+    @property
+    def time_zone(self) -> tzinfo:
+        """In which people read times."""
+        ...
+
+    def newest(self, subject: str) -> Facts | None:
+        """Return what a message would say of a wallet now, advice included; costs milliseconds. None for others."""
         ...
 
     async def hold(self, request: Mapping[str, Any]) -> object:
