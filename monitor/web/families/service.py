@@ -1,0 +1,114 @@
+"""The service itself: whether it is well, how fast it is, and what it is."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from monitor import health
+from monitor.health import Health
+from monitor.web.families.family import Family, Row, Seen, counter, gauge, one
+
+# Databases that are written to; what else is found not to take writes is named as well.
+_DATABASES: Final = ("state", "history")
+_STATISTICS: Final = {"p50": "p50_ms", "p99": "p99_ms", "worst": "worst_ms"}
+
+
+def _troubles(found: Seen) -> Iterator[Row]:
+    holding = reasons_of(found.health)
+    for reason in dict.fromkeys((*health.REASONS, *holding)):
+        yield (reason,), float(reason in holding)
+
+
+def reasons_of(verdict: Health) -> tuple[str, ...]:
+    """Return the constant words of what is wrong, without saying where: that is for those who may see it."""
+    return tuple(dict.fromkeys((*verdict.reasons, *(trouble.reason for trouble in verdict.troubles))))
+
+
+def _databases(found: Seen) -> Iterator[Row]:
+    unwritable = found.status.unwritable
+    for name in dict.fromkeys((*_DATABASES, *unwritable)):
+        yield (name,), float(name not in unwritable and (name != "state" or found.status.state_ok))
+
+
+def _latencies(found: Seen) -> Iterator[Row]:
+    known = found.status.frame_to_commit or {}
+    for word, key in _STATISTICS.items():
+        yield (word,), known[key] / 1000 if key in known else None
+
+
+def _config(found: Seen) -> Any:  # noqa: ANN401 - None of a version that does not reload
+    return getattr(found.status, "config", None)
+
+
+def _reloads(found: Seen) -> Iterator[Row]:
+    if (config := _config(found)) is not None:
+        yield ("done",), config.reloads
+        yield ("refused",), config.refused
+
+
+SERVICE: Final[tuple[Family, ...]] = (
+    gauge(
+        "build_info", "Always 1; the version stands in the label.", ("version",),
+        lambda found: [((found.status.version,), 1.0)],
+    ),
+    gauge(
+        "exchange_info", "Always 1; which exchange is watched, testnet or live, stands in the label.",
+        ("environment",), lambda found: [((found.status.engine.environment,), 1.0)],
+    ),
+    gauge(
+        "start_time_seconds", "Unix time in seconds at which the service started.", (),
+        one(lambda found: found.status.started_ms / 1000),
+    ),
+    gauge(
+        "healthy", "Whether the service does its work now: 1 yes, 0 no; the verdict of /healthz.", (),
+        one(lambda found: float(found.health.ok)),
+    ),
+    gauge(
+        "ready",
+        "Whether the service has begun to do its work and is not stopping: 1 yes, 0 no; the verdict of /readyz.",
+        (), one(lambda found: float(found.readiness.ok)),
+    ),
+    gauge(
+        "trouble", "What keeps the service from being healthy, by reason: 1 it does, 0 it does not.", ("reason",),
+        _troubles,
+    ),
+    counter(
+        "jobs_died_total", "Times that a part of the service failed and was started anew; none before the first.",
+        ("job",), lambda found: [((job,), count) for job, count in found.status.job_deaths.items()],
+    ),
+    gauge(
+        "accounts_unseen", "Number of configured accounts of which nothing is known yet.", (),
+        one(lambda found: len(found.status.unseen)),
+    ),
+    gauge("database_writable", "Whether a database takes writes: 1 yes, 0 no.", ("database",), _databases),
+    counter(
+        "commits_total", "Transactions that the state database took.", (), one(lambda found: found.status.commits)
+    ),
+    gauge(
+        "frame_to_commit_seconds",
+        "Seconds from the arrival of a frame to its alert being on disk, of the last 4096 such commits: p50 the "
+        "median, p99, worst; none before the first alert.",
+        ("statistic",), _latencies,
+    ),
+    gauge(
+        "history_queued_rows", "Rows that wait to be written to the history.", (),
+        one(lambda found: found.status.history.queued),
+    ),
+    counter(
+        "history_written_rows_total", "Rows that were written to the history.", (),
+        one(lambda found: found.status.history.written),
+    ),
+    gauge(
+        "config_last_reload_successful",
+        "Whether the last reload of the configuration was done: 1 yes, or there was none; 0 it was refused, and "
+        "nothing changed.",
+        (), one(lambda found: None if (c := _config(found)) is None else float(not c.problems)),
+    ),
+    gauge(
+        "config_loaded_timestamp_seconds",
+        "Unix time in seconds at which the configuration in force was loaded.", (),
+        one(lambda found: None if (c := _config(found)) is None else c.loaded_ms / 1000),
+    ),
+    counter(
+        "config_reloads_total", "Reloads of the configuration by outcome: done or refused.", ("outcome",), _reloads
+    ),
+)  # fmt: skip
