@@ -366,6 +366,7 @@ class Daemon:
         if isinstance(event, Ticks):
             self.ticks += len(event.marks)
             seen_s = min(mark.seen_s for mark in event.marks)
+            self._web.observe(self._clock.mono_s() - seen_s)
         if isinstance(event, Heartbeat):
             self._deciding.back(now.mono_s + HEARTBEAT_S)
         if isinstance(event, StoreState):

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
-from monitor.web import probes
+from monitor.web import metrics, probes
 from monitor.web.context import Context, Route
+from monitor.web.metrics import Meter
 
 
-def collected(context: Context, standing: Callable[[], Sequence[str]]) -> Sequence[Route]:
-    """Return all routes; ``standing`` as for ``probes.routes``."""
-    return (*probes.routes(context, standing),)
+def collected(context: Context, standing: Callable[[], Sequence[str]], meter: Meter) -> Sequence[Route]:
+    """Return all routes; ``standing`` as for ``probes.routes``, ``meter`` as for ``metrics.routes``."""
+    return (*probes.routes(context, standing), *metrics.routes(context, meter))
