@@ -11,6 +11,7 @@ from monitor.core.view import SymbolView
 from monitor.web.families.family import Family, Row, Seen, Table, counter, gauge
 
 _STATES: Final = {state.value: float(number) for number, state in enumerate(DataState)}
+_IDLE: Final = "idle"
 
 
 def _symbols(read: Callable[[SymbolView], float | None]) -> Callable[[Seen], Iterable[Row]]:
@@ -39,6 +40,12 @@ def _accounts(read: Callable[[Table], float | None]) -> Callable[[Seen], Iterabl
 
 def _streams(field: str) -> Callable[[Seen], Iterable[Row]]:
     return _accounts(lambda one: one.get("stream", {}).get(field))
+
+
+def _is(table: Table, state: str) -> float | None:
+    """Return 1 in that state and 0 in another; None where nothing is wanted of it."""
+    found = table.get("state", _IDLE)
+    return None if found == _IDLE else float(found == state)
 
 
 def _audited(read: Callable[[AccountView], Iterable[Row]]) -> Callable[[Seen], Iterable[Row]]:
@@ -125,8 +132,8 @@ SOURCES: Final[tuple[Family, ...]] = (
         lambda found: [((), found.status.engine.evaluations)],
     ),
     gauge(
-        "feed_up", "Whether a mark price feed delivers: 1 yes, 0 no.", ("feed",),
-        _feeds(lambda one: None if "state" not in one else float(one["state"] == "live")),
+        "feed_up", "Whether a mark price feed delivers: 1 yes, 0 no; none while there is nothing to deliver.",
+        ("feed",), _feeds(lambda one: _is(one, "live")),
     ),
     counter(
         "feed_frames_total", "Frames that a mark price feed received.", ("feed",),
@@ -153,7 +160,7 @@ SOURCES: Final[tuple[Family, ...]] = (
     gauge(
         "account_followed",
         "Whether an account is followed by its key: 1 yes, 0 not yet or not at the moment.", ("account",),
-        _accounts(lambda one: None if "state" not in one else float(one["state"] == "following")),
+        _accounts(lambda one: _is(one, "following")),
     ),
     gauge(
         "reconcile_age_seconds",
@@ -170,8 +177,8 @@ SOURCES: Final[tuple[Family, ...]] = (
         ("account",), _accounts(lambda one: one.get("used_weight")),
     ),
     gauge(
-        "stream_up", "Whether the private stream of an account is open: 1 yes, 0 no.", ("account",),
-        _accounts(lambda one: None if "stream" not in one else float(one["stream"].get("state") == "open")),
+        "stream_up", "Whether the private stream of an account is open: 1 yes, 0 no; none while none is wanted.",
+        ("account",), _accounts(lambda one: _is(one.get("stream", {}), "open")),
     ),
     counter(
         "stream_connects_total", "Attempts of a private stream to connect.", ("account",), _streams("connects")
