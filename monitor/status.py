@@ -61,6 +61,17 @@ class WatchdogView(msgspec.Struct, frozen=True):
     standing: tuple[str, ...]  # the loops that do not come round: it is told nothing until they do
 
 
+class WebView(msgspec.Struct, frozen=True):
+    """What the web server did, counted since the start."""
+
+    address: str  # such as "http://127.0.0.1:9757"; empty while it does not listen
+    why_not: str  # it does not listen; empty if it does
+    connections: int  # open now
+    requests: int  # that were understood
+    refused: dict[str, int]  # by reason, a constant word
+    slow: int  # cut, because they took too long to ask or to read
+
+
 class Judged(msgspec.Struct, frozen=True):
     """What levels and amounts of the running daemon come from, as the configuration says with which it started."""
 
@@ -112,6 +123,9 @@ class Status(msgspec.Struct, frozen=True):
     heartbeat: HeartbeatView | None = None
     watchdog: WatchdogView | None = None  # None where nobody wants to be told
     away: AwayView | None = None
+    waiting_ms: dict[str, int] = {}  # by channel, when the oldest message was decided that it was not handed yet
+    standing: tuple[str, ...] = ()  # loops that have not come round in time
+    web: WebView | None = None  # None where nothing is to be served
     unwritable: dict[str, str] = {}  # databases that take no writes, by name such as "state": why
 
 

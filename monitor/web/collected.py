@@ -1,12 +1,26 @@
 """Every route there is: each module that has some is named here once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from monitor.web import metrics, probes
+from monitor.web import files, login, metrics, probes
 from monitor.web.context import Context, Route
+from monitor.web.keeper import Keeper
+from monitor.web.limits import Tally
 from monitor.web.metrics import Meter
 
 
-def collected(context: Context, standing: Callable[[], Sequence[str]], meter: Meter) -> Sequence[Route]:
-    """Return all routes; ``standing`` as for ``probes.routes``, ``meter`` as for ``metrics.routes``."""
-    return (*probes.routes(context, standing), *metrics.routes(context, meter))
+def collected(context: Context, keeper: Keeper, tally: Tally, meter: Meter) -> Sequence[Route]:
+    """Return all routes.
+
+    Args:
+        context: what most are made of.
+        keeper: whom a login has to satisfy.
+        tally: where logins that fail are counted.
+        meter: as for ``metrics.routes``.
+    """
+    return (
+        *probes.routes(context),
+        *metrics.routes(context, meter),
+        *login.routes(keeper, tally),
+        *files.routes(),
+    )

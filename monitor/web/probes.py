@@ -1,6 +1,6 @@
 """/healthz, /readyz and /livez: whether it does its work, has begun to, and whether a restart could help."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from aiohttp import web
@@ -9,13 +9,8 @@ from monitor.health import Health
 from monitor.web.context import Context, Route
 
 
-def routes(context: Context, standing: Callable[[], Sequence[str]]) -> Sequence[Route]:
-    """Return the routes of the probes.
-
-    Args:
-        context: what is watched.
-        standing: the loops that did not come round at the last look; see ``monitor.watchdog``.
-    """
+def routes(context: Context) -> Sequence[Route]:
+    """Return the routes of the probes."""
 
     async def healthz(_request: web.Request) -> web.Response:
         return answer(context.watched.health(), "ok", "failing")
@@ -24,7 +19,7 @@ def routes(context: Context, standing: Callable[[], Sequence[str]]) -> Sequence[
         return answer(context.watched.readiness(), "ready", "not ready")
 
     async def livez(_request: web.Request) -> web.Response:
-        loops = list(standing())
+        loops = list(context.watched.standing())
         body = {"status": "standing still" if loops else "alive", "loops": loops}
         return web.json_response(body, status=_code(not loops))
 

@@ -1,5 +1,7 @@
 """Listens, and lets nothing that goes wrong here reach what watches positions."""
 
+import asyncio
+import os
 from collections.abc import Sequence
 from typing import Final
 
@@ -8,9 +10,15 @@ from aiohttp import web
 
 from monitor.plan import WebPlan
 from monitor.ports import Clock, Job
+from monitor.status import WebView
+from monitor.web.answers import seal
 from monitor.web.collected import collected
-from monitor.web.context import Context
+from monitor.web.connection import Connection, Door
+from monitor.web.context import Context, Route
+from monitor.web.keeper import Keeper
+from monitor.web.limits import LIMITS, Limits, Tally
 from monitor.web.metrics import Meter
+from monitor.web.middleware import Gate
 from monitor.web.reading import Reader, Snapshot
 from monitor.web.watched import Watched
 
@@ -18,6 +26,9 @@ log = structlog.get_logger()
 
 # An address that is taken, by an earlier run that drains or by somebody else, is tried again.
 AGAIN_S: Final = 10.0
+# A stop waits for handlers twice as long at most, and has half a second for everything that ends with this.
+_CLOSE_S: Final = 0.1
+_BACKLOG: Final = 64
 
 
 class WebServer:
@@ -26,57 +37,106 @@ class WebServer:
     Args:
         plan: where, and who may ask; None: nothing is served.
         watched: what is shown.
-        clock: its time.
+        clock: its time; what limits connections goes by the event loop's.
+        limits: what those who ask may take.
     """
 
-    def __init__(self, plan: WebPlan | None, watched: Watched, clock: Clock) -> None:
+    def __init__(self, plan: WebPlan | None, watched: Watched, clock: Clock, limits: Limits = LIMITS) -> None:
         self._plan = plan
-        self._watched = watched
         self._clock = clock
+        self._limits = limits
         self._meter = Meter()
+        self._tally = Tally()
+        self._keeper = None if plan is None else Keeper(plan, clock, limits)
         self._context = Context(
             watched=watched, clock=clock, snapshot=Snapshot(watched.status, clock), read=Reader(),
-            form_token=lambda _request: "", can_change=lambda: False,
+            form_token=self._form_token, can_change=lambda: bool(self._keeper and self._keeper.token),
         )  # fmt: skip
+        self._address = ""  # while it listens
+        self._why_not = ""
 
     def observe(self, seconds: float) -> None:
         """Count how long after their frame arrived marks were decided on; about a microsecond."""
         if self._plan is not None:
             self._meter.observe(seconds)
 
+    def replace(self, plan: WebPlan) -> None:
+        """Take the token and the names of another plan at once; its address does not count."""
+        if self._keeper is not None:
+            self._keeper.replace(plan)
+
+    def view(self) -> WebView | None:
+        """Return what it did so far; None if nothing is to be served."""
+        if self._plan is None:
+            return None
+        tally = self._tally
+        return WebView(
+            address=self._address, why_not=self._why_not, connections=tally.connections, requests=tally.requests,
+            refused={str(why): count for why, count in tally.refused.items()}, slow=tally.slow,
+        )  # fmt: skip
+
     def jobs(self) -> Sequence[Job]:
         """Return what must run; it may be cancelled at any time."""
         return () if self._plan is None else (Job("web", self._run),)
 
     async def _run(self) -> None:
-        plan = self._plan
-        if plan is None:
+        if self._plan is None or self._keeper is None:
             return
-        runner = web.AppRunner(self._application(), handle_signals=False, access_log=None)
+        runner = web.AppRunner(
+            self._application(self._keeper), handle_signals=False, access_log=None, shutdown_timeout=_CLOSE_S
+        )
         await runner.setup()
+        listening = None
         try:
-            await self._listen(runner, plan)
-            while True:
-                await self._clock.sleep(3600.0)
+            listening = await self._listen(runner, self._plan)
+            await listening.serve_forever()
         finally:
+            self._address = ""
+            if listening is not None:
+                listening.close()
             await runner.cleanup()
 
-    async def _listen(self, runner: web.AppRunner, plan: WebPlan) -> None:
-        failing = False
+    async def _listen(self, runner: web.AppRunner, plan: WebPlan) -> asyncio.Server:
+        """Return the server once it has its address, however long that takes."""
+        loop = asyncio.get_running_loop()
+        door = Door(self._limits, self._tally)
+
+        def connection() -> Connection:
+            if runner.server is None:
+                raise ConnectionAbortedError  # it closes
+            return Connection(runner.server, loop, door)
+
         while True:
             try:
-                await web.TCPSite(runner, plan.host, plan.port).start()
+                listening = await loop.create_server(connection, plan.host, plan.port, backlog=_BACKLOG)
             except OSError as error:
-                if not failing:
-                    log.error("web.not_listening", host=plan.host, port=plan.port, reason=error.strerror)
-                failing = True
+                reason = os.strerror(error.errno) if error.errno else "it cannot be listened on"
+                if reason != self._why_not:
+                    log.error("web.not_listening", host=plan.host, port=plan.port, reason=reason)
+                self._why_not = reason
                 await self._clock.sleep(AGAIN_S)
             else:
-                log.info("web.listening", host=plan.host, port=plan.port)
-                return
+                host, port = listening.sockets[0].getsockname()[:2]
+                self._why_not = ""
+                self._address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+                log.info("web.listening", host=host, port=port)
+                return listening
 
-    def _application(self) -> web.Application:
-        application = web.Application()
-        for route in collected(self._context, lambda: (), self._meter):
-            application.router.add_route(route.method, route.path, route.handler)
+    def _application(self, keeper: Keeper) -> web.Application:
+        known: dict[web.AbstractRoute, Route] = {}
+        gate = Gate(keeper, self._limits, self._tally, lambda request: known.get(request.match_info.route))
+        application = web.Application(middlewares=[gate.guard], client_max_size=self._limits.body_bytes)
+        for route in collected(self._context, keeper, self._tally, self._meter):
+            for method in ("GET", "HEAD") if route.method == "GET" else (route.method,):
+                known[application.router.add_route(method, route.path, route.handler)] = route
+        # What aiohttp answers before the gate is asked: that it knows no such expectation.
+        application.on_response_prepare.append(_sealed)
         return application
+
+    def _form_token(self, request: web.Request) -> str:
+        keeper = self._keeper
+        return "" if keeper is None else keeper.sessions.form_token(keeper.session(request))
+
+
+async def _sealed(_request: web.Request, response: web.StreamResponse) -> None:
+    seal(response.headers)

@@ -25,6 +25,10 @@ class Watched(Protocol):
         """Return whether it has begun to do its work, still does it, and is not stopping."""
         ...
 
+    def standing(self) -> tuple[str, ...]:
+        """Return the loops that have not come round in time: what only a restart can help."""
+        ...
+
     @property
     def state_path(self) -> Path:
         """Where state.db lies, for readers of their own."""

@@ -1,0 +1,154 @@
+"""One connection: let in if there is room, cut if it is slow, and never a word of what went wrong inside.
+
+aiohttp's server limits neither how many connections there are nor how long one may take to send a request's head
+or to read the answer. Here each has a life of fixed length and answers one request.
+"""
+
+import asyncio
+import functools
+from collections import Counter
+from http import HTTPStatus
+from typing import Any, Final
+
+import structlog
+from aiohttp import web
+
+from monitor.supervise import trace_of
+from monitor.web.answers import error, raw_error
+from monitor.web.guard import Why
+from monitor.web.limits import Limits, Tally
+
+log = structlog.get_logger()
+
+LINGER_S: Final = (
+    1.0  # what still comes of a body that nobody wanted is read for so long, so that the answer arrives
+)
+_NONE: Any = None  # no access log; aiohttp takes it, its types do not
+_FULL: Final = raw_error(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections")
+_SLOW: Final = raw_error(HTTPStatus.REQUEST_TIMEOUT, "the request took too long to arrive")
+_LARGE: Final = raw_error(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the head is too large")
+
+
+class Door:
+    """Who is in: a bounded number, in all and from one address."""
+
+    def __init__(self, limits: Limits, tally: Tally) -> None:
+        self.limits = limits
+        self.tally = tally
+        self._inside: Counter[str] = Counter()
+
+    def enter(self, peer: str) -> bool:
+        """Return whether there is room for one more from this address, and count it in."""
+        if self.tally.connections >= self.limits.connections or self._inside[peer] >= self.limits.from_one:
+            self.tally.refused[Why.FULL] += 1
+            return False
+        self._inside[peer] += 1
+        self.tally.connections += 1
+        return True
+
+    def leave(self, peer: str) -> None:
+        """Count one out."""
+        self.tally.connections -= 1
+        self._inside[peer] -= 1
+        if not self._inside[peer]:
+            del self._inside[peer]
+
+
+class Connection(web.RequestHandler):
+    """aiohttp's protocol of one connection, with limits; made for each that is accepted."""
+
+    def __init__(self, server: web.Server, loop: asyncio.AbstractEventLoop, door: Door) -> None:
+        limits = door.limits
+        super().__init__(
+            server, loop=loop, access_log=_NONE, debug=False, lingering_time=LINGER_S, auto_decompress=False,
+            keepalive_timeout=limits.life_s, max_line_size=limits.line_bytes, max_field_size=limits.line_bytes,
+        )  # fmt: skip
+        self._door = door
+        self._line: asyncio.Transport | None = None  # until it is lost, also while it closes
+        self._peer: str | None = None  # None: it was not let in
+        self._timers: list[asyncio.TimerHandle] = []
+        self._seen_bytes = 0
+        self._has_head = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Let it in, or say that there is no room."""
+        if not isinstance(transport, asyncio.Transport):
+            transport.close()
+            return
+        peer = str((transport.get_extra_info("peername") or ("",))[0])
+        if not self._door.enter(peer):
+            transport.write(_FULL)
+            transport.close()
+            return
+        self._peer, self._line = peer, transport
+        loop, limits = asyncio.get_running_loop(), self._door.limits
+        self._timers = [
+            loop.call_later(limits.head_s, functools.partial(self._cut_head, _SLOW, Why.SLOW)),
+            loop.call_later(limits.life_s, self._cut),
+        ]
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Count it out."""
+        for timer in self._timers:
+            timer.cancel()
+        if self._peer is None:
+            return
+        self._door.leave(self._peer)
+        self._peer = self._line = None
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes, as long as they may still become a head."""
+        if self._peer is None:
+            return
+        if not self._has_head:
+            limits = self._door.limits
+            # A body may come with its head, before anybody could look at that.
+            if self._seen_bytes > limits.head_bytes + limits.body_bytes:
+                self._cut_head(_LARGE, Why.TOO_LARGE)
+                return
+            self._seen_bytes += len(data)
+        super().data_received(data)
+
+    def head_is_here(self) -> None:
+        """Note that a request was understood; what follows has limits of its own."""
+        self._has_head = True
+        self._timers[0].cancel()
+
+    def handle_error(
+        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002 - aiohttp's words, which quote the request
+    ) -> web.StreamResponse:  # fmt: skip
+        """Return the answer to what is no request, or to one that failed where nothing of ours could see it."""
+        self.head_is_here()
+        if request.writer.output_size > 0:
+            raise ConnectionResetError  # an answer was begun, and cannot become another one
+        if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            self._door.tally.refused[Why.MALFORMED] += 1
+            return error(status, "this is no HTTP request that can be read")
+        self._door.tally.refused[Why.FAILED] += 1
+        self.log_exception(exc_info=exc)
+        return error(status, "this failed; the log says more")
+
+    def log_exception(self, *_args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as in aiohttp
+        """Log where something failed; the texts of libraries' errors quote what came from outside."""
+        failed = kwargs.get("exc_info")
+        if isinstance(failed, BaseException):
+            log.error("web.failed", error=type(failed).__name__, trace=trace_of(failed))
+
+    def _cut_head(self, answer: bytes, why: Why) -> None:
+        if self._line is None or self._line.is_closing():
+            return
+        self._count_cut(why)
+        self._line.write(answer)
+        self.force_close()
+
+    def _cut(self) -> None:
+        if self._line is not None:
+            self._count_cut(Why.SLOW)
+            self._line.abort()
+
+    def _count_cut(self, why: Why) -> None:
+        self._door.tally.refused[why] += 1
+        self._door.tally.slow += why is Why.SLOW

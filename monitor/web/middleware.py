@@ -1,0 +1,131 @@
+"""Asks the keeper about each request, reads its body within limits, and answers plainly whatever fails."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Final
+
+import structlog
+from aiohttp import web
+
+from monitor.errors import MonitorError
+from monitor.supervise import trace_of
+from monitor.web.answers import error, seal
+from monitor.web.connection import Connection
+from monitor.web.context import Route
+from monitor.web.guard import Refusal, Why
+from monitor.web.keeper import Keeper
+from monitor.web.limits import Limits, Tally
+from monitor.web.reading import BusyError
+
+log = structlog.get_logger()
+
+LOGIN: Final = "/login"
+
+_FAILED: Final = Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, Why.FAILED, "this failed; the log says more")
+_BUSY: Final = Refusal(HTTPStatus.SERVICE_UNAVAILABLE, Why.BUSY, "too many queries run; try again")
+_SLOW_BODY: Final = Refusal(HTTPStatus.REQUEST_TIMEOUT, Why.SLOW, "the request took too long to arrive")
+_SLOW_ANSWER: Final = Refusal(HTTPStatus.GATEWAY_TIMEOUT, Why.SLOW, "the answer took too long")
+_TOO_LARGE: Final = Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, Why.TOO_LARGE, "the body is too large")
+_NOT_FOUND: Final = Refusal(HTTPStatus.NOT_FOUND, Why.UNKNOWN, "there is nothing here")
+_OTHER_METHOD: Final = Refusal(HTTPStatus.METHOD_NOT_ALLOWED, Why.METHOD, "not with this method")
+
+_Next = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class RefusedError(MonitorError):
+    """A request is not answered as asked."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.why.value)
+        self.refusal = refusal
+
+
+class Gate:
+    """Everything that happens around a handler.
+
+    Args:
+        keeper: whom requests have to satisfy.
+        limits: of bodies and of handlers.
+        tally: where it is counted.
+        route_of: gives the route of a request; None where there is none.
+    """
+
+    def __init__(
+        self, keeper: Keeper, limits: Limits, tally: Tally, route_of: Callable[[web.Request], Route | None]
+    ) -> None:
+        self._keeper = keeper
+        self._limits = limits
+        self._tally = tally
+        self._route_of = route_of
+
+        self.guard = web.middleware(self._guard)
+
+    async def _guard(self, request: web.Request, handler: _Next) -> web.StreamResponse:
+        """Return the answer to a request; raises nothing but that it was cancelled."""
+        if isinstance(request.protocol, Connection):
+            request.protocol.head_is_here()
+        self._tally.requests += 1
+        route = self._route_of(request)
+        try:
+            answer = await self._let_in(request, handler, route)
+        except RefusedError as refused:
+            answer = self._refused(refused.refusal, request, route)
+        except web.HTTPException as raised:
+            answer = self._refused(_refusal_of(raised), request, route)
+            if "Allow" in raised.headers:
+                answer.headers["Allow"] = raised.headers["Allow"]
+        except BusyError:
+            answer = self._refused(_BUSY, request, route)
+        except Exception as failed:  # noqa: BLE001 - the top of a request
+            log.error("web.failed", error=type(failed).__name__, trace=trace_of(failed))
+            answer = self._refused(_FAILED, request, route)
+        seal(answer.headers)
+        answer.force_close()
+        return answer
+
+    async def _let_in(self, request: web.Request, handler: _Next, route: Route | None) -> web.StreamResponse:
+        _refuse(self._keeper.judge(request, route))
+        if request.method == "POST" and route is not None:
+            await self._read(request)
+            _refuse(await self._keeper.judge_form(request, route))
+        try:
+            async with asyncio.timeout(self._limits.handler_s):
+                return await handler(request)
+        except TimeoutError:
+            raise RefusedError(_SLOW_ANSWER) from None
+
+    async def _read(self, request: web.Request) -> None:
+        """Read the body, which the request keeps."""
+        if (request.content_length or 0) > self._limits.body_bytes:
+            raise RefusedError(_TOO_LARGE)
+        try:
+            async with asyncio.timeout(self._limits.body_s):
+                await request.read()
+        except TimeoutError:
+            self._tally.slow += 1
+            raise RefusedError(_SLOW_BODY) from None
+
+    def _refused(self, refusal: Refusal, request: web.Request, route: Route | None) -> web.Response:
+        self._tally.refused[refusal.why] += 1
+        page = route is not None and route.page
+        if page and refusal.status is HTTPStatus.UNAUTHORIZED and request.method != "POST":
+            return web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": LOGIN})
+        answer = error(refusal.status, refusal.words, page=page)
+        if refusal.status is HTTPStatus.UNAUTHORIZED:
+            answer.headers["WWW-Authenticate"] = "Bearer"
+        if refusal.why in {Why.THROTTLED, Why.BUSY}:
+            answer.headers["Retry-After"] = "60" if refusal.why is Why.THROTTLED else "1"
+        return answer
+
+
+def _refuse(refusal: Refusal | None) -> None:
+    if refusal is not None:
+        raise RefusedError(refusal)
+
+
+def _refusal_of(raised: web.HTTPException) -> Refusal:
+    """Return what aiohttp found wrong, in our words: its own quote the request."""
+    known = {one.status: one for one in (_TOO_LARGE, _NOT_FOUND, _OTHER_METHOD)}
+    status = HTTPStatus(raised.status)
+    return known.get(status) or Refusal(status, Why.MALFORMED, status.phrase.lower())
