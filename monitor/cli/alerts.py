@@ -103,6 +103,7 @@ def _missing(state: "Path") -> str | None:
     What went out meanwhile is written once it can.
     """
     from monitor.control import ask
+    from monitor.storage.told import incomplete
 
     try:
         status = ask(state, {"command": "status"}, _ANSWER_S)
@@ -111,8 +112,7 @@ def _missing(state: "Path") -> str | None:
         reason = status.get("unwritable", {}).get("state", "")
     except (ControlError, AttributeError, KeyError, TypeError):
         return None  # nobody to ask
-    why = f" ({reason})" if reason else ""
-    return f"state.db takes no writes at the moment{why}: the newest are missing here, and are sent all the same."
+    return incomplete(reason)
 
 
 def _print_missing(missing: str | None, out: "Console") -> None:

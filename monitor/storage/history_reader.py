@@ -60,6 +60,7 @@ class Worst(NamedTuple):
 _WHO: Final = """
     (:account IS NULL OR s.account = :account) AND (:wallet IS NULL OR s.wallet = :wallet)
     AND (:symbol IS NULL OR s.symbol = :symbol) AND (:side IS NULL OR s.side = :side)
+    AND (NOT :held OR s.symbol <> '')
 """
 _SAMPLES: Final = f"""
 SELECT x.at_ms, s.account, s.wallet, s.symbol, s.side, x.source, x.level, x.margin_ratio, x.room, x.distance,
@@ -121,9 +122,9 @@ SELECT (SELECT count(*) FROM subjects), (SELECT count(*) FROM samples), (SELECT 
 class HistoryReader(Reader):
     """Queries of history.db; a context manager.
 
-    The filters ``account``, ``wallet``, ``symbol`` and ``side`` are exact; None is any, and an empty symbol
-    means wallets only. ``since_ms`` is included, ``until_ms`` is not. With more rows than ``limit`` the newest
-    are returned. Every method raises StoreError.
+    The filters ``account``, ``wallet``, ``symbol`` and ``side`` are exact; None is any, an empty symbol means
+    wallets only, ``held`` positions only. ``since_ms`` is included, ``until_ms`` is not. With more rows than
+    ``limit`` the newest are returned. Every method raises StoreError.
 
     Raises:
         StoreError: there is no such file, or it cannot be used.
@@ -147,9 +148,10 @@ class HistoryReader(Reader):
         since_ms: int = 0,
         until_ms: int = LATEST_MS,
         limit: int = 10_000,
+        held: bool = False,
     ) -> list[Sample]:
         """Return raw samples, oldest first."""
-        who = _who(account, wallet, symbol, side)
+        who = _who(account, wallet, symbol, side, held=held)
         when: dict[str, object] = {"since_ms": since_ms, "until_ms": until_ms, "limit": limit}
         return [Sample(*row) for row in reversed(self.rows("read samples", _SAMPLES, who | when))]
 
@@ -163,9 +165,10 @@ class HistoryReader(Reader):
         since_ms: int = 0,
         until_ms: int = LATEST_MS,
         limit: int = 10_000,
+        held: bool = False,
     ) -> list[Minute]:
         """Return rows of one minute, oldest first, from the minute that holds ``since_ms`` on."""
-        who = _who(account, wallet, symbol, side)
+        who = _who(account, wallet, symbol, side, held=held)
         when: dict[str, object] = {"since_ms": _minute(since_ms), "until_ms": until_ms, "limit": limit}
         return [Minute(*row) for row in reversed(self.rows("read minutes", _MINUTES, who | when))]
 
@@ -220,8 +223,10 @@ class HistoryReader(Reader):
         return dict(zip(("subjects", "samples", "minutes", "changes"), counts, strict=True))
 
 
-def _who(account: str | None, wallet: str | None, symbol: str | None, side: str | None) -> dict[str, object]:
-    return {"account": account, "wallet": wallet, "symbol": symbol, "side": side}
+def _who(
+    account: str | None, wallet: str | None, symbol: str | None, side: str | None, *, held: bool = False
+) -> dict[str, object]:
+    return {"account": account, "wallet": wallet, "symbol": symbol, "side": side, "held": held}
 
 
 def _minute(at_ms: int) -> int:

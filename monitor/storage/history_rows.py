@@ -44,17 +44,14 @@ class Filter(NamedTuple):
 
 
 def read(reader: HistoryReader, wanted: Filter, *, minutes: bool, limit: int = MOST_ROWS) -> list[Row]:
-    """Return what positions and their wallets were at each time, oldest first; of more than ``limit`` the newest.
-
-    Rows of wallets count to the limit where no symbol is asked for.
-    """
+    """Return what positions and their wallets were, oldest first; of more than ``limit`` rows the newest."""
     return _minutes(reader, wanted, limit) if minutes else _samples(reader, wanted, limit)
 
 
 def _minutes(reader: HistoryReader, wanted: Filter, limit: int) -> list[Row]:
     legs = reader.minutes(
         account=wanted.account, wallet=wanted.wallet, symbol=wanted.symbol, since_ms=wanted.since_ms,
-        until_ms=wanted.until_ms, limit=limit,
+        until_ms=wanted.until_ms, limit=limit, held=True,
     )  # fmt: skip
     found = {
         (m.minute_ms, m.account, m.wallet): m
@@ -66,22 +63,21 @@ def _minutes(reader: HistoryReader, wanted: Filter, limit: int) -> list[Row]:
     }  # fmt: skip
     rows = []
     for leg in legs:
-        if leg.symbol:
-            whole = found.get((leg.minute_ms, leg.account, leg.wallet))
-            rows.append(
-                Row(
-                    leg.minute_ms, leg.account, leg.wallet, leg.symbol, leg.side, Level(leg.level_max).label,
-                    whole.margin_ratio_max if whole else None, whole.room_min if whole else None,
-                    leg.distance_min, leg.mark_last, None, leg.source,
-                )
-            )  # fmt: skip
+        whole = found.get((leg.minute_ms, leg.account, leg.wallet))
+        rows.append(
+            Row(
+                leg.minute_ms, leg.account, leg.wallet, leg.symbol, leg.side, Level(leg.level_max).label,
+                whole.margin_ratio_max if whole else None, whole.room_min if whole else None,
+                leg.distance_min, leg.mark_last, None, leg.source,
+            )
+        )  # fmt: skip
     return rows
 
 
 def _samples(reader: HistoryReader, wanted: Filter, limit: int) -> list[Row]:
     samples = reader.samples(
         account=wanted.account, wallet=wanted.wallet, symbol=wanted.symbol, since_ms=wanted.since_ms,
-        until_ms=wanted.until_ms, limit=limit,
+        until_ms=wanted.until_ms, limit=limit, held=True,
     )  # fmt: skip
     wallets = {
         (s.at_ms, s.account, s.wallet): s
@@ -93,16 +89,15 @@ def _samples(reader: HistoryReader, wanted: Filter, limit: int) -> list[Row]:
     }  # fmt: skip
     rows = []
     for sample in samples:
-        if sample.symbol:
-            backing = wallets.get((sample.at_ms, sample.account, sample.wallet))
-            rows.append(
-                Row(
-                    sample.at_ms, sample.account, sample.wallet, sample.symbol, sample.side,
-                    Level(sample.level).label, backing.margin_ratio if backing else None,
-                    backing.room if backing else None, sample.distance, sample.mark, sample.liquidation_price,
-                    sample.source,
-                )
-            )  # fmt: skip
+        backing = wallets.get((sample.at_ms, sample.account, sample.wallet))
+        rows.append(
+            Row(
+                sample.at_ms, sample.account, sample.wallet, sample.symbol, sample.side,
+                Level(sample.level).label, backing.margin_ratio if backing else None,
+                backing.room if backing else None, sample.distance, sample.mark, sample.liquidation_price,
+                sample.source,
+            )
+        )  # fmt: skip
     return rows
 
 

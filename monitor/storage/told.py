@@ -128,3 +128,9 @@ def incidents(alerts: Sequence[OpenAlert]) -> tuple[IncidentRow, ...]:
         )
         for one in sorted(alerts, key=lambda one: (-one.level, one.number))
     )  # fmt: skip
+
+
+def incomplete(reason: str) -> str:
+    """Return why the newest are not in the file, where the daemon cannot write it; ``reason`` may be empty."""
+    why = f" ({reason})" if reason else ""
+    return f"state.db takes no writes at the moment{why}: the newest are missing here, and are sent all the same."

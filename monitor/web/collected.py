@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from monitor.web import files, login, metrics, probes
+from monitor.web import api, files, login, metrics, probes
 from monitor.web.context import Context, Route
 from monitor.web.keeper import Keeper
 from monitor.web.limits import Tally
@@ -19,6 +19,7 @@ def collected(context: Context, keeper: Keeper, tally: Tally, meter: Meter) -> S
         meter: as for ``metrics.routes``.
     """
     return (
+        *api.routes(context),
         *probes.routes(context),
         *metrics.routes(context, meter),
         *login.routes(keeper, tally),

@@ -1,0 +1,71 @@
+"""What is read from the databases for the JSON interface. Blocks: everything here runs in a thread."""
+
+from pathlib import Path
+
+import msgspec
+
+from monitor.errors import StoreError
+from monitor.status import Status
+from monitor.storage.history_reader import HistoryReader
+from monitor.storage.history_rows import MOST_ROWS, Filter, Row, read
+from monitor.storage.state_reader import StateReader
+from monitor.storage.told import Wanted, incomplete, told_row
+from monitor.web.asking import must_be_known
+from monitor.web.shapes import History, HistoryQuery, ToldAlerts, ToldQuery
+
+
+def told(path: Path, query: ToldQuery, found: Status) -> bytes:
+    """Return the messages that are asked for, as JSON.
+
+    Raises:
+        AskedWronglyError: there is no such channel.
+        StoreError: the database cannot be read.
+    """
+    # What is left out for its channel or symbol has to be read all the same.
+    most = MOST_ROWS if query.channel or query.symbol else query.limit
+    holders = {f"{one.account}/{one.wallet}" for one in found.engine.positions if one.symbol == query.symbol}
+    wanted = Wanted(query.since_ms, query.channel, query.symbol, holders)
+    with StateReader(path) as reader:
+        if query.channel:
+            known = dict.fromkeys(one["channel"] for one in found.channels)
+            must_be_known("channel", query.channel, (*known, *(row.channel for row in reader.counts())))
+        rows = [row for row in reader.alerts(most, number=query.number or None) if wanted.takes(row)]
+    why = None if found.state_ok else incomplete(found.unwritable.get("state", ""))
+    return msgspec.json.encode(ToldAlerts(tuple(map(told_row, rows[: query.limit])), why))
+
+
+def history(path: Path, query: HistoryQuery) -> bytes:
+    """Return the rows of history that are asked for, as JSON.
+
+    Raises:
+        AskedWronglyError: a name has no history at all: an empty answer would read as calm.
+        StoreError: the database cannot be read.
+    """
+    at_ms, _, count = query.cursor.partition("-")
+    seen = int(count or 0)  # rows of that moment which an earlier answer had
+    wanted = Filter(
+        symbol=query.symbol or None, account=query.account or None, wallet=query.wallet or None,
+        since_ms=query.since_ms, until_ms=min(query.until_ms, int(at_ms) + 1) if at_ms else query.until_ms,
+    )  # fmt: skip
+    with _reader(path) as reader:
+        subjects = reader.subjects()
+        must_be_known("symbol", query.symbol, [one.symbol for one in subjects if one.symbol])
+        must_be_known("account", query.account, [one.account for one in subjects])
+        must_be_known("wallet", query.wallet, [one.wallet for one in subjects])
+        rows = read(reader, wanted, minutes=query.rows == "minutes", limit=query.limit + seen + 1)
+    more = len(rows) > query.limit + seen
+    rows = rows[: len(rows) - seen][-query.limit :]
+    return msgspec.json.encode(History(tuple(rows), _cursor(rows, at_ms, seen) if more and rows else None))
+
+
+def _reader(path: Path) -> HistoryReader:
+    if not path.is_file():
+        raise StoreError(str(path), "open", "there is no such file", "It is made as soon as something is recorded")
+    return HistoryReader(path)
+
+
+def _cursor(rows: list[Row], at_ms: str, seen: int) -> str:
+    """Return where the rows before these are: the first one's moment, and how many of its rows are known."""
+    first_ms = rows[0].at_ms
+    before = seen if at_ms and int(at_ms) == first_ms else 0
+    return f"{first_ms}-{before + sum(one.at_ms == first_ms for one in rows)}"
