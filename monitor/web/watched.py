@@ -45,7 +45,7 @@ class Watched(Protocol):
         ...
 
     def newest(self, subject: str) -> Facts | None:
-        """Return what a message would say of a wallet now, advice included; costs milliseconds. None for others."""
+        """Return what a message would say of a wallet now, with advice; costs milliseconds. None for others."""
         ...
 
     async def hold(self, request: Mapping[str, Any]) -> object:
