@@ -2,20 +2,17 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
 
 from monitor.core.events import DayKept
 from monitor.core.notices import DayReport
 from monitor.day import Calendar
-from monitor.health import STATE, Health, Vitals, health
+from monitor.health import STATE, Health, Trouble, Vitals, health, verdict, without_history
 from monitor.heartbeat import OutwardHeartbeat
 from monitor.plan import Plan
 from monitor.ports import Clock, Inbox, Job
 from monitor.status import HeartbeatView
 from monitor.storage.day_cache import DayCache
-
-# A commit gives up after a second; a disk that takes longer to be asked counts as one that takes no writes.
-PROOF_S: Final = 5.0
+from monitor.verdicts import PROOF_S
 
 
 class Alive:
@@ -67,7 +64,7 @@ class Alive:
                 written = await self._prove()
         except TimeoutError:
             written = False
-        found = health(self._vitals())
+        found = without_history(health(self._vitals()))
         if written or STATE in found.reasons:
             return found
-        return Health(ok=False, reasons=(*found.reasons, STATE))
+        return verdict((*found.troubles, Trouble(STATE, ("state",))))

@@ -49,6 +49,7 @@ from monitor.notify.delivery import Delivery
 from monitor.plan import Plan, SourceFactory
 from monitor.ports import Clock, Job, Probe, Stored, unwatched
 from monitor.presence import Presence
+from monitor.readiness import Awaited
 from monitor.status import HistoryView, Holdings, Judged, Status, joint_moves
 from monitor.storage.account_cache import AccountCache
 from monitor.storage.history import SqliteHistory
@@ -57,7 +58,8 @@ from monitor.storage.lookout import Lookout
 from monitor.storage.paths import CONTROL_SOCKET, LOCK_FILE, STATE_DB
 from monitor.storage.state import SqliteState
 from monitor.supervise import JobGaveUpError, once_more, supervise
-from monitor.watchdog import Watchdog
+from monitor.verdicts import Verdicts
+from monitor.watchdog import Watchdog, standing
 from monitor.web.server import WebServer
 
 log = structlog.get_logger()
@@ -130,9 +132,12 @@ class Daemon:
         self._died_ms: dict[str, int] = {}
         self._deciding = Beat()
         self._beats: dict[str, Beat] = {}  # of the jobs that run
+        self._verdicts = Verdicts(vitals=self.vitals, awaited=self._awaited, prove=self._prove, clock=clock)
         self._watchdog = Watchdog(
-            plan.systemd, clock, beats=lambda: self._beats, prove=self._submit_proof, brief=self._brief
-        )
+            plan.systemd, clock, beats=lambda: self._beats, prove=self._submit_proof, brief=self._brief,
+            waits=self._verdicts.waits_for,
+        )  # fmt: skip
+        self._awake_s = clock.mono_s()  # when the whole process was last woken, or began
         self._gave_up: MonitorError | None = None  # why the service ends by itself
         self._fallbacks = {one.name: one.fallback for one in plan.settings.channels if one.fallback}
         self._state_ok = True
@@ -168,6 +173,7 @@ class Daemon:
             control = ControlServer(self._plan.state_dir / CONTROL_SOCKET, self._commands())
             presence = Presence(lock, control, self._clock, self._displaced)
             try:
+                self._watchdog.opening()
                 await self._open()
                 await control.start()
                 await self._work(presence)
@@ -250,6 +256,8 @@ class Daemon:
             *(job for account in self._sources.accounts for job in account.jobs()),
             *(self._plan.charts.jobs() if self._plan.charts is not None else ()),
         ]
+        self._awake_s = self._clock.mono_s()
+        self._verdicts.begin()
         async with asyncio.TaskGroup() as group:
             sending = self._start(group, self._delivery.jobs(), needed=True)
             writing = self._start(group, [Job("history", self._history.run, self._history.beat)], needed=True)
@@ -268,12 +276,14 @@ class Daemon:
                     Job("look-through", Lookout((self._store, self._history), self._clock).run),
                     *presence.jobs(),
                     *self._watchdog.jobs(),
+                    *self._verdicts.jobs(),
                     *self._web.jobs(),
                 ],
             )
             await self._stop.wait()
-            log.info("daemon.stopping")
             self._watchdog.stopping()
+            self._verdicts.stop()
+            log.info("daemon.stopping")
             await cancel([*inputs, *deciding], DRAIN_INPUT_S)
             self._take_rest()
             await self._flush()
@@ -351,6 +361,7 @@ class Daemon:
             await self._clock.sleep(HEARTBEAT_S)
             if (still_s := self._clock.mono_s() - before_s) > STILL_S:
                 log.warning("daemon.stood_still", seconds=round(still_s, 1))
+                self._awake_s = self._clock.mono_s()
             self._inbox.post(Heartbeat())
             self._committer.nudge()
             if self._journal is not None:
@@ -468,7 +479,14 @@ class Daemon:
         async def moves(request: Mapping[str, Any]) -> object:
             return joint_moves(request.get("names"), *self._engine.moves())
 
-        return {"status": status, "holdings": holdings, "moves": moves, "hold": self.hold, "lift": self.lift}
+        return {
+            "status": status,
+            "holdings": holdings,
+            "moves": moves,
+            "health": self._verdicts.answer,
+            "hold": self.hold,
+            "lift": self.lift,
+        }
 
     def _quiet_commands(self) -> Commands:
         return Commands(
@@ -531,21 +549,40 @@ class Daemon:
         """Return what tells whether the service is well."""
         return Vitals(
             now_ms=self._clock.wall_ms(),
-            sees=self._engine.sees(self._clock.now()),
+            stale=self._engine.stale(self._clock.now()),
             accounts=[account.stats() for account in self._sources.accounts],
             channels=[stats._asdict() for stats in self._delivery.stats()],
-            state_ok=self._state_ok,
+            state_ok=self._writes,
             died_ms=self._died_ms,
             fallbacks=self._fallbacks,
+            unknown=self._engine.unknown(),
+            unwritable=tuple(self._unwritable),
+            waiting_ms=self._committer.waiting_ms(),
+            standing=self._standing(),
         )
 
     def health(self) -> Health:
         """Return whether the service does its work now, with what is wrong and where."""
-        return health(self.vitals())
+        return self._verdicts.health()
 
     def readiness(self) -> Health:
         """Return whether it has begun to do its work, still does it, and is not stopping."""
-        return self.health()
+        return self._verdicts.readiness()
+
+    @property
+    def _writes(self) -> bool:
+        """Whether the state database takes writes, as far as the last that were tried show."""
+        return self._state_ok and self._committer.ok and self._verdicts.written
+
+    def _awaited(self) -> Awaited:
+        return Awaited(*self._engine.awaited(self._clock.now()))
+
+    def _standing(self) -> tuple[str, ...]:
+        return standing(self._beats, self._awake_s, self._clock.mono_s(), self._awake_s)
+
+    def standing(self) -> tuple[str, ...]:
+        """Return the loops that have not come round in time."""
+        return self._standing()
 
     def _brief(self) -> str:
         """Return in a few words how the service does; nobody's symbols, accounts or channels are in it."""
@@ -558,7 +595,6 @@ class Daemon:
         """Return everything as it stands."""
         latencies = self._committer.latencies()
         view = self._engine.view(self._clock.now())
-        known = {one.account for one in view.accounts}
         return Status(
             version=monitor.__version__,
             pid=os.getpid(),
@@ -576,15 +612,18 @@ class Daemon:
             coalesced=self._inbox.coalesced,
             commits=self._committer.commits,
             frame_to_commit=None if latencies is None else _as_ms(latencies),
-            state_ok=self._state_ok,
+            state_ok=self._writes,
             job_deaths=dict(self._deaths),
             died_ms=dict(self._died_ms),
             fallbacks=self._fallbacks,
             heartbeat=self._alive.view(),
             watchdog=self._watchdog.view(),
             away=self._backfill.view(),
-            unseen=tuple(name for name in self._plan.settings.accounts if name not in known),
+            unseen=self._engine.unknown(),
+            waiting_ms=self._committer.waiting_ms(),
+            standing=self._standing(),
             unwritable=dict(self._unwritable),
+            web=self._web.view(),
         )  # fmt: skip
 
 

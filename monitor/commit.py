@@ -209,6 +209,14 @@ class Committer:
         """Whether all that was handed to the store so far is in it."""
         return self._failed is None
 
+    def waiting_ms(self) -> dict[str, int]:
+        """Return when the oldest notice was decided that was not handed on yet, by channel; our wall clock."""
+        found: dict[str, int] = {}
+        for notice in (*self._sending, *self._batch.notices):
+            if (notice.key, notice.channel) not in self._handed:
+                found[notice.channel] = min(found.get(notice.channel, notice.decided_ms), notice.decided_ms)
+        return found
+
     def nudge(self) -> None:
         """Called each second: a failed commit is tried again when it is due, and a file that went is noticed."""
         if self._failed is not None:

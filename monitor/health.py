@@ -3,7 +3,8 @@
 "The process runs" proves nothing. What is asked is whether a fall of a mark that happens now would be seen, judged
 on what the exchange holds, written down and told. Marks that REST gives in a stream's place do not count as fresh
 here: they come every few seconds and from one source that nothing is compared with, and of a way out that is used
-already whoever watches from outside should know before it closes too. Channels hear of it as a warning only.
+already whoever watches from outside should know before it closes too. Channels hear of it as a warning only. So it
+is with an account that only REST still describes.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,30 +17,50 @@ from monitor.status import Status
 
 # Three of the intervals in which an account is fetched at rest: one may fail and one may be slow.
 RECONCILED_WITHIN_S: Final = 90.0
+# So long a private stream may be missing: as long as people are not told of it either. A daily rotation opens the
+# new connection before it closes the old one, so nothing is missing. A listen key that ended is replaced within a
+# second or two. A host that does not answer costs ten seconds and a pause until another one is tried: four or five
+# attempts go by in a minute.
+STREAM_WITHIN_S: Final = 60.0
 # As old may a message be that no channel and none that stands in for it took.
 OVERDUE_S: Final = 300.0
+# As old may one be that was not even handed to its channel. A commit that fails or hangs is given up after a
+# second, and its messages leave without it.
+HANDED_ON_WITHIN_S: Final = 10.0
 # So long a job that died counts as dying; the supervisor gives up on one that dies often within as long.
 DYING_S: Final = 300.0
 
 # Constant words, for they go to somebody else's service: no symbols, no accounts, no channels.
 MARKS: Final = "marks are not fresh"
+UNKNOWN: Final = "nothing is known of an account"
 ACCOUNTS: Final = "an account was not reconciled lately"
+STREAM: Final = "the private stream of an account is dead"
 STATE: Final = "the state database does not take writes"
+HISTORY: Final = "the history database does not take writes"
 OVERDUE: Final = "a message is overdue"
 UNREACHABLE: Final = "no channel takes messages"
 DYING: Final = "a part of the service keeps failing"
+STANDING: Final = "a part of the service stands still"
+REASONS: Final = (MARKS, UNKNOWN, ACCOUNTS, STREAM, STATE, HISTORY, OVERDUE, UNREACHABLE, DYING, STANDING)
+
+_HISTORY_DB: Final = "history"
+_STATE_DB: Final = "state"
 
 
 class Vitals(NamedTuple):
     """What the verdict goes by; the part of a ``Status`` that costs nothing to make."""
 
     now_ms: int
-    sees: bool  # all that is watched has fresh marks
-    accounts: Sequence[Any]
+    stale: Sequence[str]  # watched symbols and rates whose marks are not fresh
+    accounts: Sequence[Any]  # those followed by their keys
     channels: Sequence[Mapping[str, Any]]
     state_ok: bool
     died_ms: Mapping[str, int]
     fallbacks: Mapping[str, str]
+    unknown: Sequence[str] = ()  # accounts of which nothing is known yet
+    unwritable: Iterable[str] = ()  # databases that said so
+    waiting_ms: Mapping[str, int] = {}  # when the oldest message was decided that its channel was not handed yet
+    standing: Sequence[str] = ()  # loops that have not come round in time
 
 
 class Trouble(NamedTuple):
@@ -64,12 +85,16 @@ def vitals_of(found: Status) -> Vitals:
     """Return what of a status matters here."""
     return Vitals(
         now_ms=found.now_ms,
-        sees=all(one.data == DataState.FRESH.value for one in found.engine.symbols),
+        stale=tuple(one.symbol for one in found.engine.symbols if one.data != DataState.FRESH.value),
         accounts=found.accounts,
         channels=found.channels,
         state_ok=found.state_ok,
         died_ms=found.died_ms,
         fallbacks=found.fallbacks,
+        unknown=found.unseen,
+        unwritable=tuple(found.unwritable),
+        waiting_ms=found.waiting_ms,
+        standing=found.standing,
     )
 
 
@@ -78,35 +103,67 @@ def health(found: Vitals) -> Health:
 
     Nothing watched is well: there is nothing to miss. Nor does a level matter: that is told by alerts.
     """
+    accounts = {row["account"]: row for row in map(msgspec.to_builtins, found.accounts)}
     wrong = {
-        MARKS: not found.sees,
-        ACCOUNTS: not all(map(_reconciled, found.accounts)),
-        STATE: not found.state_ok,
-        OVERDUE: _is_overdue(found),
-        UNREACHABLE: bool(found.channels) and all(_deaf(one, found.now_ms) for one in found.channels),
-        DYING: any(found.now_ms - at_ms < DYING_S * 1000 for at_ms in found.died_ms.values()),
+        MARKS: found.stale,
+        UNKNOWN: found.unknown,
+        ACCOUNTS: [n for n, row in accounts.items() if n not in found.unknown and not _reconciled(row)],
+        STREAM: [name for name, row in accounts.items() if _is_dead(row)],
+        STATE: () if found.state_ok else (_STATE_DB,),
+        HISTORY: (_HISTORY_DB,) if _HISTORY_DB in found.unwritable else (),
+        OVERDUE: _overdue(found),
+        UNREACHABLE: _unreachable(found),
+        DYING: [job for job, at_ms in found.died_ms.items() if found.now_ms - at_ms < DYING_S * 1000],
+        STANDING: found.standing,
     }
-    reasons = tuple(reason for reason, holds in wrong.items() if holds)
-    return Health(not reasons, reasons)
+    return verdict(Trouble(reason, tuple(names)) for reason, names in wrong.items() if names)
 
 
-def _reconciled(account: object) -> bool:
-    # A value in the daemon, a table where it came over its socket.
-    age_s: float | None = msgspec.to_builtins(account)["reconcile_age_s"]
+def verdict(troubles: Iterable[Trouble]) -> Health:
+    """Return the verdict that these troubles make."""
+    told = tuple(troubles)
+    return Health(not told, tuple(one.reason for one in told), told)
+
+
+def without_history(found: Health) -> Health:
+    """Return a verdict for those who only ask whether an alert would come.
+
+    A history that cannot be written costs charts and explanations. The owner is told and goes on being warned, so
+    nothing is to be started anew for it, taken out of service, or reported as gone.
+    """
+    return verdict(one for one in found.troubles if one.reason != HISTORY)
+
+
+# An account is a value in the daemon, a table where it came over its socket.
+
+
+def _reconciled(account: Mapping[str, Any]) -> bool:
+    age_s: float | None = account["reconcile_age_s"]
     return age_s is not None and age_s <= RECONCILED_WITHIN_S
 
 
-def _is_overdue(found: Vitals) -> bool:
-    """Return whether a channel holds a message that is overdue and nobody delivered it in its place."""
+def _is_dead(account: Mapping[str, Any]) -> bool:
+    """Return whether events of an account do not come: no connection for too long, or a silent one."""
+    return account.get("stream_missing_s", 0.0) >= STREAM_WITHIN_S or bool(account.get("stream_trouble"))
+
+
+def _overdue(found: Vitals) -> list[str]:
+    """Return the channels that hold a message that is overdue and nobody delivered it in its place."""
     channels = {one["channel"]: one for one in found.channels}
+    late = [name for name, at_ms in found.waiting_ms.items() if found.now_ms - at_ms >= HANDED_ON_WITHIN_S * 1000]
     for name, one in channels.items():
         chain = _stand_ins(name, found.fallbacks)
         if _late(one, found.now_ms) and not any(
             other in channels and not _late(channels[other], found.now_ms) and not channels[other]["failing"]
             for other in chain
         ):
-            return True
-    return False
+            late.append(name)
+    return list(dict.fromkeys(late))
+
+
+def _unreachable(found: Vitals) -> list[str]:
+    """Return the channels if none of them takes messages."""
+    return [one["channel"] for one in found.channels if all(_deaf(each, found.now_ms) for each in found.channels)]
 
 
 def _stand_ins(name: str, fallbacks: Mapping[str, str]) -> Iterable[str]:

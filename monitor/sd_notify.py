@@ -1,4 +1,4 @@
-"""What systemd is told: that the service is ready, lives, and stops. A datagram each, on the socket it names.
+"""What systemd is told: that the service is ready, lives, reloads, stops. A datagram each, on the socket it names.
 
 Nothing here waits or fails: a service must not depend on who watches it.
 """
@@ -13,6 +13,7 @@ import structlog
 log = structlog.get_logger()
 
 READY: Final = "READY=1"
+RELOADING: Final = "RELOADING=1"
 STOPPING: Final = "STOPPING=1"
 WATCHDOG: Final = "WATCHDOG=1"
 _STATUS_CHARS = 200
@@ -50,6 +51,16 @@ class Systemd:
 def status_line(text: str) -> str:
     """Return a line that ``systemctl status`` shows."""
     return f"STATUS={' '.join(text.split())[:_STATUS_CHARS]}"
+
+
+def extend(seconds: float) -> str:
+    """Return what lets a start take so much longer from now on, where it would take too long."""
+    return f"EXTEND_TIMEOUT_USEC={round(seconds * 1e6)}"
+
+
+def monotonic(now_s: float) -> str:
+    """Return when a reload began, on the machine's monotonic clock; it has to come with RELOADING."""
+    return f"MONOTONIC_USEC={round(now_s * 1e6)}"
 
 
 def from_environ(environ: Mapping[str, str], pid: int) -> Systemd | None:

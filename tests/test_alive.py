@@ -19,7 +19,7 @@ from monitor.config import Secret, Settings
 from monitor.core.engine import Engine
 from monitor.core.events import DayOver, JobDied
 from monitor.core.settings import EngineSettings, FreshnessRules
-from monitor.health import DYING, MARKS, STATE, Health, health, vitals_of
+from monitor.health import DYING, MARKS, STATE, Trouble, health, verdict, vitals_of
 from monitor.heartbeat import HeartbeatPlan
 from monitor.plan import Plan
 from monitor.status import Status
@@ -73,7 +73,8 @@ async def test_a_ping_needs_a_commit_of_its_own(
     """That the last one went well says nothing when it was yesterday; a disk that hangs takes no writes."""
     monkeypatch.setattr(alive, "PROOF_S", 0.02)
     one = alive_of(tmp_path, status, written=written)
-    assert await one._look() == Health(ok=not reasons, reasons=reasons)
+    found = await one._look()
+    assert (found.ok, found.reasons) == (not reasons, reasons)
     await one.close()
 
 
@@ -135,7 +136,7 @@ async def test_ticks_stop_and_so_do_pings_and_both_come_back(tmp_path: Path, ser
         assert shown is not None
         assert (shown.ok, shown.reasons, shown.told) == (False, (MARKS,), 1)
         asked = vitals_of(watch.daemon.status())
-        assert health(watch.daemon.vitals()) == health(asked) == Health(ok=False, reasons=(MARKS,))
+        assert health(watch.daemon.vitals()) == health(asked) == verdict([Trouble(MARKS, ("BTCUSDT",))])
         market.emulator.faults.silence = False
         await until(lambda: len(service.pings) > count + 1)
         assert set(service.signals()[count:]) == {"up"}
@@ -173,7 +174,7 @@ async def test_a_job_that_dies_is_not_well_for_a_while(tmp_path: Path) -> None:
             settings_of(market.config(tmp_path / "s")), [], clock=SystemClock(), environ=os.environ
         )
         daemon._died(JobDied("usdm", "RuntimeError", 1))
-    assert health(daemon.vitals()) == health(vitals_of(daemon.status())) == Health(ok=False, reasons=(DYING,))
+    assert health(daemon.vitals()) == health(vitals_of(daemon.status())) == verdict([Trouble(DYING, ("usdm",))])
 
 
 async def test_a_service_that_hangs_delays_neither_an_alert_nor_the_stop(

@@ -17,7 +17,9 @@ from monitor.health import (
     STATE,
     UNREACHABLE,
     Health,
+    Trouble,
     health,
+    verdict,
     vitals_of,
 )
 from monitor.status import Status
@@ -138,4 +140,4 @@ def test_the_verdict_is_the_same_on_the_other_side_of_the_socket() -> None:
     """A command that asks the daemon comes to the same conclusion."""
     found = state(accounts=(Followed("a", 1.0),), channels=(channel(**LATE), channel(channel="mail")))
     there = msgspec.convert(msgspec.json.decode(msgspec.json.encode(found)), Status)
-    assert health(vitals_of(there)) == health(vitals_of(found)) == Health(ok=False, reasons=(OVERDUE,))
+    assert health(vitals_of(there)) == health(vitals_of(found)) == verdict([Trouble(OVERDUE, ("phone",))])

@@ -257,12 +257,11 @@ class Life:
             task = group.create_task(self.daemon.run())
             heard: list[list[str]] = []
 
-            def spoken() -> bool:
+            def watched() -> bool:
                 heard.extend(self.listener.heard())
-                return bool(heard)
+                return any(FED in words for words in heard)
 
-            await until(spoken)
-            assert heard[0][0] == "READY=1"
+            await until(watched)
             try:
                 yield
             finally:

@@ -175,6 +175,7 @@ class AccountFollower:
             tables=len(self._tiers.known),
             tables_as_of=self._tiers.as_of,
             stream_missing_s=self._stream.missing_s(now_s),
+            stream_trouble=self._heard.trouble,
             event_age_s=self._heard.event_age_s(now_s),
             around=self._around.stats(),
         )

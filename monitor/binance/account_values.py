@@ -182,5 +182,6 @@ class AccountStats(msgspec.Struct, frozen=True):
     tables: int
     tables_as_of: str  # ISO date, empty if there are none
     stream_missing_s: float = 0.0  # how long no private stream has been open though one is wanted
+    stream_trouble: str = ""  # why it does not tell what happens, a short constant; what passes by itself is none
     event_age_s: float | None = None  # of the last event of the private stream, None before the first
     around: dict[str, PartStats] = {}  # how old what is known around its positions is: funds, orders, adl, key

@@ -49,6 +49,11 @@ class StreamWatch:
         """Return how long ago the last event came, None before the first."""
         return None if self._event_s is None else now_s - self._event_s
 
+    @property
+    def trouble(self) -> str:
+        """Why the stream does not tell what happens, as it was last said; empty while nothing was."""
+        return self._said or ""
+
     def judge(self, now_s: float, missing_s: float, *, is_open: bool) -> StreamState | None:
         """Return what has to be said now; None while nothing changed, or nothing is known yet.
 

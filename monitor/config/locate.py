@@ -4,11 +4,11 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from monitor.config.secret import at_home
+from monitor import places
 from monitor.errors import ConfigError, Problem
 
-VARIABLE = "POSITION_MONITOR_CONFIG"
-SYSTEM_CONFIG = Path("/etc/position-monitor/config.toml")
+VARIABLE = places.VARIABLE
+SYSTEM_CONFIG = Path(places.SYSTEM_CONFIG)
 
 
 def find_config(cli: Path | None, environ: Mapping[str, str]) -> Path:
@@ -23,10 +23,7 @@ def find_config(cli: Path | None, environ: Mapping[str, str]) -> Path:
         return cli
     if named := environ.get(VARIABLE):
         return Path(named)
-    base = environ.get("XDG_CONFIG_HOME", "")
-    home = Path(base) if base.startswith("/") else at_home("~/.config", environ)
-    places = (home / "position-monitor" / "config.toml", SYSTEM_CONFIG)
-    for place in places:
+    for place in (Path(places.user_config(environ)), SYSTEM_CONFIG):
         try:
             place.stat()
         except (FileNotFoundError, NotADirectoryError):
@@ -34,7 +31,8 @@ def find_config(cli: Path | None, environ: Mapping[str, str]) -> Path:
         except OSError:
             pass  # it is there and out of reach: reading it says why, instead of passing it over
         return place
-    problem = Problem(" or ".join(str(place) for place in places), "no file", "a configuration file", _ways())
+    tried = f"{places.user_config(environ)} or {SYSTEM_CONFIG}"
+    problem = Problem(tried, "no file", "a configuration file", _ways())
     raise ConfigError("configuration", [problem])
 
 
@@ -63,6 +61,6 @@ def read_config(path: Path) -> str:
 
 def _ways() -> str:
     return (
-        f"name one with --config PATH or ${VARIABLE}, or put it at"
-        f" ~/.config/position-monitor/config.toml or {SYSTEM_CONFIG}; config.example.toml is one to start from"
+        "`position-monitor init` writes one; or name one with --config PATH or"
+        f" ${VARIABLE}, or put it at ~/.config/position-monitor/config.toml or {SYSTEM_CONFIG}"
     )

@@ -9,6 +9,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NoReturn
 
+from monitor import places
+
 # Far above any key or address, far below what would hurt to read.
 _LARGEST_FILE_BYTES = 65536
 # Keys and tokens are longer than names: one put in a name's place by mistake is not repeated.
@@ -100,13 +102,7 @@ def fetch(ref: SecretRef, environ: Mapping[str, str], credentials_dir: Path | No
 
 def at_home(path: str, environ: Mapping[str, str]) -> Path:
     """Return the path with a leading ``~/`` replaced by $HOME, or by the user's entry where that is not set."""
-    home = environ.get("HOME", "")
-    if path.startswith("~/") and home:
-        return Path(home) / path[2:]
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:
-        return Path(path)  # a user without a home; opening it fails with the path in the error
+    return Path(places.at_home(path, environ))
 
 
 def _read(path: Path, ref: SecretRef, fix: str) -> Fetched:

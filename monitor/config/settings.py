@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from monitor import places
 from monitor.config.secret import SecretRef, at_home
 from monitor.core.model import AccountSnapshot, BracketTable, Level, Market
 from monitor.core.settings import ChannelRule, EngineSettings
-
-_PROGRAM = "position-monitor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,13 +157,7 @@ class Settings:
 
     def state_directory(self, environ: Mapping[str, str]) -> Path:
         """Return where state lives: as configured, else $STATE_DIRECTORY, else below $XDG_STATE_HOME."""
-        if self.state.directory is not None:
-            return at_home(self.state.directory, environ)
-        # systemd separates several directories by colons; the unit's first one is ours.
-        if given := environ.get("STATE_DIRECTORY", "").split(":")[0]:
-            return Path(given)
-        base = environ.get("XDG_STATE_HOME", "")
-        return (Path(base) if base.startswith("/") else at_home("~/.local/state", environ)) / _PROGRAM
+        return Path(places.state_directory(self.state.directory, environ))
 
     def history_path(self, environ: Mapping[str, str]) -> Path:
         """Return the path of the history database."""

@@ -115,6 +115,7 @@ class Accounts:
     def take(self, snapshot: AccountSnapshot, cause: str, now: Now) -> None:
         """Take an account as it is now; what changed is recorded and told to those who asked."""
         before = self._whole.get(snapshot.account)
+        self._taken_over(before, snapshot)
         self._whole[snapshot.account] = snapshot
         if snapshot.source is not Source.STORED:
             self._hearing.heard(snapshot.account, now.mono_s, always=snapshot.source is Source.GIVEN)
@@ -122,7 +123,8 @@ class Accounts:
             self._note_unfollowed()
         self._backing |= {(snapshot.account, p.symbol, p.side): snapshot.wallet_of(p) for p in snapshot.positions}
         at_ms = snapshot.as_of_ms or now.wall_ms
-        if before is not None and snapshot.source is not Source.GIVEN:
+        # What is typed in is nobody's news, nor is what the exchange says instead.
+        if before is not None and Source.GIVEN not in {before.source, snapshot.source}:
             found = changes(before, snapshot, cause, at_ms)
             self._note_releases(releases(before, snapshot, cause))
             self._note_closings(before, found, snapshot.source)
@@ -132,9 +134,19 @@ class Accounts:
             # What an earlier run could not follow answers now, or is typed in and followed no more.
             self._troubles.follow(ACCOUNT_PREFIX, snapshot.account, now, self._facts(snapshot.account), bad=False)
         if snapshot.source is Source.GIVEN:
-            self._deaf.pop(snapshot.account, None)
             for prefix in (DRIFT_PREFIX, STREAM_PREFIX):
                 self._troubles.follow(prefix, snapshot.account, now, self._facts(snapshot.account), bad=False)
+
+    def _taken_over(self, before: AccountSnapshot | None, snapshot: AccountSnapshot) -> None:
+        """Forget what whoever described the account before said of it, where somebody else does from now on."""
+        if snapshot.source in (Source.GIVEN, Source.STORED):
+            self._deaf.pop(snapshot.account, None)
+            if self._lost.pop(snapshot.account, None) is not None:
+                self._note_unfollowed()
+        if snapshot.source is Source.GIVEN and before is not None and before.source is not Source.GIVEN:
+            self._audits.pop(snapshot.account, None)
+            if self._own.pop(snapshot.account, None) is not None:
+                self._merge()
 
     def take_tables(self, event: TablesChanged, now: Now) -> None:
         """Take an account's own tiers; a table of the configuration still wins."""
@@ -394,6 +406,20 @@ class Accounts:
     def whole(self) -> tuple[AccountSnapshot, ...]:
         """Return every account as it is known."""
         return tuple(self._whole.values())
+
+    def unknown(self) -> tuple[str, ...]:
+        """Return the accounts of which nothing is known, not even by an earlier run."""
+        return tuple(name for name in self._settings.accounts if name not in self._whole)
+
+    def awaited(self) -> tuple[str, ...]:
+        """Return the accounts that have not answered this run, and of which nobody said why not."""
+        return tuple(
+            name
+            for name in self._settings.accounts
+            if name not in self._lost
+            and name not in self._silent
+            and (name not in self._whole or self._whole[name].source is Source.STORED)
+        )
 
     def unfollowed(self) -> frozenset[str]:
         """Return the accounts that are not followed now: what we know of them may be out of date."""

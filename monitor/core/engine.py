@@ -60,6 +60,7 @@ from monitor.core.model import (
     Market,
     Now,
     Sample,
+    Source,
     SubjectKey,
 )
 from monitor.core.move_board import MoveBoard
@@ -316,9 +317,22 @@ class Engine:
             evaluations=self.evaluations,
         )
 
-    def sees(self, now: Now) -> bool:
-        """Return whether all that is watched has fresh marks."""
-        return all(self._data(name, now) is DataState.FRESH for name in self._book.watched)
+    def stale(self, now: Now) -> tuple[str, ...]:
+        """Return what is watched and has no fresh marks."""
+        return tuple(name for name in self._book.watched if self._data(name, now) is not DataState.FRESH)
+
+    def awaited(self, now: Now) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the accounts and watched names that are neither known yet nor declared to be lost or blind."""
+        symbols = tuple(
+            name
+            for name in self._book.watched
+            if not self._board.is_heard(name) and self._data(name, now) is not DataState.BLIND
+        )
+        return self._accounts.awaited(), symbols
+
+    def unknown(self) -> tuple[str, ...]:
+        """Return the accounts of which nothing is known."""
+        return self._accounts.unknown()
 
     def _data(self, symbol: str, now: Now) -> DataState:
         forgiven_s = self._waking.forgiven_s(now.mono_s)
@@ -542,6 +556,12 @@ class Engine:
         self._incidents.channels = event.settings.channels
         self._deaf.configure(event.settings, now)
         self._accounts.configure(event.settings, event.tables, now)
+        ours = set(event.settings.accounts)
+        coming = [account for account in event.accounts if account.account in ours]
+        for account in coming:
+            self._accounts.take(account, account.source.value, now)
+        # Of what is typed in nothing is known that a key told.
+        self._counsel.keep(ours - {account.account for account in coming if account.source is Source.GIVEN})
         self._recompile(now)
 
     def _accounts_changed(self, now: Now) -> None:

@@ -730,7 +730,7 @@ def test_marks_of_rest_alone_are_never_sight(*, again: bool) -> None:
     rest(desk, ETH)
     desk.beat(2)
     assert of(desk, NoticeKind.SIGHT) == []
-    assert not desk.engine.sees(desk.now())
+    assert desk.engine.stale(desk.now())
     tick(desk, ETH)
     desk.beat()
     assert [notice.subject for notice in of(desk, NoticeKind.SIGHT)] == [FEED]

@@ -42,7 +42,7 @@ def test_nobody_is_told_of_blindness_that_is_over_within_moments() -> None:
     desk = seeing()
     stand_still(desk)
     assert data(desk) == "suspect"
-    assert not desk.engine.sees(desk.now())
+    assert desk.engine.stale(desk.now())
     desk.beat(2)
     assert data(desk) == "suspect"
     desk.stay(60, 0.9)

@@ -187,7 +187,7 @@ def unwell(daemon: Daemon) -> tuple[str, ...]:
     now = daemon.vitals()
     feeds: list[Any] = [feed.stats() for feed in daemon._sources.feeds.values()]
     wrong = {
-        "marks": not now.sees,
+        "marks": bool(now.stale),
         "stream": any(one.symbols and one.state != "live" for one in feeds),
         "account": any(one.state != "following" for one in now.accounts),
         "private stream": any(one.stream.state != "open" for one in now.accounts),
