@@ -15,6 +15,8 @@ from monitor import places
 _LARGEST_FILE_BYTES = 65536
 # Keys and tokens are longer than names: one put in a name's place by mistake is not repeated.
 _LONGEST_SPOKEN_NAME = 40
+# Where engines put the secrets of a container, for everybody in it to read.
+_OF_CONTAINERS = "/run/secrets/"
 
 
 class Keeper(StrEnum):
@@ -97,7 +99,11 @@ def fetch(ref: SecretRef, environ: Mapping[str, str], credentials_dir: Path | No
                 fix="start under systemd with LoadCredential= or SetCredentialEncrypted=, or use file or env",
             )
         return _read(credentials_dir / ref.name, ref, "add LoadCredential= for it to the systemd unit")
-    return _read(at_home(ref.name, environ), ref, "check the path, and that the user of the service may read it")
+    fix = "check the path, and that the user of the service may read it"
+    # Nobody else is in a container. The image says that it is one (`container`, as systemd and engines do);
+    # elsewhere this directory is one like others.
+    alone = bool(environ.get("container")) and ref.name.startswith(_OF_CONTAINERS)
+    return _read(at_home(ref.name, environ), ref, fix, alone=alone)
 
 
 def at_home(path: str, environ: Mapping[str, str]) -> Path:
@@ -105,7 +111,7 @@ def at_home(path: str, environ: Mapping[str, str]) -> Path:
     return Path(places.at_home(path, environ))
 
 
-def _read(path: Path, ref: SecretRef, fix: str) -> Fetched:
+def _read(path: Path, ref: SecretRef, fix: str, *, alone: bool = False) -> Fetched:
     try:
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):
@@ -122,7 +128,7 @@ def _read(path: Path, ref: SecretRef, fix: str) -> Fetched:
     except UnicodeDecodeError:
         return Fetched(found=f"{ref.spoken}, which is not UTF-8 text", fix="put only the secret in it, as text")
     # systemd shows a unit's credentials to nobody else, whatever the mode bits say.
-    exposed = ref.keeper is Keeper.FILE and bool(mode & stat.S_IROTH)
+    exposed = ref.keeper is Keeper.FILE and bool(mode & stat.S_IROTH) and not alone
     warning = f"{ref.spoken} can be read by every user of this machine: chmod o-r it" if exposed else ""
     return _checked(text, ref, warning)
 

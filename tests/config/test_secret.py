@@ -82,6 +82,24 @@ def test_a_file_everybody_can_read_is_warned_about(tmp_path: Path) -> None:
     assert VALUE not in fetched.warning
 
 
+@pytest.mark.parametrize(
+    ("environ", "beside", "warned"),
+    [({"container": "oci"}, "", False), ({}, "", True), ({"container": "oci"}, "-of-others", True)],
+)
+def test_what_an_engine_puts_into_a_container_is_readable_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], beside: str, *, warned: bool
+) -> None:
+    """Secrets are 0444 there, in a place of their own, where nobody else is: no warning; elsewhere there is one."""
+    monkeypatch.setattr("monitor.config.secret._OF_CONTAINERS", f"{tmp_path}/secrets/")
+    path = tmp_path / f"secrets{beside}" / "token"
+    path.parent.mkdir()
+    path.write_text(VALUE)
+    path.chmod(0o444)
+    fetched = fetch(SecretRef(Keeper.FILE, str(path)), environ, None)
+    assert revealed(fetched) == VALUE
+    assert bool(fetched.warning) is warned
+
+
 def test_a_file_below_home_follows_home(tmp_path: Path) -> None:
     """``~`` is the HOME the program was started with."""
     private(tmp_path / "secret", VALUE.encode())
