@@ -36,11 +36,12 @@ COPY LICENSE README.md pyproject.toml ./
 COPY monitor monitor
 RUN python3 -m pip wheel --no-index --no-deps --no-build-isolation --wheel-dir wheels . \
     && python3 -m pip --python /opt/position-monitor/bin/python3 install --no-index --no-deps wheels/*.whl \
+    && find /opt/position-monitor/lib -type d \( -name tests -o -name SelfTest \) -prune -exec rm -r {} + \
     # What is compiled is not compared with its source again: nobody can write there, and no file's time is in it.
     && /opt/position-monitor/bin/python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash \
         /opt/position-monitor/lib \
-    && install --directory --mode=0700 --owner=10001 --group=10001 /build/data \
-    && find /opt/position-monitor /build/data -exec touch --no-dereference --date="@${SOURCE_DATE_EPOCH}" {} +
+    && install --directory --mode=0700 root/data \
+    && find /opt/position-monitor root -exec touch --no-dereference --date="@${SOURCE_DATE_EPOCH}" {} +
 
 
 FROM ${PYTHON_IMAGE}
@@ -57,7 +58,8 @@ LABEL org.opencontainers.image.title="position-monitor" \
 # health check would compile the standard library anew.
 RUN ["python3", "-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash", "-x", "/(ensurepip|idlelib|pydoc_data|site-packages|test|tkinter|turtledemo)/", "/usr/local/lib"]
 COPY --from=build /opt/position-monitor /opt/position-monitor
-COPY --from=build --chown=10001:10001 /build/data /data
+# The directory above it, because only what is inside of one keeps its mode.
+COPY --from=build --chown=10001:10001 /build/root /
 
 # "container" is how a program learns that it is in one; see monitor/config/secret.py.
 ENV PATH=/opt/position-monitor/bin:/usr/local/bin:/usr/bin:/bin \
