@@ -4,7 +4,7 @@ The engine asks; what is around positions is kept here, and what was said of it 
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import msgspec
@@ -98,6 +98,10 @@ class Counsel:
     def learn(self, fact: Fact) -> None:
         """Take what became known."""
         self.surroundings = self.surroundings.after(fact)
+
+    def keep(self, accounts: Collection[str]) -> None:
+        """Forget what was told around accounts that are not among these."""
+        self.surroundings = self.surroundings.only(accounts)
 
     def begin(self) -> None:
         """Begin a step of the engine."""

@@ -18,10 +18,15 @@ from monitor.core.surroundings import Fact
 
 
 class SettingsChanged(msgspec.Struct, frozen=True, tag=True):
-    """The first event of every run, and again after a reload."""
+    """The first event of every run, and again after a reload.
+
+    ``accounts`` are those that come with the settings: new ones, and others than they were, so that nothing stays
+    unwatched from one event to the next. One that is followed anew is as it was last known, as of an earlier run.
+    """
 
     settings: EngineSettings
     tables: tuple[BracketTable, ...]
+    accounts: tuple[AccountSnapshot, ...] = ()
 
 
 class Restored(msgspec.Struct, frozen=True, tag=True):

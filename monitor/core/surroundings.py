@@ -4,6 +4,8 @@ Nothing here enters a reading. It is what advice, causes ahead and the checkup a
 it says; a part that nobody told is absent, which never means "none".
 """
 
+from collections.abc import Collection
+
 import msgspec
 
 from monitor.core.model import Lot, Market, Side, WaitingOrder
@@ -95,3 +97,13 @@ class Surroundings(msgspec.Struct, frozen=True):
                 return msgspec.structs.replace(self, funding=self.funding | told)
             case KeyKnown(account=account):
                 return msgspec.structs.replace(self, keys=self.keys | {account: fact})
+
+    def only(self, accounts: Collection[str]) -> "Surroundings":
+        """Return what is known around these accounts, and around prices."""
+        return msgspec.structs.replace(
+            self,
+            funds={name: known for name, known in self.funds.items() if name in accounts},
+            orders={name: known for name, known in self.orders.items() if name in accounts},
+            adl={name: known for name, known in self.adl.items() if name in accounts},
+            keys={name: known for name, known in self.keys.items() if name in accounts},
+        )

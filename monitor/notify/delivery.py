@@ -14,6 +14,7 @@ from monitor.core.notices import Facts, Notice
 from monitor.notify.lane import ChannelStats, Lane, Surroundings
 from monitor.notify.marks import Marks
 from monitor.notify.pacing import MINUTE_S
+from monitor.notify.pending import Pending
 from monitor.ports import Channel, Clock, Illustrator, Inbox, Job, Mark, Probe, StateStore, unwatched
 
 log = structlog.get_logger()
@@ -50,15 +51,56 @@ class Delivery:
         probe: Probe = unwatched,
     ) -> None:
         self._marks = marks = Marks(store, inbox)
-        around = Surroundings(marks, inbox, clock, rand, tz, newest, illustrator, minute_s, probe)
+        self._around = Surroundings(marks, inbox, clock, rand, tz, newest, illustrator, minute_s, probe)
         self._clock = clock
         self._finishing = False
-        self._strangers: set[str] = set()
-        self._lanes = {channel.name: Lane(channel, around) for channel in channels}
+        self._lanes = {channel.name: Lane(channel, self._around) for channel in channels}
+        self._leaving: dict[str, Lane] = {}  # of channels taken out, with a message in flight
+        # What waits for channels that are not configured: one notice of each subject, as in the database.
+        self._strangers: dict[str, Pending] = {}
 
     def jobs(self) -> Sequence[Job]:
         """Return one job for each channel; they end after ``finish``."""
-        return [Job(f"notify.{name}", lane.run, lane.beat) for name, lane in self._lanes.items()]
+        return [self._job(name, lane) for name, lane in self._lanes.items()]
+
+    def switch(self, channels: Sequence[Channel], *, tz: tzinfo, illustrator: Illustrator | None) -> Sequence[Job]:
+        """Go on with these channels; return the jobs of those that are new.
+
+        One of a name that was there takes over what waits, and the pace. One that is gone finishes the message in
+        flight; what waits for it then waits for a channel of its name, here and in the database.
+        """
+        self._around = self._around._replace(tz=tz, illustrator=illustrator)
+        before, self._lanes = self._lanes, {}
+        jobs = []
+        for channel in channels:
+            name = channel.name
+            lane = before.pop(name, None) or self._leaving.pop(name, None)
+            if lane is None:
+                lane = Lane(channel, self._around, self._strangers.pop(name, None))
+                jobs.append(self._job(name, lane))
+            self._lanes[name] = lane
+            lane.turn(channel, self._around)
+        for name, lane in before.items():
+            self._leaving[name] = lane
+            lane.leave()
+        return jobs
+
+    def close(self) -> None:
+        """Let go of all channels without waiting for a send that hangs."""
+        for lane in (*self._lanes.values(), *self._leaving.values()):
+            lane.close()
+
+    def _job(self, name: str, lane: Lane) -> Job:
+        async def run() -> None:
+            await lane.run()
+            if self._leaving.get(name) is lane:
+                del self._leaving[name]
+                self._strangers[name] = lane.close()
+
+        return Job(f"notify.{name}", run, lane.beat)
+
+    def _lane(self, name: str) -> Lane | None:
+        return self._lanes.get(name) or self._leaving.get(name)
 
     def offer(self, notices: Sequence[Notice], *, recorded: bool) -> None:
         """Take notices without blocking; ``recorded`` says whether their commit succeeded.
@@ -70,30 +112,40 @@ class Delivery:
                 log.error("delivery.lost", channel=notice.channel, key=notice.key)
             return
         for notice in notices:
-            lane = self._lanes.get(notice.channel)
+            lane = self._lane(notice.channel)
             if lane is not None:
                 lane.offer(notice, recorded=recorded)
-            elif notice.channel not in self._strangers:
-                # Left in the database by a run whose configuration still had this channel.
-                self._strangers.add(notice.channel)
+                continue
+            # Left by a configuration that still had this channel.
+            if notice.channel not in self._strangers:
+                self._strangers[notice.channel] = Pending()
                 log.warning("delivery.no_channel", channel=notice.channel)
+            waiting = self._strangers[notice.channel]
+            waiting.offer(notice, recorded=recorded, now_s=self._clock.mono_s())
 
     def withdraw(self, subject: str, channel: str) -> bool:
         """Drop an undelivered notice because its incident is over; return False if it is being sent right now.
 
         A message in flight cannot be called back, but is not repeated if it fails.
         """
-        lane = self._lanes.get(channel)
+        lane = self._lane(channel) or self._strangers.get(channel)
         return lane is None or lane.withdraw(subject)
 
     def is_pending(self, key: str, channel: str) -> bool:
         """Return whether a notice waits for its channel, is being sent, or its fate is just being written."""
-        lane = self._lanes.get(channel)
-        return (lane is not None and lane.is_pending(key)) or self._marks.is_marking(key, channel)
+        lane = self._lane(channel)
+        waiting = lane.is_pending(key) if lane is not None else self._waits(key, channel)
+        return waiting or self._marks.is_marking(key, channel)
+
+    def _waits(self, key: str, channel: str) -> bool:
+        waiting = self._strangers.get(channel)
+        return waiting is not None and waiting.holds(key)
 
     def pending(self) -> tuple[Notice, ...]:
         """Return what waits for its channel or is being sent to it, in the order of decision."""
-        waiting = (notice for lane in self._lanes.values() for notice in lane.pending())
+        lanes = (*self._lanes.values(), *self._leaving.values())
+        waiting = [notice for lane in lanes for notice in lane.pending()]
+        waiting += [notice for pending in self._strangers.values() for notice in pending.notices()]
         return tuple(sorted(waiting, key=lambda notice: notice.decided_ms))
 
     def owes(self) -> bool:

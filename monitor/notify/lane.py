@@ -67,13 +67,21 @@ class Surroundings(NamedTuple):
 
 
 class Lane:
-    """Delivers what it is offered over one channel, one message at a time."""
+    """Delivers what it is offered over one channel, one message at a time.
 
-    def __init__(self, channel: Channel, around: Surroundings) -> None:
+    Args:
+        channel: the way out.
+        around: what all lanes share.
+        pending: what waited for a channel of this name before there was this lane.
+    """
+
+    def __init__(self, channel: Channel, around: Surroundings, pending: Pending | None = None) -> None:
         self._channel = channel
+        self._replaced: list[Channel] = []  # closed once the message in flight over them met its fate
         self._around = around
         self._clock = around.clock
-        self._pending = Pending()
+        self._pending = Pending() if pending is None else pending
+        self._pending.hurry(self._clock.mono_s())
         self._pace = Pace(around.minute_s)
         self._nap = Nap(around.clock)
         self._held_until_s = -math.inf  # the service asked not to be called at all
@@ -107,6 +115,40 @@ class Lane:
     def pending(self) -> list[Notice]:
         """Return the notices that wait or are being sent."""
         return self._pending.notices()
+
+    def turn(self, channel: Channel, around: Surroundings) -> None:
+        """Go on over this channel and with these surroundings, as if nothing had been asked to end.
+
+        What is in flight over another one meets its fate there; what failed there is due at once.
+        """
+        self._around = around
+        if channel is not self._channel:
+            self._replaced.append(self._channel)
+            self._channel = channel
+            self._held_until_s = -math.inf
+            self._troubled, self._refusing, self._last_reason = None, False, ""
+            self._pending.hurry(self._clock.mono_s())
+        if self._deadline_s is not None:
+            self._deadline_s = None
+            self._pending.hurry(self._clock.mono_s())
+        if not self._attempting:
+            self._let_go()
+        self._wake()
+
+    def leave(self) -> None:
+        """End once the message in flight met its fate; what waits goes on waiting for ``turn``, or for another."""
+        self.finish(-math.inf)
+
+    def close(self) -> Pending:
+        """Let go of the channel, once the job ended; return what waits for one of its name."""
+        self._let_go()
+        self._channel.close()
+        return self._pending
+
+    def _let_go(self) -> None:
+        for channel in self._replaced:
+            channel.close()
+        self._replaced.clear()
 
     def finish(self, deadline_s: float) -> None:
         """Try once what is due, start nothing after ``deadline_s`` (monotonic), and end."""
@@ -151,6 +193,7 @@ class Lane:
                 self._attempting = True
                 await self._attempt(due)
                 self._attempting = False
+                self._let_go()
                 continue
             # What is due later may leave sooner than what is due now.
             next_s = self._pending.next_due_s(now_s)
@@ -193,12 +236,16 @@ class Lane:
         started_ms = self._clock.wall_ms()
         message = self._rendered(due, started_ms)._replace(chart=picture)
         self._passed(Step.SENDING, due)
+        channel = self._channel
         try:
-            await self._channel.send(message)
+            await channel.send(message)
         except DeliveryError as error:
             self._passed(Step.FAILED, due)
             tried = Attempt(started_ms, self._clock.wall_ms(), error.reason)
-            await self._not_accepted(due, tried, error)
+            if channel is self._channel:
+                await self._not_accepted(due, tried, error)
+            else:
+                await self._again(due, tried, error, lambda _entry: self._clock.mono_s())
         else:
             self._passed(Step.SENT, due)
             await self._accepted(due, Attempt(started_ms, self._clock.wall_ms()))
@@ -277,6 +324,12 @@ class Lane:
         def due_s(entry: Entry) -> float:
             return math.inf if finishing else now_s + max(asked_s, pause_s(entry.attempts, rand))
 
+        await self._again(entries, tried, error, due_s)
+
+    async def _again(
+        self, entries: Sequence[Entry], tried: Attempt, error: DeliveryError, due_s: Callable[[Entry], float]
+    ) -> None:
+        """Have what failed tried once more when it is due, as far as somebody still wants it."""
         self._pending.returned(due_s)
         withdrawn = [entry for entry in entries if entry.withdrawn]
         tried_again = [entry for entry in entries if not entry.withdrawn]

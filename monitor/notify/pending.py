@@ -109,6 +109,11 @@ class Pending:
         """Return when the first entry is due that is not by ``after_s``; None if there is none."""
         return min((entry.due_s for entry in self._waiting.values() if entry.due_s > after_s), default=None)
 
+    def hurry(self, now_s: float) -> None:
+        """Let everything that waits be due by now: what it waited for is of no matter any more."""
+        for entry in self._waiting.values():
+            entry.due_s = min(entry.due_s, now_s)
+
     def depart(self, entries: Sequence[Entry]) -> None:
         """Move waiting entries into flight, together; nothing else may be there."""
         for entry in entries:
