@@ -73,7 +73,7 @@ SERVICE: Final[tuple[Family, ...]] = (
     ),
     counter(
         "jobs_died_total", "Times that a part of the service failed and was started anew; none before the first.",
-        ("job",), lambda found: [((job,), count) for job, count in found.status.job_deaths.items()],
+        ("part",), lambda found: [((job,), count) for job, count in found.status.job_deaths.items()],
     ),
     gauge(
         "accounts_unseen", "Number of configured accounts of which nothing is known yet.", (),

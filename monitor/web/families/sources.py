@@ -180,6 +180,10 @@ SOURCES: Final[tuple[Family, ...]] = (
         "stream_up", "Whether the private stream of an account is open: 1 yes, 0 no; none while none is wanted.",
         ("account",), _accounts(lambda one: _is(one.get("stream", {}), "open")),
     ),
+    gauge(
+        "stream_missing_seconds", "Seconds for which no private stream has been open though one is wanted.",
+        ("account",), _accounts(lambda one: one.get("stream_missing_s")),
+    ),
     counter(
         "stream_connects_total", "Attempts of a private stream to connect.", ("account",), _streams("connects")
     ),
