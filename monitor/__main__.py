@@ -1,4 +1,4 @@
-"""Entry point: answers ``--version`` without loading anything, then hands over to the commands."""
+"""Entry point: answers ``--version`` and ``healthcheck`` without loading much, then hands over to the commands."""
 
 import os
 import signal
@@ -10,6 +10,11 @@ from monitor import __version__
 
 def main() -> None:
     """Run the command line."""
+    if sys.argv[1:2] == ["__complete"]:  # first of all: the words behind it are those of another line
+        from monitor.cli.completion import answer
+
+        answer(sys.argv[2:])
+        return
     if "run" in sys.argv[1:]:
         # Loading everything takes a while; a daemon told to stop before it began ends as one that was drained.
         # Its event loop replaces these handlers before anything is opened.
@@ -18,6 +23,11 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         sys.stdout.write(f"position-monitor {__version__}\n")
         return
+    if "healthcheck" in sys.argv[1:]:
+        from monitor.healthcheck import check, wanted_by
+
+        if (wanted := wanted_by(sys.argv[1:])) is not None:
+            sys.exit(check(wanted, os.environ))
     from monitor.cli.root import run
 
     sys.exit(run())
