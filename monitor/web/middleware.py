@@ -59,10 +59,16 @@ class Gate:
         self._tally = tally
         self._route_of = route_of
 
-        self.guard = web.middleware(self._guard)
+    def guard(self) -> Callable[[web.Request, _Next], Awaitable[web.StreamResponse]]:
+        """Return the one middleware; it raises nothing but that it was cancelled."""
 
-    async def _guard(self, request: web.Request, handler: _Next) -> web.StreamResponse:
-        """Return the answer to a request; raises nothing but that it was cancelled."""
+        @web.middleware
+        async def guarded(request: web.Request, handler: _Next) -> web.StreamResponse:
+            return await self._answer(request, handler)
+
+        return guarded
+
+    async def _answer(self, request: web.Request, handler: _Next) -> web.StreamResponse:
         if isinstance(request.protocol, Connection):
             request.protocol.head_is_here()
         self._tally.requests += 1

@@ -125,11 +125,10 @@ class WebServer:
     def _application(self, keeper: Keeper) -> web.Application:
         known: dict[web.AbstractRoute, Route] = {}
         gate = Gate(keeper, self._limits, self._tally, lambda request: known.get(request.match_info.route))
-        application = web.Application(middlewares=[gate.guard], client_max_size=self._limits.body_bytes)
+        application = web.Application(middlewares=[gate.guard()], client_max_size=self._limits.body_bytes)
         for route in collected(self._context, keeper, self._tally, self._meter):
             for method in ("GET", "HEAD") if route.method == "GET" else (route.method,):
                 known[application.router.add_route(method, route.path, route.handler)] = route
-        # What aiohttp answers before the gate is asked: that it knows no such expectation.
         application.on_response_prepare.append(_sealed)
         return application
 
@@ -138,5 +137,9 @@ class WebServer:
         return "" if keeper is None else keeper.sessions.form_token(keeper.session(request))
 
 
-async def _sealed(_request: web.Request, response: web.StreamResponse) -> None:
+async def _sealed(request: web.Request, response: web.StreamResponse) -> None:
+    """Do what the gate does, for what aiohttp answers before it is asked: that it knows no such expectation."""
+    if isinstance(request.protocol, Connection):
+        request.protocol.head_is_here()
     seal(response.headers)
+    response.force_close()
