@@ -89,7 +89,7 @@ def test_a_file_everybody_can_read_is_warned_about(tmp_path: Path) -> None:
 def test_what_an_engine_puts_into_a_container_is_readable_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], beside: str, *, warned: bool
 ) -> None:
-    """Secrets are 0444 there, in a place of their own, where nobody else is: no warning; elsewhere there is one."""
+    """Secrets are 0444 there, in a place of their own, where nobody else is: no warning; elsewhere one."""
     monkeypatch.setattr("monitor.config.secret._OF_CONTAINERS", f"{tmp_path}/secrets/")
     path = tmp_path / f"secrets{beside}" / "token"
     path.parent.mkdir()
