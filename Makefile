@@ -4,7 +4,7 @@ VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test crash campaign faults fuzz soak clients lint check bench study cover picture liquidation lock clean
+.PHONY: help setup demo test crash campaign faults fuzz soak clients lint check bench study cover picture liquidation metrics lock clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
@@ -59,6 +59,9 @@ picture: $(VENV)/.dev ## renew docs/demo.svg from a real demonstration, and docs
 
 liquidation: $(VENV)/.dev ## renew the figures and the picture of docs/liquidation.md, and the table of leverages in the README
 	$(VENV)/bin/python -m docs.liquidation
+
+metrics: $(VENV)/.dev ## renew docs/metrics.md, the table of what /metrics tells
+	$(VENV)/bin/python -m docs.metrics
 
 lock: ## renew the lock files; needs uv
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
