@@ -4,10 +4,10 @@ VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test crash campaign faults fuzz soak clients lint check bench study cover picture liquidation metrics lock clean
+.PHONY: help setup demo test crash campaign faults fuzz soak clients image image-proof lint check bench study cover picture liquidation metrics lock clean
 
 help: ## show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
 
 setup: $(VENV)/.dev ## set up .venv with all that developing takes
 
@@ -34,6 +34,12 @@ campaign: $(VENV)/.dev ## 500 seeded stories full of faults, on a clock that doe
 
 clients: $(VENV)-clients/.done ## other people's clients of the exchange, unmodified, against the emulator
 	$(VENV)-clients/bin/python -m pytest tests/emulator/test_clients.py
+
+image: ## the image of the service, by docker; IMAGE= takes more options of docker build
+	docker build --build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null)" --tag position-monitor $(IMAGE) .
+
+image-proof: $(VENV)/.dev ## build the image, run it against the local exchange as the composition does, and say what was seen
+	$(VENV)/bin/python -m tests.deploy.prove $(PROOF)
 
 lint: $(VENV)/.dev ## formatting, lint, types, import directions
 	$(VENV)/bin/ruff format --check .
@@ -72,6 +78,8 @@ lock: ## renew the lock files; needs uv
 	    --no-annotate --no-emit-index-url --upgrade --quiet --output-file requirements/dev.lock
 	uv pip compile requirements/clients.in --universal --python-version 3.11 --generate-hashes --no-header \
 	    --no-annotate --no-emit-index-url --upgrade --quiet --output-file requirements/clients.lock
+	uv pip compile requirements/build.in --universal --python-version 3.11 --generate-hashes --no-header \
+	    --no-annotate --no-emit-index-url --upgrade --quiet --output-file requirements/build.lock
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) $(VENV)-clients .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage
