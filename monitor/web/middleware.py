@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from monitor.errors import MonitorError
 from monitor.supervise import trace_of
@@ -59,7 +60,7 @@ class Gate:
         self._tally = tally
         self._route_of = route_of
 
-    def guard(self) -> Callable[[web.Request, _Next], Awaitable[web.StreamResponse]]:
+    def guard(self) -> Middleware:
         """Return the one middleware; it raises nothing but that it was cancelled."""
 
         @web.middleware

@@ -38,6 +38,10 @@ class Snapshot:
             self._last, self._made_s = self._make(), now_s
         return self._last
 
+    def forget(self) -> None:
+        """Have it made anew for whoever asks next: something was changed, and must be seen by who did it."""
+        self._last = None
+
 
 class Reader:
     """Runs what blocks in threads of its own, which neither a stop nor anything else waits for.

@@ -48,8 +48,9 @@ class WebServer:
         self._meter = Meter()
         self._tally = Tally()
         self._keeper = None if plan is None else Keeper(plan, clock, limits)
+        snapshot = Snapshot(watched.status, clock)
         self._context = Context(
-            watched=watched, clock=clock, snapshot=Snapshot(watched.status, clock), read=Reader(),
+            watched=watched, clock=clock, snapshot=snapshot, changed=snapshot.forget, read=Reader(),
             form_token=self._form_token, can_change=lambda: bool(self._keeper and self._keeper.token),
         )  # fmt: skip
         self._address = ""  # while it listens
