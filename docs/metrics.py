@@ -54,8 +54,8 @@ def document() -> str:
         "reasons": ", ".join(f"`{reason}`" for reason in health.REASONS),
         "buckets": ", ".join(f"{edge:g}" for edge in BUCKETS_S),
         "bound": " + ".join([*(f"{count} {name}" for name, count in factors.items()), str(constant)]),
-        "example": "{P} positions on {S} symbols in {A} accounts\nwith one cross wallet and {C} channels make some "
-        "{total}.".format(**_EXAMPLE, total=round(total, -1)),
+        "example": "{P} positions on {S} symbols in {A} accounts\nwith one cross wallet and {C} channels make "
+        "some {total}.".format(**_EXAMPLE, total=round(total, -1)),
         "tables": "\n".join(f"## {title}\n\n{table(families)}\n" for title, families in GROUPS),
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda found: facts[found[1]], TEMPLATE.read_text())
