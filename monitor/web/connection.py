@@ -20,9 +20,6 @@ from monitor.web.limits import Limits, Tally
 
 log = structlog.get_logger()
 
-LINGER_S: Final = (
-    1.0  # what still comes of a body that nobody wanted is read for so long, so that the answer arrives
-)
 _NONE: Any = None  # no access log; aiohttp takes it, its types do not
 _FULL: Final = raw_error(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections")
 _SLOW: Final = raw_error(HTTPStatus.REQUEST_TIMEOUT, "the request took too long to arrive")
@@ -60,8 +57,9 @@ class Connection(web.RequestHandler):
     def __init__(self, server: web.Server, loop: asyncio.AbstractEventLoop, door: Door) -> None:
         limits = door.limits
         super().__init__(
-            server, loop=loop, access_log=_NONE, debug=False, lingering_time=LINGER_S, auto_decompress=False,
-            keepalive_timeout=limits.life_s, max_line_size=limits.line_bytes, max_field_size=limits.line_bytes,
+            server, loop=loop, access_log=_NONE, debug=False, lingering_time=limits.linger_s,
+            auto_decompress=False, keepalive_timeout=limits.life_s, max_line_size=limits.line_bytes,
+            max_field_size=limits.line_bytes,
         )  # fmt: skip
         self._door = door
         self._line: asyncio.Transport | None = None  # until it is lost, also while it closes
@@ -69,6 +67,7 @@ class Connection(web.RequestHandler):
         self._timers: list[asyncio.TimerHandle] = []
         self._seen_bytes = 0
         self._has_head = False
+        self._was_cut = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Let it in, or say that there is no room."""
@@ -122,8 +121,8 @@ class Connection(web.RequestHandler):
     ) -> web.StreamResponse:  # fmt: skip
         """Return the answer to what is no request, or to one that failed where nothing of ours could see it."""
         self.head_is_here()
-        if request.writer.output_size > 0:
-            raise ConnectionResetError  # an answer was begun, and cannot become another one
+        if self._was_cut or request.writer.output_size > 0:
+            raise ConnectionResetError  # an answer went out, and cannot become another one
         if status < HTTPStatus.INTERNAL_SERVER_ERROR:
             self._door.tally.refused[Why.MALFORMED] += 1
             return error(status, "this is no HTTP request that can be read")
@@ -141,6 +140,7 @@ class Connection(web.RequestHandler):
         if self._line is None or self._line.is_closing():
             return
         self._count_cut(why)
+        self._was_cut = True
         self._line.write(answer)
         self.force_close()
 
