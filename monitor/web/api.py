@@ -127,12 +127,16 @@ async def _hold(ask: Asked) -> object:
         "kind": type(wish).__name__.lower(), "targets": list(wish.targets), "for_s": wish.for_s, "why": wish.why,
         "by": by(ask.request),
     }  # fmt: skip
-    return await ask.context.watched.hold(request)
+    answer = await ask.context.watched.hold(request)
+    ask.context.changed()
+    return answer
 
 
 async def _lift(ask: Asked) -> object:
     lift: Lift = ask.body
-    return await ask.context.watched.lift({"target": lift.target})
+    answer = await ask.context.watched.lift({"target": lift.target})
+    ask.context.changed()
+    return answer
 
 
 OPERATIONS: Final = (

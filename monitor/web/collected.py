@@ -7,6 +7,7 @@ from monitor.web.context import Context, Route
 from monitor.web.keeper import Keeper
 from monitor.web.limits import Tally
 from monitor.web.metrics import Meter
+from monitor.web.page import serve as page
 
 
 def collected(context: Context, keeper: Keeper, tally: Tally, meter: Meter) -> Sequence[Route]:
@@ -19,6 +20,7 @@ def collected(context: Context, keeper: Keeper, tally: Tally, meter: Meter) -> S
         meter: as for ``metrics.routes``.
     """
     return (
+        *page.routes(context),
         *api.routes(context),
         *probes.routes(context),
         *metrics.routes(context, meter),

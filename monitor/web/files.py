@@ -10,7 +10,10 @@ from monitor.web.context import Access, Handler, Route
 
 # Name in monitor/web/static and under /static/: its content type. Open to all, for they tell nothing of anybody.
 FILES: Final = {
+    "icon.svg": "image/svg+xml",
     "login.css": "text/css",
+    "page.css": "text/css",
+    "page.js": "text/javascript",
 }
 
 

@@ -1,0 +1,150 @@
+"""The top of the page: is anybody watching, what is wrong, and the worst wallets with what to do about them."""
+
+from monitor.core.model import Level
+from monitor.core.notices import DataState
+from monitor.core.report import UNKNOWN, WalletView
+from monitor.health import MARKS
+from monitor.notify.numbers import grouped, money, percent, span
+from monitor.notify.reach import within_reach
+from monitor.web.page.line import bar, line
+from monitor.web.page.markup import Html, tag
+from monitor.web.page.seen import Seen, alert_of, called, is_held, nearest, rank, worst_first
+
+CARDS = 6
+LINE_MS = 6 * 3600 * 1000
+_NAMED = 5
+_MANY_MOVES = 99.0
+
+
+def verdict(seen: Seen) -> str:
+    """Return in a few words whether anybody watches and how bad it is; no figures, so that it seldom changes."""
+    worst = next(iter(worst_first(seen.status.engine.wallets)), None)
+    state = _state(seen)[0]
+    if worst is None or rank(worst.level) <= Level.OK:
+        return state
+    return f"{state}. {worst.level.capitalize()}: {called(worst)}"
+
+
+def watch(seen: Seen) -> Html:
+    """Return whether it watches, as large as it matters."""
+    status = seen.status
+    state, words = _state(seen)
+    bad = state != "Watching"
+    reasons = [
+        tag("li", f"{one.reason}{f': {_few(one.names)}' if one.names else ''}") for one in seen.health.troubles
+    ] or [tag("li", reason) for reason in seen.health.reasons]
+    return tag(
+        "header",
+        tag("p", "position-monitor ", badge(status.engine.environment), class_="name"),
+        tag("h1", state),
+        tag("p", words),
+        tag("ul", *reasons, class_="reasons") if bad and reasons else None,
+        tag("p", "As of ", tag("time", seen.time(status.now_ms), id="as-of"), ". ",
+            tag("a", "Look again", href="/", id="again"), class_="small"),
+        class_="watch bad" if bad else "watch good", id="watch", data_part=True,
+    )  # fmt: skip
+
+
+def _state(seen: Seen) -> tuple[str, str]:
+    """Return whether it watches in a word or two, and the sentence beside it."""
+    symbols = seen.status.engine.symbols
+    blind = [one for one in symbols if one.data == DataState.BLIND.value]
+    unsure = [one for one in symbols if one.data not in {DataState.FRESH.value, DataState.BLIND.value}]
+    if blind:
+        ages = [one.age_s for one in blind if one.age_s is not None]
+        since = f"the last mark came {span(max(ages))} ago" if ages else "no mark has come"
+        return "BLIND", f"No fresh mark of {_few([one.symbol for one in blind])}: {since}."
+    if not seen.health.ok:
+        watching = MARKS not in seen.health.reasons
+        words = "Marks are fresh, but not all of the service does its work." if watching else (
+            f"Not sure of {_few([one.symbol for one in unsure])}." if unsure else "Marks are not fresh."
+        )  # fmt: skip
+        return "Not well", words
+    if not symbols:
+        return "Watching", "No position needs a price: there is nothing to watch at the moment."
+    count = f"the one symbol is {symbols[0].symbol}" if len(symbols) == 1 else f"{len(symbols)} symbols"
+    oldest = max((one.age_s or 0.0 for one in symbols), default=0.0)
+    return "Watching", f"All marks are fresh: {count}, the oldest mark is {span(oldest)} old."
+
+
+def wallets(seen: Seen) -> Html:
+    """Return the worst wallets, the very worst first."""
+    held = [one for one in worst_first(seen.status.engine.wallets) if is_held(one)]
+    shown = held[:CARDS]
+    more = len(held) - len(shown)
+    return tag(
+        "section",
+        tag("h2", "Wallets, the worst first"),
+        *(_card(seen, one) for one in shown),
+        None if held else tag("p", "No wallet backs a position."),
+        tag("p", f"and {more} more that are better off; /api/v1/wallets has all.") if more > 0 else None,
+        id="wallets", data_part=True,
+    )  # fmt: skip
+
+
+def _card(seen: Seen, wallet: WalletView) -> Html:
+    alert = alert_of(wallet, seen.status.engine.alerts)
+    key = (wallet.account, wallet.wallet)
+    since = None if alert is None else tag("p", f"Alert {alert.number}, since {seen.time(alert.since_ms)}",
+                                           class_="small")  # fmt: skip
+    points = seen.lines.get(key)
+    now_ms = seen.status.now_ms
+    return tag(
+        "article",
+        tag("h3", badge(wallet.level), " ", called(wallet)),
+        since,
+        _to_do(seen, wallet),
+        tag("div", tag("p", "Room left ", tag("strong", percent(wallet.room))), bar(wallet.room), class_="room"),
+        tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in _figures(seen, wallet))),
+        None if points is None else line(points, now_ms - LINE_MS, now_ms),
+        class_=f"wallet {level_class(wallet.level)}",
+    )
+
+
+def _figures(seen: Seen, wallet: WalletView) -> list[tuple[str, str]]:
+    """Return what is known of a wallet, what matters first."""
+    near = nearest(wallet, seen.status.engine.positions)
+    ratio = "used up" if wallet.liquidatable is True else percent(wallet.margin_ratio)
+    found = [("Margin ratio", ratio)]
+    if near is not None:
+        goal = within_reach(near.liquidation_price, near.mark_price)
+        found += [
+            ("Distance", "none" if near.distance is None and goal is None else percent(near.distance)),
+            (f"Liquidation {near.symbol} {near.side}", grouped(goal, "none")),
+            ("Mark", grouped(near.mark_price)),
+        ]
+    left = wallet.moves_left
+    moves = UNKNOWN if left is None else f"{left:.1f} h" if left < 0 else f"{min(left, _MANY_MOVES):.1f}"
+    return [
+        *found,
+        ("Typical hourly moves left", moves),
+        ("All prices together", "none" if wallet.joint_distance is None else percent(wallet.joint_distance)),
+        ("Left to lose", money(wallet.cushion, wallet.asset, commas=True)),
+    ]
+
+
+def _to_do(seen: Seen, wallet: WalletView) -> Html | None:
+    advice = seen.advice.get((wallet.account, wallet.wallet))
+    if advice is not None and advice.lines:
+        lines = [tag("p", tag("strong", f"{one.label}: "), one.text, class_="todo-line") for one in advice.lines]
+        return tag("div", *lines, tag("p", f"As of {seen.time(advice.at_ms)}", class_="small"), class_="todo")
+    if rank(wallet.level) < Level.WARNING:
+        return None
+    near = nearest(wallet, seen.status.engine.positions)
+    how = f"position-monitor explain {near.symbol}" if near else "position-monitor status"
+    return tag("div", tag("p", "Add margin or reduce: ", tag("code", how), " says how much."), class_="todo")
+
+
+def badge(word: str) -> Html:
+    """Return a word that has to be seen first."""
+    return tag("span", word.upper(), class_="badge")
+
+
+def level_class(level: str) -> str:
+    """Return the class that colours a level; the word stands beside it always."""
+    return f"level-{level}" if level in {*(one.label for one in Level), UNKNOWN} else "level-unknown"
+
+
+def _few(names: tuple[str, ...] | list[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
