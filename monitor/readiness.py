@@ -89,5 +89,6 @@ class Readiness:
             return "databases"
         if self.phase is not Phase.STARTING:
             return ""
-        counts = {"accounts": len(self.missing.accounts), "symbols": len(self.missing.symbols)}
-        return " and ".join(f"{count} {noun}" for noun, count in counts.items() if count)
+        counts = {"account": len(self.missing.accounts), "symbol": len(self.missing.symbols)}
+        told = (f"{count} {noun}{'s' * (count != 1)}" for noun, count in counts.items() if count)
+        return " and ".join(told)
