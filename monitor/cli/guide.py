@@ -41,7 +41,7 @@ def _topic(name: str) -> Topic:
 
     text = (resources.files("monitor.cli") / "topics" / f"{name}.md").read_text(encoding="utf-8")
     head, _, rest = text.partition("\n")
-    return Topic(name, head.removeprefix(f"# {name}: "), rest.strip())
+    return Topic(name, head.removeprefix(f"# {name}: "), rest.strip("\n"))
 
 
 def filled(topic: Topic) -> str:
@@ -55,26 +55,35 @@ def filled(topic: Topic) -> str:
 
 def _levels() -> str:
     from monitor.core.settings import DEFAULT_LEVELS
-    from monitor.notify.numbers import span
 
     rows = ["| level | room | moves left | margin ratio | reminder | left after |", "|---|---|---|---|---|---|"]
     for rule in DEFAULT_LEVELS:
+        room = "" if rule.room is None else f"<= {_percent(rule.room)}"
         moves = "" if rule.moves_left is None else f"<= {rule.moves_left:g}{_while(rule.moves_left_room)}"
-        ratio = "" if rule.margin_ratio is None else f">= {rule.margin_ratio:.0%}{_while(rule.margin_ratio_room)}"
-        room = "" if rule.room is None else f"<= {rule.room:.0%}"
-        reminder = "none" if rule.reminder_s is None else span(rule.reminder_s)
-        rows.append(f"| {rule.level.label} | {room} | {moves} | {ratio} | {reminder} | {span(rule.dwell_s)} |")
+        ratio = rule.margin_ratio
+        margin = "" if ratio is None else f">= {_percent(ratio)}{_while(rule.margin_ratio_room)}"
+        reminder = "none" if rule.reminder_s is None else _length(rule.reminder_s)
+        cells = (rule.level.label, room, moves, margin, reminder, _length(rule.dwell_s))
+        rows.append("|" + "".join(f" {cell} |" if cell else " |" for cell in cells))
     return "\n".join(rows)
 
 
 def _while(room: float) -> str:
-    return "" if room >= 1.0 else f", room <= {room:.0%}"
+    return "" if room >= 1.0 else f" and room <= {_percent(room)}"
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:g} %"
+
+
+def _length(seconds: float) -> str:
+    return f"{seconds / 3600:g} h" if seconds % 3600 == 0 else f"{seconds / 60:g} min"
 
 
 def _dead_band() -> str:
     from monitor.core.settings import AlertRules
 
-    return f"{AlertRules().dead_band:.0%}"
+    return _percent(AlertRules().dead_band)
 
 
 def _listen() -> str:

@@ -38,7 +38,7 @@ def help_(
         if as_json:
             print_json({"topic": chosen.name, "about": chosen.about, "text": filled(chosen)})
         else:
-            _show(f"# {chosen.name}: {chosen.about}\n\n{filled(chosen)}\n")
+            _show(f"{chosen.name}: {chosen.about}", filled(chosen))
         if name in commands and not as_json:
             _also(name)
         return 0
@@ -63,15 +63,20 @@ def _help_of(root: Any, name: str) -> str:  # noqa: ANN401 - the library's own, 
         return str(command.get_help(context))
 
 
-def _show(text: str) -> None:
+def _show(heading: str, text: str) -> None:
     """Print Markdown: as a terminal shows it, or as it is where there is none."""
     out = console()
     if not out.is_terminal:
-        sys.stdout.write(text)
+        sys.stdout.write(f"# {heading}\n\n{text}\n")
         return
     from rich.markdown import Markdown
+    from rich.text import Text
+    from rich.theme import Theme
 
-    out.print(Markdown(text), width=min(out.width, _WIDEST))
+    with out.use_theme(Theme({"markdown.code": "bold", "markdown.item.bullet": "none"})):
+        out.print(Text(heading, "bold"))
+        out.print()
+        out.print(Markdown(text, code_theme="ansi_dark"), width=min(out.width, _WIDEST))
 
 
 def _list(topics: "tuple[Topic, ...]", commands: dict[str, Any], *, as_json: bool) -> None:
