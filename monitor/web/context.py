@@ -61,16 +61,16 @@ class Context:
         watched: the daemon. For what costs little: health, readiness, hold and lift.
         clock: its time.
         snapshot: everything as it stood within the last ``SNAPSHOT_S`` seconds; one for all routes.
-        changed: has the next snapshot made anew; for whoever changed something.
         read: readers of state.db and history.db go through it.
         form_token: what the forms of this request's session have to send back; empty without a session.
         can_change: whether a token is configured, without which nothing can be changed.
+        changed: has the next snapshot made anew; for whoever changed something.
     """
 
     watched: Watched
     clock: Clock
     snapshot: Callable[[], Status]
-    changed: Callable[[], None]
     read: Read
     form_token: Callable[[web.Request], str]
     can_change: Callable[[], bool]
+    changed: Callable[[], None] = lambda: None
