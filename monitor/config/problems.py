@@ -16,7 +16,7 @@ from monitor.errors import ConfigError, Problem
 Loc = tuple[str | int, ...]
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
-SECRET_KEYS = frozenset({"api_key", "api_secret", "url"})
+SECRET_KEYS = frozenset({"api_key", "api_secret", "token", "url"})
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _LONGEST_SHOWN = 40
