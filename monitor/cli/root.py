@@ -17,12 +17,16 @@ from monitor.cli import (
     channels,
     check,
     checkup,
+    completion,
     demo,
     doctor,
     drill,
     explain,
+    healthcheck,
+    helping,
     history,
     holds,
+    init,
     leverage,
     replay,
     service,
@@ -45,6 +49,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+app.command("init")(init.init)
 app.command("run")(service.run)
 app.command("demo")(demo.demo)
 app.command("check-config")(check.check_config)
@@ -55,6 +60,7 @@ app.command("simulate", cls=InOrder)(simulate.simulate)
 app.command("checkup")(checkup.checkup)
 app.command("stress")(stress.stress)
 app.command("status")(status.status)
+app.command("healthcheck")(healthcheck.healthcheck)
 app.command("audit")(audit.audit)
 app.command("history")(history.history)
 app.command("doctor")(doctor.doctor)
@@ -66,6 +72,8 @@ app.command("unsnooze")(holds.unsnooze)
 app.command("test-alert")(channels.alert)
 app.command("drill")(drill.drill)
 app.command("replay")(replay.replay)
+app.command("completion")(completion.completion)
+app.command("help")(helping.help_)
 
 
 def _version(wanted: bool) -> None:
