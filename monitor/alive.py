@@ -2,17 +2,26 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
 
 from monitor.core.events import DayKept
 from monitor.core.notices import DayReport
-from monitor.day import Calendar
+from monitor.day import SETTLE_S, Calendar
 from monitor.health import STATE, Health, Trouble, Vitals, health, verdict, without_history
-from monitor.heartbeat import OutwardHeartbeat
+from monitor.heartbeat import HeartbeatPlan, OutwardHeartbeat
 from monitor.plan import Plan
 from monitor.ports import Clock, Inbox, Job
 from monitor.status import HeartbeatView
 from monitor.storage.day_cache import DayCache
 from monitor.verdicts import PROOF_S
+
+
+class Switched(NamedTuple):
+    """What a switch ends and begins."""
+
+    ended: Sequence[str]  # names of jobs
+    begun: Sequence[Job]
+    close: Sequence[Callable[[], Awaitable[None]]]  # once those ended
 
 
 class Alive:
@@ -34,10 +43,41 @@ class Alive:
     ) -> None:  # fmt: skip
         self._vitals = vitals
         self._prove = prove
-        self._calendar = Calendar(
-            plan.summary_minute, plan.time_zone, cache=DayCache(plan.state_dir), day=day, inbox=inbox, clock=clock
-        )
-        self._heart = None if plan.heartbeat is None else OutwardHeartbeat(plan.heartbeat, self._look, clock, rand)
+        self._day = day
+        self._inbox = inbox
+        self._clock = clock
+        self._rand = rand
+        self._plan = plan
+        self._calendar = self._new_calendar(SETTLE_S)
+        self._heart = self._new_heart()
+
+    def _new_calendar(self, settle_s: float) -> Calendar:
+        plan = self._plan
+        return Calendar(
+            plan.summary_minute, plan.time_zone, cache=DayCache(plan.state_dir), day=self._day, inbox=self._inbox,
+            clock=self._clock, settle_s=settle_s,
+        )  # fmt: skip
+
+    def _new_heart(self) -> OutwardHeartbeat | None:
+        pings = self._plan.heartbeat
+        return None if pings is None else OutwardHeartbeat(pings, self._look, self._clock, self._rand)
+
+    def switch(self, plan: Plan) -> Switched:
+        """Go on with another configuration; what is the same in it goes on untouched."""
+        before, self._plan = self._plan, plan
+        ended: list[Job] = []
+        begun: list[Job] = []
+        gone: OutwardHeartbeat | None = None
+        if (before.summary_minute, before.time_zone) != (plan.summary_minute, plan.time_zone):
+            ended += self._calendar.jobs()
+            self._calendar = self._new_calendar(settle_s=0.0)
+            begun += self._calendar.jobs()
+        if not _same_pings(before.heartbeat, plan.heartbeat):
+            gone = self._heart
+            ended += () if gone is None else gone.jobs()
+            self._heart = self._new_heart()
+            begun += () if self._heart is None else self._heart.jobs()
+        return Switched(tuple(job.name for job in ended), begun, () if gone is None else (gone.close,))
 
     def begin(self) -> DayKept | None:
         """Return what an earlier run counted of the day; the first call after the state was restored."""
@@ -68,3 +108,9 @@ class Alive:
         if written or STATE in found.reasons:
             return found
         return verdict((*found.troubles, Trouble(STATE, ("state",))))
+
+
+def _same_pings(one: HeartbeatPlan | None, other: HeartbeatPlan | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return one.url.reveal() == other.url.reveal() and one._replace(url=other.url) == other

@@ -7,15 +7,17 @@ order of starting, deciding and draining is told in one place.
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import tzinfo
 from pathlib import Path
 from random import Random
 from typing import Any
 
+import msgspec
 import structlog
 
 import monitor
+from monitor.account_keeper import AccountKeeper
 from monitor.alive import Alive
 from monitor.backfill import Backfill
 from monitor.beat import Beat
@@ -35,9 +37,8 @@ from monitor.core.events import (
     Ticks,
 )
 from monitor.core.incidents import Effects
-from monitor.core.model import AccountSnapshot, Compared, Level, Market, Source
+from monitor.core.model import Level, Market, Source
 from monitor.core.notices import Facts, SubjectState
-from monitor.core.releases import Release
 from monitor.core.waking import STILL_S
 from monitor.drain import cancel, finish
 from monitor.errors import MonitorError, StoreError
@@ -45,11 +46,14 @@ from monitor.health import Health, Vitals, health
 from monitor.holes import HoleInbox
 from monitor.inbox import EngineInbox
 from monitor.journal import JournalWriter
+from monitor.model_log import ModelLog
 from monitor.notify.delivery import Delivery
-from monitor.plan import Plan, SourceFactory
+from monitor.plan import Plan, Renew, Renewal, SourceFactory
 from monitor.ports import Clock, Job, Probe, Stored, unwatched
 from monitor.presence import Presence
 from monitor.readiness import Awaited
+from monitor.reloading import Reloads
+from monitor.running import Running, Stage
 from monitor.status import HistoryView, Holdings, Judged, Status, joint_moves
 from monitor.storage.account_cache import AccountCache
 from monitor.storage.history import SqliteHistory
@@ -57,7 +61,6 @@ from monitor.storage.holes_cache import HolesCache
 from monitor.storage.lookout import Lookout
 from monitor.storage.paths import CONTROL_SOCKET, LOCK_FILE, STATE_DB
 from monitor.storage.state import SqliteState
-from monitor.supervise import JobGaveUpError, once_more, supervise
 from monitor.verdicts import Verdicts
 from monitor.watchdog import Watchdog, standing
 from monitor.web.server import WebServer
@@ -72,6 +75,7 @@ DRAIN_INPUT_S = 0.5
 DRAIN_COMMIT_S = 1.0
 DRAIN_SEND_S = 1.2
 DRAIN_HISTORY_S = 1.0
+SETTLE_S = 2.0  # what a reload ended has so long to be over
 
 
 class Daemon:
@@ -83,11 +87,14 @@ class Daemon:
         clock: all its time.
         rng: spreads repeated attempts.
         probe: told of each step of each notice on its way out.
+        renew: reads the configuration again; None: there is no file to read.
+        source: what that file is called.
     """
 
     def __init__(
-        self, plan: Plan, sources: SourceFactory, clock: Clock, rng: Random, *, probe: Probe = unwatched
-    ) -> None:
+        self, plan: Plan, sources: SourceFactory, clock: Clock, rng: Random, *, probe: Probe = unwatched,
+        renew: Renew | None = None, source: str = "",
+    ) -> None:  # fmt: skip
         self._plan = plan
         self._clock = clock
         self._engine = Engine()
@@ -114,12 +121,10 @@ class Daemon:
         )
         self._holes = HoleInbox(self._inbox)
         self._sources = sources(self._holes)
-        self._accounts = AccountCache(plan.state_dir)
-        self._kept: tuple[AccountSnapshot, ...] = ()  # followed accounts as they are on disk
-        self._keeping = True  # the last attempt to keep them succeeded
+        self._followed = {one.account: one for one in self._sources.accounts}
+        self._keeper = AccountKeeper(AccountCache(plan.state_dir), self._engine.accounts, clock)
         self._watched: dict[Market, tuple[str, ...]] = {}
-        self._drifting: dict[str, frozenset[tuple[str, str, str]]] = {}  # figures by account, for the log
-        self._unassumed: set[tuple[str, str]] = set()  # accounts and symbols of failed assumptions, for the log
+        self._model_log = ModelLog()
         self._journal: JournalWriter | None = None
         self._stop = asyncio.Event()
         self._started_ms = clock.wall_ms()
@@ -131,10 +136,12 @@ class Daemon:
         self._deaths: dict[str, int] = {}
         self._died_ms: dict[str, int] = {}
         self._deciding = Beat()
-        self._beats: dict[str, Beat] = {}  # of the jobs that run
+        self._running = Running(clock, died=self._died, gave_up=self._end)
+        self._ended: list[asyncio.Task[None]] = []  # by a reload
+        self._closing: list[Callable[[], Awaitable[None]]] = []  # once those are over
         self._verdicts = Verdicts(vitals=self.vitals, awaited=self._awaited, prove=self._prove, clock=clock)
         self._watchdog = Watchdog(
-            plan.systemd, clock, beats=lambda: self._beats, prove=self._submit_proof, brief=self._brief,
+            plan.systemd, clock, beats=lambda: self._running.beats, prove=self._submit_proof, brief=self._brief,
             waits=self._verdicts.waits_for,
         )  # fmt: skip
         self._awake_s = clock.mono_s()  # when the whole process was last woken, or began
@@ -149,11 +156,18 @@ class Daemon:
         )  # fmt: skip
         self._quiet = self._quiet_commands()
         self._web = WebServer(plan.web, self, clock)
+        self._reloads = Reloads(
+            renew, source, switch=self._switch, settle=self._settle, watchdog=self._watchdog, clock=clock
+        )
         self.ticks = 0
 
     def stop(self) -> None:
         """Begin the drain; safe to call from a signal handler of the loop."""
         self._stop.set()
+
+    def hang_up(self) -> None:
+        """Read the configuration again soon; safe to call from a signal handler of the loop."""
+        self._reloads.hang_up()
 
     def listen(self, listener: Callable[[Effects], None]) -> None:
         """Have every step's effects shown to ``listener``, for a live view; it must not block."""
@@ -171,7 +185,8 @@ class Daemon:
         make_directory(self._plan.state_dir)
         with Lock(self._plan.state_dir / LOCK_FILE) as lock:
             control = ControlServer(self._plan.state_dir / CONTROL_SOCKET, self._commands())
-            presence = Presence(lock, control, self._clock, self._displaced)
+            # Another daemon that watches with the same configuration would double every message.
+            presence = Presence(lock, control, self._clock, self._end)
             try:
                 self._watchdog.opening()
                 await self._open()
@@ -200,7 +215,7 @@ class Daemon:
         for account in self._plan.accounts:
             self._take(Snapshot(account))
         typed_in = {account.account for account in self._plan.accounts}
-        for account in self._accounts.load():
+        for account in self._keeper.load():
             # Watched as it was last known until the exchange answers; accounts that are no more are not taken.
             if account.account not in typed_in:
                 self._take(Snapshot(account, STORED))
@@ -237,11 +252,11 @@ class Daemon:
             self._inbox.post(StoreState("history", ok=True))
 
     async def _close(self) -> None:
-        for channel in self._plan.channels:
-            channel.close()
+        self._delivery.close()
         if self._plan.charts is not None:
             self._plan.charts.close()
-        for close in self._sources.close:
+        await self._settle()
+        for close in (*(one.close for one in self._followed.values()), *self._sources.close):
             await close()
         await self._alive.close()
         await self._history.close()
@@ -253,51 +268,112 @@ class Daemon:
     async def _work(self, presence: Presence) -> None:
         arriving = [
             *(job for feed in self._sources.feeds.values() for job in feed.jobs()),
-            *(job for account in self._sources.accounts for job in account.jobs()),
+            *(job for one in self._followed.values() for job in one.source.jobs()),
             *(self._plan.charts.jobs() if self._plan.charts is not None else ()),
         ]
         self._awake_s = self._clock.mono_s()
         self._verdicts.begin()
         async with asyncio.TaskGroup() as group:
-            sending = self._start(group, self._delivery.jobs(), needed=True)
-            writing = self._start(group, [Job("history", self._history.run, self._history.beat)], needed=True)
-            committing = self._start(
-                group, [Job("commit", self._committer.run, self._committer.beat)], needed=True
-            )
-            deciding = self._start(group, [Job("decide", self._decide, self._deciding)])
-            inputs = self._start(
-                group,
+            running = self._running
+            running.begin(group)
+            running.start(Stage.SENDING, self._delivery.jobs())
+            running.start(Stage.WRITING, [Job("history", self._history.run, self._history.beat)])
+            running.start(Stage.COMMITTING, [Job("commit", self._committer.run, self._committer.beat)])
+            running.start(Stage.DECIDING, [Job("decide", self._decide, self._deciding)])
+            running.start(
+                Stage.INPUT,
                 [
                     *arriving,
                     *self._alive.jobs(),
                     *self._backfill.jobs(),
                     Job("heartbeat", self._beat),
-                    Job("keep-accounts", self._keep),
+                    *self._keeper.jobs(),
                     Job("look-through", Lookout((self._store, self._history), self._clock).run),
                     *presence.jobs(),
                     *self._watchdog.jobs(),
                     *self._verdicts.jobs(),
                     *self._web.jobs(),
+                    *self._reloads.jobs(),
                 ],
             )
             await self._stop.wait()
             self._watchdog.stopping()
             self._verdicts.stop()
+            self._reloads.stop()
             log.info("daemon.stopping")
-            await cancel([*inputs, *deciding], DRAIN_INPUT_S)
-            self._take_rest()
-            await self._flush()
-            self._delivery.finish(DRAIN_SEND_S)
-            await finish(sending, DRAIN_SEND_S)
-            # What became of the last messages is known by now, and the next run must know it too.
-            self._take_rest()
-            self._committer.finish()
-            await finish(committing, DRAIN_COMMIT_S)
-            self._history.record(self._engine.last_samples(self._clock.now()))
-            self._history.finish()
-            await finish(writing, DRAIN_HISTORY_S)
+            await self._drain()
         if self._gave_up is not None:
             raise self._gave_up
+
+    async def _drain(self) -> None:
+        """End everything in order, each part in its time."""
+        running = self._running
+        await cancel(running.of(Stage.INPUT, Stage.DECIDING), DRAIN_INPUT_S)
+        self._take_rest()
+        await self._flush()
+        self._delivery.finish(DRAIN_SEND_S)
+        await finish(running.of(Stage.SENDING), DRAIN_SEND_S)
+        # What became of the last messages is known by now, and the next run must know it too.
+        self._take_rest()
+        self._committer.finish()
+        await finish(running.of(Stage.COMMITTING), DRAIN_COMMIT_S)
+        self._history.record(self._engine.last_samples(self._clock.now()))
+        self._history.finish()
+        await finish(running.of(Stage.WRITING), DRAIN_HISTORY_S)
+
+    def _switch(self, renewal: Renewal) -> None:
+        """Go over to another configuration, between two events of the engine. Nothing is waited for."""
+        plan, changes = renewal.plan, renewal.changes
+        self._take_rest()  # what came of the configuration before is taken by it
+        before = {one.account: one for one in self._engine.accounts() if one.source is not Source.GIVEN}
+        for name in changes.left:
+            gone = self._followed.pop(name)
+            gone.shut()
+            self._ended += self._running.end([job.name for job in gone.source.jobs()])
+            self._closing.append(gone.close)
+        last = {name: one for name in changes.followed if (one := before.get(name) or renewal.known.get(name))}
+        coming = [one for one in plan.accounts if one.account in changes.typed]
+        # Watched as it was last known until whoever follows it now has an answer.
+        coming += [msgspec.structs.replace(one, source=Source.STORED) for one in last.values()]
+        earlier, self._plan = self._plan, plan
+        self._fallbacks = {one.name: one.fallback for one in plan.settings.channels if one.fallback}
+        self._switch_charts(earlier)
+        sending = self._delivery.switch(plan.channels, tz=plan.time_zone, illustrator=plan.charts)
+        self._running.start(Stage.SENDING, sending)
+        self._take(SettingsChanged(plan.settings, plan.tables, tuple(coming)))
+        for following in renewal.follow(last):
+            self._followed[following.account] = following
+            self._running.start(Stage.INPUT, following.source.jobs())
+        self._followed = {name: self._followed[name] for name in plan.settings.accounts if name in self._followed}
+        switched = self._alive.switch(plan)
+        self._ended += self._running.end(switched.ended)
+        self._closing += switched.close
+        self._running.start(Stage.INPUT, switched.begun)
+        self._history.keep(plan.history.keep_raw_s, plan.history.keep_minutes_s)
+        if plan.web is not None:
+            self._web.replace(plan.web)
+        renewal.adopt()
+
+    def _switch_charts(self, earlier: Plan) -> None:
+        now = self._plan.charts
+        if now is not None:
+            now.configure(self._plan.settings, self._plan.time_zone)
+        if now is earlier.charts:
+            return
+        if earlier.charts is not None:
+            earlier.charts.close()
+            self._ended += self._running.end([job.name for job in earlier.charts.jobs()])
+        if now is not None:
+            self._running.start(Stage.INPUT, now.jobs())
+
+    async def _settle(self) -> None:
+        """Let go of what a reload ended."""
+        ended, self._ended = self._ended, []
+        closing, self._closing = self._closing, []
+        if ended:
+            await asyncio.wait(ended, timeout=SETTLE_S)
+        for close in closing:
+            await close()
 
     def _take_rest(self) -> None:
         if self._take_all(self._inbox.drain()) is not None:
@@ -312,25 +388,8 @@ class Daemon:
             log.warning("drain.late", job="commit")
             self._committer.hand_on()
 
-    def _start(
-        self, group: asyncio.TaskGroup, jobs: Sequence[Job], *, needed: bool = False
-    ) -> list[asyncio.Task[None]]:
-        self._beats |= {job.name: job.beat for job in jobs if job.beat is not None}
-        return [group.create_task(self._keep_up(job, needed=needed), name=job.name) for job in jobs]
-
-    async def _keep_up(self, job: Job, *, needed: bool) -> None:
-        """Run a job; if it is given up the service drains, for which those that are ``needed`` run once more."""
-        try:
-            await supervise(job, self._clock, self._died)()
-        except JobGaveUpError as error:
-            log.critical("daemon.gives_up", job=job.name)
-            self._gave_up = self._gave_up or error
-            self._stop.set()
-            if needed:
-                await once_more(job)
-
-    def _displaced(self, error: MonitorError) -> None:
-        """Drain and end: another daemon watches with the same configuration, and would double every message."""
+    def _end(self, error: MonitorError) -> None:
+        """Drain, and end with this error."""
         self._gave_up = self._gave_up or error
         self._stop.set()
 
@@ -388,8 +447,8 @@ class Daemon:
         if effects.changes:
             self._history.record_changes(effects.changes)
         if effects.drifting is not None and isinstance(event, Reconciled):
-            self._log_drift(event.account.account, effects.drifting)
-        self._log_releases(effects.releases)
+            self._model_log.drift(event.account.account, effects.drifting)
+        self._model_log.releases(effects.releases)
         if not isinstance(event, Ticks):
             self._watch()
         for listener in self._listeners:
@@ -414,51 +473,6 @@ class Daemon:
                 changed = True
         if changed:
             self._holes.watch([name for names in self._watched.values() for name in names])
-
-    def _log_drift(self, account: str, drifting: Sequence[Compared]) -> None:
-        """Log edges: each figure once while it does not agree, and that all agree again."""
-        figures = frozenset((row.wallet, row.symbol, row.figure.value) for row in drifting)
-        before = self._drifting.get(account, frozenset())
-        for row in drifting:
-            if (row.wallet, row.symbol, row.figure.value) not in before:
-                log.warning(
-                    "model.drift", account=account, wallet=row.wallet, symbol=row.symbol, figure=row.figure.value,
-                    ours=row.ours, theirs=row.theirs, tolerance=row.tolerance,
-                )  # fmt: skip
-        if before and not figures:
-            log.info("model.agrees", account=account)
-        self._drifting[account] = figures
-
-    def _log_releases(self, found: Sequence[Release]) -> None:
-        """Log that a partial close did not leave what amounts to reduce are computed with, once a symbol."""
-        for one in found:
-            about = (one.account, one.symbol)
-            if not one.as_assumed and about not in self._unassumed:
-                self._unassumed.add(about)
-                log.warning(
-                    "model.assumption_failed", account=one.account, symbol=one.symbol, side=one.side.value,
-                    expected=one.expected, left=one.left, asset=one.asset,
-                )  # fmt: skip
-
-    async def _keep(self) -> None:
-        # A job of its own: a disk that hangs must not stop the heart, which notices silence.
-        while True:
-            await self._clock.sleep(HEARTBEAT_S)
-            await self._keep_accounts()
-
-    async def _keep_accounts(self) -> None:
-        """Have the next run know the followed accounts before the exchange answers it."""
-        newest = tuple(one for one in self._engine.accounts() if one.source is not Source.GIVEN)
-        if newest == self._kept or not newest:
-            return
-        try:
-            await asyncio.to_thread(self._accounts.save, newest)
-        except StoreError as error:
-            if self._keeping:
-                log.warning("accounts.cache_failed", reason=error.cause, hint=error.hint)
-            self._keeping = False
-        else:
-            self._kept, self._keeping = newest, True
 
     def _journaled(self, write: Callable[[], None]) -> None:
         try:
@@ -486,6 +500,7 @@ class Daemon:
             "health": self._verdicts.answer,
             "hold": self.hold,
             "lift": self.lift,
+            "reload": self._reloads.ask,
         }
 
     def _quiet_commands(self) -> Commands:
@@ -550,7 +565,7 @@ class Daemon:
         return Vitals(
             now_ms=self._clock.wall_ms(),
             stale=self._engine.stale(self._clock.now()),
-            accounts=[account.stats() for account in self._sources.accounts],
+            accounts=[one.source.stats() for one in self._followed.values()],
             channels=[stats._asdict() for stats in self._delivery.stats()],
             state_ok=self._writes,
             died_ms=self._died_ms,
@@ -578,7 +593,7 @@ class Daemon:
         return Awaited(*self._engine.awaited(self._clock.now()))
 
     def _standing(self) -> tuple[str, ...]:
-        return standing(self._beats, self._awake_s, self._clock.mono_s(), self._awake_s)
+        return standing(self._running.beats, self._awake_s, self._clock.mono_s(), self._awake_s)
 
     def standing(self) -> tuple[str, ...]:
         """Return the loops that have not come round in time."""
@@ -588,7 +603,7 @@ class Daemon:
         """Return in a few words how the service does; nobody's symbols, accounts or channels are in it."""
         verdict = health(self.vitals())
         watched, alerts = sum(map(len, self._watched.values())), len(self._engine.open_alerts())
-        well = "; ".join(verdict.reasons) or "all is well"
+        well = "; ".join(part for part in (*verdict.reasons, self._reloads.words()) if part) or "all is well"
         return f"{watched} symbols, {len(self._plan.settings.accounts)} accounts, {alerts} alerts open; {well}"
 
     def status(self) -> Status:
@@ -602,7 +617,7 @@ class Daemon:
             now_ms=self._clock.wall_ms(),
             engine=view,
             feeds=tuple(feed.stats() for feed in self._sources.feeds.values()),
-            accounts=tuple(account.stats() for account in self._sources.accounts),
+            accounts=tuple(one.source.stats() for one in self._followed.values()),
             channels=tuple(stats._asdict() for stats in self._delivery.stats()),
             history=HistoryView(
                 str(self._plan.history_path), self._history.queued, self._history.written,
@@ -623,6 +638,7 @@ class Daemon:
             waiting_ms=self._committer.waiting_ms(),
             standing=self._standing(),
             unwritable=dict(self._unwritable),
+            config=self._reloads.view(),
             web=self._web.view(),
         )  # fmt: skip
 

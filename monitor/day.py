@@ -61,12 +61,14 @@ class Calendar:
         day: returns it.
         inbox: where events go.
         clock: of records and pauses.
+        settle_s: before what was missed is told.
     """
 
     def __init__(
         self, minute: int | None, zone: dt.tzinfo, *, cache: DayCache, day: Callable[[], DayReport], inbox: Inbox,
-        clock: Clock,
+        clock: Clock, settle_s: float = SETTLE_S,
     ) -> None:  # fmt: skip
+        self._settle_s = settle_s
         self._minute = minute
         self._zone = zone
         self._cache = cache
@@ -107,7 +109,7 @@ class Calendar:
 
     async def _run(self) -> None:
         minute = 0 if self._minute is None else self._minute
-        await self._clock.sleep(SETTLE_S)
+        await self._clock.sleep(self._settle_s)
         while True:
             now_ms = self._clock.wall_ms()
             due_ms = last_due(now_ms, minute, self._zone)

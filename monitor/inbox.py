@@ -44,6 +44,7 @@ from monitor.core.surroundings import (
     LotsKnown,
     OrdersKnown,
 )
+from monitor.ports import Inbox
 
 SNAPSHOTS_KEPT = 64  # by account, between two takes
 _REST = Source.REST  # taken from the enum for each tick it would cost as much as half of the rest
@@ -106,6 +107,27 @@ class EngineInbox:
         if self._rest:
             marks, self._rest = (*marks, *self._rest.values()), {}
         return (*events, Ticks(marks)) if marks else events
+
+
+class Gate:
+    """An inbox that can be shut, for a source that a reload ends: what it still says goes nowhere."""
+
+    def __init__(self, inbox: Inbox) -> None:
+        self._inbox: Inbox | None = inbox
+
+    def tick(self, tick: MarkTick) -> None:
+        """Take one mark."""
+        if self._inbox is not None:
+            self._inbox.tick(tick)
+
+    def post(self, event: Event) -> None:
+        """Take any other event."""
+        if self._inbox is not None:
+            self._inbox.post(event)
+
+    def shut(self) -> None:
+        """Take nothing more."""
+        self._inbox = None
 
 
 def _about(event: Event) -> tuple[str, ...]:

@@ -13,15 +13,25 @@ from monitor.core.settings import EngineSettings
 from monitor.heartbeat import HeartbeatPlan
 from monitor.notify.pacing import MINUTE_S
 from monitor.ports import AccountSource, Channel, Feed, Inbox
+from monitor.reload import Difference
 from monitor.sd_notify import Systemd
 from monitor.storage.history import HistorySettings
+
+
+class Following(NamedTuple):
+    """An account followed by its key, and how that ends."""
+
+    account: str
+    source: AccountSource
+    shut: Callable[[], None]  # nothing of it reaches the engine from now on
+    close: Callable[[], Awaitable[None]]  # lets go of its connections, once its jobs ended
 
 
 class Sources(NamedTuple):
     """What brings events in: mark feeds by market, and accounts followed by their keys."""
 
     feeds: Mapping[Market, Feed]
-    accounts: Sequence[AccountSource] = ()
+    accounts: Sequence[Following] = ()
     close: Sequence[Callable[[], Awaitable[None]]] = ()  # lets go of what they share
     past: Past | None = None  # who knows what prices did while nobody watched
 
@@ -58,3 +68,19 @@ class Plan(NamedTuple):
     summary_minute: int | None = None  # of the daily summary, since midnight in ``time_zone``; None: there is none
     away: Timings = DEFAULT_TIMINGS  # of looking at what nobody saw
     web: WebPlan | None = None  # where the status page, health, metrics and the JSON interface are served
+
+
+class Renewal(NamedTuple):
+    """Another configuration for a running daemon, ready: nothing of it can fail any more."""
+
+    plan: Plan  # channels and charts that stay are those that are there
+    changes: Difference
+    known: Mapping[str, AccountSnapshot]  # what an earlier run knew last of accounts that are new, by name
+    # Makes what follows the accounts that ``changes`` says are followed anew; handed what is known of them.
+    follow: Callable[[Mapping[str, AccountSnapshot]], Sequence[Following]]
+    adopt: Callable[[], None]  # called in the switch
+    warnings: tuple[str, ...] = ()
+
+
+# Reads the configuration again. Called in a thread; raises ConfigError with every mistake.
+Renew = Callable[[], Renewal]

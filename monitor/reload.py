@@ -38,12 +38,17 @@ class InForce(NamedTuple):
 class Difference(NamedTuple):
     """What changes. Sets hold names; an account or channel that is in none of them goes on untouched."""
 
-    words: tuple[str, ...]  # short lines, in the order of the file
-    refused: tuple[Problem, ...]  # changes that only a restart can make
+    words: tuple[str, ...]  # short lines
     typed: frozenset[str]  # accounts whose typed-in state is new or another one
     followed: frozenset[str]  # accounts that are followed anew: with a key, or with another one
     left: frozenset[str]  # accounts whose present key is used no more
     channels: frozenset[str]  # channels that are new, or send elsewhere or otherwise
+
+    @classmethod
+    def nothing(cls) -> "Difference":
+        """Return that nothing changes."""
+        none: frozenset[str] = frozenset()
+        return cls((), none, none, none, none)
 
 
 def difference(before: InForce, after: InForce) -> Difference:
@@ -67,12 +72,16 @@ def difference(before: InForce, after: InForce) -> Difference:
             *_rules(old, new),
             *_others(before, after),
         ),
-        refused=tuple(_refused(before, after)),
         typed=frozenset(typed),
         followed=frozenset(followed),
         left=frozenset(left),
         channels=frozenset(channels),
     )
+
+
+def only_by_restart(before: InForce, after: InForce) -> tuple[Problem, ...]:
+    """Return the changes that a running service cannot make; secrets are of no matter."""
+    return tuple(_refused(before, after))
 
 
 def _refused(before: InForce, after: InForce) -> Iterator[Problem]:

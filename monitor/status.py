@@ -10,7 +10,7 @@ from monitor.core.scene import KnownMoves
 from monitor.core.settings import AdviceRules, AlertRules, RulesOverride
 from monitor.core.surroundings import Surroundings
 from monitor.core.view import EngineView
-from monitor.errors import ControlError
+from monitor.errors import ControlError, Problem
 
 MOST_NAMES = 64  # whose moves are told in one answer: under a megabyte, in a few milliseconds
 
@@ -72,6 +72,26 @@ class WebView(msgspec.Struct, frozen=True):
     slow: int  # cut, because they took too long to ask or to read
 
 
+class ConfigView(msgspec.Struct, frozen=True):
+    """Which configuration holds, and what became of attempts to change it. Times are our wall clock."""
+
+    loaded_ms: int  # when the one that holds was read
+    reloads: int  # that were taken since the start
+    refused: int  # that were not
+    last_refusal_ms: int | None = None
+    problems: tuple[str, ...] = ()  # why the newest attempt was refused, without a secret; empty if it was taken
+
+
+class Reloaded(msgspec.Struct, frozen=True):
+    """What came of reading the configuration again: all of it holds now, or nothing was changed."""
+
+    taken: bool
+    source: str  # the file
+    changed: tuple[str, ...] = ()  # in words, without a secret
+    problems: tuple[Problem, ...] = ()  # every mistake; those of a change that needs a restart say so
+    warnings: tuple[str, ...] = ()
+
+
 class Judged(msgspec.Struct, frozen=True):
     """What levels and amounts of the running daemon come from, as the configuration says with which it started."""
 
@@ -125,6 +145,7 @@ class Status(msgspec.Struct, frozen=True):
     away: AwayView | None = None
     waiting_ms: dict[str, int] = {}  # by channel, when the oldest message was decided that it was not handed yet
     standing: tuple[str, ...] = ()  # loops that have not come round in time
+    config: ConfigView | None = None  # None of a version that does not tell
     web: WebView | None = None  # None where nothing is to be served
     unwritable: dict[str, str] = {}  # databases that take no writes, by name such as "state": why
 

@@ -80,7 +80,7 @@ async def test_a_disk_that_hangs_does_not_stop_the_heart(tmp_path: Path, monkeyp
         release.wait(PATIENCE_S)
 
     async with following(emulator, tmp_path, TIMINGS) as (daemon, _, _effects):
-        monkeypatch.setattr(daemon._accounts, "save", save)
+        monkeypatch.setattr(daemon._keeper._cache, "save", save)
         nudge = daemon._committer.nudge
 
         def counted() -> None:

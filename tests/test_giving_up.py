@@ -78,12 +78,12 @@ class Life:
 
     def replace(self, name: str, run: Callable[[Job], Callable[[], Awaitable[None]]]) -> None:
         """Have another coroutine run in place of the job of this name."""
-        real = self.daemon._keep_up
+        real = self.daemon._running._keep_up
 
         async def keep_up(job: Job, *, needed: bool) -> None:
             await real(job._replace(run=run(job)) if job.name == name else job, needed=needed)
 
-        self.daemon._keep_up = keep_up  # type: ignore[method-assign]
+        self.daemon._running._keep_up = keep_up  # type: ignore[method-assign]
 
     async def outcome(self) -> JobGaveUpError | None:
         """Run the daemon to its end; return what it ended with."""

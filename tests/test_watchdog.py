@@ -242,14 +242,14 @@ class Life:
 
     def hang(self, name: str) -> None:
         """Have the job of this name stand still instead of doing its work."""
-        real = self.daemon._keep_up
+        real = self.daemon._running._keep_up
 
         async def keep_up(job: Job, *, needed: bool) -> None:
             if job.name == name:
                 await asyncio.Event().wait()
             await real(job, needed=needed)
 
-        self.daemon._keep_up = keep_up  # type: ignore[method-assign]
+        self.daemon._running._keep_up = keep_up  # type: ignore[method-assign]
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

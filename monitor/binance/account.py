@@ -82,6 +82,7 @@ class AccountFollower:
         rng: chance for the jitter of pauses.
         refuse_trading_key: do not follow the account with a key that can trade or withdraw.
         last: what an earlier run knew last of the account.
+        heir: another one followed it in this run, whose complaints are over once this one has an answer.
         timings: how patient to be.
     """
 
@@ -98,6 +99,7 @@ class AccountFollower:
         rng: Random,
         refuse_trading_key: bool = False,
         last: AccountSnapshot | None = None,
+        heir: bool = False,
         timings: AccountTimings = DEFAULT_ACCOUNT_TIMINGS,
     ) -> None:
         self._account = account
@@ -138,7 +140,8 @@ class AccountFollower:
         self._failures = 0
         self._failing_s: float | None = None
         self._error: AccountUnavailableError | None = None
-        self._told: tuple[str, bool] | None = None  # the reason last complained of, and whether it was final
+        # The reason last complained of, and whether it was final.
+        self._told: tuple[str, bool] | None = ("", False) if heir else None
 
     def jobs(self) -> Sequence[Job]:
         """Return what must run for this account: stream, REST, the watch that wakes both, what is around."""

@@ -96,6 +96,12 @@ class MarkFeed:
         ]
         return [*lanes, Job(f"feed-{self._name}-watch", self._watch, self._beat)]
 
+    def tell_contracts(self, told: Callable[[str, bool], None]) -> None:
+        """Hear of contracts that change from now on, on the connection that is there; ``told`` as above."""
+        if self._on_contract is None:
+            self._on_contract = told
+            self.set_symbols(self._decoder.watched)
+
     def set_symbols(self, symbols: Iterable[str]) -> None:
         """Watch these symbols from now on; a connection that delivers is told within about a second."""
         watched = frozenset(symbols)

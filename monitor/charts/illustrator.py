@@ -79,6 +79,11 @@ class Charts:
         """Return the one that keeps the process; without it there are no pictures."""
         return [Job("charts", self.run)]
 
+    def configure(self, settings: EngineSettings, tz: tzinfo) -> None:
+        """Draw with these levels and in this zone from now on."""
+        self._settings = settings
+        self._tz = tz
+
     def close(self) -> None:
         """Draw no more and end the process, without waiting for it."""
         self._closed = True

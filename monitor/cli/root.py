@@ -28,7 +28,9 @@ from monitor.cli import (
     holds,
     init,
     leverage,
+    reload,
     replay,
+    report_failure,
     service,
     simulate,
     status,
@@ -51,6 +53,7 @@ app = typer.Typer(
 
 app.command("init")(init.init)
 app.command("run")(service.run)
+app.command("reload")(reload.reload)
 app.command("demo")(demo.demo)
 app.command("check-config")(check.check_config)
 app.command("assess")(assess.assess)
@@ -74,6 +77,7 @@ app.command("drill")(drill.drill)
 app.command("replay")(replay.replay)
 app.command("completion")(completion.completion)
 app.command("help")(helping.help_)
+app.command("report-failure")(report_failure.report_failure)
 
 
 def _version(wanted: bool) -> None:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from monitor import early
 from monitor.cli.common import FAILED, MISUSED, ConfigOption, complain, globals_of, guarded, load
 
 if TYPE_CHECKING:
     from monitor.app import Daemon
+    from monitor.config import Settings
 
 
 @guarded
@@ -35,14 +37,20 @@ def run(
     from monitor.supervise import JobGaveUpError
     from monitor.system_clock import SystemClock
 
+    def listen_to(chosen: "Settings") -> None:
+        level = "debug" if globals_of(context).verbose else chosen.log.level
+        logs.configure(level, chosen.log.format, sys.stderr)
+
     settings = load(context, config)
-    level = "debug" if globals_of(context).verbose else settings.log.level
-    logs.configure(level, settings.log.format, sys.stderr)
+    listen_to(settings)
     channels, unwise = build_channels(settings, os.environ)
     log = logs.get_logger()
     for warning in (*settings.warnings, *unwise):
         log.warning("config.warning", text=warning)
-    daemon = build_daemon(settings, channels, clock=SystemClock(), environ=os.environ, journal=journal)
+    daemon = build_daemon(
+        settings, channels, clock=SystemClock(), environ=os.environ, journal=journal,
+        config=Path(settings.source).absolute(), adopted=listen_to,
+    )  # fmt: skip
     try:
         asyncio.run(serve(daemon))
     except ControlError as error:
@@ -61,12 +69,18 @@ def run(
 
 
 async def serve(daemon: "Daemon") -> None:
-    """Run a daemon; SIGTERM and SIGINT begin its drain."""
+    """Run a daemon; SIGTERM and SIGINT begin its drain, SIGHUP has its configuration read again."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, daemon.stop)
+    loop.add_signal_handler(signal.SIGHUP, daemon.hang_up)
+    if early.hung_up:
+        daemon.hang_up()  # the file may have been read before
     try:
         await daemon.run()
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
+        # A signal that comes as everything ends must not end it in another way.
+        loop.remove_signal_handler(signal.SIGHUP)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -121,6 +121,12 @@ class SqliteHistory:
         """Whether the last attempt to write worked."""
         return self._ok
 
+    def keep(self, raw_s: float, minutes_s: float) -> None:
+        """Keep samples and minutes for so long from now on, in seconds; what is too old by now goes soon."""
+        if (raw_s, minutes_s) != (self._settings.keep_raw_s, self._settings.keep_minutes_s):
+            self._settings = msgspec.structs.replace(self._settings, keep_raw_s=raw_s, keep_minutes_s=minutes_s)
+            self._prune_at_s = self._clock.mono_s()
+
     def record(self, samples: Sequence[Sample]) -> None:
         """Queue samples for the next batch; the oldest rows go, counted, when there are too many."""
         self._take(samples)

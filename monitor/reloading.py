@@ -1,0 +1,172 @@
+"""Reading the configuration again while everything runs: one reload at a time, all of it or nothing.
+
+Everything that can fail comes first and changes nothing. What comes then is one step between two events of the
+engine.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final
+
+import structlog
+
+from monitor.errors import ConfigError, ControlError, Problem
+from monitor.plan import Renew, Renewal
+from monitor.ports import Clock, Job
+from monitor.status import ConfigView, Reloaded
+from monitor.supervise import trace_of
+from monitor.watchdog import Watchdog
+
+log = structlog.get_logger()
+
+# Below what an answer on the local socket may take. A file on a disk that hangs is read by nobody.
+READ_S: Final = 4.0
+_STOPPING: Final = "the service is stopping"
+
+
+class Reloads:
+    """One job. Whoever asks while a reload is under way gets the next one, together with all others that ask.
+
+    Args:
+        renew: reads the configuration again; None: there is no file to read.
+        source: what the file is called.
+        switch: goes over to what was read; must not fail, and waits for nothing.
+        settle: lets go of what the switch ended.
+        watchdog: has systemd know.
+        clock: of records.
+    """
+
+    def __init__(
+        self, renew: Renew | None, source: str, *, switch: Callable[[Renewal], None],
+        settle: Callable[[], Awaitable[None]], watchdog: Watchdog, clock: Clock,
+    ) -> None:  # fmt: skip
+        self._renew = renew
+        self._source = source
+        self._switch = switch
+        self._settle = settle
+        self._watchdog = watchdog
+        self._clock = clock
+        self._asked: asyncio.Future[Reloaded] | None = None  # of a reload that has not begun
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._view = ConfigView(loaded_ms=clock.wall_ms(), reloads=0, refused=0)
+
+    def jobs(self) -> Sequence[Job]:
+        """Return what must run; it may be cancelled at any time."""
+        return () if self._renew is None else (Job("reload", self._run),)
+
+    def view(self) -> ConfigView:
+        """Return what became of it so far."""
+        return self._view
+
+    def words(self) -> str:
+        """Return in a few words that the file is not what holds; empty if it is, as far as was asked."""
+        problems = self._view.problems
+        if not problems:
+            return ""
+        more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
+        return f"reload refused: {problems[0]}{more}"
+
+    def hang_up(self) -> None:
+        """Reload soon. For a signal: many of them are one reload, and nobody waits for what comes of it."""
+        if self._renew is None or self._stopping:
+            log.warning("config.not_reloaded", reason=_STOPPING if self._stopping else "there is no file to read")
+            return
+        self._want()
+
+    async def ask(self, request: Mapping[str, Any]) -> Reloaded:
+        """Answer the command ``reload``: what came of a reload that began after it was asked for.
+
+        ``source`` in the request is the file that is meant, as an absolute path; without it any is.
+
+        Raises:
+            ControlError: nothing was read.
+        """
+        if self._renew is None:
+            raise ControlError("this daemon was started without a configuration file")
+        meant = request.get("source")
+        if isinstance(meant, str) and meant != self._source:
+            raise ControlError(f"the daemon runs with {self._source}, not with {meant[:200]}; nothing was read")
+        if self._stopping:
+            raise ControlError(f"{_STOPPING}; nothing was read")
+        return await asyncio.shield(self._want())
+
+    def stop(self) -> None:
+        """Refuse what is asked for from now on, and what waits for its turn."""
+        self._stopping = True
+        if self._asked is not None:
+            self._asked.set_result(self._unread(_STOPPING))
+            self._asked = None
+
+    def _want(self) -> asyncio.Future[Reloaded]:
+        if self._asked is None:
+            self._asked = asyncio.get_running_loop().create_future()
+            self._wake.set()
+        return self._asked
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            asked, self._asked = self._asked, None
+            if asked is None:
+                continue
+            answer = self._unread(_STOPPING)
+            try:
+                answer = await self._reload()
+            finally:
+                if not asked.done():
+                    asked.set_result(answer)
+            await self._settle()
+
+    async def _reload(self) -> Reloaded:
+        self._watchdog.reloading()
+        try:
+            renewal = await self._renewed()
+        except ConfigError as error:
+            return self._refuse(error.problems)
+        else:
+            return self._take(renewal)
+        finally:
+            self._watchdog.reloaded()
+
+    async def _renewed(self) -> Renewal:
+        """Return what was read.
+
+        Raises:
+            ConfigError: it cannot be used.
+        """
+        if self._renew is None:
+            raise ConfigError(self._source, self._unread("nothing to read").problems)
+        try:
+            async with asyncio.timeout(READ_S):
+                return await asyncio.to_thread(self._renew)
+        except ConfigError:
+            raise
+        except TimeoutError:
+            reason = f"it could not be read within {READ_S:.0f} s"
+        except Exception as error:  # noqa: BLE001 - the top of a thread; a fault of ours there changes nothing
+            log.error("config.fault", error=type(error).__name__, trace=trace_of(error))
+            reason = f"a fault of this program: {type(error).__name__}"
+        raise ConfigError(self._source, self._unread(reason).problems)
+
+    def _take(self, renewal: Renewal) -> Reloaded:
+        self._switch(renewal)
+        view = self._view
+        self._view = ConfigView(self._clock.wall_ms(), view.reloads + 1, view.refused, view.last_refusal_ms)
+        changed = renewal.changes.words
+        log.info("config.reloaded", source=self._source, changed=changed)
+        for warning in renewal.warnings:
+            log.warning("config.warning", text=warning)
+        return Reloaded(True, self._source, changed, warnings=renewal.warnings)
+
+    def _refuse(self, problems: Sequence[Problem]) -> Reloaded:
+        words = tuple(map(str, problems))
+        log.error("config.refused", source=self._source, problems=words)
+        view = self._view
+        self._view = ConfigView(view.loaded_ms, view.reloads, view.refused + 1, self._clock.wall_ms(), words)
+        return Reloaded(False, self._source, problems=tuple(problems))
+
+    def _unread(self, reason: str) -> Reloaded:
+        problem = Problem("file", reason, "one that can be read while the service runs")
+        return Reloaded(False, self._source, problems=(problem,))

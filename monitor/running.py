@@ -1,0 +1,98 @@
+"""The tasks of the daemon: started within its one TaskGroup, supervised, known by stage and by name."""
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+import structlog
+
+from monitor.beat import Beat
+from monitor.core.events import JobDied
+from monitor.ports import Clock, Job
+from monitor.supervise import JobGaveUpError, once_more, supervise
+
+log = structlog.get_logger()
+
+
+class Stage(StrEnum):
+    """What a task is there for; stages end in this order."""
+
+    INPUT = "input"
+    DECIDING = "deciding"
+    SENDING = "sending"
+    COMMITTING = "committing"
+    WRITING = "writing"
+
+
+# If a job of these is given up, the drain still needs it.
+_NEEDED = frozenset({Stage.SENDING, Stage.COMMITTING, Stage.WRITING})
+
+
+class _Running(NamedTuple):
+    stage: Stage
+    job: Job
+
+
+class Running:
+    """Starts jobs, and ends those that a reload has no use for.
+
+    Args:
+        clock: for the pauses of supervision.
+        died: told of each death of a job.
+        gave_up: told of a job that kept dying.
+    """
+
+    def __init__(
+        self, clock: Clock, *, died: Callable[[JobDied], None], gave_up: Callable[[JobGaveUpError], None]
+    ) -> None:
+        self._clock = clock
+        self._died = died
+        self._gave_up = gave_up
+        self._group: asyncio.TaskGroup | None = None
+        self._tasks: dict[asyncio.Task[None], _Running] = {}
+        self.beats: dict[str, Beat] = {}  # of the jobs that run
+
+    def begin(self, group: asyncio.TaskGroup) -> None:
+        """Start what is started in this group from now on."""
+        self._group = group
+
+    def start(self, stage: Stage, jobs: Sequence[Job]) -> None:
+        """Start jobs, each in a task of its own."""
+        if self._group is None:
+            raise RuntimeError("nothing runs yet")
+        for job in jobs:
+            task = self._group.create_task(self._keep_up(job, needed=stage in _NEEDED), name=job.name)
+            self._tasks[task] = _Running(stage, job)
+            if job.beat is not None:
+                self.beats[job.name] = job.beat
+            task.add_done_callback(self._over)
+
+    def of(self, *stages: Stage) -> list[asyncio.Task[None]]:
+        """Return the tasks of some stages that have not ended."""
+        return [task for task, running in self._tasks.items() if running.stage in stages]
+
+    def end(self, names: Collection[str]) -> list[asyncio.Task[None]]:
+        """Cancel the tasks of these names and return them; what is started with one of them later is another."""
+        ended = [task for task, running in self._tasks.items() if running.job.name in names]
+        for task in ended:
+            self._unwatch(self._tasks[task].job)
+            task.cancel()
+        return ended
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        self._unwatch(self._tasks.pop(task).job)
+
+    def _unwatch(self, job: Job) -> None:
+        if job.beat is not None and self.beats.get(job.name) is job.beat:
+            del self.beats[job.name]
+
+    async def _keep_up(self, job: Job, *, needed: bool) -> None:
+        """Run a job; if it is given up the service drains, for which those that are ``needed`` run once more."""
+        try:
+            await supervise(job, self._clock, self._died)()
+        except JobGaveUpError as error:
+            log.critical("daemon.gives_up", job=job.name)
+            self._gave_up(error)
+            if needed:
+                await once_more(job)
