@@ -1,0 +1,195 @@
+"""/healthz and /readyz of a whole daemon fail with the reason and the place, and recover by themselves."""
+
+import asyncio
+import dataclasses
+import socket
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+
+import aiohttp
+import msgspec
+import pytest
+
+from monitor import commit, health, verdicts
+from monitor.app import Daemon
+from monitor.binance.account_values import AccountTimings
+from monitor.config import Settings
+from monitor.control import ask
+from monitor.core.settings import FreshnessRules
+from monitor.errors import DeliveryError
+from monitor.notify import retry
+from monitor.system_clock import SystemClock
+from tests.following import QUICK, following, fresh
+from tests.notify.fakes import FakeChannel
+from tests.test_app import Exchange, exchange, running, settings_of
+
+PATIENCE_S = 20.0
+QUICKLY = AccountTimings(
+    reconcile_every_s=0.3, unproved_every_s=0.3, reconcile_gap_s=0.0, check_every_s=0.05, late_event_s=0.3,
+    complain_after_s=0.5, pauses=QUICK,
+)  # fmt: skip
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+class Asked:
+    """Asks /healthz and /readyz, and the local socket as ``healthcheck`` does."""
+
+    def __init__(self, port: int, state: Path) -> None:
+        self._base = f"http://127.0.0.1:{port}"
+        self._state = state
+
+    async def http(self, path: str) -> tuple[int, str, dict[str, list[str]]]:
+        """Return status, word, and the troubles: names by reason."""
+        async with aiohttp.ClientSession() as session, session.get(self._base + path) as answer:
+            body = await answer.json()
+            return answer.status, body["status"], {one["reason"]: one["names"] for one in body["troubles"]}
+
+    async def until(self, path: str, troubles: dict[str, list[str]]) -> None:
+        """Wait until these and no other troubles are told, with the right status and word."""
+        words = {"/healthz": ("ok", "failing"), "/readyz": ("ready", "not ready")}[path]
+        expected = (503 if troubles else 200, words[bool(troubles)], troubles)
+        found: object = None
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while True:
+                    try:
+                        found = await self.http(path)
+                    except aiohttp.ClientError:
+                        found = None
+                    if found == expected:
+                        return
+                    await SystemClock().sleep(0.02)
+        except TimeoutError:
+            assert found == expected
+
+    async def both(self, **troubles: list[str]) -> None:
+        """Wait until health, readiness and the command say the same: troubles by the names of their constants."""
+        wanted = {getattr(health, name): names for name, names in troubles.items()}
+        await self.until("/healthz", wanted)
+        await self.until("/readyz", wanted)
+        for ready in (False, True):
+            await self.command(wanted, ready=ready)
+
+    async def command(self, wanted: dict[str, list[str]], *, ready: bool) -> None:
+        """Wait until the local socket says it."""
+
+        def troubles() -> dict[str, list[str]]:
+            found = ask(self._state, {"command": "health"})["readiness" if ready else "health"]
+            return {one["reason"]: one["names"] for one in found["troubles"]}
+
+        async with asyncio.timeout(PATIENCE_S):
+            while await asyncio.to_thread(troubles) != wanted:
+                await SystemClock().sleep(0.02)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Proofs as often as a test asks, and a commit that gives up soon."""
+    monkeypatch.setattr(verdicts, "PROOF_EVERY_S", 0.05)
+    monkeypatch.setattr(commit, "COMMIT_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(commit, "RETRY_S", 0.1)
+
+
+def served(market: Exchange, folder: Path, port: int) -> Settings:
+    """Return settings of a daemon with pages, that suspects silence soon."""
+    loaded = settings_of(market.config(folder / "s", f'[web]\nenabled = true\nlisten = "127.0.0.1:{port}"'))
+    return dataclasses.replace(
+        loaded, engine=msgspec.structs.replace(loaded.engine, freshness=FreshnessRules(0.4, 30.0))
+    )
+
+
+@asynccontextmanager
+async def watching(folder: Path, channel: FakeChannel) -> AsyncIterator[tuple[Exchange, Asked, Daemon]]:
+    """A daemon that is well and ready."""
+    port = free_port()
+    async with exchange() as market, running(served(market, folder, port), channel) as watch:
+        one = Asked(port, folder / "s")
+        await one.both()
+        yield market, one, watch.daemon
+        await one.both()
+
+
+async def test_a_symbol_whose_marks_are_stale(tmp_path: Path) -> None:
+    """Named, and over with the next marks."""
+    async with watching(tmp_path, FakeChannel()) as (market, one, _):
+        market.emulator.faults.silence = True
+        await one.both(MARKS=["BTCUSDT"])
+        market.emulator.faults.silence = False
+
+
+def hang(channel: FakeChannel) -> Callable[[], None]:
+    channel.hold()
+    return channel.release
+
+
+def refuse(channel: FakeChannel) -> Callable[[], None]:
+    channel.script = [DeliveryError("tg", "http-503")] * 10_000
+    return channel.script.clear
+
+
+@pytest.mark.parametrize("break_it", [hang, refuse])
+async def test_a_message_that_does_not_go_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, break_it: Callable[[FakeChannel], Callable[[], None]]
+) -> None:
+    """A channel that hangs and one that refuses; both are overdue, and nobody else is there to tell."""
+    monkeypatch.setattr(retry, "FIRST_S", 0.05)
+    monkeypatch.setattr(health, "OVERDUE_S", 0.3)
+    channel = FakeChannel()
+    mend = break_it(channel)
+    async with watching(tmp_path, channel) as (market, one, _):
+        market.price("59300")
+        await one.both(OVERDUE=["tg"], UNREACHABLE=["tg"])
+        mend()
+
+
+async def test_a_state_database_that_takes_no_writes(tmp_path: Path) -> None:
+    """Nothing is decided, so nothing would be written: whoever asks has a row written that shows it."""
+    async with watching(tmp_path, FakeChannel()) as (_, one, daemon):
+        with closing(sqlite3.connect(daemon.state_path, timeout=0, isolation_level=None)) as other:
+            async with asyncio.timeout(PATIENCE_S):
+                while not locked(other):
+                    await SystemClock().sleep(0.01)
+            await one.both(STATE=["state"])
+            other.execute("ROLLBACK")
+
+
+def locked(other: sqlite3.Connection) -> bool:
+    try:
+        other.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError:
+        return False
+    return True
+
+
+async def test_a_history_that_takes_no_writes_is_no_reason_not_to_be_ready(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Charts are lost, alerts are not: health says so, readiness does not."""
+    async with watching(tmp_path, FakeChannel()) as (_, one, daemon):
+        daemon._history_state(False, "disk is full")
+        await one.until("/healthz", {health.HISTORY: ["history"]})
+        await one.until("/readyz", {})
+        daemon._history_state(True, "")
+
+
+async def test_an_account_whose_private_stream_is_dead(tmp_path: Path) -> None:
+    """REST is well and stands in for it; a stream that connects no more, and one that says nothing."""
+    port = free_port()
+    emulator = fresh()
+    extra = f'[web]\nenabled = true\nlisten = "127.0.0.1:{port}"'
+    async with following(emulator, tmp_path, QUICKLY, extra):
+        names = list(emulator.accounts)
+        one = Asked(port, tmp_path / "state")
+        await one.both()
+        emulator.faults.route_status["private"] = 503
+        emulator.drop_connections("private")
+        await one.both(STREAM=names)
+        emulator.faults.route_status.clear()
+        await one.both()
