@@ -28,6 +28,8 @@ def check_config(context: typer.Context, config: ConfigOption = None, json: Json
     keys = resolve_secrets(settings, os.environ, channels=False)
     check_keys(settings, os.environ)
     warnings = (*settings.warnings, *built.warnings, *keys.warnings)
+    address, unusable = _web(settings)
+    warnings = (*warnings, *unusable)
     accounts = len(settings.engine.accounts)
     positions = sum(len(account.positions) for account in settings.accounts)
     shipped = sorted({table.label for table in settings.tables if table.origin == "shipped"})
@@ -41,6 +43,7 @@ def check_config(context: typer.Context, config: ConfigOption = None, json: Json
                 "positions": positions,
                 "channels": [one.name for one in settings.channels],
                 "brackets": {table.symbol: table.label for table in settings.tables},
+                "web": address,
                 "warnings": list(warnings),
             }
         )
@@ -56,9 +59,24 @@ def check_config(context: typer.Context, config: ConfigOption = None, json: Json
         out.print(
             f"Maintenance tiers: {', '.join(shipped)} for symbols without a table of their own.", markup=False
         )
-    for warning in warnings:
-        out.print(f"warning: {warning}", markup=False)
+    if address is not None:
+        rights = "nothing can be changed there" if settings.web.token is None else "with a token"
+        out.print(f"Status page, health and metrics: {address}, {rights}.", markup=False)
+    for one in warnings:
+        out.print(f"warning: {one}", markup=False)
     return 0
+
+
+def _web(settings: "Settings") -> tuple[str | None, tuple[str, ...]]:
+    """Return where pages are served, None for nowhere, and what keeps them from it."""
+    from monitor.doctor.finding import State
+    from monitor.doctor.web import address_finding, address_of
+
+    if not settings.web.enabled:
+        return None, ()
+    found = address_finding(settings.web, settings.state_directory(os.environ))
+    words = () if found.state is State.OK else (f"web.listen: {found.found}; {found.fix}",)
+    return address_of(settings.web), words
 
 
 def _followed(settings: "Settings") -> str:

@@ -268,6 +268,7 @@ def _print_rest(found: "Status", out: "Console") -> None:
         markup=False, soft_wrap=out.width >= WIDE,
     )  # fmt: skip
     _print_health(found, out)
+    _print_web(found, out)
     if not found.state_ok:
         out.print("state.db cannot be written: alerts may be repeated or lost to a crash.", style="bold red")
     for job, deaths in found.job_deaths.items():
@@ -306,6 +307,16 @@ def _print_watchdog(found: "Status", out: "Console") -> None:
         f"Watchdog of systemd ({span(dog.within_s)}): fed {counted(dog.fed, 'time')}, {ago}{still}.",
         style="bold red" if dog.standing else None, markup=False, highlight=False,
     )  # fmt: skip
+
+
+def _print_web(found: "Status", out: "Console") -> None:
+    web = found.web
+    if web is None:
+        return
+    refused = sum(web.refused.values())
+    words = f"{counted(web.requests, 'request')}, {refused} refused, {counted(web.slow, 'slow client')} cut"
+    where = web.address or f"NOT LISTENING: {web.why_not.lower() or 'not yet'}"
+    out.print(f"Web: {where}; {words}.", style="red" if web.why_not else None, markup=False, highlight=False)
 
 
 def _ask(context: typer.Context, config: ConfigOption) -> "tuple[Any, Settings]":

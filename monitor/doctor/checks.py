@@ -14,12 +14,13 @@ from monitor.doctor.finding import Check, Finding, Report, State
 from monitor.doctor.hosts import check_hosts
 from monitor.doctor.local import channel_findings, configuration_findings, open_channels, secret_findings
 from monitor.doctor.routes import check_routes
+from monitor.doctor.web import web_findings
 from monitor.errors import Problem
 from monitor.notify.apprise import AppriseChannel
 from monitor.ports import Clock
 
 ORDER = (
-    "configuration", "secrets", "clock", "hosts", "routes", *AREAS, "channels", "disk", "daemon",
+    "configuration", "secrets", "clock", "hosts", "routes", *AREAS, "channels", "disk", "daemon", "web",
 )  # fmt: skip
 
 # Together with starting up below fifteen seconds, also where every host hangs.
@@ -80,6 +81,7 @@ def checks_of(
         ),
         Check("channels", partial(_channels, settings, secrets, send), SEND_S),
         Check("disk", partial(_disk, settings, environ, tuple(unusable), unwell), LOCAL_S, (_HANGING,)),
+        Check("web", partial(_web, settings, secrets, environ), LOCAL_S),
     ]
 
 
@@ -136,6 +138,13 @@ async def _disk(
         return [*disk_findings(directory, history, unusable), *daemon_findings(directory, unwell)]
 
     for finding in await asyncio.to_thread(look):
+        report(finding)
+
+
+async def _web(settings: Settings, secrets: Secrets, environ: Mapping[str, str], report: Report) -> None:
+    for finding in await asyncio.to_thread(
+        lambda: list(web_findings(settings, secrets, settings.state_directory(environ)))
+    ):
         report(finding)
 
 

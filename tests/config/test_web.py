@@ -31,7 +31,7 @@ def test_loopback_needs_no_token(listen: str) -> None:
 
 @pytest.mark.parametrize("listen", ["0.0.0.0:9757", "[::]:9757", "192.168.1.7:80", "[::ffff:192.168.1.7]:80"])
 def test_any_other_address_needs_one(listen: str) -> None:
-    """Refused as a whole, so that a start opens nothing that was meant to be closed; while it is off it may wait."""
+    """Refused as a whole, so that a start opens nothing that was meant to be closed; while it is off it waits."""
     text = f'listen = "{listen}"\n'
     with pytest.raises(ConfigError, match=r"web\.token: found nothing"):
         loaded(f"enabled = true\n{text}")
