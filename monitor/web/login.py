@@ -24,6 +24,7 @@ _PAGE: Final = """<!doctype html>
 <meta name="robots" content="noindex">
 <title>Position monitor: log in</title>
 <link rel="stylesheet" href="/static/login.css">
+<link rel="icon" href="/static/icon.svg" type="image/svg+xml">
 </head>
 <body>
 <main>

@@ -9,6 +9,7 @@ from monitor.web.page.markup import Html, tag
 WIDTH: Final = 300
 HEIGHT: Final = 60
 GAP_MS: Final = 150_000  # minutes farther apart were not watched between
+SHORTEST_MS: Final = 600_000
 _EDGE: Final = 3  # so that a line at 0 or at the top is drawn whole
 _LEAST_TOP: Final = 0.2  # so that a calm wallet looks calm
 
@@ -20,20 +21,20 @@ class Point(NamedTuple):
     ratio: float | None
 
 
-def line(points: Sequence[Point], since_ms: int, now_ms: int) -> Html | None:
+def line(points: Sequence[Point], now_ms: int) -> Html | None:
     """Return the drawing with words for those who do not see it; None where there is nothing to draw.
 
     Args:
-        points: in order of time.
-        since_ms: the left edge.
+        points: in order of time; the left edge is where they begin, ten minutes ago at the latest.
         now_ms: the right edge.
     """
-    known = [(one.at_ms, one.ratio) for one in points if one.ratio is not None and one.at_ms >= since_ms]
+    known = [(one.at_ms, one.ratio) for one in points if one.ratio is not None]
     if len(known) < 2:  # noqa: PLR2004 - a line needs two
         return None
     highest = max(ratio for _, ratio in known)
     top = max(_LEAST_TOP, min(1.0, highest * 1.15))
-    length = max(1, now_ms - since_ms)
+    since_ms = min(known[0][0], now_ms - SHORTEST_MS)
+    length = now_ms - since_ms
 
     def place(at_ms: int, ratio: float) -> str:
         x = (at_ms - since_ms) / length * WIDTH

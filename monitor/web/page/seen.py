@@ -15,6 +15,7 @@ from monitor.status import Status
 from monitor.storage.outbox import OutboxRow
 from monitor.web.page.line import Point
 
+_OFFSET_AT = len("14:02:10")
 _LEVELS = {level.label: level for level in Level}
 
 
@@ -39,8 +40,15 @@ class Seen(NamedTuple):
     said: str = ""  # what came of what somebody just did
 
     def time(self, at_ms: int) -> str:
-        """Return a moment of the recent past or the near future."""
-        return local_time(at_ms, self.zone, day=days_differ(at_ms, self.status.now_ms, self.zone))
+        """Return a moment, its day where that is not today's, its offset from UTC where that is not ``now``'s."""
+        text = local_time(at_ms, self.zone, day=days_differ(at_ms, self.status.now_ms, self.zone))
+        offset = self.now[_OFFSET_AT:]
+        return text.removesuffix(offset) if len(text) - len(offset) >= _OFFSET_AT else text
+
+    @property
+    def now(self) -> str:
+        """When all of this was known, with the offset from UTC that times have where none stands beside them."""
+        return local_time(self.status.now_ms, self.zone)
 
 
 def worst_first(wallets: Sequence[WalletView]) -> list[WalletView]:

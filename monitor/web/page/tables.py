@@ -7,7 +7,7 @@ import msgspec
 
 from monitor.core.report import PositionView
 from monitor.followed import account_rows
-from monitor.notify.numbers import grouped, money, percent, price, span
+from monitor.notify.numbers import grouped, money, percent, span
 from monitor.notify.reach import within_reach
 from monitor.notify.reasons import in_words
 from monitor.notify.subjects import subject_name, wallet_name
@@ -33,18 +33,18 @@ def positions(seen: Seen) -> Html:
     assets = {(one.account, one.wallet): one.asset for one in seen.status.engine.wallets}
     shown = found[:ROWS]
     heads = (
-        ("Position", ""), ("Level", ""), ("Distance", "num"), ("Liquidation", "num"), ("Mark", "num"),
+        ("Position", ""), ("Distance", "num"), ("Liquidation", "num"), ("Level", ""), ("Mark", "num wide"),
         ("Entry", "num wide"), ("Quantity", "num wide"), ("Profit", "num wide"), ("Account", "wide"),
         ("Wallet", "wide"),
     )  # fmt: skip
     rows = [
         (
             f"{one.symbol} {one.side}",
-            tag("span", one.level, class_=f"word {level_class(one.level)}"),
             "none" if one.distance is None and one.liquidation_price is None else percent(one.distance),
             grouped(within_reach(one.liquidation_price, one.mark_price), "none"),
+            tag("span", one.level, class_=f"word {level_class(one.level)}"),
             grouped(one.mark_price), grouped(one.entry_price), grouped(one.quantity),
-            money(one.unrealized_pnl, assets.get((one.account, one.wallet), ""), commas=True),
+            money(_plain(one.unrealized_pnl), assets.get((one.account, one.wallet), ""), commas=True),
             one.account, wallet_name(one.wallet, one.symbol),
         )
         for one in shown
@@ -53,6 +53,10 @@ def positions(seen: Seen) -> Html:
         "positions", "Positions", table("Positions, the worst first", heads, rows) if rows else None,
         _more(len(found) - len(shown), "/api/v1/positions") if rows else tag("p", "No position."),
     )  # fmt: skip
+
+
+def _plain(amount: float | None) -> float | None:
+    return None if amount is None else amount + 0.0  # a negative zero is none for people
 
 
 def _order(one: PositionView) -> tuple[float, float]:
@@ -68,7 +72,7 @@ def marks(seen: Seen) -> Html:
         (
             one.symbol,
             tag("span", one.data.upper() if one.data != "fresh" else "fresh", class_=f"word data-{one.data}"),
-            "never" if one.age_s is None else span(one.age_s), price(one.mark), one.source or "none",
+            "never" if one.age_s is None else span(one.age_s), grouped(one.mark), one.source or "none",
         )
         for one in shown
     ]  # fmt: skip

@@ -1,12 +1,15 @@
 """The top of the page: is anybody watching, what is wrong, and the worst wallets with what to do about them."""
 
+from collections.abc import Sequence
+
 from monitor.core.model import Level
 from monitor.core.notices import DataState
 from monitor.core.report import UNKNOWN, WalletView
+from monitor.followed import account_rows
 from monitor.health import MARKS
 from monitor.notify.numbers import grouped, money, percent, span
 from monitor.notify.reach import within_reach
-from monitor.web.page.line import bar, line
+from monitor.web.page.line import Point, bar, line
 from monitor.web.page.markup import Html, tag
 from monitor.web.page.seen import Seen, alert_of, called, is_held, nearest, rank, worst_first
 
@@ -30,19 +33,37 @@ def watch(seen: Seen) -> Html:
     status = seen.status
     state, words = _state(seen)
     bad = state != "Watching"
-    reasons = [
-        tag("li", f"{one.reason}{f': {_few(one.names)}' if one.names else ''}") for one in seen.health.troubles
-    ] or [tag("li", reason) for reason in seen.health.reasons]
+    reasons = [*_wrong(seen, blind=state == "BLIND"), *_not_reached(seen)]
     return tag(
         "header",
         tag("p", "position-monitor ", badge(status.engine.environment), class_="name"),
         tag("h1", state),
         tag("p", words),
-        tag("ul", *reasons, class_="reasons") if bad and reasons else None,
-        tag("p", "As of ", tag("time", seen.time(status.now_ms), id="as-of"), ". ",
+        tag("ul", *(tag("li", one) for one in reasons), class_="reasons") if reasons else None,
+        tag("p", "As of ", tag("time", seen.now, id="as-of"), ". ",
             tag("a", "Look again", href="/", id="again"), class_="small"),
         class_="watch bad" if bad else "watch good", id="watch", data_part=True,
     )  # fmt: skip
+
+
+def _wrong(seen: Seen, *, blind: bool) -> list[str]:
+    """Return what is wrong, with where; a verdict without names has its reasons all the same."""
+    named = {one.reason: one.names for one in seen.health.troubles}
+    return [
+        f"{reason}{f': {_few(named[reason])}' if named.get(reason) else ''}"
+        for reason in seen.health.reasons
+        if not (blind and reason == MARKS)  # the sentence says so
+    ]
+
+
+def _not_reached(seen: Seen) -> list[str]:
+    """Return which channels take no messages, and which accounts cannot be followed."""
+    deaf = [one["channel"] for one in seen.status.channels if one["failing"] or one["broken"]]
+    lost = [one.account for one in account_rows(seen.status) if one.trouble]
+    return [
+        *([f"not reached: {_few(deaf)}"] if deaf else []),
+        *([f"not followed: {_few(lost)}; positions there may have changed"] if lost else []),
+    ]
 
 
 def _state(seen: Seen) -> tuple[str, str]:
@@ -93,12 +114,31 @@ def _card(seen: Seen, wallet: WalletView) -> Html:
         "article",
         tag("h3", badge(wallet.level), " ", called(wallet)),
         since,
+        _unsure(seen, wallet),
         _to_do(seen, wallet),
         tag("div", tag("p", "Room left ", tag("strong", percent(wallet.room))), bar(wallet.room), class_="room"),
         tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in _figures(seen, wallet))),
-        None if points is None else line(points, now_ms - LINE_MS, now_ms),
+        None if not points else line(_with_now(points, wallet, now_ms), now_ms),
         class_=f"wallet {level_class(wallet.level)}",
     )
+
+
+def _unsure(seen: Seen, wallet: WalletView) -> Html | None:
+    """Return that a wallet is judged on old marks, if it is: its figures are those of then."""
+    mine = {
+        one.symbol for one in seen.status.engine.positions
+        if (one.account, one.wallet) == (wallet.account, wallet.wallet)
+    }  # fmt: skip
+    old = [one for one in seen.status.engine.symbols if one.symbol in mine and one.data == DataState.BLIND.value]
+    if not old:
+        return None
+    ages = [one.age_s for one in old if one.age_s is not None]
+    how = f"judged on marks that are up to {span(max(ages))} old" if ages else "there is no mark to judge it by"
+    return tag("p", f"BLIND: {how}", class_="bad")
+
+
+def _with_now(points: Sequence[Point], wallet: WalletView, now_ms: int) -> list[Point]:
+    return [*points, Point(now_ms, wallet.margin_ratio)]
 
 
 def _figures(seen: Seen, wallet: WalletView) -> list[tuple[str, str]]:
@@ -118,7 +158,7 @@ def _figures(seen: Seen, wallet: WalletView) -> list[tuple[str, str]]:
     return [
         *found,
         ("Typical hourly moves left", moves),
-        ("All prices together", "none" if wallet.joint_distance is None else percent(wallet.joint_distance)),
+        ("If all prices move", "none" if wallet.joint_distance is None else percent(wallet.joint_distance)),
         ("Left to lose", money(wallet.cushion, wallet.asset, commas=True)),
     ]
 
