@@ -11,8 +11,8 @@ from structlog.testing import capture_logs
 from monitor import verdicts
 from monitor.health import MARKS, STATE, Health, Trouble, Vitals, verdict
 from monitor.readiness import AWAITED_MARKS, STARTING, Awaited
-from monitor.verdicts import ASKED_WITHIN_S, PROOF_EVERY_S, Verdicts
 from monitor.system_clock import SystemClock
+from monitor.verdicts import ASKED_WITHIN_S, PROOF_EVERY_S, Verdicts
 from tests.conftest import ManualClock, settle
 
 WELL = Health(ok=True)
