@@ -1,6 +1,7 @@
 """systemd hears that the service lives while its loops come round, and only then."""
 
 import asyncio
+import math
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -17,13 +18,15 @@ from monitor.beat import PATIENCE_S, Beat
 from monitor.binance.feed_values import Timings
 from monitor.binance.streams import MarkFeed
 from monitor.core.model import Market
-from monitor.core.settings import ChannelRule, EngineSettings
+from monitor.core.settings import ChannelRule, EngineSettings, FreshnessRules
 from monitor.errors import DeliveryError, StoreError
+from monitor.health import MARKS, UNKNOWN
 from monitor.plan import Plan, Sources
 from monitor.ports import Inbox, Job
+from monitor.readiness import READY_WITHIN_S as START_ENDS_S
 from monitor.sd_notify import Systemd
 from monitor.storage.history import HistorySettings
-from monitor.watchdog import LATE_S, Watchdog, standing
+from monitor.watchdog import LATE_S, READY_WITHIN_S, STARTING_S, Watchdog, standing
 from tests.conftest import ManualClock, settle
 from tests.core.builders import account, isolated, table
 from tests.notify.fakes import FakeChannel
@@ -79,9 +82,11 @@ class Rig:
         self.beat = Beat()
         self.beat.rest()
         self.proofs = 0
+        self.waits = ""
         self.watchdog = Watchdog(
-            systemd, clock, beats=lambda: {"loop": self.beat}, prove=self.prove, brief=lambda: "all is well"
-        )
+            systemd, clock, beats=lambda: {"loop": self.beat}, prove=self.prove, brief=lambda: "all is well",
+            waits=lambda: self.waits,
+        )  # fmt: skip
 
     def prove(self) -> None:
         self.proofs += 1
@@ -178,6 +183,67 @@ async def test_a_process_that_was_not_run_for_a_while_blames_no_loop(
         assert [FED in words for words in listener.heard()] == [fed]
 
 
+async def test_until_it_is_ready_it_says_what_it_waits_for_and_lives(
+    clock: ManualClock, listener: Listener
+) -> None:
+    """A start may take its time; each change is told at once, and that it is over within a moment."""
+    rig = Rig(clock, Systemd(listener.address, WITHIN_S))
+    rig.watchdog.opening()
+    assert listener.heard() == [["EXTEND_TIMEOUT_USEC=900000000", "STATUS=starting: opens its databases"]]
+    rig.waits = "2 symbols"
+    more = "EXTEND_TIMEOUT_USEC=90000000"
+    async with rig.running():
+        waiting = "STATUS=starting: waits for 2 symbols"
+        assert listener.heard() == [[more, waiting], [FED, waiting]]
+        await clock.advance(WITHIN_S / 3)
+        assert listener.heard() == [[FED, waiting]]
+        rig.waits = "1 symbol"
+        await clock.advance(STARTING_S)
+        assert listener.heard() == [[more, "STATUS=starting: waits for 1 symbol"]]
+        rig.waits = ""
+        await clock.advance(STARTING_S)
+        assert listener.heard() == [["READY=1", "STATUS=all is well"]]
+        rig.waits = "9 symbols"  # of a start that is over there is nothing to say
+        await clock.advance(WITHIN_S)
+        assert {tuple(words) for words in listener.heard()} == {(FED, "STATUS=all is well")}
+    assert START_ENDS_S < READY_WITHIN_S  # so much longer a start may take than systemd gives it
+
+
+async def test_nothing_is_told_once_it_stops(clock: ManualClock, listener: Listener) -> None:
+    """Neither that it is ready, though it may be just then, nor that it lives, nor a second time that it stops."""
+    rig = Rig(clock, Systemd(listener.address, WITHIN_S))
+    rig.waits = "1 symbol"
+    async with rig.running():
+        listener.heard()
+        rig.watchdog.stopping()
+        rig.waits = ""
+        await clock.advance(WITHIN_S)
+        rig.watchdog.reloading()
+        rig.watchdog.reloaded()
+        rig.watchdog.stopping()
+    assert listener.heard() == [["STOPPING=1", "STATUS=stopping"]]
+
+
+async def test_a_reload_is_told_as_a_pair_with_when_it_began(clock: ManualClock, listener: Listener) -> None:
+    """Only of a service that is ready: before that READY would be taken for the end of its start."""
+    rig = Rig(clock, Systemd(listener.address, WITHIN_S))
+    rig.waits = "1 symbol"
+    async with rig.running():
+        listener.heard()
+        rig.watchdog.reloading()
+        rig.watchdog.reloaded()
+        assert listener.heard() == []
+        rig.waits = ""
+        await clock.advance(STARTING_S)
+        listener.heard()
+        rig.watchdog.reloading()
+        rig.watchdog.reloaded()
+        began = f"MONOTONIC_USEC={round(clock.mono_s() * 1e6)}"
+        assert listener.heard() == [
+            ["RELOADING=1", began, "STATUS=reloading"], ["READY=1", "STATUS=all is well"]
+        ]  # fmt: skip
+
+
 async def test_that_it_is_ready_is_said_until_it_was_heard(clock: ManualClock, listener: Listener) -> None:
     """Whoever starts many services at once may not take another word just then."""
     systemd = Systemd(listener.address, WITHIN_S)
@@ -240,6 +306,17 @@ class Life:
         )  # fmt: skip
         return Sources({Market.USDM: feed})
 
+    async def until_ready(self) -> tuple[float, list[str]]:
+        """Return after how many seconds it was ready, and what it said meanwhile."""
+        begun_s, said = self.clock.mono_s(), []
+        while self.clock.mono_s() < begun_s + 300.0:
+            for words in self.listener.heard():
+                said += [word for word in words if word not in said]
+                if "READY=1" in words:
+                    return self.clock.mono_s() - begun_s, said
+            await self.clock.advance(0.2)
+        return math.inf, said
+
     def hang(self, name: str) -> None:
         """Have the job of this name stand still instead of doing its work."""
         real = self.daemon._running._keep_up
@@ -288,6 +365,23 @@ def life(tmp_path: Path, clock: ManualClock, listener: Listener, monkeypatch: py
     for name in ("_flush", "_prune"):
         monkeypatch.setattr(life.daemon._history, name, written)
     return life
+
+
+@pytest.mark.parametrize("silent", [None, "decide", "feed-usdm-a", "feed-usdm-watch", "heartbeat"])
+async def test_a_start_ends_whatever_does_not_answer(life: Life, silent: str | None) -> None:
+    """The exchange is not there and an account never answers, or a loop hangs besides."""
+    plan = life.daemon._plan
+    life.daemon._plan = plan._replace(settings=msgspec.structs.replace(plan.settings, accounts=("main", "lost")))
+    if silent is not None:
+        life.hang(silent)
+    async with life.running():
+        after_s, said = await life.until_ready()
+        assert after_s <= FreshnessRules().blind_after_s + 2.0
+        wanted = {MARKS: ("BTCUSDT",), UNKNOWN: ("lost",)}
+        if silent is None:
+            assert "STATUS=starting: waits for 1 account and 1 symbol" in said
+            assert dict(life.daemon.readiness().troubles) == wanted
+        assert not life.daemon.readiness().ok
 
 
 # With what patience; a feed's connections are called by their watch.
