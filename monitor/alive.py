@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from monitor.core.events import DayKept
 from monitor.core.notices import DayReport
-from monitor.day import SETTLE_S, Calendar
+from monitor.day import Calendar
 from monitor.health import STATE, Health, Trouble, Vitals, health, verdict, without_history
 from monitor.heartbeat import HeartbeatPlan, OutwardHeartbeat
 from monitor.plan import Plan
@@ -48,14 +48,14 @@ class Alive:
         self._clock = clock
         self._rand = rand
         self._plan = plan
-        self._calendar = self._new_calendar(SETTLE_S)
+        self._calendar = self._new_calendar(goes_on=False)
         self._heart = self._new_heart()
 
-    def _new_calendar(self, settle_s: float) -> Calendar:
+    def _new_calendar(self, *, goes_on: bool) -> Calendar:
         plan = self._plan
         return Calendar(
             plan.summary_minute, plan.time_zone, cache=DayCache(plan.state_dir), day=self._day, inbox=self._inbox,
-            clock=self._clock, settle_s=settle_s,
+            clock=self._clock, goes_on=goes_on,
         )  # fmt: skip
 
     def _new_heart(self) -> OutwardHeartbeat | None:
@@ -70,7 +70,7 @@ class Alive:
         gone: OutwardHeartbeat | None = None
         if (before.summary_minute, before.time_zone) != (plan.summary_minute, plan.time_zone):
             ended += self._calendar.jobs()
-            self._calendar = self._new_calendar(settle_s=0.0)
+            self._calendar = self._new_calendar(goes_on=True)
             begun += self._calendar.jobs()
         if not _same_pings(before.heartbeat, plan.heartbeat):
             gone = self._heart

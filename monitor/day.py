@@ -61,21 +61,21 @@ class Calendar:
         day: returns it.
         inbox: where events go.
         clock: of records and pauses.
-        settle_s: before what was missed is told.
+        goes_on: the service runs already; then moments that are over are another calendar's.
     """
 
     def __init__(
         self, minute: int | None, zone: dt.tzinfo, *, cache: DayCache, day: Callable[[], DayReport], inbox: Inbox,
-        clock: Clock, settle_s: float = SETTLE_S,
+        clock: Clock, goes_on: bool = False,
     ) -> None:  # fmt: skip
-        self._settle_s = settle_s
+        self._settle_s = 0.0 if goes_on else SETTLE_S
         self._minute = minute
         self._zone = zone
         self._cache = cache
         self._day = day
         self._inbox = inbox
         self._clock = clock
-        self._said_ms = 0  # the newest moment that was posted
+        self._said_ms = clock.wall_ms() if goes_on else 0  # the newest moment that was posted
         self._saving = True  # the last attempt to save succeeded
         self._writing = Lock()  # a save that was cancelled goes on in its thread
 
