@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 LINES = [
     shlex.split(line, comments=True)
     for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
-    for line in block.splitlines()
+    for line in block.replace("\\\n", "").splitlines()
 ]
 OURS = [words[1:] for words in LINES if words and words[0] == "position-monitor"]
 SMALLEST, KEYED, HELPERS = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
@@ -54,6 +55,29 @@ def test_make_targets_exist() -> None:
     assert targets
     for target in targets:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_what_docker_is_told_exists() -> None:
+    """Compositions, the services they have, the commands asked for in them, directories, arguments."""
+    lines = [words for words in LINES if words and words[0] == "docker"]
+    assert {words[1] for words in lines} == {"build", "compose", "run"}
+    for words in lines:
+        for name in (after for word, after in pairwise(words) if word == "--file"):
+            assert f"{words[0]} {words[1]}" == "docker compose"
+            assert (ROOT / name).exists(), name
+        if "exec" in words:
+            service, program, command, *_ = words[words.index("exec") + 1 :]
+            assert f"\n  {service}:\n" in (ROOT / words[words.index("--file") + 1]).read_text(encoding="utf-8")
+            assert program == "position-monitor"
+            assert CliRunner().invoke(app, [command, "--help"]).exit_code == 0
+        for mounted in (after.partition(":")[0] for word, after in pairwise(words) if word == "--volume"):
+            assert mounted in {
+                "position-monitor",
+                "./deploy/config",
+                "./deploy/secrets",
+            }  # made as compose.yaml says
+        for argument in (after.partition("=")[0] for word, after in pairwise(words) if word == "--build-arg"):
+            assert re.search(rf"^ARG {argument}=", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
 
 
 def test_files_and_links_exist() -> None:
