@@ -14,7 +14,7 @@ from monitor.supervise import trace_of
 from monitor.web.answers import error, seal
 from monitor.web.connection import Connection
 from monitor.web.context import Route
-from monitor.web.guard import Refusal, Why
+from monitor.web.guard import METHODS, Refusal, Why
 from monitor.web.keeper import Keeper
 from monitor.web.limits import Limits, Tally
 from monitor.web.reading import BusyError
@@ -80,8 +80,6 @@ class Gate:
             answer = self._refused(refused.refusal, request, route)
         except web.HTTPException as raised:
             answer = self._refused(_refusal_of(raised), request, route)
-            if "Allow" in raised.headers:
-                answer.headers["Allow"] = raised.headers["Allow"]
         except BusyError:
             answer = self._refused(_BUSY, request, route)
         except Exception as failed:  # noqa: BLE001 - the top of a request
@@ -121,6 +119,8 @@ class Gate:
         answer = error(refusal.status, refusal.words, page=page)
         if refusal.status is HTTPStatus.UNAUTHORIZED:
             answer.headers["WWW-Authenticate"] = "Bearer"
+        if refusal.status is HTTPStatus.METHOD_NOT_ALLOWED:
+            answer.headers["Allow"] = _allowed(request)
         if refusal.why in {Why.THROTTLED, Why.BUSY}:
             answer.headers["Retry-After"] = "60" if refusal.why is Why.THROTTLED else "1"
         return answer
@@ -129,6 +129,13 @@ class Gate:
 def _refuse(refusal: Refusal | None) -> None:
     if refusal is not None:
         raise RefusedError(refusal)
+
+
+def _allowed(request: web.Request) -> str:
+    """Return the methods of a path; where there is nothing, those that exist at all."""
+    found = request.match_info.http_exception
+    named = "" if found is None else found.headers.get("Allow", "")
+    return named or ", ".join(METHODS)
 
 
 def _refusal_of(raised: web.HTTPException) -> Refusal:

@@ -27,6 +27,7 @@ from monitor.emulator.scenario import Scenario
 from monitor.emulator.server import Emulator
 from monitor.emulator.settings import EmulatorSettings
 from monitor.system_clock import SystemClock
+from monitor.web.throttle import Throttle
 from tests.notify.fakes import FakeChannel
 
 TOKEN = "a-token-that-only-tests-know"
@@ -180,9 +181,15 @@ async def _answering(stand: Stand) -> None:
             await SystemClock().sleep(0.005)
 
 
+def be_patient(daemon: Daemon) -> None:
+    """Have wrong tokens told so however many come: whoever tries thousands wants to hear it each time."""
+    daemon._web._keeper._wrong = Throttle(10**6)  # type: ignore[union-attr]
+
+
 async def _serve(port: int, price: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         async with standing(Path(folder), port=port, prices={"BTCUSDT": price}) as stand:
+            be_patient(stand.daemon)
             sys.stdout.write(f"{stand.url}\n")
             sys.stdout.flush()
             await asyncio.Event().wait()
