@@ -32,7 +32,7 @@ from monitor.core.notices import Notice
 from monitor.core.settings import ChannelRule, EngineSettings
 from monitor.notify import lane
 from monitor.notify.pacing import Pace, Urgency
-from monitor.plan import Plan, Sources
+from monitor.plan import Plan, Sources, WebPlan
 from monitor.ports import Inbox, Message, Step
 from monitor.storage.history import HistorySettings
 from monitor.system_clock import SystemClock
@@ -90,7 +90,7 @@ class Crashes(NamedTuple):
     burst_to_attempt: Spread  # from the exchange's write to the first message handed to a channel
 
 
-class _Watched(NamedTuple):
+class Watched(NamedTuple):
     """What one run of the daemon showed."""
 
     crossings: int
@@ -151,10 +151,11 @@ class _Channel:
         """Nothing to let go of."""
 
 
-class _NoPace(Pace):
+class NoPace(Pace):
     """Lets every message leave as the first after quiet does."""
 
     def allowed_s(self, urgency: Urgency, now_s: float) -> float:  # noqa: ARG002 - the signature of what it replaces
+        """Return now."""
         return now_s
 
 
@@ -163,17 +164,17 @@ async def measure_beside(exchange: Exchange, count: int, directory: Path | None)
 
     Both ways by turns; each has ``count`` bursts, in two runs.
     """
-    fast: list[_Watched] = []
-    slow: list[_Watched] = []
+    fast: list[Watched] = []
+    slow: list[Watched] = []
     bursts, changes = scenes.crossings(count // 2)
-    with patch.object(lane, "Pace", _NoPace):
+    with patch.object(lane, "Pace", NoPace):
         for runs, takes_s in ((fast, 0.0), (slow, SLOW_SEND_S), (slow, SLOW_SEND_S), (fast, 0.0)):
             second = _Channel("second", takes_s)
-            runs.append(await _watch_daemon(exchange, bursts, BURST_EVERY_S, changes, directory, second=second))
+            runs.append(await watch_daemon(exchange, bursts, BURST_EVERY_S, changes, directory, second=second))
     return Beside(SLOW_SEND_S, _joined(fast), _joined(slow), sum(run.second_sent for run in slow))
 
 
-def _joined(runs: Sequence[_Watched]) -> Commits:
+def _joined(runs: Sequence[Watched]) -> Commits:
     commits = [run.frame_to_commit for run in runs]
     attempts = [delay_s for run in runs for delay_s in _delays_s(run)]
     return Commits(
@@ -189,7 +190,7 @@ def _joined(runs: Sequence[_Watched]) -> Commits:
     )
 
 
-def _delays_s(run: _Watched) -> list[float]:
+def _delays_s(run: Watched) -> list[float]:
     """Return for each burst how long it took until the first attempt to tell of what crossed in it."""
     delays = []
     for number, written_s in enumerate(run.written_s):
@@ -204,14 +205,14 @@ async def measure_crashes(exchange: Exchange, count: int, directory: Path | None
     """Measure the worst moment: all at once, each time in a new daemon."""
     committed, attempted = [], []
     for _ in range(count):
-        watched = await _watch_daemon(exchange, scenes.crash(), CRASH_AFTER_S, scenes.MANY_ISOLATED, directory)
+        watched = await watch_daemon(exchange, scenes.crash(), CRASH_AFTER_S, scenes.MANY_ISOLATED, directory)
         committed.append(watched.frame_to_commit["worst_ms"] / 1e3)
         last_s = watched.written_s[-1]
         attempted.append(min(at_s - last_s for at_s, _ in watched.attempts if at_s >= last_s))
     return Crashes(scenes.MANY_ISOLATED, spread(committed), spread(attempted))
 
 
-async def _watch_daemon(
+async def watch_daemon(
     exchange: Exchange,
     bursts: Sequence[Burst],
     every_s: float,
@@ -219,7 +220,8 @@ async def _watch_daemon(
     directory: Path | None,
     *,
     second: _Channel | None = None,
-) -> _Watched:
+    web: WebPlan | None = None,
+) -> Watched:
     """Run a daemon until that many levels changed; its databases lie in a folder of their own in ``directory``."""
     accounts = scenes.many_accounts()
     program = Program(bursts, len(bursts), start_ms(), interval_s=every_s)
@@ -258,6 +260,7 @@ async def _watch_daemon(
             state_dir=Path(folder),
             history_path=Path(folder) / "history.db",
             history=HistorySettings(),
+            web=web,
         )
         daemon = Daemon(plan, sources, clock, Random(1), probe=probe)
         daemon.listen(count)
@@ -270,7 +273,7 @@ async def _watch_daemon(
         commits = daemon.status().frame_to_commit
     assert commits is not None
     written_s = [exchange.board.sent_s(number) for number in range(len(bursts))]
-    return _Watched(seen, commits, attempts, written_s, 0 if second is None else second.sent)
+    return Watched(seen, commits, attempts, written_s, 0 if second is None else second.sent)
 
 
 def measure_plain_commits(directory: Path | None) -> Spread:

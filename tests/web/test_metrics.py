@@ -36,7 +36,9 @@ async def test_series_are_there_with_a_position_and_gone_once_it_is_closed(tmp_p
         for name in ("liquidation_distance_ratio", "room_ratio", "level", "liquidation_price"):
             assert value(found, name, **HELD) is not None, name
         assert value(found, "mark_age_seconds", symbol="BTCUSDT") is not None
-        ours = next(one for one in daemon.status().engine.wallets if one.wallet == "cross:USDT")
+        ours = next(
+            one for one in daemon.status().engine.wallets if (one.account, one.wallet) == ("main", "cross:USDT")
+        )
         assert ours.margin_ratio is not None
         assert math.isclose(value(found, "margin_ratio", **HELD) or 0.0, ours.margin_ratio, rel_tol=0.01)
         await emulator.accounts["main"].fill("BTCUSDT", "SELL", "0.5")
@@ -129,7 +131,7 @@ def test_openmetrics_is_for_who_asks_for_it(accept: str, open_: bool) -> None:  
 
 
 def test_a_family_of_thousands_is_written_in_pieces_and_described_once() -> None:
-    """No piece has more series than are written at a stretch, and together they are all of it."""
+    """No piece has twice as many as are written at a stretch, and together they are all of it."""
     legs = tuple(made.position(symbol=f"S{number}USDT") for number in range(PIECE * 2 + 1))
     status = made.state(engine=made.engine(positions=legs))
     for open_ in (False, True):
@@ -138,7 +140,11 @@ def test_a_family_of_thousands_is_written_in_pieces_and_described_once() -> None
         assert text.count("# HELP position_monitor_margin_ratio ") == 1
         assert len(names(series_of(text_of(status)), "margin_ratio")) == len(legs)
         assert text.count("\nposition_monitor_margin_ratio{") == len(legs)
-        assert max(part.count(b"\n") for part in _pieces(status, open_=open_)) <= PIECE + 2
+        series = [
+            sum(not line.startswith(b"#") for line in part.splitlines()) for part in _pieces(status, open_=open_)
+        ]
+        assert max(series) < PIECE * 2
+        assert min(series[:-1]) >= PIECE  # a small daemon rests seldom
 
 
 def _pieces(status: Status, *, open_: bool) -> list[bytes]:
