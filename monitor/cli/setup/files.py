@@ -59,11 +59,16 @@ def write_all(files: Sequence[NewFile], check: Callable[[Path], None], keep_as: 
     Raises:
         ConfigError: a file is there already.
         FilesError: a directory is not ours, a disk is full, and the like.
+        KeyboardInterrupt: somebody wants to stop; nothing was written.
     """
-    with _deferred(), ExitStack() as open_folders:
+    with _deferred() as arrived, ExitStack() as open_folders:
         try:
             with ExitStack() as undo:
-                return _write(files, check, keep_as, open_folders, undo)
+                kept = _write(files, check, keep_as, open_folders, undo)
+                if arrived:
+                    raise KeyboardInterrupt
+                undo.pop_all()
+                return kept
         except OSError as error:
             raise FilesError(str(error.filename or files[-1].path), _reason(error)) from None
 
@@ -120,7 +125,6 @@ def _write(
         folder.name(name, one.path.name, undo)
     for folder in folders.values():
         folder.sync()
-    undo.pop_all()
     return kept
 
 
@@ -233,8 +237,8 @@ def _unmake(path: Path) -> None:
 
 
 @contextmanager
-def _deferred() -> Iterator[None]:
-    """Hold back what would stop the program until the block ends: it takes milliseconds."""
+def _deferred() -> Iterator[list[int]]:
+    """Hold back what would stop the program until the block ends, and tell what did: it takes milliseconds."""
     arrived: list[int] = []
 
     def note(number: int, _frame: FrameType | None) -> None:
@@ -242,12 +246,13 @@ def _deferred() -> Iterator[None]:
 
     before = {number: signal.signal(number, note) for number in _STOPPING}
     try:
-        yield
+        yield arrived
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    for stopped in arrived:
-        signal.raise_signal(stopped)
+        for stopped in arrived:
+            if stopped != signal.SIGINT:  # what it stopped, if it came in time, is told by an exception already
+                signal.raise_signal(stopped)
 
 
 def _reason(error: OSError) -> str:

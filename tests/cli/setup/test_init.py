@@ -1,0 +1,265 @@
+"""``init`` by options: complete without a question, or it says what is missing; secrets are told nowhere."""
+
+import asyncio
+import json
+import os
+import stat
+import tomllib
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from monitor.cli.root import app
+from monitor.cli.setup.answers import Answers, KeyPair, Stored, TypedPosition
+from monitor.cli.setup.finish import next_commands
+from monitor.cli.setup.places import system_place
+from monitor.cli.setup.trying import try_accounts
+from monitor.cli.setup.write import write
+from monitor.config import Secret, load_text
+from monitor.doctor.finding import State
+from monitor.emulator.server import Emulator
+from monitor.system_clock import SystemClock
+from tests.cli.setup.service import taking
+from tests.emulator.conftest import KEY, small_scenario
+
+HUSH = "hush-not-told"
+TYPED = [
+    "--typed", "--symbol", "BTCUSDT", "--side", "LONG", "--quantity", "0.5", "--entry", "62,000",
+    "--margin-mode", "isolated", "--margin", "1550",
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user of their own, of whom nothing is there yet."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.delenv("POSITION_MONITOR_CONFIG", raising=False)
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
+    (tmp_path / "home").mkdir()
+    return tmp_path / "home"
+
+
+def init(*words: str, stdin: str = "") -> Result:
+    result = CliRunner().invoke(app, ["init", *words], input=stdin)
+    assert HUSH not in result.output
+    assert HUSH not in str(result.exception)
+    return result
+
+
+def kept(path: Path, text: str) -> str:
+    path.write_text(text)
+    path.chmod(0o600)
+    return str(path)
+
+
+def files_of(home: Path) -> dict[str, int]:
+    return {
+        str(one.relative_to(home)): stat.S_IMODE(one.lstat().st_mode) for one in home.rglob("*") if one.is_file()
+    }
+
+
+def test_complete_options_need_no_question(home: Path, tmp_path: Path) -> None:
+    """Files, modes, the message that was sent, and the next command; check-config accepts it all."""
+    with taking() as (url, sent):
+        result = init(*TYPED, "--telegram-url-file", kept(tmp_path / "url", url), "--web")
+    assert result.exit_code == 0, result.output
+    assert len(sent) == 1
+    assert "position-monitor run" in result.stdout
+    config = ".config/position-monitor"
+    assert files_of(home) == {
+        f"{config}/config.toml": 0o600, f"{config}/secrets/channel-url": 0o600,
+        f"{config}/secrets/web-token": 0o600,
+    }  # fmt: skip
+    assert (home / config / "secrets/channel-url").read_text().strip() == url
+    assert len((home / config / "secrets/web-token").read_text().strip()) == 43
+    token = (home / config / "secrets/web-token").read_text().strip()
+    assert token not in result.output
+    assert tomllib.loads((home / config / "config.toml").read_text())["accounts"][0]["positions"][0] == {
+        "symbol": "BTCUSDT", "side": "LONG", "quantity": 0.5, "entry_price": 62000.0, "margin_mode": "isolated",
+        "margin": 1550.0,
+    }  # fmt: skip
+    checked = CliRunner().invoke(app, ["check-config"])
+    assert checked.exit_code == 0, checked.output
+
+
+def test_what_is_missing_is_named_all_at_once(home: Path) -> None:
+    """Where nobody can be asked; nothing is written."""
+    result = init()
+    assert result.exit_code == 2
+    assert "--api-key-file" in result.stderr
+    assert "--channel-url-file" in result.stderr
+    result = init("--typed", "--symbol", "BTCUSDT", "--no-channel", "--yes", "--json")
+    assert [one["path"] for one in json.loads(result.stdout)["problems"]] == [
+        "--side", "--quantity", "--entry", "--margin-mode", "--margin",
+    ]  # fmt: skip
+    assert list(home.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--symbol", "BTCUSDX"], "--symbol"),
+        (["--side", "long"], "--side"),
+        (["--quantity", "-1"], "--quantity"),
+        (["--entry", "dear"], "--entry"),
+        (["--margin-mode", "both"], "--margin-mode"),
+        (["--environment", "moon"], "--environment"),
+        (["--account", "a b"], "--account"),
+        (["--time-zone", "Europe/Atlantis"], "--time-zone"),
+        (["--listen", "127.0.0.1:9757"], "--listen"),
+        (["--web", "--listen", "here"], "--listen"),
+        (["--market", "coinm"], "--market"),
+        (["--market", "spot"], "--market"),
+        (["--instance", "main"], "--instance"),
+        (["--channel-name", "a b"], "--channel-name"),
+        (["--api-key-env", "lower"], "--api-key-env"),
+        (["--api-key-env", "KEY", "--api-secret-env", "SECRET"], "--typed"),
+        (["--channel-url-env", "URL"], "--no-channel"),
+        (["--channel-url-file", "/nowhere/hush-not-told"], "--channel-url-file"),
+        (["--channel-url-file", "-", "--heartbeat-url-file", "-"], "--heartbeat-url-file"),
+    ],
+)
+def test_an_answer_that_cannot_be_is_refused_by_its_option(home: Path, words: list[str], told: str) -> None:
+    """With what is allowed; nothing is written, and a path that may be a secret is not repeated."""
+    result = init(*TYPED, "--no-channel", "--no-test", *words)
+    assert result.exit_code == 2, result.output
+    assert f"{told}: found" in result.stderr
+    assert list(home.iterdir()) == []
+
+
+@pytest.mark.parametrize("option", ["--channel-url-file", "--heartbeat-url-file", "--api-secret-file"])
+def test_a_secret_that_cannot_be_used_is_refused_without_being_told(home: Path, option: str) -> None:
+    """From standard input as well; the words say what is needed instead."""
+    result = init(option, "-", "--no-test", stdin=f"{HUSH} {HUSH}\n")
+    assert result.exit_code == 2
+    assert f"{option}: found" in result.stderr
+    assert list(home.iterdir()) == []
+
+
+def test_secrets_may_stay_where_they_are(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the names of variables are written; what is not set here is not tested, and that is said."""
+    monkeypatch.delenv("URL", raising=False)
+    words = ["--api-key-env", "KEY", "--api-secret-env", "SECRET", "--channel-url-env", "URL", "--json"]
+    result = init(*words)
+    assert result.exit_code == 0, result.output
+    document = json.loads(result.stdout)
+    assert [one.partition(":")[0] for one in document["not_tested"]] == ["api-key", "api-secret", "channel-url"]
+    assert document["channels"] == {}
+    assert list(files_of(home)) == [".config/position-monitor/config.toml"]
+    text = (home / ".config/position-monitor/config.toml").read_text()
+    assert 'api_key = { env = "KEY" }' in text
+    assert 'url = { env = "URL" }' in text
+
+
+def test_a_message_that_does_not_arrive_is_a_failure_and_keeps_the_files(home: Path, tmp_path: Path) -> None:
+    """Exit code 1, the reason, and what to do; the files stay."""
+    with taking(status=500) as (url, _):
+        result = init(*TYPED, "--channel-url-file", kept(tmp_path / "url", url))
+    assert result.exit_code == 1
+    assert "did not arrive" in result.stdout
+    assert "position-monitor doctor --send" in result.stdout
+    assert len(files_of(home)) == 2
+
+
+def test_nothing_is_overwritten_unless_asked(home: Path) -> None:
+    """Refused with the way out before anything else; with --force the old one is kept."""
+    assert init(*TYPED, "--no-channel", "--no-test").exit_code == 0
+    config = home / ".config/position-monitor/config.toml"
+    config.write_text("old = 1\n")
+    result = init()
+    assert result.exit_code == 2
+    assert "--force" in result.stderr
+    assert "--channel-url-file" not in result.stderr
+    document = json.loads(init(*TYPED, "--no-channel", "--no-test", "--force", "--json").stdout)
+    (old,) = document["kept"]
+    assert Path(old).read_text() == "old = 1\n"
+    assert Path(old).name.startswith("config.toml.bak-")
+    assert "[[accounts]]" in config.read_text()
+
+
+def test_another_place_has_secrets_of_its_own(home: Path, tmp_path: Path) -> None:
+    """Two configurations in one directory do not share a file."""
+    for name in ("config.toml", "second.toml"):
+        url = kept(tmp_path / "url", "json://127.0.0.1:9/")
+        result = init(*TYPED, "--channel-url-file", url, "--no-test", "--config", str(home / name))
+        assert result.exit_code == 0, result.output
+    assert sorted(files_of(home)) == [
+        "config.toml", "second.toml", "secrets/channel-url", "secrets/second-channel-url",
+    ]  # fmt: skip
+    assert f"position-monitor run --config {home / 'second.toml'}" in result.stdout
+
+
+def test_the_machine_has_its_own_places(tmp_path: Path) -> None:
+    """The configuration for everybody to read, secrets for root, and what hands them to the service."""
+    answers = Answers(
+        holding=KeyPair(Stored(Secret("k" * 64)), Stored(Secret("s" * 64))), account="main",
+        channel=Stored(Secret("json://127.0.0.1:9/")), web_token=Secret("t" * 32),
+    )  # fmt: skip
+    place = system_place(None, tmp_path)
+    write(answers, place, keep=False)
+    home = tmp_path / "etc/position-monitor"
+    assert stat.S_IMODE(home.stat().st_mode) == 0o755
+    assert stat.S_IMODE((home / "config.toml").stat().st_mode) == 0o644
+    assert stat.S_IMODE((home / "credentials").stat().st_mode) == 0o700
+    names = ["api-key", "api-secret", "channel-url", "web-token"]
+    assert sorted(os.listdir(home / "credentials")) == names  # noqa: PTH208 - names only
+    assert {stat.S_IMODE((home / "credentials" / one).stat().st_mode) for one in names} == {0o600}
+    drop_in = tmp_path / "etc/systemd/system/position-monitor.service.d/credentials.conf"
+    assert drop_in.read_text().splitlines()[1:] == [
+        "[Service]", *(f"LoadCredential={one}:{home / 'credentials' / one}" for one in names)
+    ]  # fmt: skip
+    assert stat.S_IMODE(drop_in.stat().st_mode) == 0o644
+    text = (home / "config.toml").read_text()
+    assert 'api_key = { credential = "api-key" }' in text
+    assert 'directory = "/var/lib/position-monitor"' in text
+    assert "sudo systemctl enable --now position-monitor" in next_commands(place, failed=False)
+
+
+def test_an_instance_is_apart_from_the_others(tmp_path: Path) -> None:
+    """Configuration, secrets, drop-in and state; commands name its configuration."""
+    answers = Answers(
+        holding=TypedPosition("BTCUSDT", "LONG", 1.0, 1.0, "cross", 1.0, "USDT"), account="a",
+        channel=Stored(Secret("json://127.0.0.1:9/")),
+    )  # fmt: skip
+    place = system_place("second", tmp_path)
+    write(answers, system_place(None, tmp_path), keep=False)
+    write(answers, place, keep=False)
+    assert (tmp_path / "etc/position-monitor/credentials/second-channel-url").exists()
+    unit = tmp_path / "etc/systemd/system/position-monitor@second.service.d/credentials.conf"
+    assert "LoadCredential=second-channel-url:" in unit.read_text()
+    settings = load_text(place.config.read_text(), "test")
+    assert settings.state.directory == "/var/lib/position-monitor-second"
+    steps = next_commands(place, failed=False)
+    assert "sudo systemctl enable --now position-monitor@second" in steps
+    assert steps[-1].endswith("second.toml")
+
+
+def test_only_root_installs_for_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others are told how; secrets of the service come from files."""
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    result = init("--system")
+    assert result.exit_code == 2
+    assert "sudo position-monitor init --system" in result.stderr
+
+
+@pytest.mark.parametrize(("secret", "state"), [(KEY.secret, State.OK), ("another", State.FAIL)])
+async def test_the_key_is_asked_of_the_exchange(secret: str, state: State) -> None:
+    """One that works is told to, one that is refused is a failure; nobody who answers is neither."""
+    emulator = Emulator(SystemClock(), small_scenario())
+    await emulator.start()
+    settings = load_text(
+        f'[exchange]\nrest_url = "{emulator.base_http}"\nprivate_stream_url = "{emulator.base_private_ws}"\n'
+        '[[accounts]]\nname = "main"\napi_key = { env = "KEY" }\napi_secret = { env = "SECRET" }\n',
+        "test",
+    )
+    environ = {"KEY": KEY.api_key, "SECRET": secret}
+    try:
+        found = await asyncio.to_thread(try_accounts, settings, environ)
+        assert [one.state for one in found if one.area == "key"] == [state]
+    finally:
+        await emulator.stop()
+    found = await asyncio.to_thread(try_accounts, settings, environ)
+    assert [one.state for one in found if one.area == "key"] == [State.UNKNOWN]
+    assert State.FAIL not in {one.state for one in found}
