@@ -4,7 +4,7 @@ VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test crash campaign faults fuzz soak clients image image-proof lint check bench study cover picture liquidation metrics lock clean
+.PHONY: help setup demo test crash campaign faults fuzz soak clients schema openapi image image-proof lint check bench study cover picture liquidation metrics lock clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
@@ -40,6 +40,12 @@ image: ## the image of the service, by docker; IMAGE= takes more options of dock
 
 image-proof: $(VENV)/.dev ## build the image, run it against the local exchange as the composition does, and say what was seen
 	$(VENV)/bin/python -m tests.deploy.prove $(PROOF)
+
+schema: $(VENV)/.dev $(VENV)-schema/.done ## all that docs/openapi.json allows, and what it does not, asked of a running daemon
+	$(VENV)/bin/python -m tests.web.schema $(VENV)-schema/bin/schemathesis $(SCHEMA)
+
+openapi: $(VENV)/.dev ## renew docs/openapi.json
+	$(VENV)/bin/python -m docs.openapi
 
 lint: $(VENV)/.dev ## formatting, lint, types, import directions
 	$(VENV)/bin/ruff format --check .
@@ -80,9 +86,11 @@ lock: ## renew the lock files; needs uv
 	    --no-annotate --no-emit-index-url --upgrade --quiet --output-file requirements/clients.lock
 	uv pip compile requirements/build.in --universal --python-version 3.11 --generate-hashes --no-header \
 	    --no-annotate --no-emit-index-url --upgrade --quiet --output-file requirements/build.lock
+	uv pip compile requirements/schema.in --universal --python-version 3.11 --generate-hashes --no-header \
+	    --no-annotate --no-emit-index-url --upgrade --quiet --output-file requirements/schema.lock
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) $(VENV)-clients .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage
+	rm -rf $(VENV) $(VENV)-clients $(VENV)-schema .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -107,4 +115,11 @@ $(VENV)-clients/.done: requirements/clients.lock
 	@echo "Installing other people's clients into $(VENV)-clients ..."
 	$(VENV)-clients/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes \
 	    --requirement requirements/clients.lock
+	@touch $@
+
+$(VENV)-schema/.done: requirements/schema.lock | $(VENV)/bin/python
+	$(VENV)/bin/python -m venv $(VENV)-schema
+	@echo "Installing who reads docs/openapi.json into $(VENV)-schema ..."
+	$(VENV)-schema/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes \
+	    --requirement requirements/schema.lock
 	@touch $@
