@@ -12,6 +12,7 @@ from monitor.cli.common import (
     JsonOption,
     complain,
     console,
+    counted,
     globals_of,
     guarded,
     print_json,
@@ -19,7 +20,7 @@ from monitor.cli.common import (
 from monitor.errors import ConfigError, NotRunningError
 
 if TYPE_CHECKING:
-    from monitor.status import Reloaded
+    from monitor.status import ConfigView, Reloaded
 
 
 @guarded
@@ -43,6 +44,21 @@ def reload(context: typer.Context, config: ConfigOption = None, json: JsonOption
         for warning in found.warnings:
             out.print(f"warning: {warning}", markup=False)
     return 0
+
+
+def config_line(view: "ConfigView", now_ms: int) -> str:
+    """Return what became of attempts to change the configuration; empty if there were none."""
+    from monitor.notify.numbers import span
+
+    if not view.reloads and not view.refused:
+        return ""
+    held = f"the one read {span((now_ms - view.loaded_ms) / 1000)} ago holds"
+    counts = f"{counted(view.reloads, 'reload')} taken, {view.refused} refused"
+    if not view.problems or view.last_refusal_ms is None:
+        return f"Configuration: {held}; {counts}."
+    ago = span((now_ms - view.last_refusal_ms) / 1000)
+    more = f", and {counted(len(view.problems) - 1, 'more problem')}" if len(view.problems) > 1 else ""
+    return f"Configuration: the changed file was refused {ago} ago; {held}. {view.problems[0]}{more}; {counts}."
 
 
 def _ask(source: Path) -> "Reloaded":

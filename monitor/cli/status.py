@@ -20,6 +20,7 @@ from monitor.cli.common import (
     print_json,
 )
 from monitor.cli.first_remedy import first_remedy
+from monitor.cli.reload import config_line
 from monitor.cli.verdict import UNKNOWN, CheckOption, print_verdict, verdict, without_bars
 from monitor.errors import ConfigError, ControlError, MonitorError, NotRunningError
 
@@ -269,6 +270,8 @@ def _print_rest(found: "Status", out: "Console") -> None:
     )  # fmt: skip
     _print_health(found, out)
     _print_web(found, out)
+    if (config := found.config) is not None and (line := config_line(config, found.now_ms)):
+        out.print(line, style="bold red" if config.problems else "", markup=False)
     if not found.state_ok:
         out.print("state.db cannot be written: alerts may be repeated or lost to a crash.", style="bold red")
     for job, deaths in found.job_deaths.items():
