@@ -11,6 +11,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +25,7 @@ BARE: Final = f"{NAME}-bare"
 VOLUME: Final = f"{NAME}-data"
 PATIENCE_S: Final = 60.0
 DRAINED_S: Final = 5.0
+CHECKED_S: Final = 10.0  # the timeout of the health check
 # Every program of the distribution: no shell, no tool. What is left that can be started is Python.
 WITHOUT_PROGRAMS: Final = f"""
 FROM {NAME}
@@ -80,10 +82,14 @@ class Proof:
             "--health-interval=1s", *hardening(writable=writable), *self._around.mounts(), image,
         )  # fmt: skip
 
-    async def healthy(self) -> bool:
-        """Return whether the engine itself found it healthy."""
+    async def is_(self, status: str) -> bool:
+        """Return whether this is what the engine itself found of its health."""
         state = (await self._engine.look(NAME))["State"]
-        return bool(state["Health"]["Status"] == "healthy")
+        return bool(state["Health"]["Status"] == status)
+
+    async def healthy(self) -> bool:
+        """Return whether it is well."""
+        return await self.is_("healthy")
 
     async def ask(self, *words: str) -> str:
         """Run the program beside the running one, in its container."""
@@ -152,12 +158,13 @@ class Proof:
         self.judge("the health check says", checks[0].out.strip() or "nothing", good=True)
 
     async def _health_fails_when_hung(self) -> None:
-        """A process that stands still answers nobody: the check says so within its time."""
+        """A process that stands still answers nobody: the check says so in time, and the engine after three."""
         await self._engine.do("kill", "--signal=STOP", NAME)
         done = await self._engine.tried("exec", NAME, "/opt/position-monitor/bin/position-monitor", "healthcheck")
-        await self._engine.do("kill", "--signal=CONT", NAME)
         seen = f"exit code {done.code} after {done.took_s:.1f} s: {(done.out + done.err).strip()}"
-        self.judge("unhealthy while it stands still", seen, good=done.code == 1 and done.took_s < 10)
+        self.judge("the health check while it stands still", seen, good=done.code == 1 and done.took_s < CHECKED_S)
+        await self.until("unhealthy, as the engine finds", partial(self.is_, "unhealthy"))
+        await self._engine.do("kill", "--signal=CONT", NAME)
         await self.until("healthy once it goes on", self.healthy)
 
     async def _reload(self) -> None:
