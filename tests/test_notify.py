@@ -217,6 +217,31 @@ async def test_a_loop_that_is_blocked_feeds_nothing_and_answers_nobody(tmp_path:
         assert await ended(process, ear) == 0
 
 
+@pytest.mark.parametrize("valid", [True, False])
+async def test_a_reload_is_told_as_a_pair_and_the_service_stays_ready(
+    tmp_path: Path, ear: Ear, valid: bool  # noqa: FBT001
+) -> None:  # fmt: skip
+    """RELOADING with when it began, READY after it; also where the new configuration is refused, which is said."""
+    config = config_of_nothing(tmp_path)
+    async with daemon(config, ear) as process:
+        await ear.until_heard(1, "READY=1")
+        ear.all.clear()
+        with config.open("a") as file:
+            file.write('[display]\ntime_zone = "Europe/Berlin"\n' if valid else "nonsense = 1\n")
+        process.send_signal(signal.SIGHUP)
+        await ear.until_heard(1, "READY=1")
+        (pair,) = (words for words in ear.all if "RELOADING=1" in words)
+        assert pair[1].startswith("MONOTONIC_USEC=")
+        assert pair[2] == "STATUS=reloading"
+        after = ear.all[ear.index("READY=1")][1]
+        assert ("all is well" in after) is valid
+        process.send_signal(signal.SIGTERM)
+        assert await ended(process, ear) == 0
+    assert [word for word in ear.words() if word != "WATCHDOG"] == [
+        "RELOADING", "MONOTONIC_USEC", "READY", "STOPPING"
+    ]  # fmt: skip
+
+
 def config_of_nothing(folder: Path) -> Path:
     """Return a configuration with an account that holds nothing."""
     path = folder / "config.toml"
