@@ -1,4 +1,4 @@
-"""Somebody else's reading of the OpenAPI document: everything it allows and what it does not, asked of a real daemon.
+"""Somebody else's reading of the OpenAPI document: all it allows and what it does not, asked of a real daemon.
 
 ``python -m tests.web.schema PATH-OF-SCHEMATHESIS [OPTION ...]``; see ``make schema``.
 """
