@@ -149,6 +149,26 @@ async def test_a_message_that_does_not_go_out(
         mend()
 
 
+async def test_a_decision_that_reaches_no_channel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop that commits hangs: the message is at nobody's, so no channel knows that it is late."""
+    monkeypatch.setattr(health, "HANDED_ON_WITHIN_S", 0.3)
+    monkeypatch.setattr(verdicts, "PROOF_S", 0.3)
+    channel = FakeChannel()
+    async with watching(tmp_path, channel) as (market, one, daemon):
+        hanging, real = asyncio.Event(), daemon._committer._write
+
+        async def write() -> None:
+            await hanging.wait()
+            await real()
+
+        monkeypatch.setattr(daemon._committer, "_write", write)
+        market.price("59300")
+        await one.both(OVERDUE=["tg"], STATE=["state"])
+        assert not channel.tried
+        hanging.set()
+    assert any("EMERGENCY" in title for title in channel.titles)
+
+
 async def test_a_state_database_that_takes_no_writes(tmp_path: Path) -> None:
     """Nothing is decided, so nothing would be written: whoever asks has a row written that shows it."""
     async with watching(tmp_path, FakeChannel()) as (_, one, daemon):

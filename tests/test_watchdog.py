@@ -20,7 +20,7 @@ from monitor.binance.streams import MarkFeed
 from monitor.core.model import Market
 from monitor.core.settings import ChannelRule, EngineSettings, FreshnessRules
 from monitor.errors import DeliveryError, StoreError
-from monitor.health import MARKS, UNKNOWN
+from monitor.health import MARKS, STANDING, UNKNOWN
 from monitor.plan import Plan, Sources
 from monitor.ports import Inbox, Job
 from monitor.readiness import READY_WITHIN_S as START_ENDS_S
@@ -399,8 +399,10 @@ async def test_with_any_loop_hung_nothing_is_fed(life: Life, name: str) -> None:
         async with life.running():
             await life.advance(HANGING[name] + WITHIN_S / 3)
             assert await life.advance(2 * WITHIN_S) == 0
+            (stands,) = dict(life.daemon.health().troubles)[STANDING]
+            assert life.daemon.status().standing == (stands,)
     named = {loop for entry in logs if entry["event"] == "watchdog.standing" for loop in entry["loops"]}
-    assert named == {"decide" if name == "heartbeat" else name}
+    assert named == {stands} == {"decide" if name == "heartbeat" else name}
 
 
 async def forever(*_given: object) -> None:
