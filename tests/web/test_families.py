@@ -10,7 +10,7 @@ from monitor.core.account_view import AccountView
 from monitor.core.model import Compared, Figure, Level
 from monitor.core.view import OpenAlert
 from monitor.health import Health, Trouble
-from monitor.status import HeartbeatView, HistoryView
+from monitor.status import ConfigView, HeartbeatView, HistoryView, WebView
 from monitor.web.families.family import PREFIX, Kind, rows_of, seen
 from monitor.web.families.sources import excess
 from monitor.web.families.table import FAMILIES, READ
@@ -318,3 +318,38 @@ def test_durations_are_in_seconds() -> None:
     assert value(found, "start_time_seconds") == (made.NOW_MS - 65_000) / 1000
     assert value(found, "build_info", version="0.1.0") == 1
     assert value(found, "exchange_info", environment="testnet") == 1
+
+
+def test_a_refused_reload_is_told_until_one_is_taken() -> None:
+    """And when the configuration in force was loaded."""
+    refused = ConfigView(
+        loaded_ms=5000, reloads=2, refused=1, last_refusal_ms=9000, problems=("channels[0].url: no",)
+    )
+    text = text_of(made.state(config=refused))
+    found = series_of(text)
+    assert value(found, "config_last_reload_successful") == 0
+    assert value(found, "config_loaded_timestamp_seconds") == 5
+    assert value(found, "config_last_refusal_timestamp_seconds") == 9
+    assert value(found, "config_reloads_total", outcome="taken") == 2
+    assert value(found, "config_reloads_total", outcome="refused") == 1
+    assert "channels" not in text  # what was wrong is for the log and the status
+    taken = series_of(text_of(made.state(config=ConfigView(loaded_ms=5000, reloads=3, refused=1))))
+    assert value(taken, "config_last_reload_successful") == 1
+
+
+def test_the_web_interface_counts_itself() -> None:
+    """What it answered, and what it did not."""
+    web = WebView("http://127.0.0.1:9757", "", connections=1, requests=2, refused={"token": 3}, slow=4)
+    found = series_of(text_of(made.state(web=web)))
+    assert value(found, "web_connections") == 1
+    assert value(found, "web_requests_total") == 2
+    assert value(found, "web_refused_total", reason="token") == 3
+    assert value(found, "web_slow_total") == 4
+
+
+def test_what_hangs_on_its_way_to_the_disk_is_told() -> None:
+    """Before a channel has a notice, nothing of the channel's own would show that it waits."""
+    status = made.state(waiting_ms={"phone": made.NOW_MS - 12_000}, standing=("commit",))
+    found = series_of(text_of(status))
+    assert value(found, "outbox_unhanded_age_seconds", channel="phone") == 12
+    assert value(found, "loops_standing") == 1

@@ -24,6 +24,12 @@ def _oldest_s(channel: Table, now_ms: int) -> float | None:
     return None if oldest_ms is None else max(0.0, (now_ms - oldest_ms) / 1000)
 
 
+def _unhanded(found: Seen) -> Iterator[Row]:
+    now_ms = found.status.now_ms
+    for channel, at_ms in found.status.waiting_ms.items():
+        yield (channel,), max(0.0, (now_ms - at_ms) / 1000)
+
+
 def _outcomes(found: Seen) -> Iterator[Row]:
     for one in found.status.channels:
         name = str(one["channel"])
@@ -65,6 +71,12 @@ DELIVERY: Final[tuple[Family, ...]] = (
         "outbox_oldest_age_seconds",
         "Seconds since the longest-waiting notice of a channel was decided; none while nothing waits.", _CHANNEL,
         _channels(_oldest_s),
+    ),
+    gauge(
+        "outbox_unhanded_age_seconds",
+        "Seconds since the oldest notice was decided that its channel was not handed yet, for it is just being "
+        "written to the disk; none while there is none.",
+        _CHANNEL, _unhanded,
     ),
     counter(
         "notifications_total",

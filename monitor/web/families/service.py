@@ -1,10 +1,11 @@
 """The service itself: whether it is well, how fast it is, and what it is."""
 
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
 
 from monitor import health
 from monitor.health import Health
+from monitor.status import ConfigView, WebView
 from monitor.web.families.family import Family, Row, Seen, counter, gauge, one
 
 # Databases that are written to; what else is found not to take writes is named as well.
@@ -35,14 +36,27 @@ def _latencies(found: Seen) -> Iterator[Row]:
         yield (word,), known[key] / 1000 if key in known else None
 
 
-def _config(found: Seen) -> Any:  # noqa: ANN401 - None of a version that does not reload
-    return getattr(found.status, "config", None)
+def _config(read: Callable[[ConfigView], float | None]) -> Callable[[Seen], Iterable[Row]]:
+    return one(lambda found: None if found.status.config is None else read(found.status.config))
 
 
 def _reloads(found: Seen) -> Iterator[Row]:
-    if (config := _config(found)) is not None:
-        yield ("done",), config.reloads
+    if (config := found.status.config) is not None:
+        yield ("taken",), config.reloads
         yield ("refused",), config.refused
+
+
+def _refused_s(config: ConfigView) -> float | None:
+    return None if config.last_refusal_ms is None else config.last_refusal_ms / 1000
+
+
+def _web(read: Callable[[WebView], float | None]) -> Callable[[Seen], Iterable[Row]]:
+    return one(lambda found: None if found.status.web is None else read(found.status.web))
+
+
+def _web_refused(found: Seen) -> Iterator[Row]:
+    if (web := found.status.web) is not None:
+        yield from (((reason,), count) for reason, count in web.refused.items())
 
 
 SERVICE: Final[tuple[Family, ...]] = (
@@ -80,6 +94,26 @@ SERVICE: Final[tuple[Family, ...]] = (
         one(lambda found: len(found.status.unseen)),
     ),
     gauge("database_writable", "Whether a database takes writes: 1 yes, 0 no.", ("database",), _databases),
+    gauge(
+        "loops_standing", "Number of loops of the service that have not come round in time.", (),
+        one(lambda found: len(found.status.standing)),
+    ),
+    gauge(
+        "web_connections", "Connections to the web interface that are open now.", (),
+        _web(lambda web: web.connections),
+    ),
+    counter(
+        "web_requests_total", "Requests to the web interface that were understood.", (),
+        _web(lambda web: web.requests),
+    ),
+    counter(
+        "web_refused_total", "Requests and connections that the web interface refused, by reason.", ("reason",),
+        _web_refused,
+    ),
+    counter(
+        "web_slow_total", "Connections that were cut for they took too long to ask or to read.", (),
+        _web(lambda web: web.slow),
+    ),
     counter(
         "commits_total", "Transactions that the state database took.", (), one(lambda found: found.status.commits)
     ),
@@ -99,16 +133,22 @@ SERVICE: Final[tuple[Family, ...]] = (
     ),
     gauge(
         "config_last_reload_successful",
-        "Whether the last reload of the configuration was done: 1 yes, or there was none; 0 it was refused, and "
+        "Whether the last reload of the configuration was taken: 1 yes, or there was none; 0 it was refused, and "
         "nothing changed.",
-        (), one(lambda found: None if (c := _config(found)) is None else float(not c.problems)),
+        (), _config(lambda config: float(not config.problems)),
     ),
     gauge(
         "config_loaded_timestamp_seconds",
         "Unix time in seconds at which the configuration in force was loaded.", (),
-        one(lambda found: None if (c := _config(found)) is None else c.loaded_ms / 1000),
+        _config(lambda config: config.loaded_ms / 1000),
+    ),
+    gauge(
+        "config_last_refusal_timestamp_seconds",
+        "Unix time in seconds at which a reload of the configuration was last refused; none if none was.", (),
+        _config(_refused_s),
     ),
     counter(
-        "config_reloads_total", "Reloads of the configuration by outcome: done or refused.", ("outcome",), _reloads
+        "config_reloads_total", "Reloads of the configuration by outcome: taken or refused.", ("outcome",),
+        _reloads,
     ),
 )  # fmt: skip
