@@ -93,60 +93,34 @@ def values_for(command: str, name: str, metavar: str | None, known: Known) -> li
     """
     if metavar in _PATHS or (command, name) == ("replay", "file"):
         return FILES
-    finders: Mapping[tuple[str, str], Callable[[], list[Value]]] = {
-        ("*", "account"): lambda: known.names("accounts"),
-        ("*", "channel"): lambda: known.names("channels"),
-        ("*", "level"): lambda: [Value(one) for one in _LEVELS],
-        ("*", "symbol"): known.symbols,
-        ("*", "symbols"): known.symbols,
-        ("*", "ladder_symbol"): known.symbols,
-        ("*", "close"): known.symbols,
-        ("*", "numbers"): known.alerts,
-        ("*", "number"): known.alerts,
-        ("snooze", "targets"): lambda: [*known.alerts(), *known.symbols()],
-        ("unsnooze", "target"): lambda: [*known.alerts(), *known.symbols()],
-        ("drill", "scenario"): _scenarios,
-        ("completion", "shell"): _shells,
-        ("help", "topic"): _topics,
-        ("init", "environment"): lambda: [Value("testnet"), Value("live")],
-        ("init", "market"): lambda: [Value("usdm"), Value("coinm")],
-        ("init", "side"): lambda: [Value("LONG"), Value("SHORT")],
-        ("init", "margin_mode"): lambda: [Value("isolated"), Value("cross")],
-        ("init", "account"): list,
-        ("init", "time_zone"): _zones,
-        ("init", "api_key_env"): _variables,
-        ("init", "api_secret_env"): _variables,
-        ("init", "channel_url_env"): _variables,
-        ("init", "heartbeat_url_env"): _variables,
-    }
-    finder = finders.get((command, name)) or finders.get(("*", name))
-    return finder() if finder is not None else []
+    finder = FINDERS.get((command, name)) or FINDERS.get((ANY, name))
+    return finder(known) if finder is not None else []
 
 
-def _scenarios() -> list[Value]:
+def _scenarios(_: Known) -> list[Value]:
     # Their scripts take long to load; a test holds these names against them.
     return [Value(name) for name in ("fall", "spike", "blind", "flap", "market")]
 
 
-def _shells() -> list[Value]:
+def _shells(_: Known) -> list[Value]:
     from monitor.cli.completing.shells import SCRIPTS
 
     return [Value(name) for name in SCRIPTS]
 
 
-def _topics() -> list[Value]:
+def _topics(_: Known) -> list[Value]:
     from monitor.cli.guide import topics
 
     return [Value(one.name, one.about) for one in topics()]
 
 
-def _zones() -> list[Value]:
+def _zones(_: Known) -> list[Value]:
     import zoneinfo
 
     return [Value(one) for one in ("local", *sorted(zoneinfo.available_timezones()))]
 
 
-def _variables() -> list[Value]:
+def _variables(_: Known) -> list[Value]:
     return [Value(one) for one in sorted(os.environ) if one.isupper()]
 
 
@@ -158,3 +132,32 @@ def _plain(found: Iterable[object], about: str) -> list[Value]:
 def _level(number: object) -> str:
     known = isinstance(number, int) and 1 <= number <= len(_LEVELS)
     return _LEVELS[int(str(number)) - 1] if known else "open"
+
+
+ANY = "*"  # in place of a command
+FINDERS: Mapping[tuple[str, str], Callable[[Known], list[Value]]] = {
+    (ANY, "account"): lambda known: known.names("accounts"),
+    (ANY, "channel"): lambda known: known.names("channels"),
+    (ANY, "level"): lambda _: [Value(one) for one in _LEVELS],
+    (ANY, "symbol"): Known.symbols,
+    (ANY, "symbols"): Known.symbols,
+    ("simulate", "ladder_symbol"): Known.symbols,
+    ("simulate", "close"): Known.symbols,
+    ("ack", "numbers"): Known.alerts,
+    ("alerts", "number"): Known.alerts,
+    ("snooze", "targets"): lambda known: [*known.alerts(), *known.symbols()],
+    ("unsnooze", "target"): lambda known: [*known.alerts(), *known.symbols()],
+    ("drill", "scenario"): _scenarios,
+    ("completion", "shell"): _shells,
+    ("help", "topic"): _topics,
+    ("init", "environment"): lambda _: [Value("testnet"), Value("live")],
+    ("init", "market"): lambda _: [Value("usdm"), Value("coinm")],
+    ("init", "side"): lambda _: [Value("LONG"), Value("SHORT")],
+    ("init", "margin_mode"): lambda _: [Value("isolated"), Value("cross")],
+    ("init", "account"): lambda _: [],
+    ("init", "time_zone"): _zones,
+    ("init", "api_key_env"): _variables,
+    ("init", "api_secret_env"): _variables,
+    ("init", "channel_url_env"): _variables,
+    ("init", "heartbeat_url_env"): _variables,
+}
