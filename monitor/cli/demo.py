@@ -31,6 +31,12 @@ def demo(  # noqa: PLR0917 - typer passes options by name
             "--state", metavar="DIR", help="Keep the files here and go on with what an earlier demo left."
         ),
     ] = None,
+    web: Annotated[
+        bool, typer.Option("--web", help="Serve the status page meanwhile, on this machine only.")
+    ] = False,
+    web_port: Annotated[
+        int | None, typer.Option("--web-port", metavar="PORT", min=1, max=65535, help="Its port, with --web.")
+    ] = None,
     json: JsonOption = False,
 ) -> int:
     """Watch a scripted fall into danger and back on a local exchange; needs no key and no network.
@@ -42,9 +48,11 @@ def demo(  # noqa: PLR0917 - typer passes options by name
     """
     from monitor.cli.show import Show
     from monitor.cli.stage import prepare
+    from monitor.config.settings import WebSettings
 
     as_json = json or globals_of(context).json
-    show = Show(prepare(state), seconds=seconds, forever=forever)
+    port = (web_port or WebSettings().port) if web or web_port else None
+    show = Show(prepare(state), seconds=seconds, forever=forever, web_port=port)
     with show.logged():
         summary = show.run(live=not plain and not as_json and sys.stdout.isatty(), stderr=as_json)
     _tell(summary, as_json=as_json, zone=show.zone)

@@ -25,6 +25,7 @@ from monitor.cli.stage import (
     DWELL_S,
     FOLLOWED,
     LOG_NAME,
+    LOOPBACK,
     PACE_MINUTE_S,
     REACTION_S,
     TICK_S,
@@ -58,8 +59,9 @@ OWNER = "owner"
 class Show:
     """One demonstration in one directory."""
 
-    def __init__(self, folder: Path, *, seconds: float | None, forever: bool) -> None:
+    def __init__(self, folder: Path, *, seconds: float | None, forever: bool, web_port: int | None = None) -> None:
         self._folder = folder
+        self._web_port = web_port
         self._seconds = seconds
         self._forever = forever
         scale = scale_of(seconds)
@@ -214,7 +216,7 @@ class Show:
         """Write the configuration and load it the way any user's is."""
         path = write_config(
             self._folder, emulator.scenario, market_ws=emulator.base_market_ws, rest=emulator.base_http,
-            private_ws=emulator.base_private_ws, dwell_s=self._dwell_s,
+            private_ws=emulator.base_private_ws, dwell_s=self._dwell_s, web_port=self._web_port,
         )  # fmt: skip
         return load(path, self._environ())
 
@@ -227,7 +229,8 @@ class Show:
         return PlainLines(out, self.zone)
 
     def _notes(self) -> tuple[str, ...]:
-        return (self.note, self._left) if self._left else (self.note,)
+        page = "" if self._web_port is None else f"the status page: http://{LOOPBACK}:{self._web_port}/"
+        return tuple(note for note in (page, self.note, self._left) if note)
 
     def _channel(self, name: str, watcher: Watcher) -> LocalChannel:
         def sink(message: Message) -> None:

@@ -21,6 +21,7 @@ TICK_S = 0.25
 REACTION_S = 2.5  # from a message until its reader has done what it says
 # Followed by key, as whoever has one does; what their owners do arrives by the private stream.
 FOLLOWED = ("isolated", "cross")
+LOOPBACK = "127.0.0.1"
 CONFIG_NAME = "config.toml"
 LOG_NAME = "demo.log"
 
@@ -69,12 +70,14 @@ def with_keys(scenario: Scenario) -> Scenario:
 
 
 def write_config(
-    folder: Path, scenario: Scenario, *, market_ws: str, rest: str, dwell_s: float, private_ws: str = ""
-) -> Path:
+    folder: Path, scenario: Scenario, *, market_ws: str, rest: str, dwell_s: float, private_ws: str = "",
+    web_port: int | None = None,
+) -> Path:  # fmt: skip
     """Write the configuration of a user who holds what the scenario says; return its path.
 
     An account with credentials is followed by them, which go into files only their owner can read; any other is
-    typed in. ``private_ws`` is the base of the private streams, needed for the former.
+    typed in. ``private_ws`` is the base of the private streams, needed for the former; with ``web_port`` the
+    status page is served on loopback, for looking only.
     """
     lines = [
         _MARK,
@@ -91,6 +94,8 @@ def write_config(
         "[log]",
         'level = "info"',
     ]
+    if web_port is not None:
+        lines += ["", "[web]", "enabled = true", f'listen = "{LOOPBACK}:{web_port}"']
     for level in ("notice", "warning", "critical", "emergency"):
         lines += ["", f"[alerts.{level}]", f'dwell = "{dwell_s:g}s"  # shortened for the demonstration']
         lines += ["moves_left = false  # they are not known here"]

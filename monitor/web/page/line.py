@@ -9,7 +9,7 @@ from monitor.web.page.markup import Html, tag
 WIDTH: Final = 300
 HEIGHT: Final = 60
 GAP_MS: Final = 150_000  # minutes farther apart were not watched between
-SHORTEST_MS: Final = 600_000
+SHORTEST_MS: Final = 60_000
 _EDGE: Final = 3  # so that a line at 0 or at the top is drawn whole
 _LEAST_TOP: Final = 0.2  # so that a calm wallet looks calm
 
@@ -25,7 +25,7 @@ def line(points: Sequence[Point], now_ms: int) -> Html | None:
     """Return the drawing with words for those who do not see it; None where there is nothing to draw.
 
     Args:
-        points: in order of time; the left edge is where they begin, ten minutes ago at the latest.
+        points: in order of time; the left edge is where they begin, a minute ago at the latest.
         now_ms: the right edge.
     """
     known = [(one.at_ms, one.ratio) for one in points if one.ratio is not None]

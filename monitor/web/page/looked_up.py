@@ -23,12 +23,14 @@ from monitor.web.reading import BusyError
 
 PATIENCE_S: Final = 1.0
 TOLD_S: Final = 5.0
-LINES_S: Final = 20.0
+LINES_S: Final = 10.0
 ADVICE_S: Final = 10.0
 ADVICE_KEPT_S: Final = 60.0  # where no newer one may be made
 ADVISED: Final = 3  # wallets, the worst of them
 MOST_POSITIONS: Final = 50  # of a wallet: advice about more takes longer than marks may wait for a page
 MESSAGES: Final = 8
+FEW_MINUTES: Final = 15
+_SAMPLES: Final = FEW_MINUTES * 60  # one a second at most
 _LINE_ROWS: Final = LINE_MS // 60_000 + 2
 
 Key = tuple[str, str]
@@ -118,6 +120,10 @@ def _worst(found: Status) -> list[WalletView]:
 
 
 def _points(reader: HistoryReader, key: Key, since_ms: int) -> list[Point]:
+    """Return the worst of each minute; samples where there are few of these."""
     account, wallet = key
     rows = reader.minutes(account=account, wallet=wallet, symbol="", since_ms=since_ms, limit=_LINE_ROWS)
+    if len(rows) < FEW_MINUTES:
+        found = reader.samples(account=account, wallet=wallet, symbol="", since_ms=since_ms, limit=_SAMPLES)
+        return [Point(row.at_ms, row.margin_ratio) for row in found]
     return [Point(row.minute_ms, row.margin_ratio_max) for row in rows]
