@@ -21,6 +21,7 @@ import msgspec
 
 from monitor.errors import AlreadyRunningError, ControlError, NotRunningError
 from monitor.storage.paths import CONTROL_SOCKET, LOCK_FILE
+from monitor.storage.place import leave_to_owner
 
 REQUEST_LIMIT = 64 * 1024
 ANSWER_TIMEOUT_S = 5.0
@@ -89,6 +90,7 @@ class Lock:
                 raise ControlError(
                     f"{self._path}: {error.strerror}. The state directory must be writable."
                 ) from error
+            leave_to_owner(descriptor, self._path)
             try:
                 _exclusive(descriptor)
             except BlockingIOError as error:
@@ -246,8 +248,9 @@ def ask(state_dir: Path, request: Mapping[str, object], timeout_s: float = ANSWE
 
     Raises:
         NotRunningError: no daemon holds the lock.
-        ControlError: it does not answer, or refused.
+        ControlError: it does not answer, refused, or is another user's.
     """
+    _check_reach(state_dir)
     if not is_running(state_dir / LOCK_FILE):
         raise NotRunningError(f"no daemon is running on {state_dir}")
     path = state_dir / CONTROL_SOCKET
@@ -264,6 +267,16 @@ def ask(state_dir: Path, request: Mapping[str, object], timeout_s: float = ANSWE
     if "error" in answer:
         raise ControlError(str(answer["error"]))
     return answer["ok"]
+
+
+def _check_reach(state_dir: Path) -> None:
+    """Refuse a directory that only another user gets into: whether a daemon runs on it is not known."""
+    try:
+        (state_dir / LOCK_FILE).stat()
+    except PermissionError:
+        raise ControlError(f"{state_dir} is another user's; ask as that user, or as root with sudo") from None
+    except OSError:
+        pass  # there is none, so no daemon runs
 
 
 def _words(error: Exception, timeout_s: float) -> str:

@@ -286,3 +286,28 @@ async def test_the_umask_of_other_threads_is_left_alone(tmp_path: Path, monkeypa
     await server.start()
     assert stat.S_IMODE((tmp_path / "s").stat().st_mode) == 0o600
     await server.stop()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root gets in everywhere")
+def test_a_directory_of_another_user_is_not_called_one_without_a_daemon(tmp_path: Path) -> None:
+    """Nobody who may not look knows whether one runs there."""
+    state = tmp_path / "state"
+    state.mkdir()
+    state.chmod(0)
+    try:
+        with pytest.raises(ControlError, match="another user's; ask as that user, or as root"):
+            ask(state, {"command": "status"})
+    finally:
+        state.chmod(0o700)
+
+
+def test_a_directory_nobody_gets_into_is_another_user_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same as root sees it of a file system that refuses even it."""
+
+    def refuse(_path: Path, **_options: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    with pytest.raises(ControlError, match="another user's; ask as that user, or as root") as caught:
+        ask(tmp_path, {"command": "status"})
+    assert not isinstance(caught.value, NotRunningError)

@@ -1,7 +1,8 @@
-"""What stands where the file of a database belongs, if it is not a file."""
+"""What stands where the file of a database belongs, if it is not a file, and whose it is."""
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -34,6 +35,15 @@ def check_place(path: Path, *, made: bool = True) -> None:
     if kind in _KINDS:
         hint = "Move it away: a file belongs there, and the daemon makes it"
         raise StoreError(str(path), "open", f"it is {_KINDS[kind]}", hint)
+
+
+def leave_to_owner(descriptor: int, path: Path) -> None:
+    """Give an open file to the owner of its directory, where root has made it: it would lock the service out."""
+    if os.geteuid() != 0:
+        return
+    with suppress(OSError):  # a file system without owners locks nobody out
+        owner = path.parent.stat()
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
 def _check_link(path: Path, *, made: bool) -> None:

@@ -19,7 +19,7 @@ import aiosqlite
 from monitor.errors import DamagedError, StoreError
 from monitor.storage import aside
 from monitor.storage.failures import DAMAGED_HINT, translated
-from monitor.storage.place import check_place
+from monitor.storage.place import check_place, leave_to_owner
 from monitor.storage.schema import HEADER_SQL, Header, Schema, check_readable, outstanding
 
 BUSY_S: Final = 2.0
@@ -42,6 +42,7 @@ def make_private(path: Path) -> None:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _PRIVATE_FILE)
         try:
             os.fchmod(descriptor, _PRIVATE_FILE)
+            leave_to_owner(descriptor, path)
         finally:
             os.close(descriptor)
 

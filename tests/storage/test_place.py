@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from monitor.control import Lock
 from monitor.errors import StoreError
 from monitor.storage.history_reader import HistoryReader
-from monitor.storage.paths import STATE_DB
+from monitor.storage.paths import LOCK_FILE, STATE_DB
 from monitor.storage.place import check_place
 from monitor.storage.state import SqliteState
 from monitor.storage.state_reader import StateReader
@@ -75,3 +76,17 @@ def test_a_link_to_where_a_file_can_be_made_is_in_order(tmp_path: Path) -> None:
     check_place(path)
     with pytest.raises(StoreError, match=r"it is a link to .*real\.db, which is not there"):
         StateReader(path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+async def test_what_root_makes_is_the_owner_of_the_directory_s(tmp_path: Path, clock: ManualClock) -> None:
+    """Else a command of root's would lock a service out that runs as a user of its own."""
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    os.chown(state, 64321, 64322)
+    with Lock(state / LOCK_FILE):
+        store = SqliteState(state / STATE_DB, clock)
+        await store.open()
+        await store.close()
+    owners = {path.name: (path.stat().st_uid, path.stat().st_gid) for path in state.iterdir()}
+    assert owners == {LOCK_FILE: (64321, 64322), STATE_DB: (64321, 64322)}
