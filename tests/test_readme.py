@@ -22,7 +22,7 @@ SMALLEST, KEYED, HELPERS = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
 # Run by tests of their own against daemons and services, and by CI itself; here only their options are checked.
 ELSEWHERE = {
     "run", "replay", "status", "history", "test-alert", "doctor", "audit", "drill", "alerts", "ack", "snooze",
-    "mute", "unsnooze", "checkup",
+    "mute", "unsnooze", "checkup", "init",
 }  # fmt: skip
 
 
@@ -46,6 +46,25 @@ def test_other_commands_exist_with_these_options(words: list[str]) -> None:
     assert result.exit_code == 0
     for word in words:
         assert not word.startswith("--") or word in result.output
+
+
+@pytest.mark.parametrize("words", [w for w in OURS if w[0] == "init" and "--yes" in w], ids=" ".join)
+def test_a_first_configuration_is_written_as_shown(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With files of these names; nothing is sent here. What comes of it is accepted."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    url = "tgram://123456789:not-a-real-token-of-any-bot-000000/1"
+    monkeypatch.setenv("TELEGRAM_URL", url)
+    for name, text in (("key", "k" * 64), ("secret", "s" * 64), ("telegram-url", url)):
+        (tmp_path / name).write_text(text)
+    result = CliRunner().invoke(app, [*words, "--no-test"])
+    assert result.exit_code == 0, result.output
+    assert "position-monitor run" in result.output
+    assert CliRunner().invoke(app, ["check-config"]).exit_code == 0
 
 
 def test_make_targets_exist() -> None:

@@ -105,7 +105,7 @@ def next_commands(place: Place, *, failed: bool) -> list[str]:
     here = any((directory / template).exists() for directory in _UNITS)
     # Secrets reach commands of the machine's service only under systemd, so the unit is tried itself.
     return [
-        *([] if here else [f"sudo cp systemd/{template} /etc/systemd/system/"]),
+        *([] if here else ["sudo cp systemd/*.service /etc/systemd/system/"]),
         "sudo systemctl daemon-reload",
         f"sudo systemctl enable --now {unit}",
         f"sudo position-monitor status{named if '@' in unit else ''}",
