@@ -25,6 +25,9 @@ from monitor.storage.place import leave_to_owner
 
 REQUEST_LIMIT = 64 * 1024
 ANSWER_TIMEOUT_S = 5.0
+# A large configuration with hundreds of mistakes takes seconds to be read, and another reload may come first.
+RELOAD_TIMEOUT_S = 45.0
+_PATIENT = frozenset({"reload"})
 # sun_path of the smallest supported system; longer ones fail with an error nobody understands.
 PATH_LIMIT = 103
 # A command that acknowledges an alert while no daemon runs holds the lock for as long as it writes.
@@ -215,8 +218,8 @@ class ControlServer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                answer = await self._answer(reader, writer)
+            async with asyncio.timeout(ANSWER_TIMEOUT_S) as limit:
+                answer = await self._answer(reader, writer, limit)
                 writer.write(msgspec.json.encode(answer) + b"\n")
                 await writer.drain()
         except (TimeoutError, OSError, ValueError):
@@ -224,7 +227,9 @@ class ControlServer:
         finally:
             writer.close()
 
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> object:
+    async def _answer(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, limit: asyncio.Timeout
+    ) -> object:
         user = _user(writer.get_extra_info("socket"))
         if user not in {os.getuid(), 0}:
             return {"error": "only the owner of the daemon may ask"}
@@ -237,6 +242,8 @@ class ControlServer:
         handler = self._handlers.get(command) if isinstance(command, str) else None
         if handler is None:
             return {"error": f"unknown command; known: {', '.join(sorted(self._handlers))}"}
+        if command in _PATIENT:
+            limit.reschedule(asyncio.get_running_loop().time() + RELOAD_TIMEOUT_S)
         try:
             return {"ok": await handler({**request, "by": f"uid {user}"})}
         except ControlError as error:

@@ -19,8 +19,10 @@ from monitor.watchdog import Watchdog
 
 log = structlog.get_logger()
 
-# Below what an answer on the local socket may take. A file on a disk that hangs is read by nobody.
-READ_S: Final = 4.0
+# Below half of what an answer on the local socket may take, for another reload may come first. A file on a disk
+# that hangs is read by nobody.
+READ_S: Final = 20.0
+SAID: Final = 20  # mistakes in the log and in the status; whoever asked is answered with all of them
 _STOPPING: Final = "the service is stopping"
 
 
@@ -161,8 +163,8 @@ class Reloads:
         return Reloaded(True, self._source, changed, warnings=renewal.warnings)
 
     def _refuse(self, problems: Sequence[Problem]) -> Reloaded:
-        words = tuple(map(str, problems))
-        log.error("config.refused", source=self._source, problems=words)
+        words = tuple(map(str, problems[:SAID]))
+        log.error("config.refused", source=self._source, mistakes=len(problems), problems=words)
         view = self._view
         self._view = ConfigView(view.loaded_ms, view.reloads, view.refused + 1, self._clock.wall_ms(), words)
         return Reloaded(False, self._source, problems=tuple(problems))

@@ -79,7 +79,7 @@ class ConfigView(msgspec.Struct, frozen=True):
     reloads: int  # that were taken since the start
     refused: int  # that were not
     last_refusal_ms: int | None = None
-    problems: tuple[str, ...] = ()  # why the newest attempt was refused, without a secret; empty if it was taken
+    problems: tuple[str, ...] = ()  # why the newest attempt was refused, the first of many; empty if it was taken
 
 
 class Reloaded(msgspec.Struct, frozen=True):

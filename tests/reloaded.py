@@ -127,7 +127,7 @@ directory = "{self.state}"
 
     async def reload(self) -> dict[str, Any]:
         """Ask for a reload as a person does, and return the answer."""
-        answer = await asyncio.to_thread(ask, self.state, {"command": "reload"})
+        answer = await asyncio.to_thread(ask, self.state, {"command": "reload"}, PATIENCE_S)
         return dict(json.loads(json.dumps(answer)))
 
     async def change(self, *parts: str) -> list[str]:

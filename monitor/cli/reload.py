@@ -71,14 +71,14 @@ def _ask(source: Path) -> "Reloaded":
     """
     import msgspec
 
-    from monitor.control import ask
+    from monitor.control import RELOAD_TIMEOUT_S, ask
     from monitor.status import Reloaded
 
     error: NotRunningError | None = None
     directories, mistakes = _directories(source)
     for directory in directories:
         try:
-            answer = ask(directory, {"command": "reload", "source": str(source)})
+            answer = ask(directory, {"command": "reload", "source": str(source)}, RELOAD_TIMEOUT_S)
         except NotRunningError as missing:
             error = error or missing
         else:
