@@ -2,7 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
 from typing import Final
 
 import structlog
@@ -11,7 +12,7 @@ from aiohttp import web
 from monitor.plan import WebPlan
 from monitor.ports import Clock, Job
 from monitor.status import WebView
-from monitor.web.answers import seal
+from monitor.web.answers import error
 from monitor.web.collected import collected
 from monitor.web.connection import Connection, Door
 from monitor.web.context import Context, Route
@@ -29,6 +30,9 @@ AGAIN_S: Final = 10.0
 # A stop waits for handlers twice as long at most, and has half a second for everything that ends with this.
 _CLOSE_S: Final = 0.1
 _BACKLOG: Final = 64
+CONTINUE: Final = "100-continue"
+
+_Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class WebServer:
@@ -87,6 +91,8 @@ class WebServer:
             self._application(self._keeper), handle_signals=False, access_log=None, shutdown_timeout=_CLOSE_S
         )
         await runner.setup()
+        if runner.server is not None:
+            runner.server.request_handler = _expecting_nothing(runner.server.request_handler)
         listening = None
         try:
             listening = await self._listen(runner, self._plan)
@@ -110,8 +116,8 @@ class WebServer:
         while True:
             try:
                 listening = await loop.create_server(connection, plan.host, plan.port, backlog=_BACKLOG)
-            except OSError as error:
-                reason = os.strerror(error.errno) if error.errno else "it cannot be listened on"
+            except OSError as failed:
+                reason = os.strerror(failed.errno) if failed.errno else "it cannot be listened on"
                 if reason != self._why_not:
                     log.error("web.not_listening", host=plan.host, port=plan.port, reason=reason)
                 self._why_not = reason
@@ -130,7 +136,6 @@ class WebServer:
         for route in collected(self._context, keeper, self._tally, self._meter):
             for method in ("GET", "HEAD") if route.method == "GET" else (route.method,):
                 known[application.router.add_route(method, route.path, route.handler)] = route
-        application.on_response_prepare.append(_sealed)
         return application
 
     def _form_token(self, request: web.Request) -> str:
@@ -138,9 +143,15 @@ class WebServer:
         return "" if keeper is None else keeper.sessions.form_token(keeper.session(request))
 
 
-async def _sealed(request: web.Request, response: web.StreamResponse) -> None:
-    """Do what the gate does, for what aiohttp answers before it is asked: that it knows no such expectation."""
-    if isinstance(request.protocol, Connection):
-        request.protocol.head_is_here()
-    seal(response.headers)
-    response.force_close()
+def _expecting_nothing(handle: _Handle) -> _Handle:
+    """Return what answers requests, but for those that expect what nobody knows.
+
+    aiohttp would answer these before the gate is asked, and repeat what they say.
+    """
+
+    async def first(request: web.BaseRequest) -> web.StreamResponse:
+        if request.headers.get("Expect", CONTINUE).lower() != CONTINUE:
+            return error(HTTPStatus.EXPECTATION_FAILED, "nothing can be expected but 100-continue")
+        return await handle(request)
+
+    return first

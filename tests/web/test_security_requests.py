@@ -58,9 +58,12 @@ async def test_every_error_is_sealed_and_says_nothing_of_the_inside() -> None:
             answer = await served.send(request)
             assert 400 <= answer.status < 500, request
             assert is_sealed(answer), request
+            assert answer.header("connection") in {"close", ""}, request
             for word in (b"tell-nobody", b"aiohttp", b"Python", b"Traceback", b"site-packages"):
                 assert word not in answer.body, request
                 assert all(word.decode() not in value for _, value in answer.headers), request
+        # Whoever keeps connections would send the next request into one that is closed.
+        assert answer.header("connection") == "close"
 
 
 async def test_the_policy_lets_nothing_in_from_elsewhere() -> None:
