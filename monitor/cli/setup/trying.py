@@ -5,6 +5,8 @@ import sys
 from collections.abc import Mapping
 from random import Random
 
+from msgspec import structs
+
 from monitor.cli.aside import log_to
 from monitor.cli.exchange import client_factory
 from monitor.cli.trial import Trial, show_all
@@ -62,11 +64,15 @@ async def _try_accounts(settings: Settings, environ: Mapping[str, str]) -> list[
                 await check.run(found.append)
         except TimeoutError:
             name = check.name.removeprefix(_ACCOUNT)
-            words = f"no answer within {ACCOUNT_S:.0f} s"
-            found.append(Finding("key", name, State.UNKNOWN, words, "position-monitor doctor tries again"))
+            found.append(Finding("key", name, State.UNKNOWN, f"no answer within {ACCOUNT_S:.0f} s"))
     return _worth_telling(found)
 
 
 def _worth_telling(found: list[Finding]) -> list[Finding]:
     """Return how it stands with the key itself, and whatever else is not as it should be."""
+    unknown = [one for one in found if one.area == "key" and one.state is State.UNKNOWN]
+    if unknown:
+        # Nothing is wrong with the key as far as is known, and nothing else could be looked at.
+        fix = "`position-monitor doctor` asks again and looks at the hosts"
+        return [structs.replace(one, fix=fix) for one in unknown]
     return [one for one in found if one.area in {"key", "permissions", "mode"} or one.state in _TOLD]

@@ -215,6 +215,7 @@ def test_the_machine_has_its_own_places(tmp_path: Path) -> None:
     assert 'api_key = { credential = "api-key" }' in text
     assert 'directory = "/var/lib/position-monitor"' in text
     assert "sudo systemctl enable --now position-monitor" in next_commands(place, failed=False)
+    assert "credentials position-monitor doctor --send" in next_commands(place, failed=True)[0]
 
 
 def test_an_instance_is_apart_from_the_others(tmp_path: Path) -> None:
@@ -242,6 +243,13 @@ def test_only_root_installs_for_the_machine(monkeypatch: pytest.MonkeyPatch) -> 
     result = init("--system")
     assert result.exit_code == 2
     assert "sudo position-monitor init --system" in result.stderr
+
+
+def test_without_a_configuration_the_way_to_one_is_told() -> None:
+    """By every command that needs it."""
+    result = CliRunner().invoke(app, ["status"])
+    assert result.exit_code == 2
+    assert "`position-monitor init` writes one" in result.stderr
 
 
 @pytest.mark.parametrize(("secret", "state"), [(KEY.secret, State.OK), ("another", State.FAIL)])
