@@ -4,7 +4,7 @@ VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test crash campaign faults fuzz soak clients schema openapi image image-proof lint check bench study cover picture liquidation metrics lock clean
+.PHONY: help setup demo test crash campaign faults fuzz soak clients schema openapi boot image image-proof lint check bench study cover picture liquidation metrics lock clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 13
@@ -34,6 +34,9 @@ campaign: $(VENV)/.dev ## 500 seeded stories full of faults, on a clock that doe
 
 clients: $(VENV)-clients/.done ## other people's clients of the exchange, unmodified, against the emulator
 	$(VENV)-clients/bin/python -m pytest tests/emulator/test_clients.py
+
+boot: $(VENV)/.dev ## a fresh Debian booted in a container, and the service on it by the README's words; as root (BOOT= takes options)
+	$(VENV)/bin/python -m tests.service $(BOOT)
 
 image: ## the image of the service, by docker; IMAGE= takes more options of docker build
 	docker build --build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null)" --tag position-monitor $(IMAGE) .

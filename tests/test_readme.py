@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from monitor.cli.root import app
+from monitor.cli.setup.answers import ALL_SECRETS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -17,12 +18,13 @@ LINES = [
     for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
     for line in block.replace("\\\n", "").splitlines()
 ]
-OURS = [words[1:] for words in LINES if words and words[0] == "position-monitor"]
+AS_ROOT = [words[1:] if words[:1] == ["sudo"] else words for words in LINES]
+OURS = [words[1:] for words in AS_ROOT if words and words[0] == "position-monitor"]
 SMALLEST, KEYED, HELPERS = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
 # Run by tests of their own against daemons and services, and by CI itself; here only their options are checked.
 ELSEWHERE = {
     "run", "replay", "status", "history", "test-alert", "doctor", "audit", "drill", "alerts", "ack", "snooze",
-    "mute", "unsnooze", "checkup", "init",
+    "mute", "unsnooze", "checkup", "init", "healthcheck",
 }  # fmt: skip
 
 
@@ -142,3 +144,29 @@ def test_the_account_with_a_key_is_accepted(tmp_path: Path, monkeypatch: pytest.
     result = CliRunner().invoke(app, ["check-config", "--config", str(path)])
     assert result.exit_code == 0, result.output
     assert "1 account (followed by key: main)" in result.output
+
+
+def test_the_service_is_installed_from_and_to_where_things_are() -> None:
+    """What is copied is there, the program lies where the units start it, and no unit is named that is none."""
+    units = {path.name for path in (ROOT / "systemd").glob("*.service")}
+    program = "/opt/position-monitor/bin/position-monitor"
+    copied = next(words for words in AS_ROOT if words[:1] == ["cp"] and words[-1] == "/etc/systemd/system/")
+    assert {path.name for path in ROOT.glob(copied[1])} == units
+    assert ["python3", "-m", "venv", "/opt/position-monitor"] in AS_ROOT
+    assert ["ln", "-s", program, "/usr/local/bin/position-monitor"] in AS_ROOT
+    assert all(f"ExecStart={program} " in (ROOT / "systemd" / name).read_text() for name in units)
+    locks = {words[-1] for words in AS_ROOT if "--requirement" in words}
+    assert locks
+    assert all((ROOT / lock).is_file() for lock in locks)
+    named = {re.sub("@.*", "@", words[-1]) for words in AS_ROOT if words[:1] == ["systemctl"] and len(words) > 2}
+    assert named == {"position-monitor", "position-monitor@", "position-monitor-failed@"}
+    assert {f"{name}.service" for name in named} == units
+
+
+def test_a_credential_is_encrypted_in_place_of_the_one_that_init_writes() -> None:
+    """The name of the credential is part of what is encrypted, and the unit asks for it by that name."""
+    words = next(words for words in AS_ROOT if words[:1] == ["systemd-creds"])
+    [name] = [word.removeprefix("--name=") for word in words if word.startswith("--name=")]
+    assert words[-2:] == [f"/etc/position-monitor/credentials/{name}", f"/etc/credstore.encrypted/{name}"]
+    assert f"LoadCredentialEncrypted={name}:{words[-1]}`" in README
+    assert name in ALL_SECRETS
