@@ -7,7 +7,7 @@ order of starting, deciding and draining is told in one place.
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from datetime import tzinfo
 from pathlib import Path
 from random import Random
@@ -34,6 +34,7 @@ from monitor.core.events import (
     SettingsChanged,
     Snapshot,
     StoreState,
+    TablesChanged,
     Ticks,
 )
 from monitor.core.incidents import Effects
@@ -340,6 +341,7 @@ class Daemon:
         self._switch_charts(earlier)
         sending = self._delivery.switch(plan.channels, tz=plan.time_zone, illustrator=plan.charts)
         self._running.start(Stage.SENDING, sending)
+        self._lend_tables(changes.followed, earlier)
         self._take(SettingsChanged(plan.settings, plan.tables, tuple(coming)))
         for following in renewal.follow(last):
             self._followed[following.account] = following
@@ -353,6 +355,14 @@ class Daemon:
         if plan.web is not None:
             self._web.replace(plan.web)
         renewal.adopt()
+
+    def _lend_tables(self, names: Collection[str], earlier: Plan) -> None:
+        """Have what was typed in of accounts judged by its tiers, until whoever follows them has told theirs."""
+        for account in self._engine.accounts():
+            held = {position.symbol for position in account.positions}
+            tables = tuple(table for table in earlier.tables if table.symbol in held)
+            if account.account in names and account.source is Source.GIVEN and tables:
+                self._take(TablesChanged(account.account, tables))
 
     def _switch_charts(self, earlier: Plan) -> None:
         now = self._plan.charts
