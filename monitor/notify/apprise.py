@@ -262,9 +262,8 @@ def _load(name: str, url: str) -> apprise.Apprise:
     with warnings.catch_warnings():
         # The first use imports every service; what some of them import is no concern of an operator.
         warnings.simplefilter("ignore", DeprecationWarning)
-        usable = service.add(url) is True
-    if not usable:
-        raise _unusable(name, url)
+        if service.add(url) is not True:
+            raise _unusable(name, url)
     if len(service) != 1:
         raise _refusal(name, "url", f"{len(service)} addresses", "one address for each channel")
     plugin = service[0]

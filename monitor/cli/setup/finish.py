@@ -9,9 +9,9 @@ from monitor.cli.common import FAILED, complain, console
 from monitor.cli.setup.answers import WEB_TOKEN, Answers, InVariable
 from monitor.cli.setup.places import Place
 from monitor.cli.setup.write import Written
+from monitor.config import find_config
 from monitor.doctor.finding import Finding, State
 from monitor.errors import ConfigError
-from monitor.places import VARIABLE, user_config
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -96,8 +96,7 @@ def next_commands(place: Place, *, failed: bool) -> list[str]:
         place: where it was written.
         failed: a test did; then it is to be repeated first.
     """
-    usual = {str(Path(user_config(os.environ)).absolute()), os.environ.get(VARIABLE, "")}
-    named = "" if str(place.config) in usual else f" --config {shlex.quote(str(place.config))}"
+    named = "" if _is_usual(place.config) else f" --config {shlex.quote(str(place.config))}"
     if not place.system:
         return [f"position-monitor doctor --send{named}"] * failed + [f"position-monitor run{named}"]
     unit = place.unit.removesuffix(".service")
@@ -112,6 +111,13 @@ def next_commands(place: Place, *, failed: bool) -> list[str]:
         f"sudo systemctl enable --now {unit}",
         f"sudo position-monitor status{named if '@' in unit else ''}",
     ]
+
+
+def _is_usual(config: Path) -> bool:
+    try:
+        return find_config(None, os.environ).absolute() == config
+    except ConfigError:
+        return False
 
 
 def _say_written(out: "Console", place: Place, written: Written) -> None:
