@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from monitor.cli.root import app
+from monitor.cli.setup import trying
 from monitor.cli.setup.answers import Answers, KeyPair, Stored, TypedPosition
 from monitor.cli.setup.finish import next_commands
 from monitor.cli.setup.places import system_place
@@ -160,6 +161,22 @@ def test_a_message_that_does_not_arrive_is_a_failure_and_keeps_the_files(home: P
     assert result.exit_code == 1
     assert "did not arrive" in result.stdout
     assert "position-monitor doctor --send" in result.stdout
+    assert len(files_of(home)) == 2
+
+
+def test_ctrl_c_while_it_tests_keeps_the_files(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are whole, and that is said; nobody claims that the message arrived."""
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trying, "try_channels", stop)
+    url = kept(tmp_path / "url", "json://127.0.0.1:9/")
+    result = init(*TYPED, "--channel-url-file", url)
+    assert result.exit_code == 1
+    assert "stopped before the tests were over; the files are written" in result.stderr
     assert len(files_of(home)) == 2
 
 
