@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 from monitor.core.model import Level
 from monitor.core.report import WalletView
 from monitor.errors import StoreError
-from monitor.notify.remedies import needs_nothing, remedy_lines
+from monitor.notify.remedies import remedy_lines
 from monitor.status import Status
 from monitor.storage.history_reader import HistoryReader
 from monitor.storage.outbox import OutboxRow
@@ -28,7 +28,7 @@ ADVICE_S: Final = 10.0
 ADVICE_KEPT_S: Final = 60.0  # where no newer one may be made
 ADVISED: Final = 3  # wallets, the worst of them
 MOST_POSITIONS: Final = 50  # of a wallet: advice about more takes longer than marks may wait for a page
-MESSAGES: Final = 8
+MESSAGES: Final = 16  # on all channels together
 FEW_MINUTES: Final = 15
 _SAMPLES: Final = FEW_MINUTES * 60  # one a second at most
 _LINE_ROWS: Final = LINE_MS // 60_000 + 2
@@ -102,8 +102,8 @@ class LookedUp:
         if sum((one.account, one.wallet) == key for one in found.engine.positions) > MOST_POSITIONS:
             return
         facts = self._context.watched.newest(f"{wallet.account}/{wallet.wallet}")
-        if facts is None or facts.prescription is None or needs_nothing(facts.prescription):
-            return
+        if facts is None or facts.prescription is None:
+            return  # no time for it just now, or nothing is known
         advice = Advice(tuple(remedy_lines(facts, brief=True)), self._context.clock.wall_ms())
         self._advice[key] = (now_s, advice)
 

@@ -33,6 +33,8 @@ def joined(children: Iterable[str | None]) -> Html:
 
 def text(value: str) -> Html:
     """Return what came from outside: on one line, without control marks, and never as markup."""
+    if len(value) <= _MOST_CHARS and value.isprintable() and "  " not in value:
+        return Html(escape(value))
     before, after = value[:1].isspace(), value[-1:].isspace()  # beside other elements blanks mean something
     return Html(f"{' ' * before}{escape(clean(value, most=_MOST_CHARS))}{' ' * after}")
 

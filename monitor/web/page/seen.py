@@ -7,6 +7,7 @@ from typing import NamedTuple
 from monitor.core.model import Level
 from monitor.core.report import UNKNOWN, PositionView, WalletView
 from monitor.core.view import OpenAlert
+from monitor.followed import AccountRow
 from monitor.health import Health
 from monitor.notify.subjects import wallet_name
 from monitor.notify.times import days_differ, local_time
@@ -38,6 +39,9 @@ class Seen(NamedTuple):
     form_token: str = ""  # empty: whoever looks cannot change anything
     can_change: bool = False  # a token is configured
     said: str = ""  # what came of what somebody just did
+    followed: Sequence[AccountRow] = ()  # every account
+    worst: Sequence[WalletView] = ()  # as ``worst_first``
+    legs: Mapping[tuple[str, str], Sequence[PositionView]] = {}  # by account and wallet
 
     def time(self, at_ms: int) -> str:
         """Return a moment, its day where that is not today's, its offset from UTC where that is not ``now``'s."""
@@ -66,9 +70,16 @@ def is_held(wallet: WalletView) -> bool:
     return wallet.maintenance_margin is None or wallet.maintenance_margin > 0 or wallet.level != Level.OK.label
 
 
-def nearest(wallet: WalletView, positions: Sequence[PositionView]) -> PositionView | None:
-    """Return the position of a wallet that is nearest to its liquidation price; any, if none has one."""
-    mine = [one for one in positions if (one.account, one.wallet) == (wallet.account, wallet.wallet)]
+def legs_of(positions: Sequence[PositionView]) -> dict[tuple[str, str], list[PositionView]]:
+    """Return positions by the account and the wallet that backs them."""
+    found: dict[tuple[str, str], list[PositionView]] = {}
+    for one in positions:
+        found.setdefault((one.account, one.wallet), []).append(one)
+    return found
+
+
+def nearest(mine: Sequence[PositionView]) -> PositionView | None:
+    """Return the position that is nearest to its liquidation price; any, if none has one."""
     return min(mine, key=lambda one: 2.0 if one.distance is None else one.distance, default=None)
 
 

@@ -10,6 +10,7 @@ from aiohttp import web
 from monitor.commands import Answer, in_words
 from monitor.core.notices import HoldKind
 from monitor.errors import ControlError
+from monitor.followed import account_rows
 from monitor.notify.times import local_time
 from monitor.status import Status
 from monitor.web.api import by
@@ -17,7 +18,7 @@ from monitor.web.context import Access, Context, Route
 from monitor.web.page import alerts, tables, top
 from monitor.web.page.looked_up import LookedUp
 from monitor.web.page.markup import Html, tag
-from monitor.web.page.seen import Seen
+from monitor.web.page.seen import Seen, legs_of, worst_first
 from monitor.web.shapes import Lift, Wish
 
 SAID_S: Final = 15.0
@@ -58,7 +59,8 @@ class Page:
             seen = Seen(
                 status=found, health=self._context.watched.health(), zone=self._context.watched.time_zone,
                 advice=self._looked_up.advice(found), lines=lines, told=told, form_token=token,
-                can_change=self._context.can_change(),
+                can_change=self._context.can_change(), followed=account_rows(found),
+                worst=worst_first(found.engine.wallets), legs=legs_of(found.engine.positions),
                 said=self._said if self._context.clock.mono_s() - self._said_s < SAID_S else "",
             )  # fmt: skip
             body = self._drawn[token] = document(seen).encode()

@@ -1,12 +1,11 @@
 """The rest of the page: positions, marks, feeds, accounts, channels, messages, and what serves it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from monitor.core.report import PositionView
-from monitor.followed import account_rows
 from monitor.notify.numbers import grouped, money, percent, span
 from monitor.notify.reach import within_reach
 from monitor.notify.reasons import in_words
@@ -17,7 +16,8 @@ from monitor.web.page.markup import Html, table, tag
 from monitor.web.page.seen import Seen, rank
 from monitor.web.page.top import level_class
 
-ROWS = 50
+ROWS = 30
+MESSAGES = 8
 _BECAME = {
     OutboxState.ACCEPTED: "accepted",
     OutboxState.PENDING: "waiting",
@@ -95,7 +95,9 @@ def _feed(feed: object) -> Html | None:
 
 
 def accounts(seen: Seen) -> Html:
-    """Return what is known of accounts."""
+    """Return what is known of accounts, those in trouble first."""
+    found = sorted(seen.followed, key=lambda one: not (one.trouble or one.drifting))
+    shown = found[:ROWS]
     heads = (
         ("Account", ""), ("Followed", ""), ("Positions", "num"), ("As of", "wide"), ("Figures", "wide"),
         ("Market", "wide"),
@@ -107,9 +109,12 @@ def accounts(seen: Seen) -> Html:
             "unknown" if one.positions is None else str(one.positions),
             seen.time(one.as_of_ms) if one.as_of_ms else "never", one.figures, one.market,
         )
-        for one in account_rows(seen.status)
+        for one in shown
     ]  # fmt: skip
-    return _section("accounts", "Accounts", table("Accounts", heads, rows) if rows else tag("p", "No account."))
+    return _section(
+        "accounts", "Accounts", table("Accounts", heads, rows) if rows else tag("p", "No account."),
+        _more(len(found) - len(shown), "/api/v1/accounts"),
+    )  # fmt: skip
 
 
 def channels(seen: Seen) -> Html:
@@ -141,17 +146,27 @@ def told(seen: Seen) -> Html:
     if seen.told is None:
         return _section("told", "Last messages", tag("p", "state.db cannot be read just now.", class_="bad"))
     heads = (("When", ""), ("What", ""), ("Whose", ""), ("Channel", "wide"), ("Became", ""))
+    messages: dict[str, list[OutboxRow]] = {}
+    for row in seen.told:
+        messages.setdefault(row.key, []).append(row)
     rows = [
         (
             seen.time(row.decided_ms), tag("span", what(row), class_=f"word {level_class(row.level.label)}"),
-            subject_name(row.subject, facts_of(row)), row.channel, _BECAME[row.state],
+            subject_name(row.subject, facts_of(row)), ", ".join(one.channel for one in same), became(same),
         )
-        for row in seen.told
+        for same in list(messages.values())[:MESSAGES]
+        for row in same[:1]
     ]  # fmt: skip
     none = tag("p", "Nothing was told yet.")
     return _section(
         "told", "Last messages", table("Last messages, the newest first", heads, rows) if rows else none
     )
+
+
+def became(rows: Sequence[OutboxRow]) -> str:
+    """Return what became of a message on its channels."""
+    words = {_BECAME[row.state] for row in rows}
+    return words.pop() if len(words) == 1 else ", ".join(f"{row.channel} {_BECAME[row.state]}" for row in rows)
 
 
 def what(row: OutboxRow) -> str:

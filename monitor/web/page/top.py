@@ -4,14 +4,13 @@ from collections.abc import Sequence
 
 from monitor.core.model import Level
 from monitor.core.notices import DataState
-from monitor.core.report import UNKNOWN, WalletView
-from monitor.followed import account_rows
+from monitor.core.report import UNKNOWN, PositionView, WalletView
 from monitor.health import MARKS
 from monitor.notify.numbers import grouped, money, percent, span
 from monitor.notify.reach import within_reach
 from monitor.web.page.line import Point, bar, line
 from monitor.web.page.markup import Html, tag
-from monitor.web.page.seen import Seen, alert_of, called, is_held, nearest, rank, worst_first
+from monitor.web.page.seen import Seen, alert_of, called, is_held, nearest, rank
 
 CARDS = 6
 LINE_MS = 6 * 3600 * 1000
@@ -21,7 +20,7 @@ _MANY_MOVES = 99.0
 
 def verdict(seen: Seen) -> str:
     """Return in a few words whether anybody watches and how bad it is; no figures, so that it seldom changes."""
-    worst = next(iter(worst_first(seen.status.engine.wallets)), None)
+    worst = next(iter(seen.worst), None)
     state = _state(seen)[0]
     if worst is None or rank(worst.level) <= Level.OK:
         return state
@@ -59,7 +58,7 @@ def _wrong(seen: Seen, *, blind: bool) -> list[str]:
 def _not_reached(seen: Seen) -> list[str]:
     """Return which channels take no messages, and which accounts cannot be followed."""
     deaf = [one["channel"] for one in seen.status.channels if one["failing"] or one["broken"]]
-    lost = [one.account for one in account_rows(seen.status) if one.trouble]
+    lost = [one.account for one in seen.followed if one.trouble]
     return [
         *([f"not reached: {_few(deaf)}"] if deaf else []),
         *([f"not followed: {_few(lost)}; positions there may have changed"] if lost else []),
@@ -90,7 +89,7 @@ def _state(seen: Seen) -> tuple[str, str]:
 
 def wallets(seen: Seen) -> Html:
     """Return the worst wallets, the very worst first."""
-    held = [one for one in worst_first(seen.status.engine.wallets) if is_held(one)]
+    held = [one for one in seen.worst if is_held(one)]
     shown = held[:CARDS]
     more = len(held) - len(shown)
     return tag(
@@ -125,10 +124,7 @@ def _card(seen: Seen, wallet: WalletView) -> Html:
 
 def _unsure(seen: Seen, wallet: WalletView) -> Html | None:
     """Return that a wallet is judged on old marks, if it is: its figures are those of then."""
-    mine = {
-        one.symbol for one in seen.status.engine.positions
-        if (one.account, one.wallet) == (wallet.account, wallet.wallet)
-    }  # fmt: skip
+    mine = {one.symbol for one in _legs(seen, wallet)}
     old = [one for one in seen.status.engine.symbols if one.symbol in mine and one.data == DataState.BLIND.value]
     if not old:
         return None
@@ -137,13 +133,17 @@ def _unsure(seen: Seen, wallet: WalletView) -> Html | None:
     return tag("p", f"BLIND: {how}", class_="bad")
 
 
+def _legs(seen: Seen, wallet: WalletView) -> Sequence[PositionView]:
+    return seen.legs.get((wallet.account, wallet.wallet), ())
+
+
 def _with_now(points: Sequence[Point], wallet: WalletView, now_ms: int) -> list[Point]:
     return [*points, Point(now_ms, wallet.margin_ratio)]
 
 
 def _figures(seen: Seen, wallet: WalletView) -> list[tuple[str, str]]:
     """Return what is known of a wallet, what matters first."""
-    near = nearest(wallet, seen.status.engine.positions)
+    near = nearest(_legs(seen, wallet))
     ratio = "used up" if wallet.liquidatable is True else percent(wallet.margin_ratio)
     found = [("Margin ratio", ratio)]
     if near is not None:
@@ -170,7 +170,7 @@ def _to_do(seen: Seen, wallet: WalletView) -> Html | None:
         return tag("div", *lines, tag("p", f"As of {seen.time(advice.at_ms)}", class_="small"), class_="todo")
     if rank(wallet.level) < Level.WARNING:
         return None
-    near = nearest(wallet, seen.status.engine.positions)
+    near = nearest(_legs(seen, wallet))
     how = f"position-monitor explain {near.symbol}" if near else "position-monitor status"
     return tag("div", tag("p", "Add margin or reduce: ", tag("code", how), " says how much."), class_="todo")
 
