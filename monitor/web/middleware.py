@@ -27,6 +27,7 @@ _FAILED: Final = Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, Why.FAILED, "this fai
 _BUSY: Final = Refusal(HTTPStatus.SERVICE_UNAVAILABLE, Why.BUSY, "too many queries run; try again")
 _SLOW_BODY: Final = Refusal(HTTPStatus.REQUEST_TIMEOUT, Why.SLOW, "the request took too long to arrive")
 _SLOW_ANSWER: Final = Refusal(HTTPStatus.GATEWAY_TIMEOUT, Why.SLOW, "the answer took too long")
+_LARGE_HEAD: Final = Refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, Why.TOO_LARGE, "the head is too large")
 _TOO_LARGE: Final = Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, Why.TOO_LARGE, "the body is too large")
 _NOT_FOUND: Final = Refusal(HTTPStatus.NOT_FOUND, Why.UNKNOWN, "there is nothing here")
 _OTHER_METHOD: Final = Refusal(HTTPStatus.METHOD_NOT_ALLOWED, Why.METHOD, "not with this method")
@@ -90,6 +91,8 @@ class Gate:
         return answer
 
     async def _let_in(self, request: web.Request, handler: _Next, route: Route | None) -> web.StreamResponse:
+        if _head_bytes(request) > self._limits.head_bytes:
+            raise RefusedError(_LARGE_HEAD)
         _refuse(self._keeper.judge(request, route))
         if request.method == "POST" and route is not None:
             await self._read(request)
@@ -124,6 +127,10 @@ class Gate:
         if refusal.why in {Why.THROTTLED, Why.BUSY}:
             answer.headers["Retry-After"] = "60" if refusal.why is Why.THROTTLED else "1"
         return answer
+
+
+def _head_bytes(request: web.Request) -> int:
+    return len(request.raw_path) + sum(len(name) + len(value) for name, value in request.raw_headers)
 
 
 def _refuse(refusal: Refusal | None) -> None:

@@ -178,6 +178,18 @@ async def test_a_head_that_is_too_large_is_refused() -> None:
         assert refused.get("malformed", 0) + refused.get("too_large", 0) == 4
 
 
+async def test_headers_that_are_too_large_together_are_refused() -> None:
+    """Each is short enough; all of them are memory as well."""
+    async with serving() as served:
+        most = LIMITS.head_bytes
+        headers = [(f"X-{n}", "x" * 3_000) for n in range(most // 3_000)]
+        assert (await served.ask("/healthz", headers=headers)).status == 200
+        answer = await served.ask("/healthz", headers=[*headers, ("X-More", "x" * 3_000)])
+        assert answer.status == 431
+        assert is_sealed(answer)
+        assert served.refused() == {"too_large": 1}
+
+
 async def test_a_body_that_is_too_large_is_refused() -> None:
     """By what the head says of it, or by what comes; the largest that may come does."""
     async with serving(TOKEN, limits=LIMITS._replace(linger_s=SHORT_S), extra=changing) as served:
