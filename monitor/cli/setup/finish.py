@@ -38,7 +38,7 @@ def finish(
             complain("stopped before the tests were over; the files are written")
             failed = True
     failed |= any(channels.values()) or any(one.state is State.FAIL for one in findings)
-    steps = next_commands(place, failed=failed)
+    steps = next_commands(place, failed=failed, anew=bool(written.kept))
     if not silent:
         _say_next(out, answers, place, steps, channels)
     document: dict[str, object] = {
@@ -89,12 +89,13 @@ def _tests(
     return channels, findings, skipped
 
 
-def next_commands(place: Place, *, failed: bool) -> list[str]:
+def next_commands(place: Place, *, failed: bool, anew: bool = False) -> list[str]:
     """Return what to type next, in order.
 
     Args:
         place: where it was written.
         failed: a test did; then it is to be repeated first.
+        anew: there was a configuration before, with which a service may run: credentials change when it starts.
     """
     named = "" if _is_usual(place.config) else f" --config {shlex.quote(str(place.config))}"
     if not place.system:
@@ -108,9 +109,13 @@ def next_commands(place: Place, *, failed: bool) -> list[str]:
         *([again] if failed else []),
         *([] if here else ["sudo cp systemd/*.service /etc/systemd/system/"]),
         "sudo systemctl daemon-reload",
-        f"sudo systemctl enable --now {unit}",
+        *([f"sudo systemctl enable {unit}", f"sudo systemctl restart {unit}"] if anew else [_start(unit)]),
         f"sudo position-monitor status{named if '@' in unit else ''}",
     ]
+
+
+def _start(unit: str) -> str:
+    return f"sudo systemctl enable --now {unit}"
 
 
 def _is_usual(config: Path) -> bool:

@@ -232,6 +232,7 @@ def test_the_machine_has_its_own_places(tmp_path: Path) -> None:
     assert 'api_key = { credential = "api-key" }' in text
     assert 'directory = "/var/lib/position-monitor"' in text
     assert "sudo systemctl enable --now position-monitor" in next_commands(place, failed=False)
+    assert "sudo systemctl restart position-monitor" in next_commands(place, failed=False, anew=True)
     assert "credentials position-monitor doctor --send" in next_commands(place, failed=True)[0]
 
 
