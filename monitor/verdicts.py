@@ -78,11 +78,11 @@ class Verdicts:
 
     def waits_for(self) -> str:
         """Return in a few words what a start still waits for, without a name; empty once it is over."""
-        before = self._readiness.phase
-        now_s = self._clock.mono_s()
-        if self._readiness.look(self._awaited(), now_s) is Phase.READY and before is not Phase.READY:
-            missing = self._readiness.missing
-            log.info("daemon.ready", waited_s=round(now_s - self._begun_s, 1), **missing._asdict())
+        if self._readiness.phase is Phase.STARTING:
+            now_s = self._clock.mono_s()
+            if self._readiness.look(self._awaited(), now_s) is Phase.READY:
+                missing = self._readiness.missing
+                log.info("daemon.ready", waited_s=round(now_s - self._begun_s, 1), **missing._asdict())
         return self._readiness.waits_for()
 
     async def answer(self, _request: Mapping[str, Any]) -> object:
