@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 
-NAMES = ("evaluate", "moves", "advice", "frames")
+NAMES = ("evaluate", "moves", "advice", "frames", "scrape")
 
 
 def main() -> int:

@@ -33,7 +33,7 @@ from monitor.core.settings import ChannelRule, EngineSettings
 from monitor.notify import lane
 from monitor.notify.pacing import Pace, Urgency
 from monitor.plan import Plan, Sources, WebPlan
-from monitor.ports import Inbox, Message, Step
+from monitor.ports import Clock, Inbox, Message, Step
 from monitor.storage.history import HistorySettings
 from monitor.system_clock import SystemClock
 
@@ -221,6 +221,7 @@ async def watch_daemon(
     *,
     second: _Channel | None = None,
     web: WebPlan | None = None,
+    clock: Clock | None = None,
 ) -> Watched:
     """Run a daemon until that many levels changed; its databases lie in a folder of their own in ``directory``."""
     accounts = scenes.many_accounts()
@@ -228,7 +229,7 @@ async def watch_daemon(
     channels = [_Channel(rule.name) for rule in CHANNELS]
     if second is not None:
         channels.append(second)
-    clock = SystemClock()
+    clock = clock or SystemClock()
     attempts: list[tuple[float, str]] = []
     seen = 0
     done = asyncio.Event()
