@@ -6,6 +6,7 @@ from typing import Final
 
 VARIABLE: Final = "POSITION_MONITOR_CONFIG"
 SYSTEM_CONFIG: Final = "/etc/position-monitor/config.toml"
+SYSTEM_CREDENTIALS: Final = "/etc/position-monitor/credentials"
 _PROGRAM: Final = "position-monitor"
 
 

@@ -1,10 +1,12 @@
 """Fetching the secrets the settings refer to."""
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from monitor import places
 from monitor.config.problems import Loc, key_path
 from monitor.config.pulse import judged_address
 from monitor.config.secret import Fetched, Secret, SecretRef, fetch
@@ -12,6 +14,7 @@ from monitor.config.settings import Settings
 from monitor.config.web import judged_token
 from monitor.errors import ConfigError, Problem
 
+SYSTEM_CREDENTIALS = Path(places.SYSTEM_CREDENTIALS)
 _PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]{1,40})-----")
 _PRIVATE = ("PRIVATE KEY", "RSA PRIVATE KEY")
 _FEWEST_LINES = 3  # a heading, the key, an ending
@@ -82,8 +85,8 @@ def gather_secrets(
     web: bool = True,
 ) -> tuple[Secrets, tuple[Problem, ...]]:
     """Return what could be fetched, and what is wrong with the rest; arguments as of ``resolve_secrets``."""
-    if credentials_dir is None and environ.get("CREDENTIALS_DIRECTORY"):
-        credentials_dir = Path(environ["CREDENTIALS_DIRECTORY"])
+    if credentials_dir is None:
+        credentials_dir = _credentials(environ)
     found: dict[Loc, Secret] = {}
     problems: list[Problem] = []
     warnings: list[str] = []
@@ -113,6 +116,13 @@ def gather_secrets(
         if (key := ("accounts", i, "api_key")) in found and (secret := ("accounts", i, "api_secret")) in found
     }
     return Secrets(urls, keys, tuple(warnings), found.get(_HEARTBEAT), found.get(_WEB)), tuple(problems)
+
+
+def _credentials(environ: Mapping[str, str]) -> Path | None:
+    """Return where credentials are: where systemd put them, else where root, who may look, keeps the machine's."""
+    if given := environ.get("CREDENTIALS_DIRECTORY"):
+        return Path(given)
+    return SYSTEM_CREDENTIALS if os.access(SYSTEM_CREDENTIALS, os.R_OK | os.X_OK) else None
 
 
 def _references(

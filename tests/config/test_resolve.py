@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.config import Settings, gather_secrets, load_text, resolve_secrets
+from monitor.config import Settings, gather_secrets, load_text, resolve, resolve_secrets
 from monitor.errors import ConfigError
 
 TEXT = """
@@ -69,6 +69,18 @@ def test_the_directory_of_credentials_can_be_given(tmp_path: Path, environ: dict
     """It wins over the environment."""
     environ["CREDENTIALS_DIRECTORY"] = ""
     assert resolve_secrets(settings(), environ, tmp_path).channel_urls.keys() == {"phone", "mail", "desk"}
+
+
+def test_root_finds_those_of_the_machine(
+    tmp_path: Path, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Commands that need them work by hand as well; whoever may not look is told that there is no directory."""
+    del environ["CREDENTIALS_DIRECTORY"]
+    monkeypatch.setattr(resolve, "SYSTEM_CREDENTIALS", tmp_path)
+    assert resolve_secrets(settings(), environ, accounts=False).channel_urls
+    monkeypatch.setattr(resolve, "SYSTEM_CREDENTIALS", tmp_path / "not-here")
+    with pytest.raises(ConfigError, match=r"no \$CREDENTIALS_DIRECTORY"):
+        resolve_secrets(settings(), environ, accounts=False)
 
 
 def test_accounts_get_their_key_and_secret(environ: dict[str, str]) -> None:
