@@ -12,23 +12,24 @@ import aiohttp
 import msgspec
 import pytest
 
-from monitor import commit, health, verdicts
+from monitor import commit, health, readiness, verdicts
 from monitor.app import Daemon
 from monitor.binance.account_values import AccountTimings
 from monitor.config import Settings
 from monitor.control import ask
 from monitor.core.settings import FreshnessRules
-from monitor.errors import DeliveryError
+from monitor.errors import DeliveryError, StoreError
 from monitor.notify import retry
+from monitor.ports import Rows
 from monitor.system_clock import SystemClock
 from tests.following import QUICK, following, fresh
 from tests.notify.fakes import FakeChannel
-from tests.test_app import Exchange, exchange, running, settings_of
+from tests.test_app import Exchange, exchange, running, settings_of, until
 
 PATIENCE_S = 20.0
 QUICKLY = AccountTimings(
     reconcile_every_s=0.3, unproved_every_s=0.3, reconcile_gap_s=0.0, check_every_s=0.05, late_event_s=0.3,
-    complain_after_s=0.5, pauses=QUICK,
+    complain_after_s=0.5, open_timeout_s=0.5, pauses=QUICK,
 )  # fmt: skip
 
 
@@ -180,6 +181,18 @@ async def test_a_state_database_that_takes_no_writes(tmp_path: Path) -> None:
             other.execute("ROLLBACK")
 
 
+async def test_a_disk_that_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same where the attempt fails at once."""
+    async with watching(tmp_path, FakeChannel()) as (_, one, daemon):
+
+        async def full(_rows: Rows) -> None:
+            raise StoreError("state.db", "commit", "database or disk is full")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(daemon._store, "commit", full)
+            await one.both(STATE=["state"])
+
+
 def locked(other: sqlite3.Connection) -> bool:
     try:
         other.execute("BEGIN IMMEDIATE")
@@ -197,6 +210,54 @@ async def test_a_history_that_takes_no_writes_is_no_reason_not_to_be_ready(
         await one.until("/healthz", {health.HISTORY: ["history"]})
         await one.until("/readyz", {})
         daemon._history_state(True, "")
+
+
+async def test_accounts_that_never_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are waited for as long as a start may wait, then it is ready without them, and says so."""
+    monkeypatch.setattr(readiness, "ACCOUNT_WITHIN_S", 1.0)
+    port = free_port()
+    emulator = fresh()
+    emulator.faults.rest_status["*"] = 503
+    extra = f'[web]\nenabled = true\nlisten = "127.0.0.1:{port}"'
+    async with following(emulator, tmp_path, QUICKLY, extra):
+        names = list(emulator.accounts)
+        one = Asked(port, tmp_path / "state")
+        await one.until("/readyz", {readiness.STARTING: [], readiness.AWAITED_ACCOUNTS: names})
+        await one.both(UNKNOWN=names)
+        emulator.faults.rest_status.clear()
+        await one.both()
+
+
+async def test_a_private_stream_that_says_nothing(tmp_path: Path) -> None:
+    """It is open, and REST shows twice what no event told; the next event proves that it is well."""
+    port = free_port()
+    emulator = fresh()
+    main = emulator.accounts["main"]
+    extra = f'[web]\nenabled = true\nlisten = "127.0.0.1:{port}"'
+    async with following(emulator, tmp_path, QUICKLY, extra) as (daemon, _, _effects):
+        one = Asked(port, tmp_path / "state")
+        await one.both()
+        emulator.faults.private_silent = True
+        for count in (1, 2):
+            await settled(daemon)
+            await main.fill("BTCUSDT", "BUY", "0.5")
+            await until(lambda count=count: _found_silent(daemon) == count)  # type: ignore[misc]
+        await one.both(STREAM=["main"])
+        emulator.faults.private_silent = False
+        await settled(daemon)
+        await main.fill("BTCUSDT", "SELL", "0.5")
+        await one.both()
+
+
+async def settled(daemon: Daemon) -> None:
+    """Wait until every stream is open and every account was reconciled since: from then on events are missed."""
+    await until(lambda: all(row.stream.state == "open" for row in daemon.status().accounts))
+    before = {row.account: row.reconciles for row in daemon.status().accounts}
+    await until(lambda: all(row.reconciles >= before[row.account] + 2 for row in daemon.status().accounts))
+
+
+def _found_silent(daemon: Daemon) -> int:
+    return int(next(row.stream.found_silent for row in daemon.status().accounts if row.account == "main"))
 
 
 async def test_an_account_whose_private_stream_is_dead(tmp_path: Path) -> None:
