@@ -95,6 +95,7 @@ class Stand:
         self.emulator = emulator
         self.channel = channel
         self.url = url
+        self.token = TOKEN
         self.session = aiohttp.ClientSession()
 
     def price(self, symbol: str, price: str) -> None:
