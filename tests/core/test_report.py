@@ -9,7 +9,7 @@ import pytest
 from monitor.core.book import Book
 from monitor.core.marks import MarkBoard
 from monitor.core.model import Level, MarkRange, Side, Source
-from monitor.core.report import number, position_views, samples, wallet_facts, wallet_views, worst_row
+from monitor.core.report import number, numbers, position_views, samples, wallet_facts, wallet_views, worst_row
 from monitor.core.risk import Readings, evaluate
 from tests.core.builders import BTC, ETH, book_of, cross, isolated, readings_of
 
@@ -168,3 +168,10 @@ def test_a_sample_has_no_number_that_is_none() -> None:
     assert rows[1].margin_ratio is None
     for row in rows:
         assert all(not isinstance(value, float) or math.isfinite(value) for value in row)
+
+
+def test_a_column_is_read_as_each_of_its_numbers_is() -> None:
+    """Neither NaN nor infinity leaves the columns, whichever way they are read."""
+    column = np.array([1.5, np.nan, np.inf, -np.inf, 0.0])
+    assert numbers(column) == [number(value) for value in column] == [1.5, None, None, None, 0.0]
+    assert numbers(np.empty(0)) == []
