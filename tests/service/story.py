@@ -282,6 +282,7 @@ class Story:
             f"journalctl --no-pager -o cat -u '{UNIT}-failed@{UNIT}' | grep failure.no_address", 30
         )
         self._row("the report starts all the same, and says what is missing", left, holds=left.code == 0)
+        self._in.until(f"systemctl is-failed -q '{UNIT}-failed@{UNIT}'", 30)
         self._in.sh(
             f"mv /root/channel-url /etc/position-monitor/credentials/channel-url; systemctl reset-failed; rm -f {TOLD}"
         )
