@@ -101,7 +101,8 @@ def _channel(given: Given) -> None:
         "An Apprise address, which is a secret and not shown as you paste it:\n"
         "  Telegram   tgram://TOKEN/CHAT\n"
         "             TOKEN: write /newbot to @BotFather. Then write to your new bot.\n"
-        "             CHAT: the chat id in api.telegram.org/botTOKEN/getUpdates\n"
+        "             CHAT: open https://api.telegram.org/botTOKEN/getUpdates and take\n"
+        '             the number behind "chat":{"id":\n'
         "  Email      mailtos://USER:PASSWORD@gmail.com, with an app password\n"
         "  and more   https://appriseit.com/services/\n"
         "Enter alone leaves it out: alerts then go to the log only."

@@ -50,7 +50,7 @@ def _wrapped(line: str, margin: str = "") -> str:
     )
 
 
-def _say_refusal(text: str) -> None:
+def _say_below(text: str) -> None:
     sys.stderr.write(f"{_wrapped(text, _MARGIN)}\n")
 
 
@@ -75,7 +75,7 @@ def ask(label: str, default: str, convert: Callable[[str], Value]) -> Value:
         try:
             return convert(line.strip() or default)
         except Refused as refusal:
-            _say_refusal(str(refusal))
+            _say_below(str(refusal))
 
 
 def ask_hidden(label: str, wrong_with: Callable[[Secret], str], *, needed: bool) -> Secret | None:
@@ -98,5 +98,6 @@ def ask_hidden(label: str, wrong_with: Callable[[Secret], str], *, needed: bool)
             return None
         words = wrong_with(Secret(text)) if text else "something is needed here; Ctrl-C stops"
         if not words:
+            _say_below("taken")
             return Secret(text)
-        _say_refusal(words)
+        _say_below(words)
