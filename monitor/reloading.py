@@ -5,6 +5,7 @@ engine.
 """
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -87,7 +88,7 @@ class Reloads:
         if self._renew is None:
             raise ControlError("this daemon was started without a configuration file")
         meant = request.get("source")
-        if isinstance(meant, str) and meant != self._source:
+        if isinstance(meant, str) and os.path.realpath(meant) != os.path.realpath(self._source):
             raise ControlError(f"the daemon runs with {self._source}, not with {meant[:200]}; nothing was read")
         if self._stopping:
             raise ControlError(f"{_STOPPING}; nothing was read")
