@@ -96,7 +96,7 @@ class Stand:
         self.channel = channel
         self.url = url
         self.token = TOKEN
-        self.session = aiohttp.ClientSession()
+        self.session = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))  # by address, not by name
 
     def price(self, symbol: str, price: str) -> None:
         """Let the mark be this from the next tick on."""

@@ -1,6 +1,5 @@
 """/api/v1 of a running daemon, asked over real sockets."""
 
-import os
 from pathlib import Path
 
 import msgspec
@@ -141,9 +140,9 @@ async def test_what_is_no_json_or_not_for_this_path_is_told_so(tmp_path: Path) -
         ) as reply:
             assert reply.status == 400
             msgspec.json.decode(await reply.read(), type=Failure, strict=True)
-        for path, method, status in (
-            ("/nothing", "GET", 404), ("/holds/lift", "GET", 405), ("/status", "POST", 405), ("/status", "TRACE", 405)
-        ):  # fmt: skip
+        cases = (("/nothing", "GET", 404), ("/holds/lift", "GET", 405), ("/status", "POST", 405),
+                 ("/status", "TRACE", 405))  # fmt: skip
+        for path, method, status in cases:
             found = await stand.ask(BASE + path, method=method)
             assert (found.status, failure(found).problems) == (status, ())
             assert (status == 405) == ("allow" in found.headers)
@@ -185,11 +184,11 @@ async def test_history_is_read_page_by_page_without_a_row_twice_or_none(tmp_path
         for price in ("61000", "60500", "60300"):
             stand.price("BTCUSDT", price)
             written = stand.daemon.status().history.written
-            await until(lambda written=written: stand.daemon.status().history.written >= written + 4)
+            await until(lambda written=written: stand.daemon.status().history.written >= written + 2)
         until_ms = stand.daemon.status().now_ms
         whole = (await stand.ask(f"{BASE}/history?until_ms={until_ms}")).json()
         assert whole["next"] is None
-        assert len(whole["rows"]) >= 5
+        assert len(whole["rows"]) >= 4
         rows: list[object] = []
         cursor = ""
         while True:
@@ -206,8 +205,9 @@ async def test_history_is_read_page_by_page_without_a_row_twice_or_none(tmp_path
 async def test_a_database_that_cannot_be_read_is_a_503_with_the_reason(tmp_path: Path) -> None:
     """The daemon goes on, and what it knows is told all the same."""
     async with standing(tmp_path) as stand:
-        await until(lambda: (tmp_path / "s" / "history.db").is_file())
-        os.replace(tmp_path / "s" / "history.db", tmp_path / "gone")
+        history = tmp_path / "s" / "history.db"
+        await until(history.is_file)
+        history.replace(tmp_path / "gone")
         reply = await stand.ask(f"{BASE}/history")
         assert (reply.status, "no such file" in failure(reply).error) == (503, True)
         assert (await stand.ask(f"{BASE}/status")).status == 200

@@ -15,6 +15,7 @@ def test_children_and_attributes_are_escaped_and_markup_is_not() -> None:
     assert "<img" not in made
     assert "<script>" not in made
     assert made.endswith("<b>x</b></p>")
+    assert "\u202e" not in tag("p", title=HOSTILE)
     assert '"&gt;' not in made.partition(">")[0]
 
 

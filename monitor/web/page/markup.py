@@ -18,7 +18,7 @@ class Html(str):
 def tag(element: str, /, *children: str | None, **attributes: str | bool | None) -> Html:
     """Return an element. Attributes of None or False are left out; ``_`` in a name is ``-``, or ends it."""
     parts = [
-        f" {_name(key)}" if value is True else f' {_name(key)}="{escape(value)}"'
+        f" {_name(key)}" if value is True else f' {_name(key)}="{escape(_visible(value))}"'
         for key, value in attributes.items()
         if value is not None and value is not False
     ]
@@ -61,6 +61,11 @@ def _row(columns: list[tuple[str, str]], cells: list[str]) -> Html:
         tag("th", first[1], scope="row", class_=first[0][1] or None),
         *(tag("td", cell, class_=kind or None) for (_, kind), cell in others),
     )
+
+
+def _visible(value: str) -> str:
+    """Return an attribute's value without marks that change what others look like; of any length."""
+    return value if value.isprintable() else clean(value, most=len(value))
 
 
 def _name(key: str) -> str:
