@@ -88,7 +88,7 @@ class Reloads:
         if self._renew is None:
             raise ControlError("this daemon was started without a configuration file")
         meant = request.get("source")
-        if isinstance(meant, str) and os.path.realpath(meant) != os.path.realpath(self._source):
+        if isinstance(meant, str) and not await asyncio.to_thread(_same_file, meant, self._source):
             raise ControlError(f"the daemon runs with {self._source}, not with {meant[:200]}; nothing was read")
         if self._stopping:
             raise ControlError(f"{_STOPPING}; nothing was read")
@@ -173,3 +173,10 @@ class Reloads:
     def _unread(self, reason: str) -> Reloaded:
         problem = Problem("file", reason, "one that can be read while the service runs")
         return Reloaded(False, self._source, problems=(problem,))
+
+
+def _same_file(one: str, other: str) -> bool:
+    try:
+        return os.path.realpath(one) == os.path.realpath(other)
+    except ValueError:  # a NUL in it
+        return False

@@ -1,0 +1,224 @@
+"""One reload at a time, all of it or nothing, and whoever asked hears of it."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from monitor.errors import ConfigError, ControlError, Problem
+from monitor.plan import Renewal
+from monitor.reload import Difference
+from monitor.reloading import SAID, Reloads
+from monitor.sd_notify import Systemd
+from monitor.supervise import supervise
+from monitor.watchdog import Watchdog
+from tests.conftest import ManualClock, settle
+from tests.reloaded import until
+
+BAD = ConfigError("c.toml", [Problem("log.level", "3", "a level")])
+
+
+def renewal(*words: str) -> Renewal:
+    none: frozenset[str] = frozenset()
+    plan: Any = None
+    return Renewal(plan, Difference(words, none, none, none, none), {}, lambda _last: (), lambda: None)
+
+
+class Told(Systemd):
+    """Remembers what systemd would hear."""
+
+    def __init__(self) -> None:
+        super().__init__("/nowhere")
+        self.words: list[str] = []
+
+    def tell(self, *words: str) -> bool:
+        self.words.extend(word for word in words if not word.startswith(("STATUS", "MONOTONIC")))
+        return True
+
+
+class Desk:
+    """Reloads whose file is what a test says."""
+
+    def __init__(self, clock: ManualClock, renew: Callable[[], Renewal] | None) -> None:
+        self.switched: list[Renewal] = []
+        self.settled = 0
+        self.systemd = Told()
+        watchdog = Watchdog(self.systemd, clock, beats=dict, prove=lambda: None, brief=lambda: "fine")
+        watchdog._ready = True
+        self.reloads = Reloads(
+            renew, "/etc/c.toml", switch=self.switched.append, settle=self._settle, watchdog=watchdog, clock=clock
+        )
+        self.clock = clock
+
+    async def _settle(self) -> None:
+        self.settled += 1
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(supervise(job, self.clock)()) for job in self.reloads.jobs()]
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+
+
+async def test_what_was_read_is_switched_to_and_told(clock: ManualClock) -> None:
+    """To who asked, to systemd, to the log and to the status."""
+    desk = Desk(clock, lambda: renewal("account b: added"))
+    with capture_logs() as logs:
+        async with desk.running():
+            answer = await desk.reloads.ask({})
+    assert (answer.taken, answer.changed, len(desk.switched)) == (True, ("account b: added",), 1)
+    assert desk.systemd.words == ["RELOADING=1", "READY=1"]
+    assert [one["event"] for one in logs] == ["config.reloaded"]
+    assert (desk.reloads.view().reloads, desk.reloads.words()) == (1, "")
+
+
+async def test_what_cannot_be_used_switches_nothing(clock: ManualClock) -> None:
+    """READY all the same: the service goes on with what it has."""
+
+    def renew() -> Renewal:
+        raise BAD
+
+    desk = Desk(clock, renew)
+    async with desk.running():
+        answer = await desk.reloads.ask({})
+    assert (answer.taken, [one.path for one in answer.problems], desk.switched) == (False, ["log.level"], [])
+    assert desk.systemd.words == ["RELOADING=1", "READY=1"]
+    assert desk.reloads.words() == "reload refused: log.level: found 3; allowed: a level"
+
+
+async def test_hundreds_of_mistakes_are_answered_all_and_logged_some(clock: ManualClock) -> None:
+    """A log line and a status are read by people."""
+
+    def renew() -> Renewal:
+        raise ConfigError("c.toml", [Problem(f"a[{number}]", "x", "y") for number in range(500)])
+
+    desk = Desk(clock, renew)
+    with capture_logs() as logs:
+        async with desk.running():
+            answer = await desk.reloads.ask({})
+    assert len(answer.problems) == 500
+    assert len(desk.reloads.view().problems) == SAID
+    assert [(one["mistakes"], len(one["problems"])) for one in logs] == [(500, SAID)]
+
+
+async def test_a_fault_of_ours_is_a_refusal_and_not_a_death(clock: ManualClock) -> None:
+    """However often: a hangup in a loop would end the service otherwise. Its text is told to nobody."""
+
+    def renew() -> Renewal:
+        raise ValueError("json://user:secret@host")
+
+    desk = Desk(clock, renew)
+    with capture_logs() as logs:
+        async with desk.running():
+            for _ in range(10):
+                assert not (await desk.reloads.ask({})).taken
+    assert not [one for one in logs if one["event"] == "job.died"]
+    assert "secret" not in str(logs)
+    assert "ValueError" in desk.reloads.words()
+
+
+async def test_those_who_ask_meanwhile_share_the_next_one(clock: ManualClock) -> None:
+    """It begins after they asked, so it sees what they wrote; signals join it too."""
+    begun, go = threading.Event(), threading.Event()
+    count = 0
+
+    def renew() -> Renewal:
+        nonlocal count
+        count += 1
+        begun.set()
+        assert go.wait(10.0)
+        return renewal(str(count))
+
+    desk = Desk(clock, renew)
+    async with desk.running(), asyncio.TaskGroup() as group:
+        first = group.create_task(desk.reloads.ask({}))
+        await until(begun.is_set)
+        others = [group.create_task(desk.reloads.ask({})) for _ in range(20)]
+        await settle()
+        for _ in range(20):
+            desk.reloads.hang_up()
+        go.set()
+        await asyncio.wait([first, *others])
+    assert first.result().changed == ("1",)
+    assert {task.result().changed for task in others} == {("2",)}
+    assert (count, desk.settled) == (2, 2)
+
+
+async def test_whoever_goes_away_takes_no_reload_along(clock: ManualClock) -> None:
+    """A command that is interrupted: what it began is finished, and the others are answered."""
+    begun, go = threading.Event(), threading.Event()
+
+    def renew() -> Renewal:
+        begun.set()
+        assert go.wait(10.0)
+        return renewal("x")
+
+    desk = Desk(clock, renew)
+    async with desk.running(), asyncio.TaskGroup() as group:
+        gone = group.create_task(desk.reloads.ask({}))
+        await until(begun.is_set)
+        gone.cancel()
+        go.set()
+        await until(lambda: len(desk.switched) == 1)
+        assert (await desk.reloads.ask({})).taken
+
+
+async def test_a_stop_refuses_what_waits_and_what_comes(clock: ManualClock) -> None:
+    """One under way ends without a switch; nobody waits for ever."""
+    begun, go = threading.Event(), threading.Event()
+
+    def renew() -> Renewal:
+        begun.set()
+        assert go.wait(10.0)
+        return renewal("x")
+
+    desk = Desk(clock, renew)
+    async with asyncio.TaskGroup() as group:
+        async with desk.running():
+            under_way = group.create_task(desk.reloads.ask({}))
+            await until(begun.is_set)
+            waiting = group.create_task(desk.reloads.ask({}))
+            await settle()
+            desk.reloads.stop()
+            with pytest.raises(ControlError, match="stopping"):
+                await desk.reloads.ask({})
+            desk.reloads.hang_up()
+        go.set()
+        await asyncio.wait([under_way, waiting])
+    assert [task.result().taken for task in (under_way, waiting)] == [False, False]
+    assert desk.switched == []
+
+
+async def test_without_a_file_there_is_nothing_to_read(clock: ManualClock) -> None:
+    """As in the demonstration; a signal does no harm."""
+    desk = Desk(clock, None)
+    desk.reloads.hang_up()
+    assert desk.reloads.jobs() == ()
+    with pytest.raises(ControlError, match="without a configuration file"):
+        await desk.reloads.ask({})
+
+
+@pytest.mark.parametrize("meant", ["/etc/c.toml", "/etc/x/../c.toml", "/etc//c.toml"])
+async def test_the_same_file_may_be_written_in_many_ways(clock: ManualClock, meant: str) -> None:
+    """What counts is the file."""
+    desk = Desk(clock, renewal)
+    async with desk.running():
+        assert (await desk.reloads.ask({"source": meant})).taken
+
+
+@pytest.mark.parametrize("meant", ["/etc/d.toml", "/etc/c.toml\0", ""])
+async def test_another_file_is_not_read(clock: ManualClock, meant: str) -> None:
+    """Nor anything else: the answer names the file that the daemon runs with."""
+    desk = Desk(clock, renewal)
+    async with desk.running():
+        with pytest.raises(ControlError, match=r"runs with /etc/c\.toml"):
+            await desk.reloads.ask({"source": meant})
+    assert desk.switched == []
