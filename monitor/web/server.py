@@ -30,6 +30,7 @@ AGAIN_S: Final = 10.0
 # A stop waits for handlers twice as long at most, and has half a second for everything that ends with this.
 _CLOSE_S: Final = 0.1
 _BACKLOG: Final = 64
+_IDLE_S: Final = 3600.0
 CONTINUE: Final = "100-continue"
 
 _Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -96,7 +97,9 @@ class WebServer:
         listening = None
         try:
             listening = await self._listen(runner, self._plan)
-            await listening.serve_forever()
+            # Not serve_forever: its end waits for connections, which only ``cleanup`` ends.
+            while True:
+                await self._clock.sleep(_IDLE_S)
         finally:
             self._address = ""
             if listening is not None:

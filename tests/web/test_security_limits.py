@@ -134,7 +134,7 @@ async def test_a_handler_that_hangs_is_given_up() -> None:
 
 async def test_a_full_house_says_so_at_once_and_is_counted() -> None:
     """Nobody waits outside without a word, and whoever leaves makes room."""
-    async with serving(limits=LIMITS._replace(connections=3, from_one=3)) as served:
+    async with serving(limits=LIMITS._replace(connections=3, from_one=9)) as served:
         async with connected(served), connected(served), connected(served) as (_, last):
             answer = await served.ask("/healthz")
             assert answer.status == 503
