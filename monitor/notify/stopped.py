@@ -12,7 +12,7 @@ from monitor.notify.words import Line, clean
 from monitor.ports import Message
 
 MISUSED: Final = "2"  # the exit code of a configuration or a state directory that cannot be used
-_LIMIT = "start-limit-hit"
+_NOT_STARTED_AGAIN = ("timeout", "resources", "success")  # or not only after it was
 _EXITS = {
     "1": "a part of it kept failing",
     MISUSED: "its configuration or its state directory cannot be used",
@@ -42,14 +42,12 @@ class Ended(NamedTuple):
 
 
 def in_words(ended: Ended) -> str:
-    """Return why a service ended."""
+    """Return why a service ended. systemd tells the last end only; the limit of starts is known by what it was."""
     if not ended.result:
         return "systemd gave none; perhaps somebody started this report by hand"
-    if ended.result == _LIMIT:
-        return f"it failed again and again, at last: {_last(ended)}"
-    if ended.result in _RESULTS:
-        return _RESULTS[ended.result]
-    return _last(ended)
+    words = _RESULTS.get(ended.result) or _last(ended)
+    at_once = ended.result in _NOT_STARTED_AGAIN or (ended.code == "exited" and ended.status == MISUSED)
+    return words if at_once else f"it was started again and again, until that was too often; at last {words}"
 
 
 def message(ended: Ended, environment: str, config: str, *, fmt: str, at_ms: int, tz: tzinfo = UTC) -> Message:
