@@ -206,6 +206,28 @@ class Proof:
         await self.end()
         await self._engine.do("rm", "--force", NAME)
 
+    async def with_pictures(self, image: str) -> None:
+        """The process that draws, and a picture that a command draws."""
+        say("\nWith what draws pictures:")
+        await self.start(image)
+        await self.until("healthy", self.healthy)
+
+        async def drawing() -> bool:
+            return "fontlist" in await self.python("import os; print(os.listdir('/data/charts'))")
+
+        await self.until("the process that draws has its fonts in /data", drawing)
+        await self.ask(
+            "simulate", "--mark", "BTCUSDT=60000", "--ladder", "-2%:2%:1%", "--picture", "/data/one.png"
+        )
+        size = int(await self.python("import os; print(os.stat('/data/one.png').st_size)"))
+        self.judge("a picture", f"{size} bytes", good=size > 0)
+        used = (await self._engine.do("stats", "--no-stream", "--format={{.MemUsage}} {{.PIDs}}", NAME)).out
+        say(f"     memory and processes: {used.strip()}")
+        failing = "charts.failing" in await self.log()
+        self.judge("pictures fail", failing, good=not failing)
+        await self.end()
+        await self._engine.do("rm", "--force", NAME)
+
 
 def _foreign(changed: list[str]) -> list[str]:
     """Return what was changed beyond the places that mounts take."""
@@ -235,6 +257,7 @@ async def prove(engine: Engine, base: str, more: list[str]) -> int:
                 await proof.as_composed(NAME)
                 await proof.writable(NAME)
                 await proof.without_programs()
+                await proof.with_pictures(f"{NAME}-charts")
             except RefusedError:
                 say((await engine.tried("logs", "--tail=20", NAME)).err)
                 raise
