@@ -178,6 +178,14 @@ async def test_a_head_that_is_too_large_is_refused() -> None:
         assert refused.get("malformed", 0) + refused.get("too_large", 0) == 4
 
 
+async def test_a_head_that_never_ends_is_not_kept() -> None:
+    """Nothing in it is too long or too many by itself; it is cut before it is complete."""
+    async with serving(limits=LIMITS._replace(head_s=PATIENCE_S)) as served:
+        headers = "".join(f"X-{n}: {'x' * 4_000}\r\n" for n in range(110))
+        await served.raw(f"GET / HTTP/1.1\r\nHost: {served.host}\r\n{headers}".encode())
+        assert served.refused() == {"too_large": 1}
+
+
 async def test_headers_that_are_too_large_together_are_refused() -> None:
     """Each is short enough; all of them are memory as well."""
     async with serving() as served:
