@@ -40,6 +40,17 @@ def test_the_configuration_is_one_that_a_user_could_have_written(tmp_path: Path)
     assert settings.accounts[1].balances == {"USDT": 3000.0}
 
 
+def test_its_page_is_off_unless_asked_for_and_stays_on_this_machine(tmp_path: Path) -> None:
+    """With --web; nobody can change anything there, for there is no token."""
+    assert not load(written(tmp_path), {}).web.enabled
+    path = write_config(
+        tmp_path, demo_scenario(), market_ws="ws://127.0.0.1:9/market", rest="http://127.0.0.1:9", dwell_s=0.4,
+        web_port=9876,
+    )  # fmt: skip
+    web = load(path, {}).web
+    assert (web.enabled, web.host, web.port, web.token) == (True, "127.0.0.1", 9876, None)
+
+
 def test_no_move_of_it_is_typical(tmp_path: Path) -> None:
     """Its hours pass in seconds: stops, days and leverages made of them would be nonsense, in `run` too."""
     assert not load(written(tmp_path), {}).engine.typical_moves

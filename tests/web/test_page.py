@@ -13,7 +13,7 @@ from monitor.core.report import PositionView, WalletView
 from monitor.followed import account_rows
 from monitor.health import DYING, Health, Trouble
 from monitor.notify.words import Line
-from monitor.status import Status
+from monitor.status import ConfigView, Status
 from monitor.storage.outbox import OutboxRow
 from monitor.web.page.seen import Advice, Seen, legs_of, worst_first
 from monitor.web.page.serve import document
@@ -185,6 +185,20 @@ async def test_names_and_words_from_outside_are_text_wherever_they_stand(tmp_pat
     assert "\u202e" not in page
     assert not re.search(r'"[^"<>]*"\'', page)
     assert page.count("<td") == page.count("</td>")
+
+
+async def test_who_is_not_reached_and_a_refused_configuration_are_said_at_the_top(tmp_path: Path) -> None:
+    """Whoever looks at night must not have to find it in a table."""
+    async with standing(tmp_path) as stand:
+        await until(lambda: stand.daemon.health().ok)
+        found = stand.daemon.status()
+    (channel,) = found.channels
+    config = ConfigView(1, 0, 1, found.now_ms - 1000, ("alerts.warning.room: found 2; allowed: 0 to 1",))
+    bad = msgspec.structs.replace(found, channels=({**channel, "broken": True, "failing": True},), config=config)
+    top = document(Seen(bad, Health(True), dt.UTC)).partition("</header>")[0]
+    assert "not reached: telegram" in top
+    assert "and the one before it holds: alerts.warning.room" in top
+    assert "not reached" not in document(Seen(found, Health(True), dt.UTC))
 
 
 def test_the_worst_is_first_and_what_nobody_can_judge_is_not_taken_for_calm() -> None:

@@ -32,7 +32,7 @@ def watch(seen: Seen) -> Html:
     status = seen.status
     state, words = _state(seen)
     bad = state != "Watching"
-    reasons = [*_wrong(seen, blind=state == "BLIND"), *_not_reached(seen)]
+    reasons = [*_wrong(seen, blind=state == "BLIND"), *_not_reached(seen), *_refused(seen)]
     return tag(
         "header",
         tag("p", "position-monitor ", badge(status.engine.environment), class_="name"),
@@ -63,6 +63,15 @@ def _not_reached(seen: Seen) -> list[str]:
         *([f"not reached: {_few(deaf)}"] if deaf else []),
         *([f"not followed: {_few(lost)}; positions there may have changed"] if lost else []),
     ]
+
+
+def _refused(seen: Seen) -> list[str]:
+    """Return that another configuration holds than the one that was written last, if so."""
+    config = seen.status.config
+    if config is None or not config.problems or config.last_refusal_ms is None:
+        return []
+    when = seen.time(config.last_refusal_ms)
+    return [f"the configuration was refused at {when}, and the one before it holds: {config.problems[0]}"]
 
 
 def _state(seen: Seen) -> tuple[str, str]:
