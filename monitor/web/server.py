@@ -12,6 +12,7 @@ from aiohttp import web
 from monitor.plan import WebPlan
 from monitor.ports import Clock, Job
 from monitor.status import WebView
+from monitor.supervise import trace_of
 from monitor.web.answers import error
 from monitor.web.collected import collected
 from monitor.web.connection import Connection, Door
@@ -86,6 +87,16 @@ class WebServer:
         return () if self._plan is None else (Job("web", self._run),)
 
     async def _run(self) -> None:
+        """Serve for ever. A part that keeps dying ends the service, and no page is worth that."""
+        while True:
+            try:
+                await self._serve()
+            except Exception as failed:  # noqa: BLE001 - the top of a task
+                log.error("web.failed", error=type(failed).__name__, trace=trace_of(failed))
+                self._why_not = "it failed; the log says more"
+            await self._clock.sleep(AGAIN_S)
+
+    async def _serve(self) -> None:
         if self._plan is None or self._keeper is None:
             return
         runner = web.AppRunner(

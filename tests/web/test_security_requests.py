@@ -3,12 +3,18 @@
 import asyncio
 import json
 import socket
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from monitor.health import Health, Trouble
 from monitor.plan import WebPlan
+from monitor.web import collected as collecting
+from monitor.web import server
 from monitor.web.answers import HEADERS, POLICY
+from monitor.web.context import Route
 from monitor.web.server import AGAIN_S, WebServer
 from tests.conftest import ManualClock, settle
 from tests.web.serving import LOCAL, Answer, FakeDaemon, serving, until
@@ -210,19 +216,54 @@ async def test_health_says_what_is_wrong_and_where() -> None:
         assert (answer.status, json.loads(answer.body)) == (503, {"status": "standing still", "loops": ["decide"]})
 
 
+async def test_a_server_that_fails_is_begun_again_and_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part that keeps dying ends the service: this one never does, and its trouble is said."""
+    clock, real, failing = ManualClock(), collecting.collected, [True]
+
+    def collected(*parts: Any) -> Sequence[Route]:  # noqa: ANN401 - as of the real one
+        if failing:
+            raise RuntimeError("tell-nobody")
+        return real(*parts)
+
+    monkeypatch.setattr(server, "collected", collected)
+    web_server = WebServer(WebPlan(LOCAL, 0), FakeDaemon(), clock)
+    (job,) = web_server.jobs()
+
+    async def run() -> None:
+        await job.run()
+
+    def seen() -> tuple[bool, str]:
+        view = web_server.view()
+        assert view is not None
+        return bool(view.address), view.why_not
+
+    with capture_logs() as logs:
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(run())
+            for _ in range(10):
+                await clock.advance(AGAIN_S)
+                assert seen() == (False, "it failed; the log says more")
+            failing.clear()
+            await clock.advance(AGAIN_S)
+            await until(lambda: seen() == (True, ""))
+            task.cancel()
+    assert sum(line["event"] == "web.failed" for line in logs) >= 10
+    assert "tell-nobody" not in repr(logs)
+
+
 async def test_an_address_that_is_taken_is_said_and_taken_later() -> None:
     """It ends nothing: who watches goes on, and the page comes once the other one is gone."""
     clock = ManualClock()
     with socket.create_server((LOCAL, 0)) as other:
         port = other.getsockname()[1]
-        server = WebServer(WebPlan(LOCAL, port), FakeDaemon(), clock)
+        web_server = WebServer(WebPlan(LOCAL, port), FakeDaemon(), clock)
 
         def seen() -> tuple[str, str]:
-            view = server.view()
+            view = web_server.view()
             assert view is not None
             return view.address, view.why_not
 
-        (job,) = server.jobs()
+        (job,) = web_server.jobs()
 
         async def run() -> None:
             await job.run()
