@@ -47,11 +47,12 @@ def main() -> int:
     parser.add_argument("prefix", type=Path, help="where a CPython 3.13 is installed")
     parser.add_argument("--tag", default="stand-in/python:3.13", help="the name of the image")
     parser.add_argument("--engine", default="docker", help="a program that takes Docker's words")
-    parser.add_argument("--mirror", default="http://deb.debian.org/debian", help="where Debian's packages are")
+    parser.add_argument("--mirror", default="", help="where Debian's packages are, if not where debootstrap looks")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder, "root")
-        run("debootstrap", "--variant=minbase", f"--include={PACKAGES}", "trixie", str(root), given.mirror)
+        mirror = [given.mirror] if given.mirror else []
+        run("debootstrap", "--variant=minbase", f"--include={PACKAGES}", "trixie", str(root), *mirror)
         install(given.prefix, root)
         run("chroot", str(root), "ldconfig")
         run("chroot", str(root), "/usr/local/bin/python3", "-c", "import bz2, ctypes, lzma, sqlite3, ssl, venv")
