@@ -110,12 +110,16 @@ class Kept(DayCache):
 class Running:
     """A calendar under way."""
 
-    def __init__(self, minute: int | None, directory: Path, clock: ManualClock, zone: dt.tzinfo = dt.UTC) -> None:
+    def __init__(
+        self, minute: int | None, directory: Path, clock: ManualClock, zone: dt.tzinfo = dt.UTC, *,
+        goes_on: bool = False,
+    ) -> None:  # fmt: skip
         self.clock, self.posts, self.cache = clock, Posts(), Kept(directory)
         engine = Engine()
         self.calendar = Calendar(
-            minute, zone, cache=self.cache, day=lambda: engine.day(clock.now()), inbox=self.posts, clock=clock
-        )
+            minute, zone, cache=self.cache, day=lambda: engine.day(clock.now()), inbox=self.posts, clock=clock,
+            goes_on=goes_on,
+        )  # fmt: skip
 
     async def past(self, seconds: float) -> None:
         """Let time pass, and every write end before more of it does."""
@@ -160,6 +164,19 @@ async def test_each_moment_is_posted_once_when_it_comes(tmp_path: Path) -> None:
         assert one.posts.dues() == [ms("2026-11-23T08:00"), ms("2026-11-24T08:00")]
         await one.past(3600)
         assert len(one.posts.dues()) == 2
+
+
+async def test_a_calendar_that_goes_on_from_another_tells_what_comes(tmp_path: Path) -> None:
+    """The time of the summary was moved by a reload: not again for this morning, and without settling."""
+    clock = ManualClock(wall_ms=ms("2026-11-24T08:00:10"))
+    async with running(Running(EIGHT + 1, tmp_path, clock, goes_on=True)) as one:
+        await one.past(49)
+        assert one.posts.events == []
+        await one.past(2)
+        assert one.posts.dues() == [ms("2026-11-24T08:01")]
+    async with running(Running(EIGHT, tmp_path, clock, goes_on=True)) as one:
+        await one.past(10 * SAVE_S)
+        assert one.posts.dues() == []
 
 
 async def test_one_that_comes_while_the_start_settles_is_not_missed(tmp_path: Path) -> None:
