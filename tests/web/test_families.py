@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from monitor import health
 from monitor.core.account_view import AccountView
@@ -172,6 +173,9 @@ def test_odd_names_arrive_as_they_are(odd: str) -> None:
     )
     found = series_of(text_of(status))
     assert value(found, "margin_ratio", account=odd, symbol="BTCUSDT", side="LONG") == 0.66
+    opened = text_string_to_metric_families(text_of(status, open_=True))  # type: ignore[no-untyped-call]
+    (ratio,) = (one for one in opened if one.name == "position_monitor_margin_ratio")
+    assert [sample.labels["account"] for sample in ratio.samples] == [odd]
 
 
 def test_a_series_that_is_there_twice_is_told_once() -> None:

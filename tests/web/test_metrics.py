@@ -22,6 +22,11 @@ SCRAPER = (
     "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
     "text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
 )
+# And what 3.x does.
+NEWER_SCRAPER = (
+    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;"
+    "q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+)
 
 
 # Of a position that is closed
@@ -114,6 +119,7 @@ async def test_a_token_that_is_configured_is_asked_for(tmp_path: Path) -> None:
         ("*/*", False),
         ("text/html,application/xhtml+xml,*/*;q=0.8", False),
         (SCRAPER, True),
+        (NEWER_SCRAPER, True),
         ("application/openmetrics-text", True),
         ("Application/OpenMetrics-Text; Version=1.0.0; charset=utf-8", True),
         ("application/openmetrics-text;version=0.0.1", False),
