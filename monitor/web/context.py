@@ -43,6 +43,9 @@ class Route(NamedTuple):
     # For people: sent to the login instead of told 401, and what it takes is a form with ``Context.form_token`` in
     # its field "form_token" instead of JSON.
     page: bool = False
+    # Only so many run at a time, so that marks come between any number of heavy answers. Not so probes, which cost
+    # nothing and must not wait behind a query that hangs.
+    in_turn: bool = True
 
 
 class Read(Protocol):

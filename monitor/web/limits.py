@@ -16,6 +16,7 @@ class Limits(NamedTuple):
     head_s: float = 10.0  # until the head of the request is there
     body_s: float = 10.0  # from then until its body is
     handler_s: float = 10.0
+    handlers: int = 4  # that run at a time; others wait within ``handler_s``
     linger_s: float = 1.0  # what still comes of a body that nobody wanted is read, so that the answer arrives
     life_s: float = 40.0
     line_bytes: int = 4096  # of the request line, and of each header

@@ -60,6 +60,7 @@ class Gate:
         self._limits = limits
         self._tally = tally
         self._route_of = route_of
+        self._turns = asyncio.Semaphore(limits.handlers)
 
     def guard(self) -> Middleware:
         """Return the one middleware; it raises nothing but that it was cancelled."""
@@ -99,7 +100,10 @@ class Gate:
             _refuse(await self._keeper.judge_form(request, route))
         try:
             async with asyncio.timeout(self._limits.handler_s):
-                return await handler(request)
+                if route is None or not route.in_turn:
+                    return await handler(request)
+                async with self._turns:
+                    return await handler(request)
         except TimeoutError:
             raise RefusedError(_SLOW_ANSWER) from None
 

@@ -23,7 +23,8 @@ def routes(context: Context) -> Sequence[Route]:
         body = {"status": "standing still" if loops else "alive", "loops": loops}
         return web.json_response(body, status=_code(not loops))
 
-    return (Route("GET", "/healthz", healthz), Route("GET", "/readyz", readyz), Route("GET", "/livez", livez))
+    every = {"/healthz": healthz, "/readyz": readyz, "/livez": livez}
+    return tuple(Route("GET", path, handler, in_turn=False) for path, handler in every.items())
 
 
 def answer(found: Health, well: str, unwell: str) -> web.Response:

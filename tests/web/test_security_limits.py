@@ -132,6 +132,32 @@ async def test_a_handler_that_hangs_is_given_up() -> None:
         assert served.refused() == {"slow": 1}
 
 
+async def test_few_answers_are_made_at_a_time_and_probes_never_wait() -> None:
+    """However many ask for something heavy, marks come between; health is told all the same."""
+    running, most, gate = 0, 0, asyncio.Event()
+
+    def heavy(_context: Context) -> Sequence[Route]:
+        async def work(_request: web.Request) -> web.Response:
+            nonlocal running, most
+            running += 1
+            most = max(most, running)
+            await gate.wait()
+            running -= 1
+            return web.Response()
+
+        return (Route("GET", "/heavy", work),)
+
+    async with serving(extra=heavy) as served:
+        async with asyncio.TaskGroup() as group:
+            asking = [group.create_task(served.ask("/heavy")) for _ in range(3 * LIMITS.handlers)]
+            await until(lambda: served.server._tally.requests == len(asking))
+            for path in ("/healthz", "/readyz", "/livez"):
+                assert (await served.ask(path)).status == 200
+            gate.set()
+        assert [task.result().status for task in asking] == [200] * len(asking)
+        assert most == LIMITS.handlers
+
+
 async def test_a_full_house_says_so_at_once_and_is_counted() -> None:
     """Nobody waits outside without a word, and whoever leaves makes room."""
     async with serving(limits=LIMITS._replace(connections=3, from_one=9)) as served:
