@@ -4,10 +4,10 @@
 # docs/decisions/0021-container-image.md.
 #
 # The base is pinned by the digest of its index of all platforms. To renew it, ask for the present one with
-#     docker buildx imagetools inspect docker.io/library/python:3.13-slim-trixie
+#     docker buildx imagetools inspect python:3.13-slim-trixie
 # and write the full version and the digest here. Another base is given with --build-arg PYTHON_IMAGE=...: it has to
 # have CPython 3.11 or newer as python3 with venv and pip, and certificates of authorities.
-ARG PYTHON_IMAGE=docker.io/library/python:3.13.15-slim-trixie@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
+ARG PYTHON_IMAGE=python:3.13.15-slim-trixie@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
 
 
 FROM ${PYTHON_IMAGE} AS build
