@@ -2,7 +2,7 @@
 
 Inputs end first, then the engine takes what is left, then decisions are committed, messages sent, their outcomes
 committed and history written, each with a deadline; databases close last. Longer than other modules, because the
-order of starting, deciding and draining is told in one place.
+order of starting, deciding, going over to another configuration and draining is told in one place.
 """
 
 import asyncio

@@ -9,10 +9,14 @@ from typing import NamedTuple
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from monitor.app import Daemon
+from monitor.cli.planning import opened_channels
+from monitor.cli.root import app
 from monitor.core.model import Source
 from monitor.emulator.server import Emulator
+from monitor.errors import ConfigError
 from monitor.system_clock import SystemClock
 from tests.reloaded import Site, account, exchange, position, running
 
@@ -163,3 +167,25 @@ def test_a_sequence_of_reloads_ends_as_a_fresh_start_with_the_last_good_one(choi
             assert reloaded[key] == value, key
 
     asyncio.run(compare())
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(CHOICES)
+def test_what_check_config_calls_fine_a_reload_takes(choice: Choice) -> None:
+    """And nothing else, but for what only a restart can change."""
+    with tempfile.TemporaryDirectory() as folder:
+        emulator = exchange("BTCUSDT")
+        emulator._port = 9  # nothing is connected to
+        site = Site(Path(folder), emulator)
+        site.write(*FIRST.parts(site))
+        renew = site.build()._reloads._renew
+        assert renew is not None
+        renew._opened = opened_channels  # type: ignore[attr-defined]
+        site.write(*choice.parts(site))
+        fine = CliRunner().invoke(app, ["check-config", "--config", str(site.path)]).exit_code == 0
+        try:
+            renew()
+            taken = True
+        except ConfigError as error:
+            taken = all("restart" in problem.hint for problem in error.problems)
+        assert taken is fine
