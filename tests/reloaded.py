@@ -157,7 +157,7 @@ async def running(site: Site, timings: AccountTimings = DEFAULT_ACCOUNT_TIMINGS)
     async with asyncio.TaskGroup() as group:
         task = group.create_task(daemon.run())
         try:
-            await until((site.state / "control.sock").exists)
+            await until(lambda: bool(daemon._running._tasks) and (site.state / "control.sock").exists())
             yield daemon
         finally:
             daemon.stop()

@@ -43,6 +43,10 @@ MISTAKES = {
 }
 
 
+# Jobs that are there because of the configuration; others, such as the look at what nobody saw, end by themselves.
+CONFIGURED = ("notify.", "account-", "calendar", "outward-heartbeat", "charts", "feed-")
+
+
 class Choice(NamedTuple):
     """A configuration: accounts with what they hold or which key they have, channels with their address."""
 
@@ -108,6 +112,7 @@ def state_of(daemon: Daemon) -> dict[str, object]:
     lanes = daemon._delivery._lanes
     urls = daemon._reloads._renew._held.secrets.channel_urls  # type: ignore[union-attr]
     heart = daemon._alive._heart
+    jobs = [one.job.name for one in daemon._running._tasks.values()]
     return {
         "settings": engine._settings,
         "accounts": {name: one for name, one in typed.items() if name not in followed},
@@ -121,9 +126,7 @@ def state_of(daemon: Daemon) -> dict[str, object]:
         "summary": plan.summary_minute,
         "history": daemon._history._settings,
         "pings": None if heart is None else heart._plan.url.reveal(),
-        "jobs": sorted(
-            one.job.name for one in daemon._running._tasks.values() if not one.job.name.startswith("kli")
-        ),
+        "jobs": sorted(name for name in jobs if name.startswith(CONFIGURED)),
     }
 
 
