@@ -103,8 +103,8 @@ directory = "{self.state}"
         self.path.chmod(0o600)
 
     def opened(self, _settings: Settings, _secrets: Secrets, names: Collection[str]) -> Sequence[FakeChannel]:
-        """Make channels of these names."""
-        made = [FakeChannel(name) for name in names]
+        """Make channels of these names; what is called pictures takes some."""
+        made = [FakeChannel(name, takes_files=name.startswith("pictures")) for name in names]
         for one in made:
             self.channels.setdefault(one.name, []).append(one)
         return made

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -338,6 +339,51 @@ async def test_a_heartbeat_begins_changes_and_ends(tmp_path: Path) -> None:
             assert daemon.status().heartbeat is None
             names = [running.job.name for running in daemon._running._tasks.values()]
             await until(lambda: "outward-heartbeat" not in names)
+
+
+def jobs(daemon: Daemon) -> list[str]:
+    return [running.job.name for running in daemon._running._tasks.values()]
+
+
+async def test_pictures_begin_with_a_channel_that_takes_them_and_end_with_the_last(tmp_path: Path) -> None:
+    """What draws goes on as long as somebody takes pictures, by the levels and in the zone that hold."""
+    async with site_of(tmp_path) as site:
+        site.write(account("a", BTC), site.channel())
+        async with running(site) as daemon:
+            assert "charts" not in jobs(daemon)
+            await site.change(account("a", BTC), site.channel(), site.channel("pictures"))
+            charts = daemon._plan.charts
+            assert charts is not None
+            assert "charts" in jobs(daemon)
+            rules = '[alerts.notice]\nroom = 0.3\n[display]\ntime_zone = "Asia/Tokyo"\n'
+            await site.change(account("a", BTC), site.channel(), site.channel("pictures"), rules)
+            assert daemon._plan.charts is charts
+            assert charts._settings == daemon._engine._settings
+            assert str(charts._tz) == "Asia/Tokyo"
+            await site.change(account("a", BTC), site.channel())
+            assert charts._closed
+            await until(lambda: "charts" not in jobs(daemon))
+
+
+async def test_the_web_interface_takes_another_token_and_goes_on_listening(tmp_path: Path) -> None:
+    """On the same address, at once; the token is in no answer."""
+    (tmp_path / "token").write_text("first-token-" + "x" * 40)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    web = f'[web]\nenabled = true\nlisten = "127.0.0.1:{port}"\ntoken = {{ file = "{tmp_path}/token" }}\n'
+    async with site_of(tmp_path) as site:
+        site.write(account("a", BTC), site.channel(), web)
+        async with running(site) as daemon:
+            keeper = daemon._web._keeper
+            assert keeper is not None
+            before = keeper.token
+            (tmp_path / "token").write_text("second-token-" + "y" * 40)
+            assert await site.change(account("a", BTC), site.channel(), web) == ["web.token"]
+            assert keeper.token != before
+            names = 'names = ["monitor.lan"]\n'
+            assert await site.change(account("a", BTC), site.channel(), web + names) == ["web.names"]
+            assert "web" in jobs(daemon)
 
 
 async def test_a_journal_across_a_reload_replays_to_the_same_decisions(tmp_path: Path) -> None:
