@@ -89,7 +89,7 @@ class Container:
         self.halt()
 
     def boot(self) -> Done:
-        """Boot it and wait until systemd says that it runs."""
+        """Boot it and wait until systemd says that it runs; code 1 if it does not."""
         began_s = self._clock.mono_s()
         shutil.rmtree(self._root / "run", ignore_errors=True)
         (self._root / "run").mkdir()
@@ -108,7 +108,7 @@ class Container:
             }:  # fmt: skip
                 return self._note(Done("systemd-nspawn --boot", 0, state, self._clock.mono_s() - began_s))
             self.wait(_LOOK_S)
-        raise SystemExit("the root does not boot")
+        return self._note(Done("systemd-nspawn --boot", 1, "it does not come up", _BOOT_S))
 
     def halt(self) -> None:
         """Shut it down."""
