@@ -12,7 +12,7 @@ from monitor.notify.words import Line, clean
 from monitor.ports import Message
 
 MISUSED: Final = "2"  # the exit code of a configuration or a state directory that cannot be used
-_NOT_STARTED_AGAIN = ("timeout", "resources", "success")  # or not only after it was
+_NOT_STARTED_AGAIN = ("timeout", "resources")  # or not only after it was
 _EXITS = {
     "1": "a part of it kept failing",
     MISUSED: "its configuration or its state directory cannot be used",
@@ -28,7 +28,6 @@ _RESULTS = {
     "oom-kill": "the system had no memory left",
     "protocol": "it ended before it was ready",
     "resources": "systemd had not what it takes to start it",
-    "success": "it ended by itself",
 }
 
 
@@ -43,8 +42,8 @@ class Ended(NamedTuple):
 
 def in_words(ended: Ended) -> str:
     """Return why a service ended. systemd tells the last end only; the limit of starts is known by what it was."""
-    if not ended.result:
-        return "systemd gave none; perhaps somebody started this report by hand"
+    if ended.result in {"", "success"}:
+        return "systemd names no failure; perhaps somebody started this report by hand"
     words = _RESULTS.get(ended.result) or _last(ended)
     at_once = ended.result in _NOT_STARTED_AGAIN or (ended.code == "exited" and ended.status == MISUSED)
     return words if at_once else f"it was started again and again, until that was too often; at last {words}"

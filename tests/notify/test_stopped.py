@@ -28,7 +28,11 @@ CONFIG = "/etc/position-monitor/config.toml"
         (Ended("u", "timeout", "killed", "KILL"), "it was not ready, or did not stop, in time"),
         (Ended("u", "oom-kill", "killed", "KILL"), AGAIN + "the system had no memory left"),
         (Ended("u", "start-limit-hit", "exited", "1"), AGAIN + "a part of it kept failing (exit code 1)"),
-        (Ended("u"), "systemd gave none; perhaps somebody started this report by hand"),
+        (Ended("u"), "systemd names no failure; perhaps somebody started this report by hand"),
+        (
+            Ended("u", "success", "exited", "0"),
+            "systemd names no failure; perhaps somebody started this report by hand",
+        ),
     ],
 )  # fmt: skip
 def test_the_reason_is_what_systemd_knows(ended: Ended, words: str) -> None:
