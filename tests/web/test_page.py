@@ -209,7 +209,7 @@ def test_the_worst_is_first_and_what_nobody_can_judge_is_not_taken_for_calm() ->
 
     given = [
         wallet("calm", "ok", 0.9), wallet("dark", "unknown", None), wallet("near", "notice", 0.4),
-        wallet("worst", "critical", 0.05), wallet("bad", "critical", 0.09),
+        wallet("bad", "critical", 0.09), wallet("worst", "critical", 0.05),
     ]  # fmt: skip
     assert [one.account for one in worst_first(given)] == ["worst", "bad", "dark", "near", "calm"]
 
