@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from monitor.account_rows import account_rows
 from monitor.app import Daemon
 from monitor.binance.account_values import AccountTimings
 from monitor.cli.verdict import UNKNOWN, verdict
 from monitor.core.model import ChangeKind
-from monitor.followed import account_rows
 from monitor.system_clock import SystemClock
 from tests.following import PATIENCE_S, QUICK, changes_of, equal, following, fresh
 

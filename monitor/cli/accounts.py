@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from monitor.account_rows import account_rows, around_lines, release_lines
 from monitor.cli.common import WIDE
-from monitor.followed import account_rows, around_lines, release_lines
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from monitor.cli.ledger import Story
     from monitor.config import Settings
     from monitor.core.notices import Hold
+    from monitor.ledger import IncidentRow, Wanted
     from monitor.storage.outbox import OutboxRow
     from monitor.storage.state_reader import StateReader
-    from monitor.storage.told import IncidentRow, Wanted
 
     Wallets = Mapping[str, tuple[str, ...]]  # the symbols each holds now, by subject
 
@@ -54,9 +54,9 @@ def alerts(  # noqa: PLR0917 - typer passes options by name
     """
     from monitor.cli.ledger import print_open, print_rows, print_story, story_as_json
     from monitor.cli.quiet import print_in_force
+    from monitor.ledger import hold_rows, told_row
     from monitor.storage.paths import STATE_DB
     from monitor.storage.state_reader import StateReader
-    from monitor.storage.told import hold_rows, told_row
     from monitor.system_clock import SystemClock
 
     now_ms = SystemClock().wall_ms()
@@ -103,7 +103,7 @@ def _missing(state: "Path") -> str | None:
     What went out meanwhile is written once it can.
     """
     from monitor.control import ask
-    from monitor.storage.told import incomplete
+    from monitor.ledger import incomplete
 
     try:
         status = ask(state, {"command": "status"}, _ANSWER_S)
@@ -150,7 +150,7 @@ def _wanted(  # noqa: PLR0917 - what the options say
         ConfigError: there is no such channel.
     """
     from monitor.config.problems import listed, nearest
-    from monitor.storage.told import Wanted
+    from monitor.ledger import Wanted
 
     known = list(
         dict.fromkeys((*(one.name for one in settings.channels), *(row.channel for row in reader.counts())))
@@ -170,7 +170,7 @@ def _story(
     """
     from monitor.cli.ledger import Story, Told
     from monitor.core.model import Level
-    from monitor.storage.told import symbols_of
+    from monitor.ledger import symbols_of
 
     rows = [row for row in reader.alerts(limit=_MOST_ROWS, number=number) if wanted.takes(row)][::-1]
     if not rows:
@@ -204,7 +204,7 @@ def _incidents(reader: "StateReader", holds: "Sequence[Hold]", wallets: "Wallets
     """Return the incidents that are open, the worst first."""
     from monitor.core.holds import Holds
     from monitor.core.model import Level
-    from monitor.storage.told import IncidentRow, hold_row
+    from monitor.ledger import IncidentRow, hold_row
 
     kept = Holds()
     kept.restore(holds)

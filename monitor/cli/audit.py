@@ -185,8 +185,8 @@ def _verdict(found: "Sequence[Audited]") -> tuple[int, str]:
 def _print(found: "Sequence[Audited]", zone: "dt.tzinfo | None") -> None:
     from rich.text import Text
 
+    from monitor.account_rows import released
     from monitor.cli.tables import Column, FittedTable, wallet_name
-    from monitor.followed import released
     from monitor.notify.numbers import money
     from monitor.notify.times import local_time
 

@@ -57,7 +57,7 @@ def _lines(bridge: dict[str, Any]) -> Iterator[tuple[str, str | None]]:
 
 def _around(around: dict[str, Any]) -> str:
     """Return what is known around the symbols of a market, and how old it is."""
-    from monitor.followed import part_words
+    from monitor.account_rows import part_words
 
     rules = part_words(f"order steps of {counted(around['lots'], 'contract')}", around["rules"])
     funding = part_words(f"next funding of {counted(around['funding'], 'symbol')}", around["marks"])

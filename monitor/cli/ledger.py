@@ -13,6 +13,7 @@ from monitor.cli.quiet import in_full, in_short
 from monitor.cli.tables import STYLES, Column, FittedTable, level_text
 from monitor.core.model import Level
 from monitor.core.notices import Facts, Hold, NoticeKind
+from monitor.ledger import IncidentRow, facts_of, hold_rows, told_row
 from monitor.notify.numbers import span
 from monitor.notify.reasons import in_words
 from monitor.notify.subjects import subject_name
@@ -20,7 +21,6 @@ from monitor.notify.times import days_differ, local_time
 from monitor.notify.titles import ending
 from monitor.notify.words import clean
 from monitor.storage.outbox import AttemptRow, OutboxRow, OutboxState, Outcome
-from monitor.storage.told import IncidentRow, facts_of, hold_rows, told_row
 
 _OFFSET_AT = len("14:02:10")
 _GAP = 2  # blanks between columns

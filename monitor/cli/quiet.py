@@ -9,11 +9,11 @@ from monitor.cli.tables import Column, FittedTable, level_text
 from monitor.commands import WHY_CHARS, Answer, Covered, Granted, in_words
 from monitor.core.model import Level
 from monitor.core.notices import Hold, HoldKind
+from monitor.ledger import HoldRow
 from monitor.notify.numbers import span
 from monitor.notify.subjects import subject_name
 from monitor.notify.times import days_differ, local_time
 from monitor.notify.words import clean
-from monitor.storage.told import HoldRow
 
 _SHOWN = 10
 _NAMED = 3

@@ -68,7 +68,7 @@ def status(
 
 def _in_words(document: object) -> object:
     """Return the daemon's answer for programs: levels are words everywhere."""
-    from monitor.storage.told import hold_rows, incidents
+    from monitor.ledger import hold_rows, incidents
 
     if not isinstance(document, dict):
         return document
@@ -131,7 +131,7 @@ def _print_alerts(found: "Status", out: "Console", zone: "dt.tzinfo | None") -> 
     """Print what is open, by the numbers that `ack` takes, and what holds messages back, if anything is."""
     from monitor.cli.ledger import print_open
     from monitor.cli.quiet import print_in_force
-    from monitor.storage.told import incidents
+    from monitor.ledger import incidents
 
     print_in_force(found.engine.holds, out, zone, found.now_ms)
     if not found.engine.alerts:

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from monitor.account_rows import account_rows
 from monitor.cli.common import counted
 from monitor.cli.verdict import is_bridged
 from monitor.core.notices import DataState
 from monitor.doctor.finding import Finding, State
-from monitor.followed import account_rows
 from monitor.health import DYING, OVERDUE, health, vitals_of
 from monitor.notify.reasons import in_words
 

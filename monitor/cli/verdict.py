@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from monitor.account_rows import account_rows
 from monitor.cli.common import counted
 from monitor.errors import ConfigError, MonitorError
-from monitor.followed import account_rows
 
 if TYPE_CHECKING:
     from monitor.core.view import SymbolView

@@ -17,8 +17,8 @@ from monitor.core.model import Level
 from monitor.core.report import UNKNOWN
 from monitor.errors import ControlError, StoreError
 from monitor.health import Health
+from monitor.ledger import hold_rows, incidents
 from monitor.status import Status
-from monitor.storage.told import hold_rows, incidents
 from monitor.web import openapi, recorded
 from monitor.web.asking import AskedWronglyError, answered, asked, body_of, failed, must_be_known
 from monitor.web.context import Context, Handler, Route

@@ -16,9 +16,9 @@ from monitor.core.notices import HoldKind
 from monitor.core.report import PositionView, WalletView
 from monitor.core.view import EngineView, SymbolView
 from monitor.errors import Problem
+from monitor.ledger import HoldRow, IncidentRow, ToldRow
 from monitor.status import Status
 from monitor.storage.history_rows import MOST_ROWS, Row
-from monitor.storage.told import HoldRow, IncidentRow, ToldRow
 
 LATEST_MS: Final = 10**15
 ROWS: Final = 1000

@@ -7,10 +7,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from monitor.account_rows import account_rows
 from monitor.core.model import Level
 from monitor.core.notices import NoticeKind
 from monitor.core.report import PositionView, WalletView
-from monitor.followed import account_rows
 from monitor.health import DYING, Health, Trouble
 from monitor.notify.words import Line
 from monitor.status import ConfigView, Status

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from datetime import tzinfo
 from typing import NamedTuple
 
+from monitor.account_rows import AccountRow
 from monitor.core.model import Level
 from monitor.core.report import UNKNOWN, PositionView, WalletView
 from monitor.core.view import OpenAlert
-from monitor.followed import AccountRow
 from monitor.health import Health
 from monitor.notify.subjects import wallet_name
 from monitor.notify.times import days_differ, local_time

@@ -7,10 +7,10 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 
+from monitor.account_rows import account_rows
 from monitor.commands import Answer, in_words
 from monitor.core.notices import HoldKind
 from monitor.errors import ControlError
-from monitor.followed import account_rows
 from monitor.notify.times import local_time
 from monitor.status import Status
 from monitor.web.api import by

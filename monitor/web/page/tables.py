@@ -6,12 +6,12 @@ from typing import Any
 import msgspec
 
 from monitor.core.report import PositionView
+from monitor.ledger import facts_of
 from monitor.notify.numbers import grouped, money, percent, span
 from monitor.notify.reach import within_reach
 from monitor.notify.reasons import in_words
 from monitor.notify.subjects import subject_name, wallet_name
 from monitor.storage.outbox import OutboxRow, OutboxState
-from monitor.storage.told import facts_of
 from monitor.web.page.markup import Html, table, tag
 from monitor.web.page.seen import Seen, rank
 from monitor.web.page.top import level_class
