@@ -7,7 +7,7 @@ order of starting, deciding, going over to another configuration and draining is
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import tzinfo
 from pathlib import Path
 from random import Random
@@ -47,6 +47,7 @@ from monitor.health import Health, Vitals, health
 from monitor.holes import HoleInbox
 from monitor.inbox import EngineInbox
 from monitor.journal import JournalWriter
+from monitor.leaving import Leaving
 from monitor.model_log import ModelLog
 from monitor.notify.delivery import Delivery
 from monitor.plan import Plan, Renew, Renewal, SourceFactory
@@ -76,7 +77,6 @@ DRAIN_INPUT_S = 0.5
 DRAIN_COMMIT_S = 1.0
 DRAIN_SEND_S = 1.2
 DRAIN_HISTORY_S = 1.0
-SETTLE_S = 2.0  # what a reload ended has so long to be over
 
 
 class Daemon:
@@ -138,8 +138,7 @@ class Daemon:
         self._died_ms: dict[str, int] = {}
         self._deciding = Beat()
         self._running = Running(clock, died=self._died, gave_up=self._end)
-        self._ended: list[asyncio.Task[None]] = []  # by a reload
-        self._closing: list[Callable[[], Awaitable[None]]] = []  # once those are over
+        self._leaving = Leaving()
         self._verdicts = Verdicts(vitals=self.vitals, awaited=self._awaited, prove=self._prove, clock=clock)
         self._watchdog = Watchdog(
             plan.systemd, clock, beats=lambda: self._running.beats, prove=self._submit_proof, brief=self._brief,
@@ -158,7 +157,7 @@ class Daemon:
         self._quiet = self._quiet_commands()
         self._web = WebServer(plan.web, self, clock)
         self._reloads = Reloads(
-            renew, source, switch=self._switch, settle=self._settle, watchdog=self._watchdog, clock=clock
+            renew, source, switch=self._switch, settle=self._leaving.settle, watchdog=self._watchdog, clock=clock
         )
         self.ticks = 0
 
@@ -256,7 +255,7 @@ class Daemon:
         self._delivery.close()
         if self._plan.charts is not None:
             self._plan.charts.close()
-        await self._settle()
+        await self._leaving.settle()
         for close in (*(one.close for one in self._followed.values()), *self._sources.close):
             await close()
         await self._alive.close()
@@ -330,8 +329,7 @@ class Daemon:
         for name in changes.left:
             gone = self._followed.pop(name)
             gone.shut()
-            self._ended += self._running.end([job.name for job in gone.source.jobs()])
-            self._closing.append(gone.close)
+            self._leaving.add(self._running.end([job.name for job in gone.source.jobs()]), (gone.close,))
         last = {name: one for name in changes.followed if (one := before.get(name) or renewal.known.get(name))}
         coming = [one for one in plan.accounts if one.account in changes.typed]
         # Watched as it was last known until whoever follows it now has an answer.
@@ -348,8 +346,7 @@ class Daemon:
             self._running.start(Stage.INPUT, following.source.jobs())
         self._followed = {name: self._followed[name] for name in plan.settings.accounts if name in self._followed}
         switched = self._alive.switch(plan)
-        self._ended += self._running.end(switched.ended)
-        self._closing += switched.close
+        self._leaving.add(self._running.end(switched.ended), switched.close)
         self._running.start(Stage.INPUT, switched.begun)
         self._history.keep(plan.history.keep_raw_s, plan.history.keep_minutes_s)
         if plan.web is not None:
@@ -372,18 +369,9 @@ class Daemon:
             return
         if earlier.charts is not None:
             earlier.charts.close()
-            self._ended += self._running.end([job.name for job in earlier.charts.jobs()])
+            self._leaving.add(self._running.end([job.name for job in earlier.charts.jobs()]))
         if now is not None:
             self._running.start(Stage.INPUT, now.jobs())
-
-    async def _settle(self) -> None:
-        """Let go of what a reload ended."""
-        ended, self._ended = self._ended, []
-        closing, self._closing = self._closing, []
-        if ended:
-            await asyncio.wait(ended, timeout=SETTLE_S)
-        for close in closing:
-            await close()
 
     def _take_rest(self) -> None:
         if self._take_all(self._inbox.drain()) is not None:

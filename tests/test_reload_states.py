@@ -140,7 +140,7 @@ async def after(folder: Path, emulator: Emulator, choices: Sequence[Choice]) -> 
             answer = await site.reload()
             assert answer["taken"] is choice.good(), (choice, answer)
         for _ in range(200):  # what was ended needs its turns
-            if not daemon._ended and not daemon._closing and not daemon._delivery._leaving:
+            if not daemon._leaving and not daemon._delivery._leaving:
                 break
             await SystemClock().sleep(0.005)
         return state_of(daemon)
