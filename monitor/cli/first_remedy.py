@@ -24,11 +24,12 @@ def first_remedy(settings: "Settings", wallets: "Sequence[WalletView]") -> str:
     from monitor.core.model import Level
     from monitor.notify.remedies import needs_nothing
 
-    levels = {level.label: level for level in Level}
-    in_danger = sorted(
-        (one for one in wallets if levels.get(one.level, Level.OK) >= Level.WARNING),
-        key=lambda one: (-levels[one.level], one.cushion is None, one.room or 0.0),
+    judged = ((one, Level.of(one.level) or Level.OK) for one in wallets)
+    worst_first = sorted(
+        ((one, level) for one, level in judged if level >= Level.WARNING),
+        key=lambda pair: (-pair[1], pair[0].cushion is None, pair[0].room or 0.0),
     )
+    in_danger = [one for one, _ in worst_first]
     if not in_danger:
         return ""
     held = find_held(settings, ask_daemon=True)

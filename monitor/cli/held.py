@@ -229,12 +229,11 @@ def held_levels(status: Any) -> "dict[SubjectKey, Level]":  # noqa: ANN401 - JSO
     """Return the level that the running daemon keeps of each wallet; nothing without a daemon."""
     from monitor.core.model import Level, SubjectKey
 
-    levels = {level.label: level for level in Level}
     wallets = () if status is None else status["engine"].get("wallets", ())
     return {
-        SubjectKey(one["account"], one["wallet"]): levels[one["level"]]
+        SubjectKey(one["account"], one["wallet"]): level
         for one in wallets
-        if one.get("level") in levels
+        if (level := Level.of(one.get("level"))) is not None
     }
 
 

@@ -54,9 +54,9 @@ def verdict(found: "Status") -> tuple[int, str]:
     from monitor.notify.numbers import percent
 
     engine = found.engine
-    ranks = {level.label: level for level in Level}
-    judged = [(wallet, ranks[wallet.level]) for wallet in engine.wallets if wallet.level in ranks]
-    unjudged = [wallet for wallet in engine.wallets if wallet.level not in ranks]
+    levels = [(wallet, Level.of(wallet.level)) for wallet in engine.wallets]
+    judged = [(wallet, level) for wallet, level in levels if level is not None]
+    unjudged = [wallet for wallet, level in levels if level is None]
     top = max((level for _, level in judged), default=Level.OK)
     worst = min(
         (wallet for wallet, level in judged if level is top),

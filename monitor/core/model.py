@@ -25,6 +25,14 @@ class Level(IntEnum):
         """The word used in configuration, messages and JSON, such as ``warning``."""
         return self.name.lower()
 
+    @classmethod
+    def of(cls, label: str) -> "Level | None":
+        """Return the level that a word stands for; None for any other word, such as that of what nobody judged."""
+        return _LEVELS.get(label)
+
+
+_LEVELS = {level.label: level for level in Level}
+
 
 class Side(StrEnum):
     """Direction of a position."""

@@ -14,7 +14,6 @@ from aiohttp import web
 
 from monitor.commands import Answer
 from monitor.core.model import Level
-from monitor.core.report import UNKNOWN
 from monitor.errors import ControlError, StoreError
 from monitor.health import Health
 from monitor.ledger import hold_rows, incidents
@@ -48,7 +47,6 @@ from monitor.web.shapes import (
 
 BASE: Final = "/api/v1"
 _BUSY_S: Final = "1"  # after which asking again is worth it
-_LEVELS: Final = {level.label: level for level in Level}
 
 
 async def _status(ask: Asked) -> object:
@@ -228,7 +226,8 @@ def by(request: web.Request) -> str:
 
 def _reaches(level: str, least: str) -> bool:
     """Return whether a level is at least another; what was never judged is not taken for calm."""
-    return level == UNKNOWN or _LEVELS.get(level, Level.EMERGENCY) >= _LEVELS[least]
+    found = Level.of(level)
+    return found is None or found >= Level[least.upper()]
 
 
 def _fields(value: msgspec.Struct) -> dict[str, object]:

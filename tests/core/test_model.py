@@ -188,6 +188,12 @@ EVENTS: list[Any] = [
 ]
 
 
+def test_a_level_is_found_by_its_word_and_by_no_other() -> None:
+    """What was never judged has a word that is no level; names as the code writes them are none either."""
+    assert [Level.of(level.label) for level in Level] == [*Level]
+    assert [Level.of(word) for word in ("unknown", "", "WARNING")] == [None] * 3
+
+
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)
 def test_every_event_survives_json(event: Event) -> None:
     """A journal of events holds exactly what happened."""

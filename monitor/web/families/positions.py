@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from monitor.core.model import Level, MarginMode
-from monitor.core.report import UNKNOWN, PositionView, WalletView
+from monitor.core.report import PositionView, WalletView
 from monitor.web.families.family import Family, Row, Seen, gauge
 
 _POSITION: Final = ("account", "symbol", "side")
@@ -60,7 +60,8 @@ def margin_ratio(wallet: WalletView) -> float | None:
 
 def level(label: str) -> float | None:
     """Return a level as a number, None for one that is not known."""
-    return None if label == UNKNOWN else float(Level[label.upper()])
+    found = Level.of(label)
+    return None if found is None else float(found)
 
 
 POSITIONS: Final[tuple[Family, ...]] = (

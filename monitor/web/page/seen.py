@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from monitor.account_rows import AccountRow
 from monitor.core.model import Level
-from monitor.core.report import UNKNOWN, PositionView, WalletView
+from monitor.core.report import PositionView, WalletView
 from monitor.core.view import OpenAlert
 from monitor.health import Health
 from monitor.notify.subjects import wallet_name
@@ -17,7 +17,6 @@ from monitor.storage.outbox import OutboxRow
 from monitor.web.page.line import Point
 
 _OFFSET_AT = len("14:02:10")
-_LEVELS = {level.label: level for level in Level}
 
 
 class Advice(NamedTuple):
@@ -62,7 +61,8 @@ def worst_first(wallets: Sequence[WalletView]) -> list[WalletView]:
 
 def rank(level: str) -> float:
     """Return how bad a level is; what was never judged stands between notice and warning."""
-    return Level.NOTICE + 0.5 if level == UNKNOWN else float(_LEVELS.get(level, Level.EMERGENCY))
+    found = Level.of(level)
+    return Level.NOTICE + 0.5 if found is None else float(found)
 
 
 def is_held(wallet: WalletView) -> bool:
