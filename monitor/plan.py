@@ -8,12 +8,12 @@ from typing import NamedTuple
 from monitor.backfill import DEFAULT_TIMINGS, Past, Timings
 from monitor.charts.illustrator import Charts
 from monitor.config.secret import Secret
+from monitor.config_difference import Difference
 from monitor.core.model import AccountSnapshot, BracketTable, Market
 from monitor.core.settings import EngineSettings
 from monitor.heartbeat import HeartbeatPlan
 from monitor.notify.pacing import MINUTE_S
 from monitor.ports import AccountSource, Channel, Feed, Inbox
-from monitor.reload import Difference
 from monitor.sd_notify import Systemd
 from monitor.storage.history import HistorySettings
 

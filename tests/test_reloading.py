@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from monitor.config_difference import Difference
 from monitor.errors import ConfigError, ControlError, Problem
 from monitor.plan import Renewal
-from monitor.reload import Difference
 from monitor.reloading import SAID, Reloads
 from monitor.sd_notify import Systemd
 from monitor.supervise import supervise

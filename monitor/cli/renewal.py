@@ -6,11 +6,11 @@ from pathlib import Path
 from monitor.cli.planning import build_plan
 from monitor.cli.sourcing import Sourcing
 from monitor.config import Secrets, Settings, gather_secrets, load
+from monitor.config_difference import Difference, InForce, difference, only_by_restart
 from monitor.core.model import AccountSnapshot
 from monitor.errors import ConfigError, Problem
 from monitor.plan import Following, Plan, Renewal
 from monitor.ports import Channel, Clock
-from monitor.reload import Difference, InForce, difference, only_by_restart
 from monitor.storage.account_cache import AccountCache
 
 # Makes the channels of these names; raises ConfigError with every one that cannot be made.

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.config import AccountKey, Secret, Secrets, Settings, load_text
-from monitor.reload import Difference, InForce, difference, only_by_restart
+from monitor.config_difference import Difference, InForce, difference, only_by_restart
 from tests.reloaded import account, position
 
 SECRET_WORDS = "hidden"
