@@ -1,19 +1,17 @@
 """How others learn that the service is alive: pings outward, and a summary once a day."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
 from monitor.core.events import DayKept
 from monitor.core.notices import DayReport
 from monitor.day import Calendar
-from monitor.health import STATE, Health, Trouble, Vitals, health, verdict, without_history
+from monitor.health import Health, without_history
 from monitor.heartbeat import HeartbeatPlan, OutwardHeartbeat
 from monitor.plan import Plan
 from monitor.ports import Clock, Inbox, Job
 from monitor.status import HeartbeatView
 from monitor.storage.day_cache import DayCache
-from monitor.verdicts import PROOF_S
 
 
 class Switched(NamedTuple):
@@ -30,19 +28,17 @@ class Alive:
     Args:
         plan: the configuration.
         day: returns what the day was like so far.
-        vitals: returns what tells whether the service is well; called for each ping.
-        prove: writes something to the state database, and returns whether that succeeded.
+        proved: returns whether the service does its work, by a proof made for this question; for each ping.
         inbox: where events go.
         clock: of records and pauses.
         rand: numbers in [0, 1) that spread pings.
     """
 
     def __init__(
-        self, plan: Plan, *, day: Callable[[], DayReport], vitals: Callable[[], Vitals],
-        prove: Callable[[], Awaitable[bool]], inbox: Inbox, clock: Clock, rand: Callable[[], float],
+        self, plan: Plan, *, day: Callable[[], DayReport], proved: Callable[[], Awaitable[Health]], inbox: Inbox,
+        clock: Clock, rand: Callable[[], float],
     ) -> None:  # fmt: skip
-        self._vitals = vitals
-        self._prove = prove
+        self._proved = proved
         self._day = day
         self._inbox = inbox
         self._clock = clock
@@ -98,16 +94,7 @@ class Alive:
             await self._heart.close()
 
     async def _look(self) -> Health:
-        """Judge the service. That the last commit went well proves nothing when it was yesterday: one is made."""
-        try:
-            async with asyncio.timeout(PROOF_S):
-                written = await self._prove()
-        except TimeoutError:
-            written = False
-        found = without_history(health(self._vitals()))
-        if written or STATE in found.reasons:
-            return found
-        return verdict((*found.troubles, Trouble(STATE, ("state",))))
+        return without_history(await self._proved())
 
 
 def _same_pings(one: HeartbeatPlan | None, other: HeartbeatPlan | None) -> bool:

@@ -151,8 +151,8 @@ class Daemon:
         self._unwritable: dict[str, str] = {}  # why, by database
         self._listeners: list[Callable[[Effects], None]] = []
         self._alive = Alive(
-            plan, day=lambda: self._engine.day(clock.now()), vitals=self.vitals, prove=self._prove,
-            inbox=self._inbox, clock=clock, rand=rng.random,
+            plan, day=lambda: self._engine.day(clock.now()), proved=self._verdicts.proved, inbox=self._inbox,
+            clock=clock, rand=rng.random,
         )  # fmt: skip
         self._quiet = self._quiet_commands()
         self._web = WebServer(plan.web, self, clock)
@@ -341,7 +341,8 @@ class Daemon:
         self._running.start(Stage.SENDING, sending)
         self._lend_tables(changes.followed, earlier)
         self._take(SettingsChanged(plan.settings, plan.tables, tuple(coming)))
-        for following in renewal.follow(last):
+        for following in renewal.followed:
+            following.begin(last.get(following.account))
             self._followed[following.account] = following
             self._running.start(Stage.INPUT, following.source.jobs())
         self._followed = {name: self._followed[name] for name in plan.settings.accounts if name in self._followed}

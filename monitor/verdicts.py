@@ -1,7 +1,8 @@
 """What the daemon answers whoever asks how it does, and the proof that it can still write that comes with it.
 
 That the last commit went well says nothing when it was yesterday. While anybody asks, a row is written every ten
-seconds at most, however many ask and however often, and the answers go by what came of it.
+seconds at most, however many ask and however often, and all verdicts go by what came of it. Where it could not be
+written the next ones follow until one is, whether anybody asks or not.
 """
 
 import asyncio
@@ -76,6 +77,11 @@ class Verdicts:
         self.waits_for()
         return self._readiness.judge(health(self._vitals()))
 
+    async def proved(self) -> Health:
+        """Return whether the service does its work, by a proof that is made for this question."""
+        await self._try()
+        return health(self._vitals())
+
     def waits_for(self) -> str:
         """Return in a few words what a start still waits for, without a name; empty once it is over."""
         if self._readiness.phase is Phase.STARTING:
@@ -105,19 +111,21 @@ class Verdicts:
     async def _run(self) -> None:
         while True:
             await self._wanted.wait()
-            while self._clock.mono_s() - self._asked_s < ASKED_WITHIN_S:
-                self.written = await self._one()
-                self._proved_s = self._clock.mono_s()
-                self._proved.set()
+            while not self.written or self._clock.mono_s() - self._asked_s < ASKED_WITHIN_S:
+                await self._try()
                 await self._clock.sleep(PROOF_EVERY_S)
             self._wanted.clear()
 
-    async def _one(self) -> bool:
+    async def _try(self) -> None:
         try:
             async with asyncio.timeout(PROOF_S):
-                return await self._prove()
+                self.written = await self._prove()
         except TimeoutError:
-            return False
+            self.written = False
+        self._proved_s = self._clock.mono_s()
+        self._proved.set()
+        if not self.written:
+            self._wanted.set()
 
 
 def document(found: Health) -> dict[str, object]:

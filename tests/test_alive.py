@@ -1,6 +1,5 @@
 """The service tells others that it is alive: pings and summaries of a whole daemon, and what they go by."""
 
-import asyncio
 import dataclasses
 import os
 import sqlite3
@@ -12,20 +11,18 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from monitor import alive, commit, day, heartbeat
+from monitor import commit, day, heartbeat
 from monitor.alive import Alive
 from monitor.cli.wiring import build_daemon
 from monitor.config import Secret, Settings
 from monitor.core.engine import Engine
 from monitor.core.events import DayOver, JobDied
 from monitor.core.settings import EngineSettings, FreshnessRules
-from monitor.health import DYING, MARKS, STATE, Trouble, health, verdict, vitals_of
+from monitor.health import DYING, HISTORY, MARKS, STATE, Health, Trouble, health, verdict, vitals_of
 from monitor.heartbeat import HeartbeatPlan
 from monitor.plan import Plan
-from monitor.status import Status
 from monitor.storage.history import HistorySettings
 from monitor.system_clock import SystemClock
-from tests.cli.made import engine, state, symbol
 from tests.conftest import ManualClock
 from tests.notify.fakes import FakeChannel, FakeInbox
 from tests.ping_service import PingService, ping_service
@@ -37,58 +34,35 @@ INTERVAL_S = 0.1
 # What pings are judged by.
 
 
-def alive_of(tmp_path: Path, status: Status, *, written: bool | None) -> Alive:
-    """Return one whose proof succeeds, fails, or with None never ends."""
+def alive_of(folder: Path, found: Health, *, pings: bool) -> Alive:
+    """Return one that finds the service like this."""
 
-    async def prove() -> bool:
-        if written is None:
-            await asyncio.get_running_loop().create_future()
-        return bool(written)
+    async def proved() -> Health:
+        return found
 
     plan = Plan(
-        EngineSettings(), (), (), (), tmp_path, tmp_path / "h", HistorySettings(),
-        heartbeat=HeartbeatPlan(Secret("http://127.0.0.1:1/x")),
+        EngineSettings(), (), (), (), folder, folder / "h", HistorySettings(),
+        heartbeat=HeartbeatPlan(Secret("http://127.0.0.1:1/x")) if pings else None,
     )  # fmt: skip
     clock = ManualClock()
     return Alive(
-        plan, day=lambda: Engine().day(clock.now()), vitals=lambda: vitals_of(status), prove=prove,
-        inbox=FakeInbox(), clock=clock, rand=lambda: 0.5,
+        plan, day=lambda: Engine().day(clock.now()), proved=proved, inbox=FakeInbox(), clock=clock,
+        rand=lambda: 0.5,
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("status", "written", "reasons"),
-    [
-        (state(), True, ()),
-        (state(), False, (STATE,)),
-        (state(), None, (STATE,)),
-        (state(state_ok=False), True, (STATE,)),
-        (state(state_ok=False), False, (STATE,)),
-        (state(engine=engine(symbols=(symbol(data="blind"),))), False, (MARKS, STATE)),
-    ],
-)
-async def test_a_ping_needs_a_commit_of_its_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: Status, written: bool | None, reasons: tuple[str, ...]  # noqa: FBT001
-) -> None:  # fmt: skip
-    """That the last one went well says nothing when it was yesterday; a disk that hangs takes no writes."""
-    monkeypatch.setattr(alive, "PROOF_S", 0.02)
-    one = alive_of(tmp_path, status, written=written)
-    found = await one._look()
-    assert (found.ok, found.reasons) == (not reasons, reasons)
-    await one.close()
+async def test_a_ping_goes_by_whatever_would_keep_an_alert_from_coming(tmp_path: Path) -> None:
+    """A history that takes no writes is none of that."""
+    bad, full = Trouble(MARKS, ("BTCUSDT",)), Trouble(HISTORY, ("history",))
+    for found, told in (((), ()), ((bad, full), (bad,)), ((full,), ())):
+        one = alive_of(tmp_path, verdict(found), pings=True)
+        assert await one._look() == verdict(told)
+        await one.close()
 
 
-async def test_without_either_there_is_nothing_to_run(tmp_path: Path, clock: ManualClock) -> None:
+async def test_without_either_there_is_nothing_to_run(tmp_path: Path) -> None:
     """No address, no summary: no job, nothing in the status, nothing on the disk."""
-    plan = Plan(EngineSettings(), (), (), (), tmp_path, tmp_path / "h", HistorySettings())
-
-    async def prove() -> bool:
-        raise AssertionError
-
-    one = Alive(
-        plan, day=lambda: Engine().day(clock.now()), vitals=lambda: vitals_of(state()), prove=prove,
-        inbox=FakeInbox(), clock=clock, rand=lambda: 0.5,
-    )  # fmt: skip
+    one = alive_of(tmp_path, verdict(()), pings=False)
     assert (one.jobs(), one.view(), one.begin()) == ((), None, None)
     await one.close()
     assert os.listdir(tmp_path) == []  # noqa: PTH208 - the asynchronous rule knows no other way

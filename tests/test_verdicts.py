@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from monitor import verdicts
-from monitor.health import MARKS, STATE, Health, Trouble, Vitals, verdict
+from monitor.health import MARKS, STATE, Health, Trouble, Vitals, health, verdict
 from monitor.readiness import AWAITED_MARKS, STARTING, Awaited
 from monitor.system_clock import SystemClock
 from monitor.verdicts import ASKED_WITHIN_S, PROOF_EVERY_S, Verdicts
@@ -105,6 +105,41 @@ async def test_what_cannot_be_written_is_told_by_the_next_answer_and_so_is_that_
         rig.writes = True
         await clock.advance(PROOF_EVERY_S)
         assert rig.verdicts.health() == rig.verdicts.readiness() == WELL
+
+
+async def test_what_could_not_be_written_is_tried_until_it_can_though_nobody_asks(
+    rig: Rig, clock: ManualClock
+) -> None:
+    """One question while the disk is full, none after: whatever else goes by this must not say so for ever."""
+    async with rig.running():
+        rig.writes = False
+        rig.verdicts.health()
+        await settle()
+        await clock.advance(2 * ASKED_WITHIN_S)
+        assert health(rig.vitals()) == verdict([Trouble(STATE, ("state",))])
+        rig.writes = True
+        await clock.advance(PROOF_EVERY_S)
+        assert health(rig.vitals()) == WELL
+        count = rig.proofs
+        await clock.advance(3600.0)
+        assert rig.proofs == count
+
+
+@pytest.mark.parametrize("writes", [False, None])
+async def test_a_ping_has_a_proof_of_its_own_and_all_others_go_by_it(
+    rig: Rig, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, writes: bool | None  # noqa: FBT001
+) -> None:  # fmt: skip
+    """That the last one went well says nothing when it was yesterday; a disk that hangs takes no writes."""
+    monkeypatch.setattr(verdicts, "PROOF_S", 0.02)
+    full = Trouble(STATE, ("state",))
+    async with rig.running():
+        assert await rig.verdicts.proved() == WELL
+        rig.writes, rig.stale = writes, ("BTCUSDT",)
+        assert await rig.verdicts.proved() == verdict([Trouble(MARKS, ("BTCUSDT",)), full])
+        rig.stale = ()
+        assert health(rig.vitals()) == verdict([full])
+        rig.writes = True
+        assert await rig.verdicts.proved() == health(rig.vitals()) == WELL
 
 
 async def test_a_command_waits_for_a_proof_that_is_new(rig: Rig, clock: ManualClock) -> None:
