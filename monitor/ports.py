@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 from monitor.beat import Beat
 from monitor.core.events import Event
-from monitor.core.model import Change, Level, MarkTick, Now, Sample
+from monitor.core.model import Level, MarkTick, Now
 from monitor.core.notices import Fate, Hold, Notice, SubjectState
 
 
@@ -184,18 +184,6 @@ Probe = Callable[[Step, Sequence[Notice]], None]
 
 def unwatched(_step: Step, _notices: Sequence[Notice]) -> None:
     """Do nothing: the probe of a daemon that nobody tests."""
-
-
-class HistoryStore(Protocol):
-    """Samples and changes of accounts. May lose rows under overload or with a full disk, and counts them."""
-
-    def record(self, samples: Sequence[Sample]) -> None:
-        """Queue samples for the next batch; never blocks."""
-        ...
-
-    def record_changes(self, changes: Sequence[Change]) -> None:
-        """Queue changes of accounts for the next batch; never blocks. One told twice is kept once."""
-        ...
 
 
 class Message(NamedTuple):

@@ -16,7 +16,7 @@ from monitor.cli.wiring import build_daemon
 from monitor.core.model import Level
 from monitor.core.notices import NoticeKind
 from monitor.emulator.prices import PricePath
-from monitor.storage.history_reader import HistoryReader
+from monitor.storage.history_reader import Filter, HistoryReader
 from monitor.storage.holes_cache import HolesCache
 from monitor.system_clock import SystemClock
 from tests.notify.fakes import FakeChannel
@@ -87,7 +87,7 @@ async def test_a_dip_while_nothing_ran_is_told_once_and_recorded(tmp_path: Path)
         assert "BTCUSDT came within 0.94 % of liquidation" in message.title
         assert message.level is view.worst.level > Level.OK
         with HistoryReader(state / "history.db") as reader:
-            rows = [row for row in reader.samples(symbol="BTCUSDT") if row.source == "backfill"]
+            rows = [row for row in reader.samples(Filter(symbol="BTCUSDT")) if row.source == "backfill"]
         assert 40 <= len(rows) <= 42
         assert min(row.mark or 0.0 for row in rows) == pytest.approx(59_700.0)
         assert len({row.at_ms // 60_000 for row in rows}) == len(rows)

@@ -20,7 +20,7 @@ from monitor.emulator.prices import PricePath
 from monitor.emulator.scenario import Scenario
 from monitor.emulator.server import Emulator
 from monitor.emulator.settings import EmulatorSettings
-from monitor.storage.history_reader import HistoryReader
+from monitor.storage.history_reader import Filter, HistoryReader
 from monitor.system_clock import SystemClock
 from tests.notify.fakes import FakeChannel
 from tests.test_app import Watch, running, until
@@ -130,7 +130,9 @@ async def test_a_level_rises_on_moves_left_alone(tmp_path: Path) -> None:
         await SystemClock().sleep(1.1)  # a sample a second
     assert channel.titles[0].startswith("WARNING")
     with HistoryReader(tmp_path / "s" / "history.db") as history:
-        lefts = [sample.moves_left for sample in history.samples(wallet="isolated:BTCUSDT:LONG", symbol="")]
+        lefts = [
+            sample.moves_left for sample in history.samples(Filter(wallet="isolated:BTCUSDT:LONG", symbol=""))
+        ]
     assert any(left is not None and left <= 2.0 for left in lefts)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 
 from monitor.core.model import Level
-from monitor.storage.history_reader import HistoryReader, Minute
+from monitor.storage.history_reader import Filter, HistoryReader, Minute
 
 MINUTE_MS = 60_000
 LEAST_POINTS = 3  # fewer make no line worth a picture
@@ -65,15 +65,11 @@ def find(order: Order) -> Series | None:
         StoreError: the history cannot be read.
     """
     with HistoryReader(Path(order.history)) as reader:
-        wallet = reader.minutes(
-            account=order.account, wallet=order.wallet, symbol="", since_ms=order.since_ms, until_ms=order.now_ms
-        )
+        wanted = Filter(order.account, order.wallet, "", since_ms=order.since_ms, until_ms=order.now_ms)
+        wallet = reader.minutes(wanted)
         position = wallet
         if order.symbol:
-            position = reader.minutes(
-                account=order.account, wallet=order.wallet, symbol=order.symbol, side=order.side,
-                since_ms=order.since_ms, until_ms=order.now_ms,
-            )  # fmt: skip
+            position = reader.minutes(wanted._replace(symbol=order.symbol, side=order.side))
     distances = {row.minute_ms: row.distance_min if order.symbol else row.joint_distance_min for row in position}
     points = [_point(row, distances.get(row.minute_ms)) for row in wallet]
     # A minute is drawn where it begins, so the one that is not over yet gives way to what is known now.

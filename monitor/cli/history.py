@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from monitor.core.model import Change
-    from monitor.storage.history_reader import Worst
-    from monitor.storage.history_rows import Filter, Row
+    from monitor.storage.history_reader import Filter, Worst
+    from monitor.storage.history_rows import Row
 
 _TABLE_ROWS = 20
 _MOST_ROWS = 10_000
@@ -47,8 +47,8 @@ def history(  # noqa: PLR0917 - typer passes options by name
 ) -> int:
     """Show recorded margin ratios and distances, or what changed."""
     from monitor.config.durations import SHAPE, seconds
-    from monitor.storage.history_reader import HistoryReader
-    from monitor.storage.history_rows import Filter, read
+    from monitor.storage.history_reader import Filter, HistoryReader
+    from monitor.storage.history_rows import read
     from monitor.system_clock import SystemClock
 
     length_s = seconds(since)
@@ -57,7 +57,7 @@ def history(  # noqa: PLR0917 - typer passes options by name
     settings = load(context, config)
     path = settings.history_path(os.environ)
     _must_exist(path)
-    wanted = Filter(symbol, account, SystemClock().wall_ms() - round(length_s * 1000))
+    wanted = Filter(account, symbol=symbol, since_ms=SystemClock().wall_ms() - round(length_s * 1000))
     as_json = json or globals_of(context).json
     if changes:
         with HistoryReader(path) as reader:
@@ -73,7 +73,7 @@ def history(  # noqa: PLR0917 - typer passes options by name
     with HistoryReader(path) as reader:
         _must_be_known(wanted, [(one.account, one.symbol) for one in reader.subjects()], "has a history")
         rows = read(reader, wanted, minutes=minutes)
-        worst = reader.worst(account=account, since_ms=wanted.since_ms)
+        worst = reader.worst(wanted._replace(symbol=None))
     if as_json:
         print_json([_with_time(row) for row in rows[-(limit or _MOST_ROWS) :]])
         return 0

@@ -62,7 +62,9 @@ class HistorySettings(msgspec.Struct, frozen=True):
 
 
 class SqliteHistory:
-    """Implements ``ports.HistoryStore``: recording never blocks and never raises; ``run`` writes.
+    """Samples and changes of accounts into the file: recording never blocks and never raises; ``run`` writes.
+
+    It may lose rows under overload or with a full disk, and counts them. A change told twice is kept once.
 
     Args:
         path: the file, ``history.db``.

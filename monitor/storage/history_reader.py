@@ -19,6 +19,24 @@ class Subject(NamedTuple):
     side: str
 
 
+class Filter(NamedTuple):
+    """Which rows are asked for, exactly; None is any, an empty symbol means wallets only, ``held`` positions only.
+
+    ``since_ms`` is included, ``until_ms`` is not.
+    """
+
+    account: str | None = None
+    wallet: str | None = None
+    symbol: str | None = None
+    side: str | None = None
+    since_ms: int = 0
+    until_ms: int = LATEST_MS
+    held: bool = False
+
+
+EVERYTHING: Final = Filter()
+
+
 class Minute(NamedTuple):
     """One minute of one subject; None where nothing was known. An infinite margin ratio is None too."""
 
@@ -113,18 +131,12 @@ SELECT s.symbol, max(
 )
 FROM subjects AS s WHERE s.symbol <> ''
 """
-_ROW_COUNTS: Final = """
-SELECT (SELECT count(*) FROM subjects), (SELECT count(*) FROM samples), (SELECT count(*) FROM minutes),
-       (SELECT count(*) FROM changes)
-"""
 
 
 class HistoryReader(Reader):
     """Queries of history.db; a context manager.
 
-    The filters ``account``, ``wallet``, ``symbol`` and ``side`` are exact; None is any, an empty symbol means
-    wallets only, ``held`` positions only. ``since_ms`` is included, ``until_ms`` is not. With more rows than
-    ``limit`` the newest are returned. Every method raises StoreError.
+    With more rows than ``limit`` the newest are returned. Every method raises StoreError.
 
     Raises:
         StoreError: there is no such file, or it cannot be used.
@@ -138,55 +150,19 @@ class HistoryReader(Reader):
         sql = "SELECT account, wallet, symbol, side FROM subjects ORDER BY account, wallet, symbol, side"
         return [Subject(*row) for row in self.rows("list subjects", sql)]
 
-    def samples(
-        self,
-        *,
-        account: str | None = None,
-        wallet: str | None = None,
-        symbol: str | None = None,
-        side: str | None = None,
-        since_ms: int = 0,
-        until_ms: int = LATEST_MS,
-        limit: int = 10_000,
-        held: bool = False,
-    ) -> list[Sample]:
+    def samples(self, wanted: Filter = EVERYTHING, *, limit: int = 10_000) -> list[Sample]:
         """Return raw samples, oldest first."""
-        who = _who(account, wallet, symbol, side, held=held)
-        when: dict[str, object] = {"since_ms": since_ms, "until_ms": until_ms, "limit": limit}
-        return [Sample(*row) for row in reversed(self.rows("read samples", _SAMPLES, who | when))]
+        return [Sample(*row) for row in reversed(self.rows("read samples", _SAMPLES, _bound(wanted, limit)))]
 
-    def minutes(
-        self,
-        *,
-        account: str | None = None,
-        wallet: str | None = None,
-        symbol: str | None = None,
-        side: str | None = None,
-        since_ms: int = 0,
-        until_ms: int = LATEST_MS,
-        limit: int = 10_000,
-        held: bool = False,
-    ) -> list[Minute]:
+    def minutes(self, wanted: Filter = EVERYTHING, *, limit: int = 10_000) -> list[Minute]:
         """Return rows of one minute, oldest first, from the minute that holds ``since_ms`` on."""
-        who = _who(account, wallet, symbol, side, held=held)
-        when: dict[str, object] = {"since_ms": _minute(since_ms), "until_ms": until_ms, "limit": limit}
-        return [Minute(*row) for row in reversed(self.rows("read minutes", _MINUTES, who | when))]
+        bound = _bound(_whole_minutes(wanted), limit)
+        return [Minute(*row) for row in reversed(self.rows("read minutes", _MINUTES, bound))]
 
-    def worst(
-        self,
-        *,
-        account: str | None = None,
-        wallet: str | None = None,
-        symbol: str | None = None,
-        side: str | None = None,
-        since_ms: int = 0,
-        until_ms: int = LATEST_MS,
-        limit: int = 100,
-    ) -> list[Worst]:
+    def worst(self, wanted: Filter = EVERYTHING, *, limit: int = 100) -> list[Worst]:
         """Return the worst of each subject, worst subject first, from the minute that holds ``since_ms`` on."""
-        who = _who(account, wallet, symbol, side)
-        when: dict[str, object] = {"since_ms": _minute(since_ms), "until_ms": until_ms, "limit": limit}
-        return [Worst(*row) for row in self.rows("read minutes", _WORST, who | when)]
+        bound = _bound(_whole_minutes(wanted), limit)
+        return [Worst(*row) for row in self.rows("read minutes", _WORST, bound)]
 
     def changes(
         self,
@@ -217,17 +193,10 @@ class HistoryReader(Reader):
                 found[symbol] = max(at_ms, found.get(symbol, 0))
         return found
 
-    def row_counts(self) -> dict[str, int]:
-        """Return the number of rows of each table; reads all of them."""
-        [counts] = self.rows("count rows", _ROW_COUNTS)
-        return dict(zip(("subjects", "samples", "minutes", "changes"), counts, strict=True))
+
+def _bound(wanted: Filter, limit: int) -> dict[str, object]:
+    return {**wanted._asdict(), "limit": limit}
 
 
-def _who(
-    account: str | None, wallet: str | None, symbol: str | None, side: str | None, *, held: bool = False
-) -> dict[str, object]:
-    return {"account": account, "wallet": wallet, "symbol": symbol, "side": side, "held": held}
-
-
-def _minute(at_ms: int) -> int:
-    return at_ms - at_ms % MINUTE_MS
+def _whole_minutes(wanted: Filter) -> Filter:
+    return wanted._replace(since_ms=wanted.since_ms - wanted.since_ms % MINUTE_MS)

@@ -1,12 +1,11 @@
 """Rows of history for people and programs: each position beside the figures of the wallet that backs it."""
 
-from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
-from monitor.core.model import Level, Sample
-from monitor.storage.history_reader import LATEST_MS, HistoryReader, Minute
+from monitor.core.model import Level
+from monitor.storage.history_reader import Filter, HistoryReader
 
 MOST_ROWS: Final = 10_000
 
@@ -33,74 +32,40 @@ class Row(msgspec.Struct, frozen=True):
         return self.account, self.wallet, self.symbol, self.side
 
 
-class Filter(NamedTuple):
-    """What is asked for; None is any. ``since_ms`` is included, ``until_ms`` is not."""
-
-    symbol: str | None
-    account: str | None
-    since_ms: int
-    wallet: str | None = None
-    until_ms: int = LATEST_MS
-
-
 def read(reader: HistoryReader, wanted: Filter, *, minutes: bool, limit: int = MOST_ROWS) -> list[Row]:
     """Return what positions and their wallets were, oldest first; of more than ``limit`` rows the newest."""
-    return _minutes(reader, wanted, limit) if minutes else _samples(reader, wanted, limit)
+    asked = _minutes if minutes else _samples
+    legs = asked(reader, wanted._replace(held=True), limit)
+    wallets = {
+        (row.at_ms, row.account, row.wallet): row
+        for account, wallet in dict.fromkeys((leg.account, leg.wallet) for leg in legs)
+        for row in asked(
+            reader, Filter(account, wallet, "", since_ms=legs[0].at_ms, until_ms=wanted.until_ms), MOST_ROWS
+        )
+    }
+    return [_backed(leg, wallets.get((leg.at_ms, leg.account, leg.wallet))) for leg in legs]
 
 
 def _minutes(reader: HistoryReader, wanted: Filter, limit: int) -> list[Row]:
-    legs = reader.minutes(
-        account=wanted.account, wallet=wanted.wallet, symbol=wanted.symbol, since_ms=wanted.since_ms,
-        until_ms=wanted.until_ms, limit=limit, held=True,
-    )  # fmt: skip
-    found = {
-        (m.minute_ms, m.account, m.wallet): m
-        for account, wallet in _backing(legs)
-        for m in reader.minutes(
-            account=account, wallet=wallet, symbol="", since_ms=legs[0].minute_ms, until_ms=wanted.until_ms,
-            limit=MOST_ROWS,
+    return [
+        Row(
+            one.minute_ms, one.account, one.wallet, one.symbol, one.side, Level(one.level_max).label,
+            one.margin_ratio_max, one.room_min, one.distance_min, one.mark_last, None, one.source,
         )
-    }  # fmt: skip
-    rows = []
-    for leg in legs:
-        whole = found.get((leg.minute_ms, leg.account, leg.wallet))
-        rows.append(
-            Row(
-                leg.minute_ms, leg.account, leg.wallet, leg.symbol, leg.side, Level(leg.level_max).label,
-                whole.margin_ratio_max if whole else None, whole.room_min if whole else None,
-                leg.distance_min, leg.mark_last, None, leg.source,
-            )
-        )  # fmt: skip
-    return rows
+        for one in reader.minutes(wanted, limit=limit)
+    ]  # fmt: skip
 
 
 def _samples(reader: HistoryReader, wanted: Filter, limit: int) -> list[Row]:
-    samples = reader.samples(
-        account=wanted.account, wallet=wanted.wallet, symbol=wanted.symbol, since_ms=wanted.since_ms,
-        until_ms=wanted.until_ms, limit=limit, held=True,
-    )  # fmt: skip
-    wallets = {
-        (s.at_ms, s.account, s.wallet): s
-        for account, wallet in _backing(samples)
-        for s in reader.samples(
-            account=account, wallet=wallet, symbol="", since_ms=samples[0].at_ms, until_ms=wanted.until_ms,
-            limit=MOST_ROWS,
+    return [
+        Row(
+            one.at_ms, one.account, one.wallet, one.symbol, one.side, Level(one.level).label,
+            one.margin_ratio, one.room, one.distance, one.mark, one.liquidation_price, one.source,
         )
-    }  # fmt: skip
-    rows = []
-    for sample in samples:
-        backing = wallets.get((sample.at_ms, sample.account, sample.wallet))
-        rows.append(
-            Row(
-                sample.at_ms, sample.account, sample.wallet, sample.symbol, sample.side,
-                Level(sample.level).label, backing.margin_ratio if backing else None,
-                backing.room if backing else None, sample.distance, sample.mark, sample.liquidation_price,
-                sample.source,
-            )
-        )  # fmt: skip
-    return rows
+        for one in reader.samples(wanted, limit=limit)
+    ]  # fmt: skip
 
 
-def _backing(found: Iterable[Sample | Minute]) -> list[tuple[str, str]]:
-    """Return account and wallet of all that is there, each once."""
-    return list(dict.fromkeys((one.account, one.wallet) for one in found))
+def _backed(leg: Row, wallet: Row | None) -> Row:
+    ratio, room = (None, None) if wallet is None else (wallet.margin_ratio, wallet.room)
+    return msgspec.structs.replace(leg, margin_ratio=ratio, room=room)

@@ -15,7 +15,6 @@ JSON: Final = "application/json"
 _SHOWN_CHARS: Final = 60
 
 QueryT = TypeVar("QueryT", bound=Query)
-Body = TypeVar("Body")
 
 
 class AskedWronglyError(MonitorError):

@@ -7,8 +7,8 @@ import msgspec
 from monitor.errors import StoreError
 from monitor.ledger import Wanted, incomplete, told_row
 from monitor.status import Status
-from monitor.storage.history_reader import HistoryReader
-from monitor.storage.history_rows import MOST_ROWS, Filter, Row, read
+from monitor.storage.history_reader import Filter, HistoryReader
+from monitor.storage.history_rows import MOST_ROWS, Row, read
 from monitor.storage.state_reader import StateReader
 from monitor.web.asking import must_be_known
 from monitor.web.shapes import History, HistoryQuery, ToldAlerts, ToldQuery

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
-from monitor.core.model import Change, Level, Sample
+from monitor.core.model import Level
 from monitor.core.notices import Fate, Hold, SubjectState
 from monitor.errors import StoreError
 from monitor.ports import Attempt, Clock, Rows, Stored
@@ -193,17 +193,3 @@ class MemoryState:
 
     def _put(self, row: OutboxRow, **changes: object) -> None:
         self.outbox[row.key, row.channel] = msgspec.structs.replace(row, **changes)
-
-
-class MemoryHistory:
-    """A history that keeps everything it is given."""
-
-    def __init__(self) -> None:
-        self.samples: list[Sample] = []
-        self.changes: list[Change] = []
-
-    def record(self, samples: Sequence[Sample]) -> None:
-        self.samples.extend(samples)
-
-    def record_changes(self, changes: Sequence[Change]) -> None:
-        self.changes.extend(changes)

@@ -12,14 +12,13 @@ from structlog.testing import capture_logs
 
 from monitor.core.model import Change, ChangeKind, Level, Sample, Source
 from monitor.errors import DamagedError, SchemaTooNewError, StoreError
-from monitor.ports import HistoryStore, Replaced
+from monitor.ports import Replaced
 from monitor.storage.history import HistorySettings, SqliteHistory
 from monitor.storage.history_reader import HistoryReader, Subject
 from monitor.storage.history_schema import HISTORY_SCHEMA
 from monitor.storage.sqlite import Reader
 from tests.conftest import ManualClock, settle
 from tests.storage.damage import content_of, execute, forbidden_directory, put, remove, spoil_pages
-from tests.storage.fakes import MemoryHistory
 
 MINUTE_MS = 60_000
 T0 = 1_780_000_000_000 - 1_780_000_000_000 % MINUTE_MS  # a full minute just before the manual clock's start
@@ -94,14 +93,6 @@ class Harness:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "history.db"
-
-
-def test_both_histories_are_what_the_port_asks_for(path: Path, clock: ManualClock) -> None:
-    """The type checker compares the signatures."""
-    stores: list[HistoryStore] = [Harness(path, clock).history, MemoryHistory()]
-    stores[1].record([BASE])
-    assert isinstance(stores[1], MemoryHistory)
-    assert stores[1].samples == [BASE]
 
 
 async def test_samples_are_written_at_the_next_wake_to_the_last_field(path: Path, clock: ManualClock) -> None:

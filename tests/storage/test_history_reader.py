@@ -10,7 +10,7 @@ import pytest
 from monitor.core.model import Change, ChangeKind, Level, Sample
 from monitor.errors import StoreError
 from monitor.storage.history import HistorySettings, SqliteHistory
-from monitor.storage.history_reader import HistoryReader, Subject
+from monitor.storage.history_reader import Filter, HistoryReader, Subject
 from tests.conftest import ManualClock
 
 MINUTE_MS = 60_000
@@ -94,27 +94,27 @@ def test_samples_come_oldest_first(reader: HistoryReader) -> None:
 
 def test_filters_are_exact_and_an_empty_symbol_means_wallets(reader: HistoryReader) -> None:
     """None is any."""
-    assert reader.samples(symbol="ETHUSDT") == [ROWS[2]]
-    assert reader.samples(symbol="", account="a") == [ROWS[0], *ROWS[3:6]]
-    assert reader.samples(side="LONG", wallet="cross:USDT") == ROWS[1:3]
-    assert reader.samples(account="nobody") == []
+    assert reader.samples(Filter(symbol="ETHUSDT")) == [ROWS[2]]
+    assert reader.samples(Filter(symbol="", account="a")) == [ROWS[0], *ROWS[3:6]]
+    assert reader.samples(Filter(side="LONG", wallet="cross:USDT")) == ROWS[1:3]
+    assert reader.samples(Filter(account="nobody")) == []
 
 
 def test_a_period_includes_its_start_and_not_its_end(reader: HistoryReader) -> None:
     """Periods side by side count no sample twice."""
-    assert reader.samples(since_ms=1, until_ms=61_000) == ROWS[1:3]
-    assert reader.samples(since_ms=61_000, until_ms=62_000) == [ROWS[3]]
+    assert reader.samples(Filter(since_ms=1, until_ms=61_000)) == ROWS[1:3]
+    assert reader.samples(Filter(since_ms=61_000, until_ms=62_000)) == [ROWS[3]]
 
 
 def test_a_limit_keeps_the_newest(reader: HistoryReader) -> None:
     """What happened last is what is asked for."""
     assert reader.samples(limit=3) == ROWS[4:]
-    assert [minute.minute_ms for minute in reader.minutes(limit=2, account="a")] == [60_000, 120_000]
+    assert [minute.minute_ms for minute in reader.minutes(Filter(account="a"), limit=2)] == [60_000, 120_000]
 
 
 def test_minutes_start_with_the_one_that_holds_the_moment(reader: HistoryReader) -> None:
     """A period that starts within a minute shows that minute."""
-    minutes = reader.minutes(symbol="", account="a", since_ms=62_500)
+    minutes = reader.minutes(Filter(symbol="", account="a", since_ms=62_500))
     assert [(m.minute_ms, m.level_max, m.room_min, m.samples) for m in minutes] == [
         (60_000, Level.CRITICAL, 0.08, 2),
         (120_000, Level.WARNING, 0.05, 1),
@@ -130,12 +130,9 @@ def test_the_worst_of_each_subject_worst_first(reader: HistoryReader) -> None:
     assert second.samples == 4
     assert [(worst.symbol, worst.distance) for worst in others] == [("BTCUSDT", 0.1), ("ETHUSDT", 0.1)]
     assert reader.worst(limit=1) == [first]
-    assert [worst.level for worst in reader.worst(account="a", symbol="", since_ms=120_000)] == [Level.WARNING]
-
-
-def test_row_counts_name_every_table(reader: HistoryReader) -> None:
-    """How big the history has grown."""
-    assert reader.row_counts() == {"subjects": 4, "samples": 7, "minutes": 6, "changes": 3}
+    assert [worst.level for worst in reader.worst(Filter(account="a", symbol="", since_ms=120_000))] == [
+        Level.WARNING
+    ]
 
 
 def test_a_missing_file_is_an_error_with_a_hint(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from monitor.core.report import WalletView
 from monitor.errors import StoreError
 from monitor.notify.remedies import remedy_lines
 from monitor.status import Status
-from monitor.storage.history_reader import HistoryReader
+from monitor.storage.history_reader import Filter, HistoryReader
 from monitor.storage.outbox import OutboxRow
 from monitor.storage.state_reader import StateReader
 from monitor.web.context import Context
@@ -122,8 +122,9 @@ def _worst(found: Status) -> list[WalletView]:
 def _points(reader: HistoryReader, key: Key, since_ms: int) -> list[Point]:
     """Return the worst of each minute; samples where there are few of these."""
     account, wallet = key
-    rows = reader.minutes(account=account, wallet=wallet, symbol="", since_ms=since_ms, limit=_LINE_ROWS)
+    wanted = Filter(account, wallet, "", since_ms=since_ms)
+    rows = reader.minutes(wanted, limit=_LINE_ROWS)
     if len(rows) < FEW_MINUTES:
-        found = reader.samples(account=account, wallet=wallet, symbol="", since_ms=since_ms, limit=_SAMPLES)
+        found = reader.samples(wanted, limit=_SAMPLES)
         return [Point(row.at_ms, row.margin_ratio) for row in found]
     return [Point(row.minute_ms, row.margin_ratio_max) for row in rows]
