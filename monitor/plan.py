@@ -23,6 +23,7 @@ class Following(NamedTuple):
 
     account: str
     source: AccountSource
+    begin: Callable[[AccountSnapshot | None], None]  # from what is known last of it; before its jobs run
     shut: Callable[[], None]  # nothing of it reaches the engine from now on
     close: Callable[[], Awaitable[None]]  # lets go of its connections, once its jobs ended
 
@@ -76,9 +77,9 @@ class Renewal(NamedTuple):
     plan: Plan  # channels and charts that stay are those that are there
     changes: Difference
     known: Mapping[str, AccountSnapshot]  # what an earlier run knew last of accounts that are new, by name
-    # Makes what follows the accounts that ``changes`` says are followed anew; handed what is known of them.
-    follow: Callable[[Mapping[str, AccountSnapshot]], Sequence[Following]]
+    followed: Sequence[Following]  # the accounts that ``changes`` says are followed anew; not begun
     adopt: Callable[[], None]  # called in the switch
+    drop: Callable[[], None]  # lets go of what was made for it, where nobody goes over to it; from any thread
     warnings: tuple[str, ...] = ()
 
 

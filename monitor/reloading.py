@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import structlog
 
+from monitor.apart import Apart, HangsError
 from monitor.errors import ConfigError, ControlError, Problem
 from monitor.plan import Renew, Renewal
 from monitor.ports import Clock, Job
@@ -33,7 +34,8 @@ class Reloads:
     Args:
         renew: reads the configuration again; None: there is no file to read.
         source: what the file is called.
-        switch: goes over to what was read; must not fail, and waits for nothing.
+        switch: goes over to what was read; must not fail, and waits for nothing. If it does, nothing is read any
+            more: what holds is not known.
         settle: lets go of what the switch ended.
         watchdog: has systemd know.
         clock: of records.
@@ -52,6 +54,9 @@ class Reloads:
         self._asked: asyncio.Future[Reloaded] | None = None  # of a reload that has not begun
         self._wake = asyncio.Event()
         self._stopping = False
+        self._reading: Apart[Renewal] = Apart(lambda late: late.drop())
+        self._comparing: Apart[bool] = Apart(lambda _late: None)
+        self._torn = ""  # what a switch failed with
         self._view = ConfigView(loaded_ms=clock.wall_ms(), reloads=0, refused=0)
 
     def jobs(self) -> Sequence[Job]:
@@ -88,7 +93,7 @@ class Reloads:
         if self._renew is None:
             raise ControlError("this daemon was started without a configuration file")
         meant = request.get("source")
-        if isinstance(meant, str) and not await asyncio.to_thread(_same_file, meant, self._source):
+        if isinstance(meant, str) and meant != self._source and not await self._same_file(meant):
             raise ControlError(f"the daemon runs with {self._source}, not with {meant[:200]}; nothing was read")
         if self._stopping:
             raise ControlError(f"{_STOPPING}; nothing was read")
@@ -129,7 +134,7 @@ class Reloads:
         except ConfigError as error:
             return self._refuse(error.problems)
         else:
-            return self._take(renewal)
+            return self._taken(renewal)
         finally:
             self._watchdog.reloaded()
 
@@ -141,20 +146,29 @@ class Reloads:
         """
         if self._renew is None:
             raise ConfigError(self._source, self._unread("nothing to read").problems)
+        if self._torn:
+            raise ConfigError(self._source, [_torn(self._torn)])
         try:
             async with asyncio.timeout(READ_S):
-                return await asyncio.to_thread(self._renew)
+                return await self._reading(self._renew)
         except ConfigError:
             raise
         except TimeoutError:
             reason = f"it could not be read within {READ_S:.0f} s"
+        except HangsError:
+            reason = "the reading before this one has not ended; perhaps its disk hangs"
         except Exception as error:  # noqa: BLE001 - the top of a thread; a fault of ours there changes nothing
             log.error("config.fault", error=type(error).__name__, trace=trace_of(error))
             reason = f"a fault of this program: {type(error).__name__}"
         raise ConfigError(self._source, self._unread(reason).problems)
 
-    def _take(self, renewal: Renewal) -> Reloaded:
-        self._switch(renewal)
+    def _taken(self, renewal: Renewal) -> Reloaded:
+        try:
+            self._switch(renewal)
+        except Exception as error:  # noqa: BLE001 - the top of a reload; part of it may hold, which must be said
+            self._torn = type(error).__name__
+            log.critical("config.torn", source=self._source, error=self._torn, trace=trace_of(error))
+            return self._refuse([_torn(self._torn)])
         view = self._view
         self._view = ConfigView(self._clock.wall_ms(), view.reloads + 1, view.refused, view.last_refusal_ms)
         changed = renewal.changes.words
@@ -168,11 +182,24 @@ class Reloads:
         log.error("config.refused", source=self._source, mistakes=len(problems), problems=words)
         view = self._view
         self._view = ConfigView(view.loaded_ms, view.reloads, view.refused + 1, self._clock.wall_ms(), words)
-        return Reloaded(False, self._source, problems=tuple(problems))
+        return Reloaded(False, self._source, problems=tuple(problems), torn=bool(self._torn))
+
+    async def _same_file(self, meant: str) -> bool:
+        try:
+            async with asyncio.timeout(READ_S):
+                return await self._comparing(lambda: _same_file(meant, self._source))
+        except (HangsError, TimeoutError):
+            words = f"the daemon runs with {self._source}, and cannot tell now whether that is meant"
+            raise ControlError(words) from None
 
     def _unread(self, reason: str) -> Reloaded:
         problem = Problem("file", reason, "one that can be read while the service runs")
         return Reloaded(False, self._source, problems=(problem,))
+
+
+def _torn(error: str) -> Problem:
+    found = f"a fault of this program in going over to it: {error}; some of it may hold"
+    return Problem("file", found, "one that is taken as a whole", "restart the service")
 
 
 def _same_file(one: str, other: str) -> bool:

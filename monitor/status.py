@@ -1,6 +1,6 @@
 """What the running daemon says of itself on its local socket."""
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -12,6 +12,8 @@ from monitor.core.surroundings import Surroundings
 from monitor.core.view import EngineView
 from monitor.errors import ControlError, Problem
 
+STATE_DB: Final = "state"
+HISTORY_DB: Final = "history"
 MOST_NAMES = 64  # whose moves are told in one answer: under a megabyte, in a few milliseconds
 
 
@@ -90,6 +92,7 @@ class Reloaded(msgspec.Struct, frozen=True):
     changed: tuple[str, ...] = ()  # in words, without a secret
     problems: tuple[Problem, ...] = ()  # every mistake; those of a change that needs a restart say so
     warnings: tuple[str, ...] = ()
+    torn: bool = False  # a fault came in the middle: some of it may hold, and only a restart helps
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -135,10 +138,9 @@ class Status(msgspec.Struct, frozen=True):
     coalesced: int
     commits: int
     frame_to_commit: dict[str, float] | None
-    state_ok: bool
-    job_deaths: dict[str, int]
+    job_deaths: dict[str, int]  # of the jobs that this configuration has
     unseen: tuple[str, ...] = ()  # accounts of which nothing is known yet
-    died_ms: dict[str, int] = {}  # when a job that died last did, our wall clock
+    dying: tuple[str, ...] = ()  # jobs that died lately
     fallbacks: dict[str, str] = {}  # by channel, which one takes over what it does not deliver
     heartbeat: HeartbeatView | None = None
     watchdog: WatchdogView | None = None  # None where nobody wants to be told
@@ -148,6 +150,11 @@ class Status(msgspec.Struct, frozen=True):
     config: ConfigView | None = None  # None of a version that does not tell
     web: WebView | None = None  # None where nothing is to be served
     unwritable: dict[str, str] = {}  # databases that take no writes, by name such as "state": why
+
+    @property
+    def state_ok(self) -> bool:
+        """Whether the state database takes writes, as far as the last that were tried show."""
+        return STATE_DB not in self.unwritable
 
 
 def joint_moves(names: object, made_s: float, known: KnownMoves) -> JointMoves:

@@ -25,7 +25,7 @@ BAD = ConfigError("c.toml", [Problem("log.level", "3", "a level")])
 def renewal(*words: str) -> Renewal:
     none: frozenset[str] = frozenset()
     plan: Any = None
-    return Renewal(plan, Difference(words, none, none, none, none), {}, lambda _last: (), lambda: None)
+    return Renewal(plan, Difference(words, none, none, none, none), {}, (), lambda: None, lambda: None)
 
 
 class Told(Systemd):

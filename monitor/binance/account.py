@@ -81,7 +81,6 @@ class AccountFollower:
         clock: for all waiting and judging but that within the socket library.
         rng: chance for the jitter of pauses.
         refuse_trading_key: do not follow the account with a key that can trade or withdraw.
-        last: what an earlier run knew last of the account.
         heir: another one followed it in this run, whose complaints are over once this one has an answer.
         timings: how patient to be.
     """
@@ -98,7 +97,6 @@ class AccountFollower:
         clock: Clock,
         rng: Random,
         refuse_trading_key: bool = False,
-        last: AccountSnapshot | None = None,
         heir: bool = False,
         timings: AccountTimings = DEFAULT_ACCOUNT_TIMINGS,
     ) -> None:
@@ -114,7 +112,7 @@ class AccountFollower:
         self._contracts = Contracts(account, rest, timings)
         self._around = AccountAround(account, rest, inbox=inbox, clock=clock)
         self._tracked = TrackedAccount({})
-        self._last = last
+        self._last: AccountSnapshot | None = None
         self._decoder = UserDecoder()
         self._stream = UserStream(
             account, bases, keys=rest, take=self._take, gap=self._ask, clock=clock, rng=rng, timings=timings
@@ -151,6 +149,10 @@ class AccountFollower:
             Job(f"account-{self._account}-watch", self._watch, self._watch_beat),
             self._around.job(),
         ]
+
+    def go_on_from(self, last: AccountSnapshot) -> None:
+        """Take what is known of the account already: what differs from it is told. Before its jobs run."""
+        self._last = last
 
     def refresh_brackets(self, symbol: str) -> None:
         """Fetch the tiers again soon: the exchange said that those of this symbol changed."""

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
+from monitor.binance.rest import RestClient
 from monitor.cli.planning import build_plan
 from monitor.cli.sourcing import Sourcing
 from monitor.config import Secrets, Settings, gather_secrets, load
 from monitor.config_difference import Difference, InForce, difference, only_by_restart
 from monitor.core.model import AccountSnapshot
 from monitor.errors import ConfigError, Problem
-from monitor.plan import Following, Plan, Renewal
+from monitor.plan import Plan, Renewal
 from monitor.ports import Channel, Clock
 from monitor.storage.account_cache import AccountCache
 
@@ -23,6 +24,7 @@ class Renewer:
     Args:
         config: the file, an absolute path.
         settings: what it held at the start.
+        secrets: all that it refers to, as they were when channels and clients were made of them.
         plan: what was made of it.
         sourcing: makes what follows accounts.
         environ: the environment.
@@ -32,8 +34,8 @@ class Renewer:
     """
 
     def __init__(
-        self, config: Path, settings: Settings, plan: Plan, sourcing: Sourcing, *, environ: Mapping[str, str],
-        clock: Clock, opened: Opened, adopted: Callable[[Settings], None],
+        self, config: Path, settings: Settings, secrets: Secrets, plan: Plan, sourcing: Sourcing, *,
+        environ: Mapping[str, str], clock: Clock, opened: Opened, adopted: Callable[[Settings], None],
     ) -> None:  # fmt: skip
         self._config = config
         self._plan = plan
@@ -42,7 +44,7 @@ class Renewer:
         self._clock = clock
         self._opened = opened
         self._adopted = adopted
-        self._held = self._with_secrets(settings, gather_secrets(settings, environ)[0])
+        self._held = self._with_secrets(settings, secrets)
 
     def __call__(self) -> Renewal:
         """Return what the file says now, ready to be gone over to.
@@ -66,15 +68,27 @@ class Renewer:
             made = self._opened(settings, secrets, wanted)
         except ConfigError as error:
             problems.extend(error.problems)
-        if problems:
+
+        def drop() -> None:
             for channel in made:
                 channel.close()
-            raise ConfigError(settings.source, problems)
-        plan = self._planned(settings, secrets, made)
 
-        def follow(last: Mapping[str, AccountSnapshot]) -> tuple[Following, ...]:
-            accounts = [one for one in settings.keyed if one.name in changes.followed]
-            return self._sourcing.follow(accounts, clients, last, heirs=True)
+        if problems:
+            drop()
+            raise ConfigError(settings.source, problems)
+        try:
+            return self._renewal(after, changes, made, clients, drop)
+        except BaseException:
+            drop()
+            raise
+
+    def _renewal(
+        self, after: InForce, changes: Difference, made: Sequence[Channel], clients: Mapping[str, RestClient],
+        drop: Callable[[], None],
+    ) -> Renewal:  # fmt: skip
+        settings, secrets = after.settings, after.secrets
+        plan = self._planned(settings, secrets, made)
+        accounts = [one for one in settings.keyed if one.name in changes.followed]
 
         def adopt() -> None:
             self._held, self._plan = after, plan
@@ -84,8 +98,9 @@ class Renewer:
             plan=plan,
             changes=changes,
             known=self._known(changes.followed),
-            follow=follow,
+            followed=self._sourcing.follow(accounts, clients, heirs=True),
             adopt=adopt,
+            drop=drop,
             warnings=(*settings.warnings, *secrets.warnings),
         )
 

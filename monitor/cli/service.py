@@ -32,7 +32,9 @@ def run(
 ) -> int:
     """Watch the configured positions until told to stop."""
     from monitor import logs
-    from monitor.cli.wiring import build_channels, build_daemon
+    from monitor.cli.planning import opened_channels
+    from monitor.cli.wiring import build_daemon
+    from monitor.config import resolve_secrets
     from monitor.errors import ControlError
     from monitor.supervise import JobGaveUpError
     from monitor.system_clock import SystemClock
@@ -43,12 +45,14 @@ def run(
 
     settings = load(context, config)
     listen_to(settings)
-    channels, unwise = build_channels(settings, os.environ)
+    # Read once: what a reload compares with later has to be what channels and clients were made of.
+    secrets = resolve_secrets(settings, os.environ)
+    channels = opened_channels(settings, secrets, secrets.channel_urls)
     log = logs.get_logger()
-    for warning in (*settings.warnings, *unwise):
+    for warning in (*settings.warnings, *secrets.warnings):
         log.warning("config.warning", text=warning)
     daemon = build_daemon(
-        settings, channels, clock=SystemClock(), environ=os.environ, journal=journal,
+        settings, channels, secrets=secrets, clock=SystemClock(), environ=os.environ, journal=journal,
         config=Path(settings.source).absolute(), adopted=listen_to,
     )  # fmt: skip
     try:

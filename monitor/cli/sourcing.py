@@ -88,7 +88,9 @@ class Sourcing:
         asked = {market: public_client(self._settings, market, clock, rng, budget) for market in Market}
         self._around = {one: MarketAround(one, asked[one], inbox=inbox, clock=clock) for one in Market}
         last = {one.account: one for one in AccountCache(self._state_dir).load()}
-        accounts = self.follow(self._settings.keyed, self._clients, last)
+        accounts = self.follow(self._settings.keyed, self._clients)
+        for one in accounts:
+            one.begin(last.get(one.account))
         return Sources(
             feeds={market: self._feed(market, asked[market], inbox) for market in Market},
             accounts=accounts,
@@ -101,24 +103,18 @@ class Sourcing:
         return build_clients(settings, keys, self._clock, self._rng, self._budget)
 
     def follow(
-        self, accounts: Sequence[KeyedAccount], clients: Mapping[str, RestClient],
-        last: Mapping[str, AccountSnapshot], *, heirs: bool = False,
-    ) -> tuple[Following, ...]:  # fmt: skip
-        """Return what follows accounts, one each, in place of what followed them before.
+        self, accounts: Sequence[KeyedAccount], clients: Mapping[str, RestClient], *, heirs: bool = False
+    ) -> tuple[Following, ...]:
+        """Return what follows accounts, one each, once it is begun in place of what followed them before.
 
         Args:
             accounts: which.
             clients: by name.
-            last: what was known last, by name.
             heirs: others may have followed them in this run.
         """
-        return tuple(
-            self._following(keyed, clients[keyed.name], last.get(keyed.name), heir=heirs) for keyed in accounts
-        )
+        return tuple(self._following(keyed, clients[keyed.name], heir=heirs) for keyed in accounts)
 
-    def _following(
-        self, keyed: KeyedAccount, client: RestClient, last: AccountSnapshot | None, *, heir: bool
-    ) -> Following:
+    def _following(self, keyed: KeyedAccount, client: RestClient, *, heir: bool) -> Following:
         if self._inbox is None:
             raise RuntimeError("sources are made first")
         exchange = self._settings.exchange
@@ -137,20 +133,23 @@ class Sourcing:
             clock=self._clock,
             rng=self._rng,
             refuse_trading_key=exchange.environment == Environment.LIVE and not keyed.allow_trading_key,
-            last=last,
             heir=heir,
             timings=self._timings,
         )
-        self._followers[keyed.name] = follower
-        for marks in self._marks:
-            marks.tell_contracts(self._contract_changed)
+
+        def begin(last: AccountSnapshot | None) -> None:
+            if last is not None:
+                follower.go_on_from(last)
+            self._followers[keyed.name] = follower
+            for marks in self._marks:
+                marks.tell_contracts(self._contract_changed)
 
         def shut() -> None:
             gate.shut()
             if self._followers.get(keyed.name) is follower:
                 del self._followers[keyed.name]
 
-        return Following(keyed.name, follower, shut, client.close)
+        return Following(keyed.name, follower, begin, shut, client.close)
 
     def _feed(self, market: Market, client: RestClient, inbox: Inbox) -> Feed:
         clock, rng, budget, exchange = self._clock, self._rng, self._budget, self._settings.exchange

@@ -13,7 +13,7 @@ from monitor.binance.weights import WeightBudget
 from monitor.cli.planning import build_plan, opened_channels
 from monitor.cli.renewal import Opened, Renewer
 from monitor.cli.sourcing import Sourcing, build_clients
-from monitor.config import Settings, resolve_secrets
+from monitor.config import Secrets, Settings, resolve_secrets
 from monitor.control import PATH_LIMIT
 from monitor.errors import Problem
 from monitor.notify.apprise import AppriseChannel
@@ -77,6 +77,7 @@ def build_daemon(
     settings: Settings,
     channels: Sequence[Channel],
     *,
+    secrets: Secrets | None = None,
     clock: Clock,
     environ: Mapping[str, str],
     journal: Path | None = None,
@@ -89,15 +90,17 @@ def build_daemon(
 ) -> Daemon:
     """Return a daemon for this configuration; nothing is opened yet.
 
-    With ``config``, the absolute path of the file, it can be read again while the daemon runs. Then ``opened``
-    makes channels that are new, and ``adopted`` is told of settings that came into force.
+    ``secrets`` are all that the configuration refers to, as they were when ``channels`` were made of them; without
+    them they are read. With ``config``, the absolute path of the file, it can be read again while the daemon runs.
+    Then ``opened`` makes channels that are new, and ``adopted`` is told of settings that came into force.
 
     Raises:
         ConfigError: keys of accounts, or an address to ping, that cannot be read or used; never with one in it.
     """
     rng = Random()  # noqa: S311 - spreads reconnections and retries, guards nothing
     budget = WeightBudget(clock)
-    secrets = resolve_secrets(settings, environ, channels=False)
+    if secrets is None:
+        secrets = resolve_secrets(settings, environ, channels=config is not None)
     clients = build_clients(settings, secrets.account_keys, clock, rng, budget)
     sourcing = Sourcing(settings, environ, clients, budget=budget, clock=clock, rng=rng, timings=timings)
     plan = build_plan(settings, secrets, channels, clock=clock, environ=environ)._replace(
@@ -106,8 +109,9 @@ def build_daemon(
     renewer = None
     if config is not None:
         renewer = Renewer(
-            config, settings, plan, sourcing, environ=environ, clock=clock, opened=opened, adopted=adopted
-        )
+            config, settings, secrets, plan, sourcing, environ=environ, clock=clock, opened=opened,
+            adopted=adopted,
+        )  # fmt: skip
     return Daemon(plan, sourcing, clock, rng, renew=renewer, source="" if config is None else str(config))
 
 
