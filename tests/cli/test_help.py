@@ -48,6 +48,14 @@ def test_places_and_figures_are_those_of_the_code() -> None:
     assert places.state_directory(None, {"HOME": "/h"}).replace("/h", "~") in TEXTS["files"]
     read = set(re.findall(r'"([A-Z][A-Z_]{4,}[A-Z])"', (ROOT / "monitor/places.py").read_text()))
     assert read <= set(re.findall(r"`([A-Z_]+)`", TEXTS["environment"]))
+    assert places.SYSTEM_CREDENTIALS in TEXTS["environment"]
+    assert places.SYSTEM_CREDENTIALS in TEXTS["secrets"]
+
+
+def test_every_probe_has_its_line() -> None:
+    """What is served for machines to ask is named where the web interface is explained."""
+    for path in ("/healthz", "/readyz", "/livez", "/metrics", "/api/v1"):
+        assert f"`{path}" in TEXTS["web"]
 
 
 def _unwrapped(text: str) -> str:

@@ -103,8 +103,7 @@ def next_commands(place: Place, *, failed: bool, anew: bool = False) -> list[str
     unit = place.unit.removesuffix(".service")
     template = f"{unit.partition('@')[0]}@.service" if "@" in unit else place.unit
     here = any((directory / template).exists() for directory in _UNITS)
-    # Outside the unit nobody hands commands its credentials; root says where they are.
-    again = f"sudo env CREDENTIALS_DIRECTORY={place.secrets} position-monitor doctor --send{named}"
+    again = f"sudo position-monitor doctor --send{named}"
     return [
         *([again] if failed else []),
         *([] if here else ["sudo cp systemd/*.service /etc/systemd/system/"]),
