@@ -108,13 +108,13 @@ def status_of(engine: Engine) -> Status:
     return Status(
         version="0", pid=1, started_ms=0, now_ms=clock.wall_ms(), engine=engine.view(clock.now()), feeds=(),
         accounts=(), channels=(), history=HistoryView("", 0, 0, {}), ticks=0, coalesced=0, commits=0,
-        frame_to_commit=None, state_ok=True, job_deaths={},
+        frame_to_commit=None, job_deaths={},
     )  # fmt: skip
 
 
 def look(engine: Engine) -> Seen:
     """Return what a scrape is made of."""
-    return seen(status_of(engine), Health(ok=True), Health(ok=True))
+    return seen(status_of(engine), Health(), Health())
 
 
 def ours(engine: Engine, *, open_: bool) -> Callable[[], tuple[list[float], bytes]]:

@@ -28,7 +28,6 @@ from monitor.core.engine import Engine
 from monitor.core.events import (
     Event,
     Heartbeat,
-    JobDied,
     Reconciled,
     Restored,
     SettingsChanged,
@@ -56,7 +55,7 @@ from monitor.presence import Presence
 from monitor.readiness import Awaited
 from monitor.reloading import Reloads
 from monitor.running import Running, Stage
-from monitor.status import HistoryView, Holdings, Judged, Status, joint_moves
+from monitor.status import STATE_STORE, HistoryView, Holdings, Judged, Status, joint_moves
 from monitor.storage.account_cache import AccountCache
 from monitor.storage.history import SqliteHistory
 from monitor.storage.holes_cache import HolesCache
@@ -72,6 +71,7 @@ log = structlog.get_logger()
 HEARTBEAT_S = 1.0
 STORED = "stored"  # the cause of an account as an earlier run left it
 PROOF = "/proof"  # a row that is written to see whether it can be
+UNPROVED = "the last row was not written"
 # Together below the five seconds in which a stop must be over; decisions are committed before and after sending.
 DRAIN_INPUT_S = 0.5
 DRAIN_COMMIT_S = 1.0
@@ -134,10 +134,8 @@ class Daemon:
             path=plan.history_path, cache=HolesCache(plan.state_dir), inbox=self._inbox, clock=clock,
             started_ms=self._started_ms, timings=plan.away,
         )  # fmt: skip
-        self._deaths: dict[str, int] = {}
-        self._died_ms: dict[str, int] = {}
         self._deciding = Beat()
-        self._running = Running(clock, died=self._died, gave_up=self._end)
+        self._running = Running(clock, died=self._inbox.post, gave_up=self._end)
         self._leaving = Leaving()
         self._verdicts = Verdicts(vitals=self.vitals, awaited=self._awaited, prove=self._prove, clock=clock)
         self._watchdog = Watchdog(
@@ -147,7 +145,6 @@ class Daemon:
         self._awake_s = clock.mono_s()  # when the whole process was last woken, or began
         self._gave_up: MonitorError | None = None  # why the service ends by itself
         self._fallbacks = {one.name: one.fallback for one in plan.settings.channels if one.fallback}
-        self._state_ok = True
         self._unwritable: dict[str, str] = {}  # why, by database
         self._listeners: list[Callable[[Effects], None]] = []
         self._alive = Alive(
@@ -232,9 +229,10 @@ class Daemon:
             stored = await self._store.open()
         except StoreError as error:
             log.error("state.failed", reason=error.cause, hint=error.hint)
-            self._state_ok = False
             self._committer.must_open = True
-            self._inbox.post(StoreState("state", ok=False, reason=error.cause, hint=error.hint))
+            failed = StoreState(STATE_STORE, ok=False, reason=error.cause, hint=error.hint)
+            self._note_store(failed)
+            self._inbox.post(failed)
             return Stored((), ())
         # An earlier run may have told of trouble and ended before it could tell the end of it.
         self._inbox.post(StoreState("state", ok=True))
@@ -339,6 +337,7 @@ class Daemon:
         self._switch_charts(earlier)
         sending = self._delivery.switch(plan.channels, tz=plan.time_zone, illustrator=plan.charts)
         self._running.start(Stage.SENDING, sending)
+        self._running.parting(self._delivery.parting())
         self._lend_tables(changes.followed, earlier)
         self._take(SettingsChanged(plan.settings, plan.tables, tuple(coming)))
         for following in renewal.followed:
@@ -391,11 +390,6 @@ class Daemon:
         """Drain, and end with this error."""
         self._gave_up = self._gave_up or error
         self._stop.set()
-
-    def _died(self, death: JobDied) -> None:
-        self._deaths[death.job] = self._deaths.get(death.job, 0) + 1
-        self._died_ms[death.job] = self._clock.wall_ms()
-        self._inbox.post(death)
 
     async def _decide(self) -> None:
         while True:
@@ -455,8 +449,6 @@ class Daemon:
         return effects
 
     def _note_store(self, event: StoreState) -> None:
-        if event.store == "state":
-            self._state_ok = event.ok
         self._unwritable.pop(event.store, None)
         if not event.ok:
             self._unwritable[event.store] = event.reason
@@ -566,12 +558,11 @@ class Daemon:
             stale=self._engine.stale(self._clock.now()),
             accounts=[one.source.stats() for one in self._followed.values()],
             channels=[stats._asdict() for stats in self._delivery.stats()],
-            state_ok=self._writes,
-            died_ms=self._died_ms,
             fallbacks=self._fallbacks,
             unknown=self._engine.unknown(),
-            unwritable=tuple(self._unwritable),
+            unwritable=self._takes_no_writes(),
             waiting_ms=self._committer.waiting_ms(),
+            dying=self._running.dying(),
             standing=self._standing(),
         )
 
@@ -583,10 +574,10 @@ class Daemon:
         """Return whether it has begun to do its work, still does it, and is not stopping."""
         return self._verdicts.readiness()
 
-    @property
-    def _writes(self) -> bool:
-        """Whether the state database takes writes, as far as the last that were tried show."""
-        return self._state_ok and self._committer.ok and self._verdicts.written
+    def _takes_no_writes(self) -> dict[str, str]:
+        """Return the databases that do not, and why: what they said, or that the last row is not there."""
+        proved = self._committer.ok and self._verdicts.written
+        return ({} if proved else {STATE_STORE: UNPROVED}) | self._unwritable
 
     def _awaited(self) -> Awaited:
         return Awaited(*self._engine.awaited(self._clock.now()))
@@ -626,9 +617,8 @@ class Daemon:
             coalesced=self._inbox.coalesced,
             commits=self._committer.commits,
             frame_to_commit=None if latencies is None else _as_ms(latencies),
-            state_ok=self._writes,
-            job_deaths=dict(self._deaths),
-            died_ms=dict(self._died_ms),
+            job_deaths=dict(self._running.deaths),
+            dying=self._running.dying(),
             fallbacks=self._fallbacks,
             heartbeat=self._alive.view(),
             watchdog=self._watchdog.view(),
@@ -636,7 +626,7 @@ class Daemon:
             unseen=self._engine.unknown(),
             waiting_ms=self._committer.waiting_ms(),
             standing=self._standing(),
-            unwritable=dict(self._unwritable),
+            unwritable=self._takes_no_writes(),
             config=self._reloads.view(),
             web=self._web.view(),
         )  # fmt: skip

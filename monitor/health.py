@@ -7,13 +7,13 @@ already whoever watches from outside should know before it closes too. Channels 
 is with an account that only REST still describes.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from monitor.core.notices import DataState
-from monitor.status import Status
+from monitor.status import HISTORY_STORE, STATE_STORE, Status
 
 # Three of the intervals in which an account is fetched at rest: one may fail and one may be slow.
 RECONCILED_WITHIN_S: Final = 90.0
@@ -27,8 +27,6 @@ OVERDUE_S: Final = 300.0
 # As old may one be that was not even handed to its channel. A commit that fails or hangs is given up after a
 # second, and its messages leave without it.
 HANDED_ON_WITHIN_S: Final = 10.0
-# So long a job that died counts as dying; the supervisor gives up on one that dies often within as long.
-DYING_S: Final = 300.0
 
 # Constant words, for they go to somebody else's service: no symbols, no accounts, no channels.
 MARKS: Final = "marks are not fresh"
@@ -43,9 +41,6 @@ DYING: Final = "a part of the service keeps failing"
 STANDING: Final = "a part of the service stands still"
 REASONS: Final = (MARKS, UNKNOWN, ACCOUNTS, STREAM, STATE, HISTORY, OVERDUE, UNREACHABLE, DYING, STANDING)
 
-_HISTORY_DB: Final = "history"
-_STATE_DB: Final = "state"
-
 
 class Vitals(NamedTuple):
     """What the verdict goes by; the part of a ``Status`` that costs nothing to make."""
@@ -54,12 +49,11 @@ class Vitals(NamedTuple):
     stale: Sequence[str]  # watched symbols and rates whose marks are not fresh
     accounts: Sequence[Any]  # those followed by their keys
     channels: Sequence[Mapping[str, Any]]
-    state_ok: bool
-    died_ms: Mapping[str, int]
     fallbacks: Mapping[str, str]
     unknown: Sequence[str] = ()  # accounts of which nothing is known yet
-    unwritable: Iterable[str] = ()  # databases that said so
+    unwritable: Collection[str] = ()  # databases that take no writes
     waiting_ms: Mapping[str, int] = {}  # when the oldest message was decided that its channel was not handed yet
+    dying: Sequence[str] = ()  # jobs that died lately
     standing: Sequence[str] = ()  # loops that have not come round in time
 
 
@@ -74,11 +68,19 @@ class Trouble(NamedTuple):
 
 
 class Health(NamedTuple):
-    """The verdict; ``reasons`` are constant words without a secret, empty if all is well."""
+    """The verdict: what is wrong, and where; nothing if all is well."""
 
-    ok: bool
-    reasons: tuple[str, ...] = ()
-    troubles: tuple[Trouble, ...] = ()  # the same, with where
+    troubles: tuple[Trouble, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether all is well."""
+        return not self.troubles
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """What is wrong in constant words without a secret; where is for those who may see what is watched."""
+        return tuple(one.reason for one in self.troubles)
 
 
 def vitals_of(found: Status) -> Vitals:
@@ -88,12 +90,11 @@ def vitals_of(found: Status) -> Vitals:
         stale=tuple(one.symbol for one in found.engine.symbols if one.data != DataState.FRESH.value),
         accounts=found.accounts,
         channels=found.channels,
-        state_ok=found.state_ok,
-        died_ms=found.died_ms,
         fallbacks=found.fallbacks,
         unknown=found.unseen,
-        unwritable=tuple(found.unwritable),
+        unwritable=found.unwritable,
         waiting_ms=found.waiting_ms,
+        dying=found.dying,
         standing=found.standing,
     )
 
@@ -109,20 +110,14 @@ def health(found: Vitals) -> Health:
         UNKNOWN: found.unknown,
         ACCOUNTS: [n for n, row in accounts.items() if n not in found.unknown and not _reconciled(row)],
         STREAM: [name for name, row in accounts.items() if _is_dead(row)],
-        STATE: () if found.state_ok else (_STATE_DB,),
-        HISTORY: (_HISTORY_DB,) if _HISTORY_DB in found.unwritable else (),
+        STATE: [one for one in found.unwritable if one == STATE_STORE],
+        HISTORY: [one for one in found.unwritable if one == HISTORY_STORE],
         OVERDUE: _overdue(found),
         UNREACHABLE: _unreachable(found),
-        DYING: [job for job, at_ms in found.died_ms.items() if found.now_ms - at_ms < DYING_S * 1000],
+        DYING: found.dying,
         STANDING: found.standing,
     }
-    return verdict(Trouble(reason, tuple(names)) for reason, names in wrong.items() if names)
-
-
-def verdict(troubles: Iterable[Trouble]) -> Health:
-    """Return the verdict that these troubles make."""
-    told = tuple(troubles)
-    return Health(not told, tuple(one.reason for one in told), told)
+    return Health(tuple(Trouble(reason, tuple(names)) for reason, names in wrong.items() if names))
 
 
 def without_history(found: Health) -> Health:
@@ -131,7 +126,7 @@ def without_history(found: Health) -> Health:
     A history that cannot be written costs charts and explanations. The owner is told and goes on being warned, so
     nothing is to be started anew for it, taken out of service, or reported as gone.
     """
-    return verdict(one for one in found.troubles if one.reason != HISTORY)
+    return Health(tuple(one for one in found.troubles if one.reason != HISTORY))
 
 
 # An account is a value in the daemon, a table where it came over its socket.

@@ -192,7 +192,7 @@ class OutwardHeartbeat:
         self._rhythm = Rhythm(plan.interval_s, rand, tell_failure=plan.tell_failure)
         self._session: aiohttp.ClientSession | None = None
         self._begun = False
-        self._health = Health(ok=True)
+        self._health = Health()
         self._withheld: tuple[str, ...] = ()  # why, as it stands in the log
         self._pings = self._failures = self._told = 0
         self._last_ms: int | None = None

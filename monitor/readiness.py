@@ -9,12 +9,12 @@ It never begins again; from then on health decides, and a stop ends it for good.
 from enum import Enum
 from typing import Final, NamedTuple
 
-from monitor.health import Health, Trouble, verdict, without_history
+from monitor.health import Health, Trouble, without_history
 
 # As long as a symbol may be silent until it is declared blind; a followed account is given no more to begin with.
 ACCOUNT_WITHIN_S: Final = 15.0
 # Each account that answers may bring new symbols, and those wait for marks anew. It ends here, whatever comes.
-READY_WITHIN_S: Final = 60.0
+START_ENDS_S: Final = 60.0
 
 STARTING: Final = "the service is starting"
 AWAITED_ACCOUNTS: Final = "an account has not answered yet"
@@ -61,7 +61,7 @@ class Readiness:
             self.missing = awaited
             waited_s = now_s - self._begun_s
             accounts = awaited.accounts if waited_s < ACCOUNT_WITHIN_S else ()
-            if waited_s >= READY_WITHIN_S or not (accounts or awaited.symbols):
+            if waited_s >= START_ENDS_S or not (accounts or awaited.symbols):
                 self.phase = Phase.READY
         return self.phase
 
@@ -69,19 +69,15 @@ class Readiness:
         """Return the verdict on readiness, of a service whose health was ``found`` at the last look."""
         match self.phase:
             case Phase.OPENING:
-                return verdict([Trouble(STARTING)])
+                return Health((Trouble(STARTING),))
             case Phase.STARTING:
                 wanted = {AWAITED_ACCOUNTS: self.missing.accounts, AWAITED_MARKS: self.missing.symbols}
-                return verdict(
-                    [
-                        Trouble(STARTING),
-                        *(Trouble(reason, names) for reason, names in wanted.items() if names),
-                    ]
-                )
+                awaited = (Trouble(reason, names) for reason, names in wanted.items() if names)
+                return Health((Trouble(STARTING), *awaited))
             case Phase.READY:
                 return without_history(found)
             case Phase.STOPPING:
-                return verdict([Trouble(STOPPING)])
+                return Health((Trouble(STOPPING),))
 
     def waits_for(self) -> str:
         """Return in a few words what a start still waits for, without a name; empty if it waits for nothing."""

@@ -1,7 +1,10 @@
-"""The tasks of the daemon: started within its one TaskGroup, supervised, known by stage and by name."""
+"""The tasks of the daemon: started within its one TaskGroup, supervised, known by stage and by name.
+
+What is known of a job's deaths goes when a reload ends the job.
+"""
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -10,7 +13,7 @@ import structlog
 from monitor.beat import Beat
 from monitor.core.events import JobDied
 from monitor.ports import Clock, Job
-from monitor.supervise import JobGaveUpError, once_more, supervise
+from monitor.supervise import WINDOW_S, JobGaveUpError, once_more, supervise
 
 log = structlog.get_logger()
 
@@ -51,6 +54,9 @@ class Running:
         self._gave_up = gave_up
         self._group: asyncio.TaskGroup | None = None
         self._tasks: dict[asyncio.Task[None], _Running] = {}
+        self._died_s: dict[str, float] = {}  # when a job last did, by name
+        self._parting: frozenset[str] = frozenset()
+        self.deaths: dict[str, int] = {}  # since the start, by name
         self.beats: dict[str, Beat] = {}  # of the jobs that run
 
     def begin(self, group: asyncio.TaskGroup) -> None:
@@ -78,10 +84,34 @@ class Running:
         for task in ended:
             self._unwatch(self._tasks[task].job)
             task.cancel()
+        for name in names:
+            self._forget(name)
         return ended
 
+    def parting(self, names: Iterable[str]) -> None:
+        """Note all jobs that have no place any more and end by themselves, at a time of their own."""
+        self._parting = frozenset(names)
+
+    def dying(self) -> tuple[str, ...]:
+        """Return the jobs that died lately: within as long as the supervisor looks back."""
+        now_s = self._clock.mono_s()
+        return tuple(name for name, at_s in self._died_s.items() if now_s - at_s < WINDOW_S)
+
+    def died(self, death: JobDied) -> None:
+        """Count a death, and tell of it."""
+        self.deaths[death.job] = self.deaths.get(death.job, 0) + 1
+        self._died_s[death.job] = self._clock.mono_s()
+        self._died(death)
+
     def _over(self, task: asyncio.Task[None]) -> None:
-        self._unwatch(self._tasks.pop(task).job)
+        job = self._tasks.pop(task).job
+        self._unwatch(job)
+        if job.name in self._parting:
+            self._forget(job.name)
+
+    def _forget(self, name: str) -> None:
+        self.deaths.pop(name, None)
+        self._died_s.pop(name, None)
 
     def _unwatch(self, job: Job) -> None:
         if job.beat is not None and self.beats.get(job.name) is job.beat:
@@ -90,7 +120,7 @@ class Running:
     async def _keep_up(self, job: Job, *, needed: bool) -> None:
         """Run a job; if it is given up the service drains, for which those that are ``needed`` run once more."""
         try:
-            await supervise(job, self._clock, self._died)()
+            await supervise(job, self._clock, self.died)()
         except JobGaveUpError as error:
             log.critical("daemon.gives_up", job=job.name)
             self._gave_up(error)

@@ -12,8 +12,8 @@ from monitor.core.surroundings import Surroundings
 from monitor.core.view import EngineView
 from monitor.errors import ControlError, Problem
 
-STATE_DB: Final = "state"
-HISTORY_DB: Final = "history"
+STATE_STORE: Final = "state"
+HISTORY_STORE: Final = "history"
 MOST_NAMES = 64  # whose moves are told in one answer: under a megabyte, in a few milliseconds
 
 
@@ -154,7 +154,7 @@ class Status(msgspec.Struct, frozen=True):
     @property
     def state_ok(self) -> bool:
         """Whether the state database takes writes, as far as the last that were tried show."""
-        return STATE_DB not in self.unwritable
+        return STATE_STORE not in self.unwritable
 
 
 def joint_moves(names: object, made_s: float, known: KnownMoves) -> JointMoves:

@@ -23,8 +23,8 @@ UNASKED_S: Final = 20.0
 STARTING_S: Final = 0.2
 # A database that has to be looked through or saved takes minutes; longer than that is a hang.
 OPENING_WITHIN_S: Final = 900.0
-# More than a start takes once everything is open, whatever does not answer.
-READY_WITHIN_S: Final = 90.0
+# What systemd is asked to wait: more than a start takes once everything is open, whatever does not answer.
+WAIT_FOR_START_S: Final = 90.0
 # Woken so much later than asked, the whole process stood still: no loop is to blame, and each gets its turn first.
 LATE_S: Final = 5.0
 
@@ -129,7 +129,7 @@ class Watchdog:
             return
         if not (waits := self._waits()):
             self._ready = systemd.tell(READY, status_line(self._brief()))
-        elif waits != self._said and systemd.tell(extend(READY_WITHIN_S), _starting(waits)):
+        elif waits != self._said and systemd.tell(extend(WAIT_FOR_START_S), _starting(waits)):
             self._said = waits
 
     def _look(self, since_s: float, now_s: float) -> None:

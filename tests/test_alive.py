@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from monitor.config import Secret, Settings
 from monitor.core.engine import Engine
 from monitor.core.events import DayOver, JobDied
 from monitor.core.settings import EngineSettings, FreshnessRules
-from monitor.health import DYING, HISTORY, MARKS, STATE, Health, Trouble, health, verdict, vitals_of
+from monitor.health import DYING, HISTORY, MARKS, STATE, Health, Trouble, health, vitals_of
 from monitor.heartbeat import HeartbeatPlan
 from monitor.plan import Plan
 from monitor.storage.history import HistorySettings
@@ -54,15 +54,20 @@ def alive_of(folder: Path, found: Health, *, pings: bool) -> Alive:
 async def test_a_ping_goes_by_whatever_would_keep_an_alert_from_coming(tmp_path: Path) -> None:
     """A history that takes no writes is none of that."""
     bad, full = Trouble(MARKS, ("BTCUSDT",)), Trouble(HISTORY, ("history",))
-    for found, told in (((), ()), ((bad, full), (bad,)), ((full,), ())):
-        one = alive_of(tmp_path, verdict(found), pings=True)
-        assert await one._look() == verdict(told)
+    cases: Sequence[tuple[tuple[Trouble, ...], tuple[Trouble, ...]]] = (
+        ((), ()),
+        ((bad, full), (bad,)),
+        ((full,), ()),
+    )
+    for found, told in cases:
+        one = alive_of(tmp_path, Health(found), pings=True)
+        assert await one._look() == Health(told)
         await one.close()
 
 
 async def test_without_either_there_is_nothing_to_run(tmp_path: Path) -> None:
     """No address, no summary: no job, nothing in the status, nothing on the disk."""
-    one = alive_of(tmp_path, verdict(()), pings=False)
+    one = alive_of(tmp_path, Health(), pings=False)
     assert (one.jobs(), one.view(), one.begin()) == ((), None, None)
     await one.close()
     assert os.listdir(tmp_path) == []  # noqa: PTH208 - the asynchronous rule knows no other way
@@ -110,7 +115,7 @@ async def test_ticks_stop_and_so_do_pings_and_both_come_back(tmp_path: Path, ser
         assert shown is not None
         assert (shown.ok, shown.reasons, shown.told) == (False, (MARKS,), 1)
         asked = vitals_of(watch.daemon.status())
-        assert health(watch.daemon.vitals()) == health(asked) == verdict([Trouble(MARKS, ("BTCUSDT",))])
+        assert health(watch.daemon.vitals()) == health(asked) == Health((Trouble(MARKS, ("BTCUSDT",)),))
         market.emulator.faults.silence = False
         await until(lambda: len(service.pings) > count + 1)
         assert set(service.signals()[count:]) == {"up"}
@@ -147,8 +152,8 @@ async def test_a_job_that_dies_is_not_well_for_a_while(tmp_path: Path) -> None:
         daemon = build_daemon(
             settings_of(market.config(tmp_path / "s")), [], clock=SystemClock(), environ=os.environ
         )
-        daemon._died(JobDied("usdm", "RuntimeError", 1))
-    assert health(daemon.vitals()) == health(vitals_of(daemon.status())) == verdict([Trouble(DYING, ("usdm",))])
+        daemon._running.died(JobDied("usdm", "RuntimeError", 1))
+    assert health(daemon.vitals()) == health(vitals_of(daemon.status())) == Health((Trouble(DYING, ("usdm",)),))
 
 
 async def test_a_service_that_hangs_delays_neither_an_alert_nor_the_stop(

@@ -218,7 +218,7 @@ async def test_a_history_that_takes_no_writes_is_no_reason_not_to_be_ready(
 
 async def test_accounts_that_never_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are waited for as long as a start may wait, then it is ready without them, and says so."""
-    for name in ("ACCOUNT_WITHIN_S", "READY_WITHIN_S"):
+    for name in ("ACCOUNT_WITHIN_S", "START_ENDS_S"):
         monkeypatch.setattr(readiness, name, 3600.0)
     port = free_port()
     emulator = fresh()

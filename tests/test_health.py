@@ -17,7 +17,6 @@ from monitor.core.settings import EngineSettings, FreshnessRules
 from monitor.health import (
     ACCOUNTS,
     DYING,
-    DYING_S,
     HANDED_ON_WITHIN_S,
     HISTORY,
     MARKS,
@@ -34,12 +33,10 @@ from monitor.health import (
     Trouble,
     Vitals,
     health,
-    verdict,
     vitals_of,
     without_history,
 )
 from monitor.status import Status
-from monitor.supervise import WINDOW_S
 from tests.cli.made import NOW_MS, channel, engine, state, symbol
 from tests.core.builders import account, isolated, table
 
@@ -72,7 +69,7 @@ def troubles(**changes: object) -> dict[str, tuple[str, ...]]:
 
 def test_a_service_that_watches_and_can_tell_is_well() -> None:
     """Levels do not matter: they are told by alerts."""
-    assert health(vitals_of(state())) == Health(ok=True)
+    assert health(vitals_of(state())) == Health()
 
 
 def test_with_nothing_watched_there_is_nothing_to_miss() -> None:
@@ -98,14 +95,13 @@ def test_every_followed_account_has_to_be_reconciled_lately(age_s: float | None,
 
 
 def test_the_limits_fit_what_they_are_about() -> None:
-    """Three intervals of reconciling at rest; as long as the supervisor looks back."""
+    """Three intervals of reconciling at rest."""
     assert 3 * DEFAULT_ACCOUNT_TIMINGS.reconcile_every_s == RECONCILED_WITHIN_S
-    assert DYING_S == WINDOW_S
 
 
 def test_the_database_has_to_take_writes() -> None:
     """What cannot be written is lost to a crash."""
-    assert reasons(state_ok=False) == (STATE,)
+    assert reasons(unwritable={"state": "full"}) == (STATE,)
 
 
 def test_a_message_that_waits_is_overdue_after_five_minutes() -> None:
@@ -147,17 +143,16 @@ def test_somebody_has_to_be_reachable() -> None:
 
 def test_a_job_that_died_counts_for_a_while() -> None:
     """What was started anew and runs is well again."""
-    ago_ms = round(DYING_S * 1000)
-    assert reasons(job_deaths={"feed": 3}, died_ms={"feed": NOW_MS - ago_ms}) == ()
-    assert reasons(job_deaths={"feed": 3}, died_ms={"feed": NOW_MS - ago_ms + 1}) == (DYING,)
+    assert reasons(job_deaths={"feed": 3}) == ()
+    assert reasons(job_deaths={"feed": 3}, dying=("feed",)) == (DYING,)
 
 
 def test_all_reasons_are_told_in_constant_words() -> None:
     """They go to somebody else's service: no name of a symbol, an account or a channel is in them."""
     said = reasons(
-        engine=engine(symbols=(symbol(data="blind"),)), accounts=(Followed("main", None, 99.0),), state_ok=False,
-        channels=(channel(**LATE),), died_ms={"feed": NOW_MS}, unseen=("lost",), unwritable={"history": "full"},
-        standing=("decide",),
+        engine=engine(symbols=(symbol(data="blind"),)), accounts=(Followed("main", None, 99.0),),
+        channels=(channel(**LATE),), dying=("feed",), unseen=("lost",), standing=("decide",),
+        unwritable={"state": "full", "history": "full"},
     )  # fmt: skip
     assert said == (MARKS, UNKNOWN, ACCOUNTS, STREAM, STATE, HISTORY, OVERDUE, UNREACHABLE, DYING, STANDING)
     assert not any(name in " ".join(said) for name in ("BTCUSDT", "main", "phone", "feed", "lost", "decide"))
@@ -167,7 +162,7 @@ def test_the_verdict_is_the_same_on_the_other_side_of_the_socket() -> None:
     """A command that asks the daemon comes to the same conclusion."""
     found = state(accounts=(Followed("a", 1.0),), channels=(channel(**LATE), channel(channel="mail")))
     there = msgspec.convert(msgspec.json.decode(msgspec.json.encode(found)), Status)
-    assert health(vitals_of(there)) == health(vitals_of(found)) == verdict([Trouble(OVERDUE, ("phone",))])
+    assert health(vitals_of(there)) == health(vitals_of(found)) == Health((Trouble(OVERDUE, ("phone",)),))
 
 
 # Where
@@ -180,8 +175,7 @@ def test_every_trouble_says_where() -> None:
             symbols=(symbol(data="blind"), symbol(symbol="ETHUSDT"), symbol(symbol="XUSDT", data="suspect"))
         ),
         accounts=(Followed("a", None), Followed("b", 1.0), Followed("c", 1.0, STREAM_WITHIN_S)),
-        channels=(channel(**LATE), channel(channel="mail", failing=True)), state_ok=False,
-        died_ms={"feed": NOW_MS, "old": NOW_MS - round(DYING_S * 1000)}, unseen=("d",),
+        channels=(channel(**LATE), channel(channel="mail", failing=True)), dying=("feed",), unseen=("d",),
         unwritable={"state": "full", "history": "full"}, standing=("decide", "commit"),
     )  # fmt: skip
     assert found == {
@@ -244,9 +238,9 @@ def test_a_history_that_takes_no_writes_does_not_count_for_whoever_waits_for_ale
     """The owner was told and is still warned; nothing else is left out."""
     found = health(vitals_of(state(unwritable={"history": "full"})))
     assert found.reasons == (HISTORY,)
-    assert without_history(found) == Health(ok=True)
-    found = health(vitals_of(state(unwritable={"history": "full"}, state_ok=False)))
-    assert without_history(found) == verdict([Trouble(STATE, ("state",))])
+    assert without_history(found) == Health()
+    found = health(vitals_of(state(unwritable={"history": "full", "state": "full"})))
+    assert without_history(found) == Health((Trouble(STATE, ("state",)),))
 
 
 # What may never happen
@@ -292,6 +286,6 @@ def test_no_sequence_of_events_leaves_it_well_while_a_symbol_is_not_fresh(steps:
                 if source is Source.STREAM and name in heard:
                     heard[name] = now.mono_s
         stale = {n for n, at_s in heard.items() if now.mono_s - at_s >= rules.suspect_after_s or n in wrong}
-        found = health(Vitals(now.wall_ms, desk.stale(now), (), (), True, {}, {}, unknown=desk.unknown()))
+        found = health(Vitals(now.wall_ms, desk.stale(now), (), (), {}, unknown=desk.unknown()))
         assert set(dict(found.troubles).get(MARKS, ())) == stale
         assert found.ok is not bool(stale or "ETHUSDT" not in heard)

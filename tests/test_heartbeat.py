@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from monitor.config import Secret
-from monitor.health import MARKS, STATE, Health
+from monitor.health import MARKS, STATE, Health, Trouble
 from monitor.heartbeat import (
     AGAIN_S,
     BAD_ADDRESS,
@@ -41,8 +41,8 @@ from monitor.system_clock import SystemClock
 from tests.conftest import ManualClock
 from tests.ping_service import CHECK, TOKEN, PingService, ping_service
 
-WELL = Health(ok=True)
-BLIND = Health(ok=False, reasons=(MARKS,))
+WELL = Health()
+BLIND = Health((Trouble(MARKS),))
 INTERVAL_S = 60.0
 UUID = "https://hc-ping.com/4b0e5a6e"
 PUSH = "https://kuma.example/api/push/abc"
@@ -422,7 +422,7 @@ async def test_the_address_is_nowhere_but_in_requests(clock: ManualClock, kind: 
             for mode in ("well", "500", "redirect", "cut", "hang"):
                 one.service.mode = mode
                 await one.past(INTERVAL_S)
-            one.health = Health(ok=False, reasons=(STATE,))
+            one.health = Health((Trouble(STATE),))
             await one.past(INTERVAL_S)
             seen = repr([one.heart.view(), one.heart, vars(one.heart)["_plan"], logs])
     assert len(logs) >= 4
@@ -438,7 +438,7 @@ async def test_the_log_tells_of_pings_withheld_only_where_that_lasts(clock: Manu
             await one.past(AGAIN_S + TELL_AFTER_S - 1)
             assert logs == []
             await one.past(60.0)
-            one.health = Health(ok=False, reasons=(MARKS, STATE))
+            one.health = Health((Trouble(MARKS), Trouble(STATE)))
             await one.past(60.0)
             one.health = WELL
             await one.past(60.0)

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.core.settings import FreshnessRules
-from monitor.health import HISTORY, MARKS, Health, Trouble, verdict
+from monitor.health import HISTORY, MARKS, Health, Trouble
 from monitor.readiness import (
     ACCOUNT_WITHIN_S,
     AWAITED_ACCOUNTS,
     AWAITED_MARKS,
-    READY_WITHIN_S,
+    START_ENDS_S,
     STARTING,
     STOPPING,
     Awaited,
@@ -22,7 +22,7 @@ from monitor.readiness import (
 
 NAMES = st.lists(st.sampled_from("abc"), unique=True).map(tuple)
 LOOKS = st.lists(st.tuples(st.floats(0.0, 30.0), st.builds(Awaited, NAMES, NAMES)), max_size=20)
-WELL = Health(ok=True)
+WELL = Health()
 NOTHING = Awaited()
 
 
@@ -36,7 +36,7 @@ def test_until_everything_is_open_it_is_not_ready_whatever_is_known() -> None:
     """Nothing is watched yet, so nothing is missing, and that proves nothing."""
     one = Readiness()
     assert one.look(NOTHING, 1000.0) is Phase.OPENING
-    assert one.judge(WELL) == verdict([Trouble(STARTING)])
+    assert one.judge(WELL) == Health((Trouble(STARTING),))
     assert one.waits_for() == "databases"
 
 
@@ -82,10 +82,10 @@ def test_an_account_that_does_not_answer_is_waited_for_as_long_as_a_symbol_may_b
 
 def test_symbols_that_keep_appearing_hold_it_up_for_a_minute_at_most() -> None:
     """Each account may bring new ones; below the ninety seconds that systemd gives."""
-    assert READY_WITHIN_S < 90.0
+    assert START_ENDS_S < 90.0
     one, awaited = begun(), Awaited((), ("BTCUSDT",))
-    assert one.look(awaited, 99.9 + READY_WITHIN_S) is Phase.STARTING
-    assert one.look(awaited, 100.0 + READY_WITHIN_S) is Phase.READY
+    assert one.look(awaited, 99.9 + START_ENDS_S) is Phase.STARTING
+    assert one.look(awaited, 100.0 + START_ENDS_S) is Phase.READY
 
 
 def test_once_ready_it_is_health_without_the_history() -> None:
@@ -94,8 +94,8 @@ def test_once_ready_it_is_health_without_the_history() -> None:
     one.look(NOTHING, 100.0)
     assert one.look(Awaited(("main",), ("BTCUSDT",)), 101.0) is Phase.READY
     blind, full = Trouble(MARKS, ("BTCUSDT",)), Trouble(HISTORY, ("history",))
-    assert one.judge(verdict([blind, full])) == verdict([blind])
-    assert one.judge(verdict([full])) == WELL
+    assert one.judge(Health((blind, full))) == Health((blind,))
+    assert one.judge(Health((full,))) == WELL
 
 
 def test_one_that_stops_is_never_ready_again() -> None:
@@ -104,7 +104,7 @@ def test_one_that_stops_is_never_ready_again() -> None:
         one.stop()
         one.begin(100.0)
         assert one.look(NOTHING, 100.0) is Phase.STOPPING
-        assert one.judge(WELL) == verdict([Trouble(STOPPING)])
+        assert one.judge(WELL) == Health((Trouble(STOPPING),))
         assert one.waits_for() == ""
 
 
@@ -117,7 +117,7 @@ def test_it_is_ready_exactly_when_it_may_be(looks: list[tuple[float, Awaited]]) 
         waited_s = now_s - 100.0
         known = not awaited.symbols and (not awaited.accounts or waited_s >= ACCOUNT_WITHIN_S)
         is_ready = one.look(awaited, now_s) is Phase.READY
-        assert is_ready is (was_ready or known or waited_s >= READY_WITHIN_S)
+        assert is_ready is (was_ready or known or waited_s >= START_ENDS_S)
         assert one.judge(WELL).ok is is_ready
         assert bool(one.waits_for()) is not is_ready
         was_ready = is_ready

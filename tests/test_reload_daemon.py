@@ -14,10 +14,12 @@ from monitor.app import Daemon
 from monitor.cli.planning import opened_channels
 from monitor.cli.replay import replayed
 from monitor.control import ask
+from monitor.core.events import JobDied
 from monitor.core.model import Level
 from monitor.core.notices import NoticeKind
 from monitor.core.report import WalletView
 from monitor.errors import ControlError
+from monitor.health import DYING
 from monitor.storage.state import StateReader
 from tests.reloaded import Site, account, exchange, move, position, running, trading, until
 
@@ -409,3 +411,17 @@ async def test_a_journal_across_a_reload_replays_to_the_same_decisions(tmp_path:
     )
     assert here == there
     assert len(here) >= 3
+
+
+async def test_what_is_known_of_a_channel_that_kept_failing_goes_with_it(tmp_path: Path) -> None:
+    """It is not configured any more: nothing keeps failing, and no count of it is left."""
+    async with site_of(tmp_path) as site:
+        site.write(account("a", BTC), site.channel(), site.channel("mail"))
+        async with running(site) as daemon:
+            await until(lambda: len(wallets(daemon)) == 1)
+            for name in ("notify.tg", "notify.mail"):
+                daemon._running.died(JobDied(name, "RuntimeError", 1))
+            assert dict(daemon.health().troubles)[DYING] == ("notify.tg", "notify.mail")
+            await site.change(account("a", BTC), site.channel())
+            await until(lambda: daemon.status().job_deaths == {"notify.tg": 1})
+            assert daemon.status().dying == ("notify.tg",)

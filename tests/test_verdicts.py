@@ -9,13 +9,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from monitor import verdicts
-from monitor.health import MARKS, STATE, Health, Trouble, Vitals, health, verdict
+from monitor.health import MARKS, STATE, Health, Trouble, Vitals, health
 from monitor.readiness import AWAITED_MARKS, STARTING, Awaited
 from monitor.system_clock import SystemClock
 from monitor.verdicts import ASKED_WITHIN_S, PROOF_EVERY_S, Verdicts
 from tests.conftest import ManualClock, settle
 
-WELL = Health(ok=True)
+WELL = Health()
 
 
 class Rig:
@@ -33,7 +33,8 @@ class Rig:
         self.verdicts.begin()
 
     def vitals(self) -> Vitals:
-        return Vitals(self.clock.wall_ms(), self.stale, (), (), self.verdicts.written, {}, {})
+        unwritable = () if self.verdicts.written else ("state",)
+        return Vitals(self.clock.wall_ms(), self.stale, (), (), {}, unwritable=unwritable)
 
     async def prove(self) -> bool:
         self.proofs += 1
@@ -101,7 +102,7 @@ async def test_what_cannot_be_written_is_told_by_the_next_answer_and_so_is_that_
         async with asyncio.timeout(20.0):
             while rig.verdicts.written:
                 await SystemClock().sleep(0.005)
-        assert rig.verdicts.health() == rig.verdicts.readiness() == verdict([Trouble(STATE, ("state",))])
+        assert rig.verdicts.health() == rig.verdicts.readiness() == Health((Trouble(STATE, ("state",)),))
         rig.writes = True
         await clock.advance(PROOF_EVERY_S)
         assert rig.verdicts.health() == rig.verdicts.readiness() == WELL
@@ -116,7 +117,7 @@ async def test_what_could_not_be_written_is_tried_until_it_can_though_nobody_ask
         rig.verdicts.health()
         await settle()
         await clock.advance(2 * ASKED_WITHIN_S)
-        assert health(rig.vitals()) == verdict([Trouble(STATE, ("state",))])
+        assert health(rig.vitals()) == Health((Trouble(STATE, ("state",)),))
         rig.writes = True
         await clock.advance(PROOF_EVERY_S)
         assert health(rig.vitals()) == WELL
@@ -135,9 +136,9 @@ async def test_a_ping_has_a_proof_of_its_own_and_all_others_go_by_it(
     async with rig.running():
         assert await rig.verdicts.proved() == WELL
         rig.writes, rig.stale = writes, ("BTCUSDT",)
-        assert await rig.verdicts.proved() == verdict([Trouble(MARKS, ("BTCUSDT",)), full])
+        assert await rig.verdicts.proved() == Health((Trouble(MARKS, ("BTCUSDT",)), full))
         rig.stale = ()
-        assert health(rig.vitals()) == verdict([full])
+        assert health(rig.vitals()) == Health((full,))
         rig.writes = True
         assert await rig.verdicts.proved() == health(rig.vitals()) == WELL
 
@@ -169,14 +170,14 @@ async def test_that_it_is_ready_is_logged_once_with_what_it_is_ready_without(rig
     rig.awaited = Awaited((), ("BTCUSDT",))
     with capture_logs() as logs:
         assert rig.verdicts.waits_for() == "1 symbol"
-        assert rig.verdicts.readiness() == verdict([Trouble(STARTING), Trouble(AWAITED_MARKS, ("BTCUSDT",))])
+        assert rig.verdicts.readiness() == Health((Trouble(STARTING), Trouble(AWAITED_MARKS, ("BTCUSDT",))))
         assert rig.verdicts.health() == WELL
         await clock.advance(2.0)
         rig.awaited, rig.stale = Awaited(("main",), ()), ("BTCUSDT",)
         assert rig.verdicts.waits_for() == "1 account"
         await clock.advance(13.0)
         assert rig.verdicts.waits_for() == ""
-        assert rig.verdicts.readiness() == verdict([Trouble(MARKS, ("BTCUSDT",))])
+        assert rig.verdicts.readiness() == Health((Trouble(MARKS, ("BTCUSDT",)),))
     told = {"event": "daemon.ready", "log_level": "info", "waited_s": 15.0, "accounts": ("main",), "symbols": ()}
     assert logs == [told]
     rig.verdicts.stop()

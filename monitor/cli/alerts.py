@@ -107,12 +107,10 @@ def _missing(state: "Path") -> str | None:
 
     try:
         status = ask(state, {"command": "status"}, _ANSWER_S)
-        if status["state_ok"]:
-            return None
-        reason = status.get("unwritable", {}).get("state", "")
+        reason = status["unwritable"].get("state")
     except (ControlError, AttributeError, KeyError, TypeError):
         return None  # nobody to ask
-    return incomplete(reason)
+    return None if reason is None else incomplete(reason)
 
 
 def _print_missing(missing: str | None, out: "Console") -> None:

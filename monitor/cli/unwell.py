@@ -57,7 +57,7 @@ def unwell(found: "Status") -> Iterator[Finding]:
         yield Finding(AREA, "loops", State.FAIL, f"stand still: {', '.join(found.watchdog.standing)}", _LOOPS)
     reasons = health(vitals_of(found)).reasons
     if DYING in reasons:
-        jobs = ", ".join(sorted(found.died_ms))
+        jobs = ", ".join(sorted(found.dying))
         words = f"failed and were started anew: {jobs}"
         yield Finding(AREA, "parts", State.WARN, words, "its log says what failed")
     if found.heartbeat is not None and found.heartbeat.failing:

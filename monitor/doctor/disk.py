@@ -81,8 +81,7 @@ def _unwritable(directory: Path) -> dict[str, str] | None:
     """Return which databases the running daemon cannot write and why, None where none answers."""
     try:
         status = ask(directory, {"command": "status"}, ANSWER_S)
-        found = {str(name): str(reason) for name, reason in status.get("unwritable", {}).items()}
-        return found if status["state_ok"] or "state" in found else {**found, "state": ""}
+        return {str(name): str(reason) for name, reason in status["unwritable"].items()}
     except (ControlError, AttributeError, KeyError, TypeError):
         return None  # what that means is said where the daemon is
 

@@ -85,6 +85,10 @@ class Delivery:
             lane.leave()
         return jobs
 
+    def parting(self) -> Sequence[str]:
+        """Return the names of the jobs that end once a message in flight met its fate."""
+        return [_job_name(name) for name in self._leaving]
+
     def close(self) -> None:
         """Let go of all channels without waiting for a send that hangs."""
         for lane in (*self._lanes.values(), *self._leaving.values()):
@@ -97,7 +101,7 @@ class Delivery:
                 del self._leaving[name]
                 self._strangers[name] = lane.close()
 
-        return Job(f"notify.{name}", run, lane.beat)
+        return Job(_job_name(name), run, lane.beat)
 
     def _lane(self, name: str) -> Lane | None:
         return self._lanes.get(name) or self._leaving.get(name)
@@ -169,3 +173,7 @@ class Delivery:
     def stats(self) -> tuple[ChannelStats, ...]:
         """Return the figures of every channel, in configuration order."""
         return tuple(lane.stats() for lane in self._lanes.values())
+
+
+def _job_name(channel: str) -> str:
+    return f"notify.{channel}"

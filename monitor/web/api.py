@@ -213,9 +213,7 @@ def account_names(found: Status) -> list[str]:
 
 
 def troubles(found: Health) -> tuple[TroubleRow, ...]:
-    """Return what is wrong; a verdict without names has its reasons all the same."""
-    if not found.troubles:
-        return tuple(TroubleRow(reason, ()) for reason in found.reasons)
+    """Return what is wrong."""
     return tuple(TroubleRow(one.reason, one.names) for one in found.troubles)
 
 

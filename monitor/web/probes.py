@@ -29,10 +29,7 @@ def routes(context: Context) -> Sequence[Route]:
 
 def answer(found: Health, well: str, unwell: str) -> web.Response:
     """Return a verdict as JSON: 200 if all is well, 503 with every trouble if not."""
-    # A verdict without names has its reasons all the same.
-    troubles = [{"reason": one.reason, "names": list(one.names)} for one in found.troubles] or [
-        {"reason": reason, "names": []} for reason in found.reasons
-    ]
+    troubles = [{"reason": one.reason, "names": list(one.names)} for one in found.troubles]
     body = {"status": well if found.ok else unwell, "troubles": troubles}
     return web.json_response(body, status=_code(found.ok))
 

@@ -118,7 +118,6 @@ def state(**changes: object) -> Status:
         "coalesced": 3,
         "commits": 23,
         "frame_to_commit": {"samples": 9.0, "p50_ms": 2.3, "p99_ms": 3.1, "worst_ms": 4.0},
-        "state_ok": True,
         "job_deaths": {},
     }
     facts.update(changes)

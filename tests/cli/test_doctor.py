@@ -260,7 +260,7 @@ def test_what_is_no_file_and_what_is_empty_is_called_so(tmp_path: Path) -> None:
 
 def test_what_the_running_daemon_cannot_write_fails_whatever_the_files_look_like(tmp_path: Path) -> None:
     """It knows better than a look from outside; the reason comes along."""
-    status = {"version": "1", "pid": 2, "state_ok": False, "unwritable": {"state": "disk I/O error"}}
+    status = {"version": "1", "pid": 2, "unwritable": {"state": "disk I/O error"}}
     path, history = tmp_path / STATE_DB, tmp_path / "history.db"
     path.touch()
     with closing(sqlite3.connect(history)) as one:
@@ -270,7 +270,7 @@ def test_what_the_running_daemon_cannot_write_fails_whatever_the_files_look_like
         assert "it is empty" in found["state.db"].found
         assert "the running daemon cannot write it: disk I/O error" in found["state.db"].found
         assert found["history.db"].state is State.OK
-    with answering(tmp_path, {"status": status | {"unwritable": {"history": "disk is full"}}}):
+    with answering(tmp_path, {"status": status | {"unwritable": {"state": "", "history": "disk is full"}}}):
         found = looked(tmp_path, history)
         assert found["state.db"].state is found["history.db"].state is State.FAIL
         assert found["history.db"].found == "the running daemon cannot write it: disk is full"
@@ -278,7 +278,7 @@ def test_what_the_running_daemon_cannot_write_fails_whatever_the_files_look_like
 
 def test_a_file_that_a_running_daemon_does_not_have_is_missing(tmp_path: Path) -> None:
     """It makes one as soon as it can, so none is there because it cannot."""
-    with answering(tmp_path, {"status": {"state_ok": True}}):
+    with answering(tmp_path, {"status": {"unwritable": {}}}):
         found = looked(tmp_path, tmp_path / "history.db")
     assert found["state.db"].state is State.FAIL
     assert "is not there although a daemon is running" in found["state.db"].found

@@ -48,7 +48,7 @@ BLIND = symbol(data="blind", age_s=20.0)
         (at("critical"), CRITICAL),
         (at("emergency"), CRITICAL),
         (at("ok", channels=(channel(failing=True),)), WARNING),
-        (at("ok", state_ok=False), WARNING),
+        (at("ok", unwritable={"state": "disk full"}), WARNING),
         (state(engine=engine(wallets=(wallet(level="warning"),), symbols=(BLIND,))), UNKNOWN),
         (state(engine=engine(wallets=(wallet(level="ok"),), symbols=(symbol(mark=None, age_s=None),))), UNKNOWN),
         (state(engine=engine(wallets=(wallet(level="critical"),), symbols=(BLIND,))), CRITICAL),
@@ -66,7 +66,7 @@ def test_the_verdict_names_the_worst_wallet_and_its_figures() -> None:
     found = state(
         engine=engine(wallets=wallets, symbols=(symbol(), BLIND)),
         channels=(channel(failing=True, pending=2), channel(channel="log", pending=1)),
-        state_ok=False,
+        unwritable={"state": "disk full"},
     )
     assert verdict(found)[1] == (
         "c isolated BTCUSDT LONG warning, ratio 66 %, room 15 %; no marks for BTCUSDT; "
@@ -121,7 +121,7 @@ def test_people_see_whether_the_service_is_well_and_its_pings() -> None:
     assert "Not well" not in printed(state())
     assert "Heartbeat" not in printed(state())
     assert "Not well: marks are not fresh; the state database does not take writes." in printed(
-        state(engine=engine(symbols=(BLIND,)), state_ok=False)
+        state(engine=engine(symbols=(BLIND,)), unwritable={"state": "disk full"})
     )
     heart = HeartbeatView("healthchecks", True, (), 7, 0, 0, NOW_MS - 12_000, False, "")
     assert "Heartbeat (healthchecks): 7 pings, the last 12 s ago." in printed(state(heartbeat=heart))
@@ -160,7 +160,7 @@ def test_people_see_everything() -> None:
             feeds=(feed,),
             channels=(channel(pending=1, oldest_ms=NOW_MS - 1000, failing=True, last_reason="timeout"), channel()),
             history=HistoryView("/var/lib/history.db", 10, 73, {"overflow": 4, "storage": 0}),
-            state_ok=False,
+            unwritable={"state": "disk full"},
             job_deaths={"feed": 2},
         )
     )

@@ -45,9 +45,9 @@ def test_a_daemon_that_is_well_is_one_line() -> None:
         (state(engine=engine(accounts=(VIEW,)), accounts=(FOLLOW,)), "main", State.FAIL, "rate limit", "wait"),
         (state(engine=engine(accounts=(VIEW,)), accounts=(LATE,)), "main", State.FAIL, "for 80 s", "hosts"),
         (state(unseen=("main",)), "main", State.FAIL, "not yet", "key"),
-        (state(state_ok=False), "state.db", State.FAIL, "cannot write", "disk"),
+        (state(unwritable={"state": "disk full"}), "state.db", State.FAIL, "cannot write", "disk"),
         (state(watchdog=WatchdogView(30.0, 1, NOW_MS, ("decide",))), "loops", State.FAIL, "decide", "log"),
-        (state(died_ms={"feed": NOW_MS - 1000}), "parts", State.WARN, "feed", "log"),
+        (state(dying=("feed",)), "parts", State.WARN, "feed", "log"),
     ],
 )
 def test_what_a_running_daemon_is_not_well_with_is_named_with_its_fix(

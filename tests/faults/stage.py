@@ -191,7 +191,7 @@ def unwell(daemon: Daemon) -> tuple[str, ...]:
         "stream": any(one.symbols and one.state != "live" for one in feeds),
         "account": any(one.state != "following" for one in now.accounts),
         "private stream": any(one.stream.state != "open" for one in now.accounts),
-        "state.db": not now.state_ok,
+        "state.db": "state" in now.unwritable,
         "history.db": not daemon._history.ok,
         "channel": any(one["failing"] for one in now.channels),
     }

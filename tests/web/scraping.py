@@ -20,7 +20,7 @@ from monitor.web.metrics import DaemonCollector, Meter, registry_of, written
 from tests.following import PATIENCE_S, QUICK, following
 
 OFTEN = AccountTimings(reconcile_every_s=0.2, reconcile_gap_s=0.0, pauses=QUICK)
-WELL = Health(ok=True)
+WELL = Health()
 
 # Figures by name of the series and its labels.
 Series = Mapping[tuple[str, frozenset[tuple[str, str]]], float]

@@ -35,8 +35,8 @@ class FakeDaemon:
     """Says of itself what a test tells it to; fulfils ``Watched``."""
 
     def __init__(self) -> None:
-        self.verdict = Health(ok=True)
-        self.ready = Health(ok=True)
+        self.verdict = Health()
+        self.ready = Health()
         self.stands: tuple[str, ...] = ()
         self.statuses = 0
 

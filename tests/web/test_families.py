@@ -289,7 +289,7 @@ def test_open_alerts_are_counted_by_level_and_none_is_0() -> None:
 
 def test_every_reason_of_trouble_is_0_or_1() -> None:
     """All that are known are always there, one that is new is there while it holds, and none says where."""
-    bad = Health(False, (health.MARKS,), (Trouble(health.MARKS, ("BTCUSDT",)), Trouble("something new", ("x",))))
+    bad = Health((Trouble(health.MARKS, ("BTCUSDT",)), Trouble("something new", ("x",))))
     text = text_of(made.state(), bad)
     found = series_of(text)
     assert value(found, "healthy") == 0
@@ -308,9 +308,11 @@ def test_all_constant_reasons_of_health_are_listed() -> None:
 
 
 def test_a_database_that_takes_no_writes_is_0() -> None:
-    """By either way of knowing it."""
-    found = series_of(text_of(made.state(state_ok=False, unwritable={"history": "disk full"})))
+    """And 1 if it does."""
+    found = series_of(text_of(made.state(unwritable={"state": "locked"})))
     assert value(found, "database_writable", database="state") == 0
+    assert value(found, "database_writable", database="history") == 1
+    found = series_of(text_of(made.state(unwritable={"history": "disk full"})))
     assert value(found, "database_writable", database="history") == 0
     assert value(series_of(text_of(made.state())), "database_writable", database="state") == 1
 

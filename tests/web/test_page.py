@@ -168,7 +168,7 @@ def hostile(found: Status) -> Seen:
     key = (worst[0].account, worst[0].wallet)
     told = [OutboxRow("k", HOSTILE, f"{HOSTILE}/x:{HOSTILE}:LONG", NoticeKind.ALERT, Level.WARNING, found.now_ms)]
     return Seen(
-        status, Health(False, (DYING,), (Trouble(DYING, (HOSTILE,)),)), zone=dt.UTC,
+        status, Health((Trouble(DYING, (HOSTILE,)),)), zone=dt.UTC,
         advice={key: Advice((Line(HOSTILE, HOSTILE),), found.now_ms)}, told=told, form_token=HOSTILE,
         can_change=True, said=HOSTILE, followed=account_rows(status), worst=worst,
         legs=legs_of(status.engine.positions),
@@ -195,10 +195,10 @@ async def test_who_is_not_reached_and_a_refused_configuration_are_said_at_the_to
     (channel,) = found.channels
     config = ConfigView(1, 0, 1, found.now_ms - 1000, ("alerts.warning.room: found 2; allowed: 0 to 1",))
     bad = msgspec.structs.replace(found, channels=({**channel, "broken": True, "failing": True},), config=config)
-    top = document(Seen(bad, Health(True), dt.UTC)).partition("</header>")[0]
+    top = document(Seen(bad, Health(), dt.UTC)).partition("</header>")[0]
     assert "not reached: telegram" in top
     assert "and the one before it holds: alerts.warning.room" in top
-    assert "not reached" not in document(Seen(found, Health(True), dt.UTC))
+    assert "not reached" not in document(Seen(found, Health(), dt.UTC))
 
 
 def test_the_worst_is_first_and_what_nobody_can_judge_is_not_taken_for_calm() -> None:

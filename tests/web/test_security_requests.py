@@ -205,7 +205,7 @@ async def test_health_says_what_is_wrong_and_where() -> None:
         answer = await served.ask("/healthz")
         assert (answer.status, json.loads(answer.body)) == (200, {"status": "ok", "troubles": []})
         trouble = Trouble("marks are not fresh", ("BTCUSDT",))
-        served.watched.verdict = served.watched.ready = Health(False, (trouble.reason,), (trouble,))
+        served.watched.verdict = served.watched.ready = Health((trouble,))
         wrong = [{"reason": "marks are not fresh", "names": ["BTCUSDT"]}]
         for path, word in (("/healthz", "failing"), ("/readyz", "not ready")):
             answer = await served.ask(path)

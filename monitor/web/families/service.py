@@ -4,30 +4,21 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from monitor import health
-from monitor.health import Health
-from monitor.status import ConfigView, WebView
+from monitor.status import HISTORY_STORE, STATE_STORE, ConfigView, WebView
 from monitor.web.families.family import Family, Row, Seen, counter, gauge, one
 
-# Databases that are written to; what else is found not to take writes is named as well.
-_DATABASES: Final = ("state", "history")
 _STATISTICS: Final = {"p50": "p50_ms", "p99": "p99_ms", "worst": "worst_ms"}
 
 
 def _troubles(found: Seen) -> Iterator[Row]:
-    holding = reasons_of(found.health)
+    holding = found.health.reasons
     for reason in dict.fromkeys((*health.REASONS, *holding)):
         yield (reason,), float(reason in holding)
 
 
-def reasons_of(verdict: Health) -> tuple[str, ...]:
-    """Return the constant words of what is wrong, without saying where: that is for those who may see it."""
-    return tuple(dict.fromkeys((*verdict.reasons, *(trouble.reason for trouble in verdict.troubles))))
-
-
 def _databases(found: Seen) -> Iterator[Row]:
-    unwritable = found.status.unwritable
-    for name in dict.fromkeys((*_DATABASES, *unwritable)):
-        yield (name,), float(name not in unwritable and (name != "state" or found.status.state_ok))
+    for name in (STATE_STORE, HISTORY_STORE):
+        yield (name,), float(name not in found.status.unwritable)
 
 
 def _latencies(found: Seen) -> Iterator[Row]:

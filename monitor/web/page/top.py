@@ -46,12 +46,11 @@ def watch(seen: Seen) -> Html:
 
 
 def _wrong(seen: Seen, *, blind: bool) -> list[str]:
-    """Return what is wrong, with where; a verdict without names has its reasons all the same."""
-    named = {one.reason: one.names for one in seen.health.troubles}
+    """Return what is wrong, with where."""
     return [
-        f"{reason}{f': {_few(named[reason])}' if named.get(reason) else ''}"
-        for reason in seen.health.reasons
-        if not (blind and reason == MARKS)  # the sentence says so
+        f"{one.reason}: {_few(one.names)}" if one.names else one.reason
+        for one in seen.health.troubles
+        if not (blind and one.reason == MARKS)  # the sentence says so
     ]
 
 
