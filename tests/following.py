@@ -21,6 +21,7 @@ from monitor.emulator.day import SECRET, day_scenario
 from monitor.emulator.ledger import WalletFigures
 from monitor.emulator.server import Emulator
 from monitor.emulator.settings import EmulatorSettings
+from monitor.storage.account_cache import AccountCache
 from monitor.system_clock import SystemClock
 from tests.notify.fakes import FakeChannel
 
@@ -150,6 +151,30 @@ async def equal(daemon: Daemon, emulator: Emulator, after: str) -> None:
                 await SystemClock().sleep(0.01)
     except TimeoutError:
         pytest.fail(f"after {after}: {list(differences(daemon, emulator))}")
+
+
+async def kept(daemon: Daemon, folder: Path) -> None:
+    """Wait until the next run in this folder would begin with the positions that this one knows."""
+    cache = AccountCache(folder / "state")
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            stored = {(a.account, p.symbol, p.side, p.quantity) for a in cache.load() for p in a.positions}
+            known = daemon.status().engine.positions
+            if stored == {(one.account, one.symbol, one.side, one.quantity) for one in known}:
+                return
+            await SystemClock().sleep(0.02)
+
+
+async def reconciled(daemon: Daemon, account: str, times: int) -> None:
+    """Wait until REST has described an account so many times more."""
+
+    def count() -> int:
+        return sum(one.reconciles for one in daemon.status().accounts if one.account == account)
+
+    wanted = count() + times
+    async with asyncio.timeout(PATIENCE_S):
+        while count() < wanted:
+            await SystemClock().sleep(0.02)
 
 
 def changes_of(effects: list[Effects]) -> list[Change]:

@@ -28,9 +28,9 @@ async def test_by_stream_alone_every_figure_follows_the_exchange(tmp_path: Path)
     async with following(emulator, tmp_path, timings) as (daemon, _, effects):
         await equal(daemon, emulator, "the start")
         async with asyncio.timeout(PATIENCE_S):
-            while any(one.stream.state != "open" for one in daemon.status().accounts):
+            # The second reconcile is the one that a connection is followed by.
+            while any(one.stream.state != "open" or one.reconciles < 2 for one in daemon.status().accounts):
                 await SystemClock().sleep(0.01)
-        await SystemClock().sleep(0.2)  # the reconcile that every connection is followed by
         silent = dict.fromkeys(ACCOUNT_PATHS, 503)
         steps = 0
         async for name in day(emulator):

@@ -12,7 +12,7 @@ from monitor.binance.account_values import AccountTimings
 from monitor.cli.verdict import UNKNOWN, verdict
 from monitor.core.model import ChangeKind
 from monitor.system_clock import SystemClock
-from tests.following import PATIENCE_S, QUICK, changes_of, equal, following, fresh
+from tests.following import PATIENCE_S, QUICK, changes_of, equal, following, fresh, kept
 
 TIMINGS = AccountTimings(reconcile_every_s=1.0, reconcile_gap_s=0.0, complain_after_s=0.3, pauses=QUICK)
 EVERYTHING = {"*": 503}
@@ -30,7 +30,7 @@ async def test_positions_are_watched_before_the_exchange_answers_again(tmp_path:
     async with following(first, tmp_path, TIMINGS) as (daemon, _, _effects):
         await first.accounts["main"].fill("BTCUSDT", "BUY", "0.5")
         await equal(daemon, first, "the fill")
-        await SystemClock().sleep(1.2)  # the heartbeat that keeps the accounts
+        await kept(daemon, tmp_path)
     second = fresh()
     second.faults.rest_status = dict(EVERYTHING)
     async with following(second, tmp_path, TIMINGS) as (daemon, channel, _effects):
@@ -56,7 +56,7 @@ async def test_what_changed_between_two_runs_is_recorded(tmp_path: Path) -> None
         await first.accounts["main"].fill("BTCUSDT", "BUY", "0.5")
         await first.accounts["hedge"].fill("ETHUSDT", "BUY", "2", position_side="LONG")
         await equal(daemon, first, "the fills")
-        await SystemClock().sleep(1.2)
+        await kept(daemon, tmp_path)
     second = fresh()
     await second.accounts["main"].fill("BTCUSDT", "SELL", "0.2")
     async with following(second, tmp_path, TIMINGS) as (daemon, channel, effects):

@@ -7,7 +7,7 @@ from monitor.binance.account_values import AccountTimings
 from monitor.core.model import ChangeKind
 from monitor.core.notices import NoticeKind
 from monitor.system_clock import SystemClock
-from tests.following import PATIENCE_S, QUICK, changes_of, equal, following, fresh
+from tests.following import PATIENCE_S, QUICK, changes_of, equal, following, fresh, kept, reconciled
 
 TIMINGS = AccountTimings(
     reconcile_every_s=0.3, unproved_every_s=0.3, reconcile_gap_s=0.0, check_every_s=0.05, pauses=QUICK
@@ -30,7 +30,7 @@ async def test_a_liquidation_that_only_rest_can_tell_is_told_as_one(tmp_path: Pa
         async with asyncio.timeout(PATIENCE_S):
             while not any("LIQUIDATED" in text for text in channel.texts):
                 await SystemClock().sleep(0.05)
-        await SystemClock().sleep(1.0)
+        await reconciled(daemon, "main", 3)  # none of which tells it again
     forced = [one for one in changes_of(effects) if one.kind is ChangeKind.FORCED]
     assert [(one.symbol, one.after, one.cause) for one in forced] == [("BTCUSDT", 0.2, "liquidation")]
     assert [n.kind for one in effects for n in one.notices].count(NoticeKind.FORCED) == 1
@@ -42,7 +42,7 @@ async def test_a_liquidation_while_nothing_ran_is_told_at_the_next_start(tmp_pat
     async with following(first, tmp_path, TIMINGS) as (daemon, _, _effects):
         await first.accounts["main"].fill("BTCUSDT", "BUY", "0.5")
         await equal(daemon, first, "the fill")
-        await SystemClock().sleep(1.2)  # the heartbeat that keeps the accounts
+        await kept(daemon, tmp_path)
     second = fresh()
     await second.accounts["main"].fill("BTCUSDT", "BUY", "0.5")
     await second.accounts["main"].liquidate("BTCUSDT")

@@ -92,7 +92,7 @@ async def test_a_dip_while_nothing_ran_is_told_once_and_recorded(tmp_path: Path)
         assert min(row.mark or 0.0 for row in rows) == pytest.approx(59_700.0)
         assert len({row.at_ms // 60_000 for row in rows}) == len(rows)
         async with run(one, state, channel) as watch:
-            await SystemClock().sleep(0.3)
+            await until(lambda: watch.daemon.ticks > 20)  # a look at times away follows the first
             assert watch.daemon.status().away is None
         assert len(channel.accepted) == 1
     notices = [notice for _, effects in replayed(journal) for notice in effects.notices]
