@@ -66,7 +66,7 @@ def _plan(
 
 def _words(held: "Held", wallet: "WalletView", plan: "Prescription") -> str:
     from monitor.core.notices import Facts
-    from monitor.notify.remedies import remedy_lines
+    from monitor.notify.remedies import TO_DO, remedy_lines
     from monitor.notify.subjects import wallet_name
 
     (account,) = (one for one in held.accounts if one.account == wallet.account)
@@ -75,8 +75,7 @@ def _words(held: "Held", wallet: "WalletView", plan: "Prescription") -> str:
         wallet=wallet.wallet, positions=count, margin_ratio=wallet.margin_ratio,
         liquidatable=wallet.liquidatable is True, prescription=plan,
     )  # fmt: skip
-    words = "; ".join(
-        f"{line.label.lower()}: {line.text}" if i else line.text
-        for i, line in enumerate(remedy_lines(facts, brief=True))
-    )
-    return f"To do about {wallet.account} {wallet_name(wallet.wallet)}: {words}."
+    first, *others = remedy_lines(facts, brief=True)
+    words = "; ".join((first.text, *(f"{line.label.lower()}: {line.text}" for line in others)))
+    also = first.label.removeprefix(TO_DO)
+    return f"{TO_DO} about {wallet.account} {wallet_name(wallet.wallet)}{also}: {words}."

@@ -26,6 +26,7 @@ from monitor.core.trial import Case, Trial, as_it_is
 from monitor.notify.numbers import enough, percent, span
 from monitor.notify.reach import within_reach
 from monitor.notify.remedies import (
+    TO_DO,
     base_of,
     both_sides,
     bound_words,
@@ -42,7 +43,9 @@ TRY = "try"  # a command to paste
 WORDS_ALONE = frozenset(
     {
         HEADING,
+        f"{HEADING}, and to be safe",
         "if it is still open",
+        "if it is still open, and to be safe",
         "to be safe",
         "adding",
         "reducing",
@@ -146,8 +149,9 @@ class Remedies:
             used_up = bool(self._readings.margin_ratio[wallet] >= 1)
             facts = facts_of(self._book, self._readings, wallet, asked, liquidatable=used_up)
             for line in remedy_lines(facts):
-                if line.label == "To do":
-                    yield Step(HEADING, _BELOW_AS_FAR if far else line.text, None)
+                if line.label.startswith(TO_DO):
+                    name = HEADING + line.label.removeprefix(TO_DO)
+                    yield Step(name, _BELOW_AS_FAR if far else line.text, None)
                 else:
                     yield Step(line.label.lower(), line.text, None)
         yield from self._open_alert(wallet, plan, unknown=self._silent(wallet, case, Level.WARNING))

@@ -17,6 +17,7 @@ from monitor.notify.numbers import at_most, enough, exact, grouped, percent
 from monitor.notify.words import Line, clean, is_drill, used_up
 
 MOST_LINES = 4
+TO_DO = "To do"  # how the label of what to do begins
 _BRIEF_LINES = 2  # in a message that tells of others as well
 _CUTS_NAMED = 3
 _CLOSED_WITH_AMOUNTS = 2
@@ -64,7 +65,7 @@ def pointer_lines(notice: Notice) -> Iterator[Line]:
     """Yield where the amounts are, of a wallet in danger whose notice was made without them."""
     command = _command(notice)
     if command and not _has_amounts(notice.facts) and not notice.facts.advice:
-        yield Line("To do", f"add margin or reduce: {command}, with this service's --config, says how much")
+        yield Line(TO_DO, f"add margin or reduce: {command}, with this service's --config, says how much")
 
 
 def more_lines(notice: Notice) -> Iterator[Line]:
@@ -204,7 +205,7 @@ def cost_words(plan: Prescription, cuts: Sequence[Cut]) -> str:
 
 
 def _lines(facts: Facts, *, brief: bool) -> Iterator[Line]:
-    label = "To do"
+    label = TO_DO
     if used_up(facts):
         yield Line(label, LOOK_FIRST)
         label = "If it is still open"
@@ -213,8 +214,14 @@ def _lines(facts: Facts, *, brief: bool) -> Iterator[Line]:
         return
     first, *others = plan.remedies
     ways = _ways(first, plan, facts, _Style.FULL)
-    yield Line(label, f"{ways or _NO_AMOUNT}{_aim_after(ways, first)}")
+    same = [remedy for remedy in others if ways and _ways(remedy, plan, facts, _Style.FULL) == ways]
+    if same:  # said twice, it would be read as two things to do
+        yield Line("".join((label, *(f", and {_aim(remedy)}" for remedy in same))), ways)
+    else:
+        yield Line(label, f"{ways or _NO_AMOUNT}{_aim_after(ways, first)}")
     for remedy in others:
+        if remedy in same:
+            continue
         if ways := _ways(remedy, plan, facts, _Style.AGAIN):
             yield Line(_aim(remedy).capitalize(), ways)
     if brief:
@@ -316,7 +323,8 @@ def _adding(plan: Prescription, facts: Facts) -> str:
     if is_reached(first):
         return ""
     text = source_words(plan, first)
-    if plan.isolated and plan.spare is not None and last is not first and (last.lacking or 0.0) > 0:
+    more = _add_words(last, plan) != _add_words(first, plan)
+    if plan.isolated and plan.spare is not None and more and (last.lacking or 0.0) > 0:
         lacking = f"{_aim(last)} {enough(last.lacking, clean(plan.asset))}"
         return f"{text} ({lacking})" if (first.lacking or 0.0) > 0 else f"{text}{_why(plan)}; {lacking} is lacking"
     return f"{text}; {_OTHER_ASSETS}" if facts.wallet == MULTI_WALLET else text

@@ -129,6 +129,18 @@ def test_a_cut_says_its_step_its_cost_and_what_is_put_back() -> None:
     )
 
 
+def test_the_same_amounts_for_both_targets_are_said_once() -> None:
+    """Where notice and warning end at the same figures; read twice they would be taken for two things to do."""
+    _, warning, *others = AlertRules().levels
+    same = msgspec.structs.replace(warning, level=Level.NOTICE)
+    rules = msgspec.structs.replace(AlertRules(), levels=(same, warning, *others))
+    found = steps(isolated(), mark=91.5, usdt=100.0, settings=msgspec.structs.replace(SETTINGS, rules=rules))
+    assert found[0].name == f"{HEADING}, and to be safe"
+    assert found[0].name in WORDS_ALONE
+    assert found[0].arithmetic.startswith("add 2.22 USDT, or reduce BTCUSDT LONG by 0.")
+    assert "to be safe" not in {step.name for step in found}
+
+
 def test_a_wallet_that_is_in_no_danger_needs_nothing() -> None:
     """It says so, and what it was held against."""
     found = steps(isolated(), mark=100.0)
@@ -479,7 +491,7 @@ def test_status_says_first_what_has_to_be_done(tmp_path: Path) -> None:
     del engine_answer["engine"]["wallets"][1]
     with answering(tmp_path / "s", answers):
         result = call("status", "--config", config)
-    assert "To do about by-hand isolated ETHUSDT LONG: nothing more is needed" in result.stdout
+    assert "To do about by-hand isolated ETHUSDT LONG, and to be safe: nothing more is needed" in result.stdout
 
 
 def test_status_does_without_where_the_mark_is_not_known(tmp_path: Path) -> None:

@@ -129,6 +129,13 @@ USED_UP = _of(
     cross(margin_ratio=None, liquidatable=True, distance=0.0, room=0.0, moves_left=0.0),
     plan(warned(733.3, a_cut(0.5, 1.0)), safe(1_200.0, a_cut(0.5, 1.0)), spare=0.0),
 )
+BOTH_AT_ONCE = _of(
+    LOW,
+    plan(
+        warned(300.0, a_cut(0.5, 1.0), lacking=300.0), safe(300.0, a_cut(0.5, 1.0), lacking=300.0),
+        isolated=True, spare=0.0, limited_by="balance",
+    ),
+)  # fmt: skip
 ALONE_USED_UP = _of(
     LOW,
     plan(warned(733.3, a_cut(0.5, 1.0), lacking=0.0), safe(1_200.0, a_cut(0.5, 1.0)), isolated=True, spare=900.0),
@@ -139,5 +146,5 @@ EVERY = {
     "of several positions": SEVERAL, "of many cuts": MANY, "coin-margined": COINS, "hedge": HEDGE,
     "multi-assets": MULTI, "where adding is useless": USELESS, "where no cut does it": UNCUT,
     "where nothing does it": HOPELESS, "with nothing left to do": CALM, "used up": USED_UP,
-    "used up, isolated": ALONE_USED_UP,
+    "used up, isolated": ALONE_USED_UP, "where the same is safe": BOTH_AT_ONCE,
 }  # fmt: skip

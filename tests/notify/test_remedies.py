@@ -30,7 +30,7 @@ from monitor.ports import Message
 from tests.notify import prescribed
 from tests.notify.fakes import a_notice, some_facts
 from tests.notify.markup import seen_in
-from tests.notify.prescribed import ETH, SOL, a_cut, cross, plan, warned
+from tests.notify.prescribed import ETH, SOL, a_cut, cross, plan, safe, warned
 
 AT_MS = 1_780_000_000_000
 FEES = "0.05 % fee and 0.05 % slippage assumed"
@@ -119,6 +119,11 @@ def told(facts: Facts) -> dict[str, str]:
         ("used up, isolated", {
             "To do": LOOK, "Adding": "the account has it: up to 900.00 USDT can be moved here",
         }),
+        ("where the same is safe", {
+            "To do, and to be safe": "add 300.00 USDT or close BTCUSDT LONG (0.5 BTC)",
+            "Adding": "nothing in the account can be moved here (nothing more is free in the cross wallet), "
+                      "300.00 USDT has to come from outside",
+        }),
     ],
 )  # fmt: skip
 def test_the_lines_of_each_way(name: str, lines: dict[str, str]) -> None:
@@ -138,6 +143,19 @@ def test_nothing_is_said_of_a_wallet_that_needs_nothing() -> None:
     assert told(some_facts(prescription=Prescription("USDT", False, ()))) == {}
     assert told(some_facts(liquidatable=True, margin_ratio=None)) == {"To do": LOOK}
     assert told(some_facts(margin_ratio=1.0)) == {"To do": LOOK}
+
+
+def test_the_same_amounts_are_said_once() -> None:
+    """Read twice, they would be taken for two things to do; amounts that differ have a line each."""
+    same = plan(warned(5.0, a_cut(0.1, 0.2)), safe(5.0, a_cut(0.1, 0.2)))
+    lines = told(cross(prescription=same))
+    assert lines["To do, and to be safe"] == "add 5.00 USDT or reduce BTCUSDT LONG by 0.1 BTC (20 %)"
+    assert not {"To do", "To be safe"} & set(lines)
+    used_up = told(cross(prescription=same, liquidatable=True))
+    assert set(used_up) >= {"To do", "If it is still open, and to be safe"}
+    assert not {"To be safe", "If it is still open"} & set(used_up)
+    other = plan(warned(5.0, a_cut(0.1, 0.2)), safe(5.0, a_cut(0.3, 0.6)))
+    assert set(told(cross(prescription=other))) >= {"To do", "To be safe"}
 
 
 def test_no_useless_line_stands_where_nothing_does_it() -> None:
