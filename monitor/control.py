@@ -19,7 +19,7 @@ from typing import Any, Self
 
 import msgspec
 
-from monitor.errors import AlreadyRunningError, ControlError, NotRunningError
+from monitor.errors import AlreadyRunningError, ControlError, NotRunningError, OutOfReachError
 from monitor.storage.paths import CONTROL_SOCKET, LOCK_FILE
 from monitor.storage.place import leave_to_owner
 
@@ -255,7 +255,8 @@ def ask(state_dir: Path, request: Mapping[str, object], timeout_s: float = ANSWE
 
     Raises:
         NotRunningError: no daemon holds the lock.
-        ControlError: it does not answer, refused, or is another user's.
+        OutOfReachError: the directory is another user's.
+        ControlError: it does not answer, or refused.
     """
     _check_reach(state_dir)
     if not is_running(state_dir / LOCK_FILE):
@@ -281,7 +282,7 @@ def _check_reach(state_dir: Path) -> None:
     try:
         (state_dir / LOCK_FILE).stat()
     except PermissionError:
-        raise ControlError(f"{state_dir} is another user's; ask as that user, or as root with sudo") from None
+        raise OutOfReachError(f"{state_dir} is another user's; ask as that user, or as root with sudo") from None
     except OSError:
         pass  # there is none, so no daemon runs
 

@@ -20,6 +20,7 @@
     +-- DeliveryError      a notification service did not accept a message
     +-- ControlError       the daemon's local socket
     |   +-- NotRunningError
+    |   +-- OutOfReachError
     |   `-- AlreadyRunningError
     `-- JournalError       a journal file that cannot be replayed
 
@@ -232,6 +233,10 @@ class ControlError(MonitorError):
 
 class NotRunningError(ControlError):
     """No daemon holds the lock of this state directory."""
+
+
+class OutOfReachError(ControlError):
+    """Only another user gets into this state directory: whether a daemon runs on it is not known."""
 
 
 class AlreadyRunningError(ControlError):

@@ -119,10 +119,10 @@ def gather_secrets(
 
 
 def _credentials(environ: Mapping[str, str]) -> Path | None:
-    """Return where credentials are: where systemd put them, else where root, who may look, keeps the machine's."""
+    """Return where credentials are: where systemd put them, else the machine's, into which only root gets."""
     if given := environ.get("CREDENTIALS_DIRECTORY"):
         return Path(given)
-    return SYSTEM_CREDENTIALS if os.access(SYSTEM_CREDENTIALS, os.R_OK | os.X_OK) else None
+    return SYSTEM_CREDENTIALS if os.access(SYSTEM_CREDENTIALS, os.F_OK) else None
 
 
 def _references(

@@ -120,6 +120,8 @@ def _read(path: Path, ref: SecretRef, fix: str, *, alone: bool = False) -> Fetch
             content = stream.read(_LARGEST_FILE_BYTES + 1)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else "cannot be read"
+        if isinstance(error, PermissionError) and ref.keeper is Keeper.CREDENTIAL:
+            fix = f"ask as root, with sudo; a unit of systemd: {fix}"
         return Fetched(found=f"{ref.spoken}, which cannot be read: {reason.lower()}", fix=fix)
     if len(content) > _LARGEST_FILE_BYTES:
         return Fetched(found=f"{ref.spoken}, which is too large for a secret", fix="put only the secret in it")

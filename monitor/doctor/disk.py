@@ -9,12 +9,12 @@ from pathlib import Path
 
 import msgspec
 
-from monitor.control import ask, is_running
+from monitor.control import ask
 from monitor.doctor.finding import Finding, State
-from monitor.errors import ControlError, DamagedError, Problem, StoreError
+from monitor.errors import ControlError, DamagedError, NotRunningError, OutOfReachError, Problem, StoreError
 from monitor.storage.aside import DAMAGED
 from monitor.storage.history_schema import HISTORY_SCHEMA
-from monitor.storage.paths import LOCK_FILE, STATE_DB
+from monitor.storage.paths import STATE_DB
 from monitor.storage.place import check_place
 from monitor.storage.schema import Schema
 from monitor.storage.sqlite import Reader, check_sound
@@ -168,11 +168,15 @@ def daemon_findings(directory: Path, unwell: Unwell) -> Iterator[Finding]:
         unwell: judges its answer.
     """
     try:
-        if not is_running(directory / LOCK_FILE):
-            yield Finding("daemon", "", State.WARN, "none is running: nobody watches", "`position-monitor run`")
-            return
         status = ask(directory, {"command": "status"})
         version, pid = status["version"], status["pid"]
+    except NotRunningError:
+        yield Finding("daemon", "", State.WARN, "none is running: nobody watches", "`position-monitor run`")
+        return
+    except OutOfReachError:
+        words = "whether one runs is not known: the state directory is another user's"
+        yield Finding("daemon", "", State.UNKNOWN, words, "Ask as that user, or as root with sudo")
+        return
     except (ControlError, KeyError, TypeError) as error:
         fix = "look into its log; start it again if it hangs"
         yield Finding("daemon", "", State.FAIL, f"one holds the lock and cannot be asked: {error}", fix)

@@ -25,10 +25,15 @@ def check_place(path: Path, *, made: bool = True) -> None:
         made: the file may be made, also through a link that leads nowhere yet.
 
     Raises:
-        StoreError: something else does, or a link leads nowhere.
+        StoreError: something else does, a link leads nowhere, or who only reads may not even look.
     """
     try:
         kind = stat.S_IFMT(path.stat().st_mode)
+    except PermissionError:
+        if not made:
+            cause = "it lies where only another user gets in"
+            raise StoreError(str(path), "open", cause, "Ask as that user, or as root with sudo") from None
+        return  # as below
     except OSError:
         _check_link(path, made=made)
         return  # opening it says what else there is to say

@@ -30,6 +30,7 @@ from monitor.system_clock import SystemClock
 from tests.cli.answering import answering
 from tests.conftest import ManualClock
 from tests.emulator.conftest import small_scenario
+from tests.storage.damage import another_users
 
 CLOCK = SystemClock()
 
@@ -282,6 +283,17 @@ def test_a_file_that_a_running_daemon_does_not_have_is_missing(tmp_path: Path) -
         found = looked(tmp_path, tmp_path / "history.db")
     assert found["state.db"].state is State.FAIL
     assert "is not there although a daemon is running" in found["state.db"].found
+
+
+def test_the_machine_s_service_without_sudo(tmp_path: Path) -> None:
+    """Each file says whose it is, and whether a daemon runs is not known."""
+    with another_users(tmp_path / "state") as state:
+        found = looked(state, state / "history.db", Problem("state.directory", "a directory", "one of one's own"))
+        (daemon,) = daemon_findings(state, lambda _status: ())
+    for name in ("state.db", "history.db"):
+        assert found[name].state is State.FAIL
+        assert "sudo" in found[name].fix
+    assert (daemon.state, "another user's" in daemon.found, "sudo" in daemon.fix) == (State.UNKNOWN, True, True)
 
 
 def test_a_daemon_that_runs_and_one_that_does_not_answer(tmp_path: Path) -> None:

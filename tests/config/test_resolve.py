@@ -6,6 +6,7 @@ import pytest
 
 from monitor.config import Settings, gather_secrets, load_text, resolve, resolve_secrets
 from monitor.errors import ConfigError
+from tests.storage.damage import another_users
 
 TEXT = """
 [[accounts]]
@@ -74,13 +75,24 @@ def test_the_directory_of_credentials_can_be_given(tmp_path: Path, environ: dict
 def test_root_finds_those_of_the_machine(
     tmp_path: Path, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Commands that need them work by hand as well; whoever may not look is told that there is no directory."""
+    """Commands that need them work by hand as well; without them it is said that there is no directory."""
     del environ["CREDENTIALS_DIRECTORY"]
     monkeypatch.setattr(resolve, "SYSTEM_CREDENTIALS", tmp_path)
     assert resolve_secrets(settings(), environ, accounts=False).channel_urls
     monkeypatch.setattr(resolve, "SYSTEM_CREDENTIALS", tmp_path / "not-here")
     with pytest.raises(ConfigError, match=r"no \$CREDENTIALS_DIRECTORY"):
         resolve_secrets(settings(), environ, accounts=False)
+
+
+def test_others_than_root_are_told_of_sudo(
+    tmp_path: Path, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine's credentials are there, and only root gets in: that there is no directory would be no help."""
+    del environ["CREDENTIALS_DIRECTORY"]
+    with another_users(tmp_path / "credentials") as machine:
+        monkeypatch.setattr(resolve, "SYSTEM_CREDENTIALS", machine)
+        with pytest.raises(ConfigError, match=r"permission denied.*ask as root, with sudo"):
+            resolve_secrets(settings(), environ, accounts=False)
 
 
 def test_accounts_get_their_key_and_secret(environ: dict[str, str]) -> None:

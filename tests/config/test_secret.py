@@ -135,6 +135,9 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     refuse(PermissionError(13, "Permission denied"))
     assert "permission denied" in of_file(path).found
+    assert "sudo" not in of_file(path).fix
+    credential = fetch(SecretRef(Keeper.CREDENTIAL, "secret"), {}, tmp_path)
+    assert credential.fix.startswith("ask as root, with sudo; a unit of systemd: add LoadCredential=")
     refuse(OSError("odd"))
     assert "cannot be read" in of_file(path).found
 

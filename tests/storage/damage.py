@@ -70,6 +70,22 @@ def forbidden_directory() -> Iterator[Path]:
             directory.chmod(0o755)
 
 
+@contextmanager
+def another_users(path: Path) -> Iterator[Path]:
+    """Make a directory into which this process does not get, also where the tests run as root."""
+    path.mkdir(exist_ok=True)
+    path.chmod(0)
+    was_root = os.geteuid() == 0
+    if was_root:
+        os.seteuid(_NOBODY)
+    try:
+        yield path
+    finally:
+        if was_root:
+            os.seteuid(0)
+        path.chmod(0o700)
+
+
 def scribble(path: Path, *, skip: int) -> None:
     """Overwrite everything after the first ``skip`` bytes, keeping the size."""
     size = path.stat().st_size

@@ -15,6 +15,7 @@ from monitor.storage.place import check_place
 from monitor.storage.state import SqliteState
 from monitor.storage.state_reader import StateReader
 from tests.conftest import ManualClock
+from tests.storage.damage import another_users
 
 
 def directory(path: Path) -> None:
@@ -76,6 +77,17 @@ def test_a_link_to_where_a_file_can_be_made_is_in_order(tmp_path: Path) -> None:
     check_place(path)
     with pytest.raises(StoreError, match=r"it is a link to .*real\.db, which is not there"):
         StateReader(path)
+
+
+async def test_where_only_another_user_gets_in(tmp_path: Path, clock: ManualClock) -> None:
+    """Who asks without sudo is told so; the daemon is told what its system says, and tries again."""
+    with another_users(tmp_path / "state") as state:
+        with pytest.raises(StoreError, match=r"only another user gets in\. Ask as .* root with sudo"):
+            StateReader(state / STATE_DB)
+        with pytest.raises(StoreError, match="only another user gets in"):
+            HistoryReader(state / STATE_DB)
+        with pytest.raises(StoreError, match="Permission denied"):
+            await SqliteState(state / STATE_DB, clock).open()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
