@@ -79,7 +79,7 @@ def test_make_targets_exist() -> None:
 
 
 def test_what_docker_is_told_exists() -> None:
-    """Compositions, the services they have, the commands asked for in them, directories, arguments."""
+    """Compositions, the services they have, the commands asked for in them, arguments."""
     lines = [words for words in LINES if words and words[0] == "docker"]
     assert {words[1] for words in lines} == {"build", "compose", "run"}
     for words in lines:
@@ -91,12 +91,6 @@ def test_what_docker_is_told_exists() -> None:
             assert f"\n  {service}:\n" in (ROOT / words[words.index("--file") + 1]).read_text(encoding="utf-8")
             assert program == "position-monitor"
             assert CliRunner().invoke(app, [command, "--help"]).exit_code == 0
-        for mounted in (after.partition(":")[0] for word, after in pairwise(words) if word == "--volume"):
-            assert mounted in {
-                "position-monitor",
-                "./deploy/config",
-                "./deploy/secrets",
-            }  # made as compose.yaml says
         for argument in (after.partition("=")[0] for word, after in pairwise(words) if word == "--build-arg"):
             assert re.search(rf"^ARG {argument}=", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
 

@@ -10,7 +10,7 @@ from monitor.emulator.day import SECRET, day_scenario
 from monitor.emulator.server import Emulator
 from monitor.emulator.settings import EmulatorSettings
 from monitor.system_clock import SystemClock
-from tests.deploy.reading import composed
+from tests.deploy.reading import bind, composed
 from tests.notify.real.web_service import WebService
 
 MOUNTED = Path("/run/secrets")
@@ -83,10 +83,10 @@ class Around:
         fresh.replace(self._config / "config.toml")
 
     def mounts(self) -> Iterator[str]:
-        """Return the options of `run` that show all this to a container, as the composition does."""
-        yield f"--mount=type=bind,source={self._config},target=/etc/position-monitor,readonly"
+        """Return the options of `run` that show all this to a container, as composition and README do."""
+        yield f"--mount={bind(str(self._config), '/etc/position-monitor')}"
         for path in sorted(self._secrets.iterdir()):
-            yield f"--mount=type=bind,source={path},target={MOUNTED}/{path.name},readonly"
+            yield f"--mount={bind(str(path), f'{MOUNTED}/{path.name}')}"
 
     def told(self, word: str) -> int:
         """Return how many messages so far have a word in them."""

@@ -9,7 +9,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
-PINNED = re.compile(r"docker\.io/[a-z/]+:v?[0-9][0-9a-z.-]*@sha256:[0-9a-f]{64}")
+PINNED = re.compile(r"[a-z]+(?:/[a-z]+)?:v?[0-9][0-9a-z.-]*@sha256:[0-9a-f]{64}")
 
 
 class Instruction(NamedTuple):
@@ -23,6 +23,11 @@ class Instruction(NamedTuple):
         """What it runs, where that is in exec form; a ValueError elsewhere."""
         found: list[str] = json.loads(self.text[self.text.index("[") :])
         return found
+
+
+def bind(source: str, target: str) -> str:
+    """Return what `--mount` is told for one file or directory of the host, which has to be there."""
+    return f"type=bind,source={source},target={target},readonly"
 
 
 def instructions() -> list[Instruction]:
