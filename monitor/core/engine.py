@@ -310,7 +310,7 @@ class Engine:
             levels=self._track.level.tolist(),
             data=lambda name: self._data(name, now),
             accounts=self._accounts.views(),
-            alerts=self.open_alerts(),
+            alerts=tuple(map(self._in_full, self.open_alerts())),
             holds=self.holds(),
             now_s=now.mono_s,
             environment=self._settings.environment,
@@ -713,6 +713,14 @@ class Engine:
             )
             for state in self._incidents.open()
         )
+
+    def _in_full(self, alert: OpenAlert) -> OpenAlert:
+        """Return an incident with the symbols of its feed, if it is one of a feed.
+
+        No hold of a symbol covers a blindness, so that only those who look are told of them.
+        """
+        blind = self._outages.symbols_of(alert.subject)
+        return msgspec.structs.replace(alert, symbols=blind) if blind else alert
 
     def holds(self) -> tuple[Hold, ...]:
         """Return the wishes for quiet in force, oldest first."""

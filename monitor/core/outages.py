@@ -55,6 +55,7 @@ class Outages:
         self._feeds: dict[str, frozenset[str]] = {}  # symbols by feed
         self._named: dict[str, dict[str, float]] = {}  # symbols told in the present blindness and when, by feed
         self._returned: dict[str, set[str]] = {}  # those of them that came back since
+        self._spoken: dict[str, tuple[str, ...]] = {}  # what a message of now would name, by subject
         self._wrong: dict[str, dict[str, str]] = {}  # what is wrong with the marks of symbols, by feed
         self._bridged_s: dict[str, float] = {}  # since when REST has had marks of all that is blind, by feed
         self._flaps: dict[str, _Flaps] = {}  # by feed
@@ -76,6 +77,10 @@ class Outages:
             self._broken[event.feed] = event.reason
         elif event.state == LIVE:
             self._broken.pop(event.feed, None)
+
+    def symbols_of(self, subject: str) -> tuple[str, ...]:
+        """Return the symbols of a feed's incident, as a message about it would name them now."""
+        return self._spoken.get(subject, ())
 
     def closing(self, subject: str, environment: str) -> Facts:
         """Return what a late message about the end of a blindness would say: it may only have become less."""
@@ -116,6 +121,7 @@ class Outages:
             }
             blind = frozenset(symbol for symbol, data in states.items() if data is DataState.BLIND)
             if not blind and state.level is Level.OK:
+                self._spoken.pop(subject, None)
                 continue
             # Marks of REST do not end it: what they stand in for is as silent as before.
             seeing = all(data is DataState.FRESH and board.is_heard(symbol) for symbol, data in states.items())
@@ -133,6 +139,7 @@ class Outages:
                 detail=self._broken.get(feed, "") if silent else "",
                 bridged=bool(blind) and all(board.is_bridged(s, now.mono_s, BRIDGED_S) for s in blind),
             )
+            self._spoken[subject] = facts.symbols
             self._returned.setdefault(feed, set()).update(
                 s for s, data in states.items() if data is DataState.FRESH
             )

@@ -37,7 +37,7 @@ class OpenAlert(msgspec.Struct, frozen=True):
     subject: str
     level: Level
     since_ms: int
-    symbols: tuple[str, ...]  # that the wallet holds, if it is about one
+    symbols: tuple[str, ...]  # that the wallet holds; in a view also those that the feed does not deliver
     held: Hold | None = None  # the wish for quiet that holds back its reminders
 
 

@@ -103,6 +103,25 @@ def test_only_the_silent_symbols_are_named() -> None:
     assert [notice.facts.symbols for notice in desk.notices] == [(BTC,)]
 
 
+def test_whoever_looks_sees_which_symbols_a_feed_does_not_deliver() -> None:
+    """As a message would name them now, until it is over; a hold of such a symbol is not about the feed."""
+    desk = watching()
+    for _ in range(14):
+        tick(desk, BTC)
+        desk.beat()
+
+    def shown() -> list[tuple[str, tuple[str, ...]]]:
+        return [(one.subject, one.symbols) for one in desk.engine.view(desk.now()).alerts]
+
+    assert shown() == [(FEED, (ETH,))]
+    assert [one.symbols for one in desk.engine.open_alerts()] == [()]
+    desk.beat(14)
+    assert shown() == [(FEED, (BTC, ETH))]
+    tick(desk, BTC, ETH)
+    desk.beat()
+    assert shown() == []
+
+
 def test_more_symbols_are_told_within_the_same_incident() -> None:
     """A new message, that names all of them, and no new incident."""
     desk = watching()
