@@ -10,15 +10,12 @@ from collections import Counter
 from http import HTTPStatus
 from typing import Any, Final
 
-import structlog
 from aiohttp import web
 
-from monitor.supervise import trace_of
 from monitor.web.answers import error, raw_error
+from monitor.web.failures import Failures
 from monitor.web.guard import Why
 from monitor.web.limits import Limits, Tally
-
-log = structlog.get_logger()
 
 _NONE: Any = None  # no access log; aiohttp takes it, its types do not
 _FULL: Final = raw_error(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections")
@@ -27,24 +24,48 @@ _LARGE: Final = raw_error(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the head 
 
 
 class Door:
-    """Who is in: a bounded number, in all and from one address."""
+    """Who is in: a bounded number, in all and from one address.
 
-    def __init__(self, limits: Limits, tally: Tally) -> None:
+    Where there is no room, whoever waits longest without having said what it wants makes some: a handful of idle
+    connections must not hide from anybody how the service is.
+    """
+
+    def __init__(self, limits: Limits, tally: Tally, failures: Failures) -> None:
         self.limits = limits
         self.tally = tally
+        self.failures = failures
+        self.leaving = 0  # that were refused, and are waited for to read why
         self._inside: Counter[str] = Counter()
+        self._silent: dict[Connection, str] = {}  # without a head yet, the oldest first: their address
 
-    def enter(self, peer: str) -> bool:
-        """Return whether there is room for one more from this address, and count it in."""
-        if self.tally.connections >= self.limits.connections or self._inside[peer] >= self.limits.from_one:
+    def enter(self, one: "Connection", peer: str) -> bool:
+        """Count one more from this address in; return False where there is no room for it."""
+        if self._inside[peer] >= self.limits.from_one:
+            oldest = next((it for it, its_peer in self._silent.items() if its_peer == peer), None)
+        elif self.tally.connections >= self.limits.connections:
+            oldest = next(iter(self._silent), None)
+        else:
+            self._take(one, peer)
+            return True
+        if oldest is None:
             self.tally.refused[Why.FULL] += 1
             return False
-        self._inside[peer] += 1
-        self.tally.connections += 1
+        oldest.give_up()
+        self._take(one, peer)
         return True
 
-    def leave(self, peer: str) -> None:
+    def _take(self, one: "Connection", peer: str) -> None:
+        self._inside[peer] += 1
+        self.tally.connections += 1
+        self._silent[one] = peer
+
+    def spoke(self, one: "Connection") -> None:
+        """Note that one said what it wants."""
+        self._silent.pop(one, None)
+
+    def leave(self, one: "Connection", peer: str) -> None:
         """Count one out."""
+        self._silent.pop(one, None)
         self.tally.connections -= 1
         self._inside[peer] -= 1
         if not self._inside[peer]:
@@ -68,6 +89,7 @@ class Connection(web.RequestHandler):
         self._seen_bytes = 0
         self._has_head = False
         self._was_cut = False
+        self._is_leaving = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Let it in, or say that there is no room."""
@@ -75,9 +97,8 @@ class Connection(web.RequestHandler):
             transport.close()
             return
         peer = str((transport.get_extra_info("peername") or ("",))[0])
-        if not self._door.enter(peer):
-            transport.write(_FULL)
-            transport.close()
+        if not self._door.enter(self, peer):
+            self._send_away(transport)
             return
         self._peer, self._line = peer, transport
         loop, limits = asyncio.get_running_loop(), self._door.limits
@@ -91,11 +112,35 @@ class Connection(web.RequestHandler):
         """Count it out."""
         for timer in self._timers:
             timer.cancel()
-        if self._peer is None:
+        if self._is_leaving:
+            self._door.leaving -= 1
+        if self._line is None:
             return
-        self._door.leave(self._peer)
-        self._peer = self._line = None
+        self._leave()
+        self._line = None
         super().connection_lost(exc)
+
+    def give_up(self) -> None:
+        """Make room for another one."""
+        self._cut_head(_FULL, Why.FULL)
+        self._leave()
+
+    def _leave(self) -> None:
+        if self._peer is not None:
+            self._door.leave(self, self._peer)
+            self._peer = None
+
+    def _send_away(self, transport: asyncio.Transport) -> None:
+        """Say that there is no room. Closed with its request unread, a connection is reset and the answer lost."""
+        transport.write(_FULL)
+        if self._door.leaving >= self._door.limits.connections:
+            transport.close()
+            return
+        self._is_leaving = True
+        self._door.leaving += 1
+        transport.write_eof()
+        loop = asyncio.get_running_loop()
+        self._timers = [loop.call_later(self._door.limits.linger_s, transport.abort)]
 
     def data_received(self, data: bytes) -> None:
         """Take bytes, as long as they may still become a head."""
@@ -114,6 +159,7 @@ class Connection(web.RequestHandler):
         """Note that a request was understood; what follows has limits of its own."""
         self._has_head = True
         self._timers[0].cancel()
+        self._door.spoke(self)
 
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None,
@@ -134,7 +180,7 @@ class Connection(web.RequestHandler):
         """Log where something failed; the texts of libraries' errors quote what came from outside."""
         failed = kwargs.get("exc_info")
         if isinstance(failed, BaseException):
-            log.error("web.failed", error=type(failed).__name__, trace=trace_of(failed))
+            self._door.failures.tell(failed)
 
     def _cut_head(self, answer: bytes, why: Why) -> None:
         if self._line is None or self._line.is_closing():

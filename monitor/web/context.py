@@ -21,7 +21,7 @@ T = TypeVar("T")
 SNAPSHOT_S: Final = 1.0
 
 # Runs on the event loop and must be over in milliseconds but for ``Context.read``. The body was read before:
-# ``request.read()``, ``json()`` and ``post()`` answer at once.
+# ``request.read()`` and ``forms.fields_of`` answer at once.
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 

@@ -21,6 +21,7 @@ JSON: Final = "application/json"
 METHODS: Final = ("GET", "HEAD", "POST")
 # "none" is somebody who typed the address or loads the answer to a form again; it comes from no page.
 _OUR_SITE: Final = frozenset({"same-origin", "none"})
+_CHARSETS: Final = frozenset({"", "utf-8", "utf8"})
 
 
 class Why(StrEnum):
@@ -52,6 +53,9 @@ class Refusal(NamedTuple):
     words: str
 
 
+_FOREIGN: Final = Refusal(HTTPStatus.FORBIDDEN, Why.ORIGIN, "this comes from another site")
+
+
 class Proof(Enum):
     """What a request showed of knowing the token."""
 
@@ -71,7 +75,9 @@ class Asked(NamedTuple):
     authorizations: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     sites: tuple[str, ...] = ()  # Sec-Fetch-Site
+    modes: tuple[str, ...] = ()  # Sec-Fetch-Mode
     content_type: str = ""  # in small letters, without parameters
+    charset: str = ""  # that it names, in small letters
     encodings: tuple[str, ...] = ()  # Content-Encoding
 
 
@@ -123,9 +129,19 @@ def unproven(access: Access, shown: Proof, *, token: bool) -> Refusal | None:
     return Refusal(HTTPStatus.UNAUTHORIZED, Why.TOKEN, "a token is needed: Authorization: Bearer ...")
 
 
+def fetched(asked: Asked, *, page: bool) -> Refusal | None:
+    """Return why a GET is not answered: a page elsewhere makes a browser ask, for work that it cannot even read.
+
+    A link that leads from there to a page is followed.
+    """
+    if set(asked.sites) <= _OUR_SITE or (page and asked.modes == ("navigate",)):
+        return None
+    return _FOREIGN
+
+
 def foreign(asked: Asked, shown: Proof) -> Refusal | None:
     """Return why a POST is not taken to come from a page of ours or from a program that holds the token."""
-    refusal = Refusal(HTTPStatus.FORBIDDEN, Why.ORIGIN, "this comes from another site")
+    refusal = _FOREIGN
     if len(asked.origins) > 1 or len(asked.sites) > 1:
         return refusal
     if asked.sites and asked.sites[0] not in _OUR_SITE:
@@ -140,7 +156,8 @@ def foreign(asked: Asked, shown: Proof) -> Refusal | None:
 
 def unreadable(asked: Asked, *, form: bool) -> Refusal | None:
     """Return why what a POST carries is not read. Another site's form cannot say that it is JSON."""
-    if asked.content_type == (FORM if form else JSON) and not asked.encodings:
+    plain = not asked.encodings and asked.charset in _CHARSETS
+    if asked.content_type == (FORM if form else JSON) and plain:
         return None
     return Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, Why.CONTENT, f"send {FORM if form else JSON}, as it is")
 

@@ -1,5 +1,6 @@
 """What the guard's decisions need to remember: the token, sessions, and how many wrong tokens came."""
 
+from collections.abc import Iterator
 from http import HTTPStatus
 
 import structlog
@@ -9,6 +10,7 @@ from monitor.plan import WebPlan
 from monitor.ports import Clock
 from monitor.web import guard
 from monitor.web.context import Access, Route
+from monitor.web.forms import fields_of
 from monitor.web.guard import Asked, Proof, Refusal, Why
 from monitor.web.limits import Limits
 from monitor.web.session import Sessions
@@ -50,13 +52,27 @@ class Keeper:
 
     def session(self, request: web.Request) -> str:
         """Return the cookie's value of a session that lasts; empty if there is none."""
-        value = request.cookies.get(self.cookie, "")
-        return value if self.sessions.known(value) else ""
+        return next(self._sessions_of(request), "")
+
+    def end_session(self, request: web.Request) -> None:
+        """End every session that a request shows."""
+        for value in list(self._sessions_of(request)):
+            self.sessions.end(value)
+
+    def _sessions_of(self, request: web.Request) -> Iterator[str]:
+        # A page on another port of this host may have set one of the same name, which comes before or behind ours.
+        for header in request.headers.getall("Cookie", ()):
+            for pair in header.split(";"):
+                name, _, value = pair.strip().partition("=")
+                if name == self.cookie and self.sessions.known(value):
+                    yield value
 
     def judge(self, request: web.Request, route: Route | None) -> Refusal | None:
         """Return why the head of a request is refused; a path that leads nowhere is kept like one that is read."""
         asked = asked_of(request)
         if refusal := guard.misdirected(asked, self.plan.names):
+            return refusal
+        if request.method != "POST" and (refusal := guard.fetched(asked, page=route is not None and route.page)):
             return refusal
         access = Access.READ if route is None else route.access
         shown = Proof.NOTHING
@@ -84,8 +100,8 @@ class Keeper:
         session = self.session(request)
         if not route.page or route.access is not Access.CHANGE or request.headers.get("Authorization"):
             return None
-        given = (await request.post()).get("form_token")
-        if isinstance(given, str) and self.sessions.is_form_token(given, session):
+        given = (await fields_of(request)).get("form_token", "")
+        if self.sessions.is_form_token(given, session):
             return None
         return Refusal(HTTPStatus.FORBIDDEN, Why.FORM, "this page is too old; load it again")
 
@@ -106,6 +122,8 @@ def asked_of(request: web.Request) -> Asked:
         authorizations=every("Authorization"),
         origins=every("Origin"),
         sites=every("Sec-Fetch-Site"),
+        modes=every("Sec-Fetch-Mode"),
         content_type=request.content_type if len(every("Content-Type")) == 1 else "",
+        charset=(request.charset or "").lower(),
         encodings=every("Content-Encoding"),
     )

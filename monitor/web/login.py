@@ -9,6 +9,7 @@ from aiohttp import web
 from monitor.web import guard
 from monitor.web.answers import error
 from monitor.web.context import Access, Route
+from monitor.web.forms import fields_of
 from monitor.web.keeper import Keeper
 from monitor.web.limits import Tally
 from monitor.web.middleware import LOGIN
@@ -48,15 +49,15 @@ def routes(keeper: Keeper, tally: Tally) -> Sequence[Route]:
         return _page() if keeper.token else _go(HOME)
 
     async def begin(request: web.Request) -> web.Response:
-        given = (await request.post()).get("token")
         if not keeper.token:
             return error(HTTPStatus.FORBIDDEN, "there is no token to log in with", page=True)
+        given = (await fields_of(request)).get("token", "")
         # The right one is taken whatever came before, so that nobody can keep the owner out.
-        if not isinstance(given, str) or not guard.is_token(given.strip(), keeper.token):
+        if not guard.is_token(given.strip(), keeper.token):
             refusal = keeper.wrong()
             tally.refused[refusal.why] += 1
             return _page(refusal.status, refusal.words)
-        keeper.sessions.end(request.cookies.get(keeper.cookie, ""))
+        keeper.end_session(request)
         answer = _go(HOME)
         answer.set_cookie(
             keeper.cookie, keeper.sessions.begin(), max_age=LENGTH_S, httponly=True, samesite="Strict", path="/"
@@ -64,7 +65,7 @@ def routes(keeper: Keeper, tally: Tally) -> Sequence[Route]:
         return answer
 
     async def end(request: web.Request) -> web.Response:
-        keeper.sessions.end(keeper.session(request))
+        keeper.end_session(request)
         answer = _go(LOGIN)
         answer.del_cookie(keeper.cookie, path="/", httponly=True, samesite="Strict")
         return answer

@@ -5,21 +5,18 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Final
 
-import structlog
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from monitor.errors import MonitorError
-from monitor.supervise import trace_of
 from monitor.web.answers import error, seal
 from monitor.web.connection import Connection
 from monitor.web.context import Route
+from monitor.web.failures import Failures
 from monitor.web.guard import METHODS, Refusal, Why
 from monitor.web.keeper import Keeper
 from monitor.web.limits import Limits, Tally
 from monitor.web.reading import BusyError
-
-log = structlog.get_logger()
 
 LOGIN: Final = "/login"
 
@@ -27,6 +24,7 @@ _FAILED: Final = Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, Why.FAILED, "this fai
 _BUSY: Final = Refusal(HTTPStatus.SERVICE_UNAVAILABLE, Why.BUSY, "too many queries run; try again")
 _SLOW_BODY: Final = Refusal(HTTPStatus.REQUEST_TIMEOUT, Why.SLOW, "the request took too long to arrive")
 _SLOW_ANSWER: Final = Refusal(HTTPStatus.GATEWAY_TIMEOUT, Why.SLOW, "the answer took too long")
+_NO_BODY: Final = Refusal(HTTPStatus.BAD_REQUEST, Why.MALFORMED, "the body ended too soon, or is none")
 _LARGE_HEAD: Final = Refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, Why.TOO_LARGE, "the head is too large")
 _TOO_LARGE: Final = Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, Why.TOO_LARGE, "the body is too large")
 _NOT_FOUND: Final = Refusal(HTTPStatus.NOT_FOUND, Why.UNKNOWN, "there is nothing here")
@@ -51,14 +49,17 @@ class Gate:
         limits: of bodies and of handlers.
         tally: where it is counted.
         route_of: gives the route of a request; None where there is none.
+        failures: where it is told what failed.
     """
 
     def __init__(
-        self, keeper: Keeper, limits: Limits, tally: Tally, route_of: Callable[[web.Request], Route | None]
-    ) -> None:
+        self, keeper: Keeper, limits: Limits, tally: Tally, route_of: Callable[[web.Request], Route | None],
+        failures: Failures,
+    ) -> None:  # fmt: skip
         self._keeper = keeper
         self._limits = limits
         self._tally = tally
+        self._failures = failures
         self._route_of = route_of
         self._turns = asyncio.Semaphore(limits.handlers)
 
@@ -85,7 +86,7 @@ class Gate:
         except BusyError:
             answer = self._refused(_BUSY, request, route)
         except Exception as failed:  # noqa: BLE001 - the top of a request
-            log.error("web.failed", error=type(failed).__name__, trace=trace_of(failed))
+            self._failures.tell(failed)
             answer = self._refused(_FAILED, request, route)
         seal(answer.headers)
         answer.force_close()
@@ -97,6 +98,8 @@ class Gate:
         _refuse(self._keeper.judge(request, route))
         if request.method == "POST" and route is not None:
             await self._read(request)
+            # Once more: meanwhile the token may have been replaced, or the session ended.
+            _refuse(self._keeper.judge(request, route))
             _refuse(await self._keeper.judge_form(request, route))
         try:
             async with asyncio.timeout(self._limits.handler_s):
@@ -117,6 +120,8 @@ class Gate:
         except TimeoutError:
             self._tally.slow += 1
             raise RefusedError(_SLOW_BODY) from None
+        except (OSError, web.RequestPayloadError):
+            raise RefusedError(_NO_BODY) from None
 
     def _refused(self, refusal: Refusal, request: web.Request, route: Route | None) -> web.Response:
         self._tally.refused[refusal.why] += 1

@@ -17,6 +17,7 @@ from monitor.web.answers import error
 from monitor.web.collected import collected
 from monitor.web.connection import Connection, Door
 from monitor.web.context import Context, Route
+from monitor.web.failures import Failures
 from monitor.web.keeper import Keeper
 from monitor.web.limits import LIMITS, Limits, Tally
 from monitor.web.metrics import Meter
@@ -53,6 +54,7 @@ class WebServer:
         self._limits = limits
         self._meter = Meter()
         self._tally = Tally()
+        self._failures = Failures(clock)
         self._keeper = None if plan is None else Keeper(plan, clock, limits)
         snapshot = Snapshot(watched.status, clock)
         self._context = Context(
@@ -88,11 +90,15 @@ class WebServer:
 
     async def _run(self) -> None:
         """Serve for ever. A part that keeps dying ends the service, and no page is worth that."""
+        told: tuple[str, ...] = ()
         while True:
             try:
                 await self._serve()
             except Exception as failed:  # noqa: BLE001 - the top of a task
-                log.error("web.failed", error=type(failed).__name__, trace=trace_of(failed))
+                trace = trace_of(failed)
+                if trace != told or not self._why_not:
+                    log.error("web.failed", error=type(failed).__name__, trace=trace)
+                told = trace
                 self._why_not = "it failed; the log says more"
             await self._clock.sleep(AGAIN_S)
 
@@ -120,7 +126,7 @@ class WebServer:
     async def _listen(self, runner: web.AppRunner, plan: WebPlan) -> asyncio.Server:
         """Return the server once it has its address, however long that takes."""
         loop = asyncio.get_running_loop()
-        door = Door(self._limits, self._tally)
+        door = Door(self._limits, self._tally, self._failures)
 
         def connection() -> Connection:
             if runner.server is None:
@@ -145,7 +151,11 @@ class WebServer:
 
     def _application(self, keeper: Keeper) -> web.Application:
         known: dict[web.AbstractRoute, Route] = {}
-        gate = Gate(keeper, self._limits, self._tally, lambda request: known.get(request.match_info.route))
+
+        def route_of(request: web.Request) -> Route | None:
+            return known.get(request.match_info.route)
+
+        gate = Gate(keeper, self._limits, self._tally, route_of, self._failures)
         application = web.Application(middlewares=[gate.guard()], client_max_size=self._limits.body_bytes)
         for route in collected(self._context, keeper, self._tally, self._meter):
             for method in ("GET", "HEAD") if route.method == "GET" else (route.method,):

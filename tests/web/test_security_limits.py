@@ -51,6 +51,16 @@ def slow(served: Served) -> int:
     return view.slow
 
 
+def hanging(_context: Context) -> Sequence[Route]:
+    """Something that is never answered."""
+
+    async def hang(_request: web.Request) -> web.Response:
+        await asyncio.Event().wait()
+        return web.Response()
+
+    return (Route("GET", "/hang", hang, in_turn=False),)
+
+
 async def end_of(reader: asyncio.StreamReader) -> bytes:
     async with asyncio.timeout(PATIENCE_S):
         return await everything(reader)
@@ -117,14 +127,6 @@ async def test_who_does_not_read_the_answer_is_cut() -> None:
 
 async def test_a_handler_that_hangs_is_given_up() -> None:
     """Whoever asked is told, and the connection is free again."""
-
-    def hanging(_context: Context) -> Sequence[Route]:
-        async def hang(_request: web.Request) -> web.Response:
-            await asyncio.Event().wait()
-            return web.Response()
-
-        return (Route("GET", "/hang", hang),)
-
     async with serving(limits=LIMITS._replace(handler_s=SHORT_S), extra=hanging) as served:
         answer = await served.ask("/hang")
         assert answer.status == 504
@@ -156,32 +158,6 @@ async def test_few_answers_are_made_at_a_time_and_probes_never_wait() -> None:
             gate.set()
         assert [task.result().status for task in asking] == [200] * len(asking)
         assert most == LIMITS.handlers
-
-
-async def test_a_full_house_says_so_at_once_and_is_counted() -> None:
-    """Nobody waits outside without a word, and whoever leaves makes room."""
-    async with serving(limits=LIMITS._replace(connections=3, from_one=9)) as served:
-        async with connected(served), connected(served), connected(served) as (_, last):
-            answer = await served.ask("/healthz")
-            assert answer.status == 503
-            assert is_sealed(answer)
-            assert served.refused() == {"full": 1}
-            last.close()
-            await until(lambda: count(served) == 2)
-            assert (await served.ask("/healthz")).status == 200
-        await until(lambda: count(served) == 0)
-        assert (await served.ask("/healthz")).status == 200
-
-
-async def test_one_address_cannot_take_every_place() -> None:
-    """The owner elsewhere still gets in."""
-    limits = LIMITS._replace(connections=4, from_one=2)
-    async with serving(limits=limits) as served, connected(served), connected(served):
-        assert (await served.ask("/healthz")).status == 503
-        reader, writer = await asyncio.open_connection(LOCAL, served.port, local_addr=("127.0.0.2", 0))
-        writer.write(f"GET /healthz HTTP/1.1\r\nHost: {served.host}\r\n\r\n".encode())
-        assert parsed(await end_of(reader)).status == 200
-        writer.close()
 
 
 async def test_a_head_that_is_too_large_is_refused() -> None:
@@ -331,13 +307,6 @@ async def test_queries_run_in_few_threads_and_one_that_hangs_keeps_its_place() -
 async def test_a_stop_waits_for_nobody() -> None:
     """Connections that hang are cut, and the address is free again."""
     ports = []
-
-    def hanging(_context: Context) -> Sequence[Route]:
-        async def hang(_request: web.Request) -> web.Response:
-            await asyncio.Event().wait()
-            return web.Response()
-
-        return (Route("GET", "/hang", hang),)
 
     async with contextlib.AsyncExitStack() as stack:
         async with serving(extra=hanging) as served:

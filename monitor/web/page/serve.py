@@ -15,6 +15,7 @@ from monitor.notify.times import local_time
 from monitor.status import Status
 from monitor.web.api import by
 from monitor.web.context import Access, Context, Route
+from monitor.web.forms import fields_of
 from monitor.web.page import alerts, tables, top
 from monitor.web.page.looked_up import LookedUp
 from monitor.web.page.markup import Html, tag
@@ -68,7 +69,7 @@ class Page:
 
     async def hold(self, request: web.Request) -> web.Response:
         """Acknowledge, snooze or mute what a form says."""
-        form = await request.post()
+        form = await fields_of(request)
         given: dict[str, Any] = {"kind": form.get("kind"), "targets": [form.get("target")]}
         try:
             wish = msgspec.convert(given | {"for_s": float(str(form.get("for_s")))}, Wish)
@@ -83,7 +84,7 @@ class Page:
 
     async def lift(self, request: web.Request) -> web.Response:
         """Take back what a form says."""
-        form = await request.post()
+        form = await fields_of(request)
         try:
             wanted = msgspec.convert({"target": form.get("target")}, Lift)
         except msgspec.ValidationError:
