@@ -35,7 +35,8 @@ def demo(  # noqa: PLR0917 - typer passes options by name
         bool, typer.Option("--web", help="Serve the status page meanwhile, on this machine only.")
     ] = False,
     web_port: Annotated[
-        int | None, typer.Option("--web-port", metavar="PORT", min=1, max=65535, help="Its port, with --web.")
+        int | None,
+        typer.Option("--web-port", metavar="PORT", min=1, max=65535, help="Its port; 9757, or a free one."),
     ] = None,
     json: JsonOption = False,
 ) -> int:
@@ -47,11 +48,11 @@ def demo(  # noqa: PLR0917 - typer passes options by name
     under deeds. With --forever each round begins as the first: what its owners did is undone in between.
     """
     from monitor.cli.show import Show
-    from monitor.cli.stage import prepare
+    from monitor.cli.stage import free_port, prepare
     from monitor.config.settings import WebSettings
 
     as_json = json or globals_of(context).json
-    port = (web_port or WebSettings().port) if web or web_port else None
+    port = (web_port or free_port(WebSettings().port)) if web or web_port else None
     show = Show(prepare(state), seconds=seconds, forever=forever, web_port=port)
     with show.logged():
         summary = show.run(live=not plain and not as_json and sys.stdout.isatty(), stderr=as_json)

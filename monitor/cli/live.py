@@ -57,6 +57,10 @@ class Watcher(Protocol):
         """Somebody did something about it; the channel is who."""
         ...
 
+    def remarked(self, text: str) -> None:
+        """There is something to say about the demonstration itself, which pictures have among their notes."""
+        ...
+
     def picture(self, frame: Frame) -> None:
         """Time passed."""
         ...
@@ -92,6 +96,10 @@ class PlainLines:
     def did(self, deed: Delivered) -> None:
         """Print what was done."""
         self._line(deed.at_ms, f"{deed.channel}: {deed.title}", STYLES[deed.level.label])
+
+    def remarked(self, text: str) -> None:
+        """Print it."""
+        self._out.print(text, markup=False, soft_wrap=True)
 
     def picture(self, frame: Frame) -> None:
         """Print progress when it is due."""
@@ -129,6 +137,9 @@ class LiveView:
         """Nothing: the next picture shows it."""
 
     def did(self, deed: Delivered) -> None:
+        """Nothing: the next picture shows it."""
+
+    def remarked(self, text: str) -> None:
         """Nothing: the next picture shows it."""
 
     def picture(self, frame: Frame) -> None:

@@ -25,7 +25,6 @@ from monitor.cli.stage import (
     DWELL_S,
     FOLLOWED,
     LOG_NAME,
-    LOOPBACK,
     PACE_MINUTE_S,
     REACTION_S,
     TICK_S,
@@ -46,6 +45,7 @@ from monitor.errors import MonitorError
 from monitor.notify.local import LocalChannel
 from monitor.notify.numbers import span
 from monitor.ports import Clock, Message
+from monitor.status import WebView
 from monitor.storage.paths import STATE_DB
 from monitor.storage.state import StateReader
 from monitor.system_clock import SystemClock
@@ -205,10 +205,14 @@ class Show:
 
     async def _draw(self, daemon: Daemon, watcher: Watcher, worst: Worst) -> None:
         duration_s = None if self._forever else self._seconds or DURATION_S
-        notes = self._notes()
+        page = ""
         while True:
             status = daemon.status()
             worst.see(status.engine, status.now_ms)
+            if (said := page_of(status.web)) and said != page:
+                page = said
+                watcher.remarked(page)
+            notes = tuple(note for note in (page, *self._notes()) if note)
             watcher.picture(Frame(self._elapsed_s(), duration_s, status, self._alerts, notes, self.zone))
             await self._clock.sleep(self._tick_s)
 
@@ -229,8 +233,7 @@ class Show:
         return PlainLines(out, self.zone)
 
     def _notes(self) -> tuple[str, ...]:
-        page = "" if self._web_port is None else f"the status page: http://{LOOPBACK}:{self._web_port}/"
-        return tuple(note for note in (page, self.note, self._left) if note)
+        return tuple(note for note in (self.note, self._left) if note)
 
     def _channel(self, name: str, watcher: Watcher) -> LocalChannel:
         def sink(message: Message) -> None:
@@ -268,6 +271,15 @@ class Show:
 
     def _elapsed_s(self) -> float:
         return self._clock.mono_s() - self._started_s
+
+
+def page_of(web: WebView | None) -> str:
+    """Return what the server itself says of where the page is, in words; empty before it knows."""
+    if web is None or not (web.address or web.why_not):
+        return ""
+    if web.address:
+        return f"the status page: {web.address}/"
+    return f"the status page: NOT SERVED, {web.why_not.lower()}; --web-port names another port"
 
 
 def left_behind(state: Path) -> str:

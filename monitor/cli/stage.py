@@ -1,9 +1,11 @@
 """What the demonstration needs before the curtain: a directory, a configuration in it, a script."""
 
+import contextlib
 import dataclasses
 import json
 import os
 import secrets
+import socket
 import tempfile
 from pathlib import Path
 
@@ -58,6 +60,15 @@ def prepare(folder: Path | None) -> Path:
         hint = "levels of real positions must not be mixed with those of a demonstration"
         raise misuse("--state", f"{chosen}, which holds other files", "an empty directory, or one of a demo", hint)
     return chosen
+
+
+def free_port(wanted: int) -> int:
+    """Return this port of loopback, or one that the system picks where another program listens on it."""
+    for port in (wanted, 0):
+        with contextlib.suppress(OSError), socket.create_server((LOOPBACK, port)) as free:
+            found: int = free.getsockname()[1]
+            return found
+    return wanted
 
 
 def with_keys(scenario: Scenario) -> Scenario:

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from typer.testing import CliRunner, Result
 
 from monitor.cli import show as show_module
 from monitor.cli.live import Delivered, Frame, LiveView, PlainLines
-from monitor.cli.show import Show, _raise_first, left_behind
+from monitor.cli.show import Show, _raise_first, left_behind, page_of
 from monitor.cli.stage import prepare, write_config
 from monitor.cli.summary import Summary
 from monitor.control import Lock
@@ -28,6 +29,7 @@ from monitor.errors import AlreadyRunningError, StoreError
 from monitor.notify.local import LocalChannel
 from monitor.notify.numbers import grouped, money
 from monitor.ports import Message
+from monitor.status import WebView
 from monitor.storage.history_reader import HistoryReader
 from monitor.storage.state import StateReader
 from tests.cli.made import commands
@@ -188,6 +190,23 @@ async def test_killed_in_the_middle_nothing_is_lost(tmp_path: Path) -> None:
     assert "wallets above ok" in left_behind(tmp_path / "state.db")
     with StateReader(tmp_path / "state.db") as state:
         assert max(subject.level for subject in state.subjects()) >= Level.CRITICAL
+
+
+def test_the_page_is_told_by_who_serves_it(tmp_path: Path) -> None:
+    """Where another program has the port, its page is never called ours."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        text = run("--plain", "--seconds", "5", "--web-port", str(port), "--state", str(tmp_path / "d")).stdout
+    assert "the status page: NOT SERVED, address already in use; --web-port names another port\n" in text
+    assert f":{port}" not in text
+
+
+def test_the_page_is_told_once_it_is_there() -> None:
+    """Not before, and with the address that the server has."""
+    view = WebView(address="", why_not="", connections=0, requests=0, refused={}, slow=0)
+    assert page_of(None) == page_of(view) == ""
+    there = msgspec.structs.replace(view, address="http://127.0.0.1:9757")
+    assert page_of(there) == "the status page: http://127.0.0.1:9757/"
 
 
 def test_a_directory_in_use_is_refused(tmp_path: Path) -> None:

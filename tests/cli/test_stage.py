@@ -1,6 +1,7 @@
 """The directory, the configuration and the script of a demonstration."""
 
 import os
+import socket
 import stat
 import tempfile
 from decimal import Decimal
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from monitor.cli import stage
-from monitor.cli.stage import compressed, prepare, scale_of, with_keys, write_config
+from monitor.cli.stage import LOOPBACK, compressed, free_port, prepare, scale_of, with_keys, write_config
 from monitor.cli.wiring import build_channels
 from monitor.config import load, resolve_secrets
 from monitor.emulator.scenario import demo_scenario
@@ -179,3 +180,12 @@ def test_paths_with_unusual_characters(tmp_path: Path) -> None:
 def test_the_channels_tell_two_stories() -> None:
     """One channel is quiet, one hears everything."""
     assert dict(stage.CHANNELS) == {"phone": "warning", "log": "notice"}
+
+
+def test_a_port_that_is_taken_is_not_the_demo_s() -> None:
+    """Nobody asked for this one in particular, and what others serve there is no page of ours."""
+    with socket.create_server((LOOPBACK, 0)) as other:
+        taken = other.getsockname()[1]
+        found = free_port(taken)
+        assert found not in {taken, 0}
+    assert free_port(taken) == taken
