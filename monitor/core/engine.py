@@ -554,6 +554,7 @@ class Engine:
         self._settings = event.settings
         self._moves.learning = event.settings.typical_moves
         self._incidents.channels = event.settings.channels
+        self._incidents.mended(event.channels)
         self._deaf.configure(event.settings, now)
         self._accounts.configure(event.settings, event.tables, now)
         ours = set(event.settings.accounts)

@@ -303,6 +303,15 @@ class Incidents:
             if any(told.refused and told.level is Level.OK for told in state.told.values())
         )
 
+    def mended(self, channels: Collection[str]) -> None:
+        """Have what these channels refused told over them soon: they send otherwise now."""
+        for state in tuple(self._states.values()):
+            if (after := planner.mended(state, channels)) != state:
+                self._save(after)
+        for left, ending in tuple(self._leaving.values()):
+            if (after := planner.mended(left, channels)) != left:
+                self._leave(after, ending)
+
     def close_again(self, subject: str, at_ms: int, facts: Facts, kind: NoticeKind) -> None:
         """Tell the end of an incident again where it was refused, once that is due."""
         left, ending = self._leaving.get(subject, (None, None))

@@ -8,7 +8,7 @@ withdrawn, and should it have been accepted after all, the closing message follo
 ``OK`` says that the incident is over there, and the entry only waits for the fate of a message in flight.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -263,6 +263,18 @@ def _reconciled_end(before: Told, fate: Fate | None, *, refused: bool) -> Told |
         # Withdrawn when the incident ended, and accepted all the same.
         return Told(Level.OK, 0, delivered=True, refused=True)
     return None  # the closing message met its fate, or the withdrawn alert never arrived
+
+
+def mended(state: SubjectState, channels: Collection[str]) -> SubjectState:
+    """Return a state by which these channels, which send otherwise now, are due at once where they refused.
+
+    What they took, or have yet to answer, stays as it is: nothing of that is told again.
+    """
+    told = {
+        name: msgspec.structs.replace(before, at_ms=0) if before.refused and name in channels else before
+        for name, before in state.told.items()
+    }
+    return msgspec.structs.replace(state, told=told)
 
 
 def settle(state: SubjectState, outcome: Outcome, at_ms: int, facts: Facts, kind: NoticeKind) -> Plan:
