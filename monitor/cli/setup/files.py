@@ -78,12 +78,16 @@ def foresee(config: Path, secret_files: Sequence[Path], *, keep: bool) -> None:
 
     Raises:
         ConfigError: a file is there already, and is not to be kept under another name.
-        FilesError: a directory cannot be written.
+        FilesError: a directory cannot be written, or is where this user does not get in.
     """
     if not keep:
         refuse([one for one in (config, *secret_files) if os.path.lexists(one)])
     for place in (config.parent, *config.parent.parents):
-        if place.is_dir():
+        try:
+            there = place.is_dir()
+        except OSError as error:
+            raise FilesError(str(place), _reason(error)) from None
+        if there:
             if not os.access(place, os.W_OK | os.X_OK):
                 raise FilesError(str(place), "the directory cannot be written")
             return

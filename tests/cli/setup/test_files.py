@@ -10,6 +10,7 @@ import pytest
 
 from monitor.cli.setup.files import FilesError, NewFile, foresee, write_all
 from monitor.errors import ConfigError
+from tests.storage.damage import another_users
 
 HUSH = "hush-not-told-4711\n"
 
@@ -218,3 +219,11 @@ def test_without_hard_links_names_are_given_all_the_same(tmp_path: Path, monkeyp
     assert [one.path.read_text() for one in plan] == [one.text for one in plan]
     with pytest.raises(ConfigError):
         write_all(plan, fine, None)
+
+
+def test_where_this_user_does_not_get_in_is_foreseen(tmp_path: Path) -> None:
+    """Whether a directory is there is not known then, which is no reason for a trace."""
+    with another_users(tmp_path / "root") as root:
+        config = root / "x" / "config.toml"
+        with pytest.raises(FilesError, match=r"root/x: permission denied; nothing was written"):
+            foresee(config, [root / "x" / "secrets" / "web-token"], keep=False)
