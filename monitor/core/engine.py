@@ -553,8 +553,9 @@ class Engine:
     def _settings_changed(self, event: SettingsChanged, now: Now) -> None:
         self._settings = event.settings
         self._moves.learning = event.settings.typical_moves
-        self._incidents.channels = event.settings.channels
+        earlier, self._incidents.channels = self._incidents.channels, event.settings.channels
         self._incidents.mended(event.channels)
+        self._incidents.hand_on(earlier, now.wall_ms)
         self._deaf.configure(event.settings, now)
         self._accounts.configure(event.settings, event.tables, now)
         ours = set(event.settings.accounts)

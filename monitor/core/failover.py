@@ -54,6 +54,21 @@ def escalated(
     )
 
 
+def heirs(
+    state: SubjectState, before: Sequence[ChannelRule], channels: Sequence[ChannelRule]
+) -> tuple[str, ...]:  # fmt: skip
+    """Return who has to be told because a channel that never took it was taken out of the settings.
+
+    Those that came in its place, else all that are left; one that knows, or that is being told already, is left
+    alone. Of what lasts a new channel is told anyway; this is for what happened once.
+    """
+    names, earlier = ({rule.name: None for rule in rules} for rules in (channels, before))
+    if all(told.delivered for name, told in state.told.items() if name in earlier and name not in names):
+        return ()
+    added = [name for name in names if name not in earlier]
+    return tuple(name for name in added or names if name not in state.told)
+
+
 def lend(
     state: SubjectState,
     channel: str,

@@ -312,6 +312,16 @@ class Incidents:
             if (after := planner.mended(left, channels)) != left:
                 self._leave(after, ending)
 
+    def hand_on(self, before: Sequence[ChannelRule], at_ms: int) -> None:
+        """Tell others of what is serious, happened once, and waits for channels that are no more since ``before``."""
+        for subject, state in tuple(self._states.items()):
+            if not is_announcement(subject) or state.level < Level.CRITICAL:
+                continue
+            facts, kind = self._latest.get(subject, (None, NoticeKind.ALERT))
+            names = failover.heirs(state, before, self.channels)
+            if facts is not None and names:
+                self.remind(state, names, at_ms, facts, kind=kind)
+
     def close_again(self, subject: str, at_ms: int, facts: Facts, kind: NoticeKind) -> None:
         """Tell the end of an incident again where it was refused, once that is due."""
         left, ending = self._leaving.get(subject, (None, None))

@@ -1,11 +1,13 @@
 """Settings that change while an engine watches: accounts that come with them, and what is left of those gone."""
 
 import msgspec
+import pytest
 
 from monitor.core.engine import Engine
-from monitor.core.events import AccountState, Learnt, SettingsChanged, Snapshot, TablesChanged
-from monitor.core.model import Level, Market, Source
+from monitor.core.events import AccountState, Learnt, OrderForced, SettingsChanged, Snapshot, TablesChanged
+from monitor.core.model import ForcedOrder, Level, Market, Side, Source
 from monitor.core.notices import NoticeKind
+from monitor.core.settings import ChannelRule
 from monitor.core.surroundings import FundsKnown, KeyKnown, Surroundings
 from tests.core.builders import BTC, ETH, SUBJECT, Desk, account, followed, isolated, table
 
@@ -138,3 +140,75 @@ def test_an_older_journal_has_no_accounts_with_its_settings() -> None:
     del document["accounts"]
     assert msgspec.convert(document, SettingsChanged, strict=False) == event
     assert Engine().accounts() == ()
+
+
+def liquidated(desk: Desk) -> None:
+    """Let the exchange close what the account held."""
+    order = OrderForced("main", "x-1", BTC, Side.LONG, ForcedOrder.LIQUIDATION, 1.0, 90.0, desk.wall_ms)
+    desk.step(order)
+
+
+def forced(desk: Desk) -> list[str]:
+    """Return who was told of it, in order."""
+    told = [one for one in desk.notices if one.kind is NoticeKind.FORCED]
+    assert {one.facts.reason for one in told} <= {"liquidation"}
+    return [one.channel for one in told]
+
+
+def channels(desk: Desk, *names: str) -> None:
+    """Go over to these channels."""
+    rules = tuple(ChannelRule(name, Level.NOTICE) for name in names)
+    desk.configure(msgspec.structs.replace(desk.settings, channels=rules))
+
+
+@pytest.mark.parametrize(
+    ("after", "heirs"),
+    [
+        (("phone",), ["phone"]),
+        (("mail", "phone"), ["phone"]),
+        (("mail",), []),
+        (("tg", "mail", "phone"), []),
+        ((), []),
+    ],
+)
+def test_a_liquidation_that_waits_for_a_channel_taken_out_is_told_by_the_one_in_its_place(
+    after: tuple[str, ...], heirs: list[str]
+) -> None:
+    """It happened once: nothing would remind of it. Who knows is not told again."""
+    desk = Desk(channels=[ChannelRule(name, Level.NOTICE) for name in ("tg", "mail")], deliver=False)
+    liquidated(desk)
+    desk.result(next(one for one in desk.notices if one.channel == "mail"))
+    channels(desk, *after)
+    channels(desk, *after)
+    desk.beat(5)
+    assert forced(desk) == ["tg", "mail", *heirs]
+
+
+def test_without_a_channel_in_its_place_all_others_are_told_of_a_liquidation() -> None:
+    """Also those that would not have been."""
+    desk = Desk(channels=[ChannelRule("tg", Level.NOTICE)], deliver=False)
+    liquidated(desk)
+    channels(desk, "tg", "mail")
+    assert forced(desk) == ["tg"]
+    channels(desk, "mail")
+    assert forced(desk) == ["tg", "mail"]
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_what_was_delivered_is_left_to_nobody(taken: bool) -> None:  # noqa: FBT001
+    """Nor what the channel refused, with nobody to take over: that is forgotten."""
+    desk = Desk(channels=[ChannelRule("tg", Level.NOTICE)], deliver=False)
+    liquidated(desk)
+    desk.result(desk.notices[0], accepted=taken)
+    channels(desk, "mail")
+    assert forced(desk) == ["tg"]
+
+
+def test_what_matters_less_goes_with_its_channel() -> None:
+    """A change somebody asked to be told of is no emergency."""
+    desk = Desk(channels=[ChannelRule("tg", Level.NOTICE, changes=True)], deliver=False)
+    desk.follow(isolated(), source=Source.REST)
+    desk.follow(isolated(quantity=2.0))
+    assert [one.kind for one in desk.notices] == [NoticeKind.CHANGED]
+    channels(desk, "mail")
+    assert [one.kind for one in desk.notices] == [NoticeKind.CHANGED]
