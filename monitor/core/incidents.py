@@ -313,7 +313,7 @@ class Incidents:
                 self._leave(after, ending)
 
     def hand_on(self, before: Sequence[ChannelRule], at_ms: int) -> None:
-        """Tell others of what is serious, happened once, and waits for channels that are no more since ``before``."""
+        """Tell others what is serious, happened once, and waits for channels that are no more since ``before``."""
         for subject, state in tuple(self._states.items()):
             if not is_announcement(subject) or state.level < Level.CRITICAL:
                 continue
