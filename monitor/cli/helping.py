@@ -69,14 +69,15 @@ def _show(heading: str, text: str) -> None:
     if not out.is_terminal:
         sys.stdout.write(f"# {heading}\n\n{text}\n")
         return
-    from rich.markdown import Markdown
     from rich.text import Text
     from rich.theme import Theme
+
+    from monitor.cli.pages import Page
 
     with out.use_theme(Theme({"markdown.code": "bold", "markdown.item.bullet": "none"})):
         out.print(Text(heading, "bold"))
         out.print()
-        out.print(Markdown(text, code_theme="ansi_dark"), width=min(out.width, _WIDEST))
+        out.print(Page(text, code_theme="ansi_dark"), width=min(out.width, _WIDEST))
 
 
 def _list(topics: "tuple[Topic, ...]", commands: dict[str, Any], *, as_json: bool) -> None:

@@ -174,18 +174,18 @@ def position_table(positions: Sequence[PositionView], wallets: Sequence[WalletVi
     rooms = [Bar(wallet.room if wallet else None, wallet.level if wallet else "").text for wallet in backing]
     return FittedTable(
         (
-            account_column([p.account for p in positions], 2, least=7),
+            account_column([p.account for p in positions], 4, least=7),
             Column("wallet", [wallet_name(p.wallet, p.symbol) for p in positions], 7),
             Column("symbol", [p.symbol for p in positions]),
             Column("side", [p.side for p in positions], least=5),
             Column("quantity", [_quantity(p.quantity) for p in positions], 9, right=True),
             Column("entry", [price(p.entry_price) for p in positions], 8, right=True, least=8),
-            Column("mark", [price(p.mark_price) for p in positions], 3, right=True, least=8),
-            Column("liq.", [_liquidation(p) for p in positions], 4, right=True, least=8),
+            Column("mark", [price(p.mark_price) for p in positions], 2, right=True, least=8),
+            Column("liq.", [_liquidation(p) for p in positions], 1, right=True, least=8),
             Column("distance", [_distance(p) for p in positions], right=True),
             Column("ratio", [_ratio(wallet) for wallet in backing], right=True, least=7),
             Column("", ratios, 5),
-            Column("room", [_room(wallet) for wallet in backing], 1, right=True, least=7),
+            Column("room", [_room(wallet) for wallet in backing], 3, right=True, least=7),
             Column("", rooms, 6),
             Column("level", [level_text(p.level) for p in positions], least=9),
         ),

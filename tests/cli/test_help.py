@@ -1,15 +1,19 @@
 """``help``: topics that cannot go stale, and commands in groups."""
 
+import io
 import json
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
 import typer
+from rich.console import Console
 from typer.testing import CliRunner
 
 from monitor import places
 from monitor.cli.guide import GROUPS, filled, topics
+from monitor.cli.pages import Page
 from monitor.cli.root import app
 from monitor.cli.spoken import grouped_commands
 from monitor.config import WebSettings
@@ -92,6 +96,24 @@ def test_a_command_is_explained_as_by_its_own_help() -> None:
     own = CliRunner().invoke(app, ["explain", "--help"]).stdout
     assert CliRunner().invoke(app, ["help", "explain"]).stdout == own
     assert "position-monitor alerts --help" in CliRunner().invoke(app, ["help", "alerts"]).stdout
+
+
+@pytest.mark.parametrize("width", [30, 40, 50, 60, 72, 90])
+def test_no_word_of_a_table_is_cut(width: int) -> None:
+    """However narrow a terminal is: side by side where the words fit, else a paragraph for each row."""
+    table = "\n".join(line for line in TEXTS["levels"].splitlines() if line.startswith("|"))
+    out = Console(file=io.StringIO(), width=width)
+    with out.capture() as shown:
+        out.print(Page(table))
+    lines = shown.get().splitlines()
+    cells = [word for word in table.replace("|", " ").split() if not word.startswith("---")]
+    words = Counter(" ".join(lines).replace(";", " ").split())
+    names = {"level", "room", "moves", "left", "margin", "ratio", "reminder", "after"}
+    assert {word: words[word] for word in cells if word not in names} == {
+        word: count for word, count in Counter(cells).items() if word not in names
+    }
+    assert names - {"level"} <= words.keys()
+    assert all(len(line) <= width for line in lines)
 
 
 def test_alone_it_lists_topics_and_commands() -> None:

@@ -40,12 +40,16 @@ def test_a_wide_terminal_shows_everything() -> None:
     [
         (120, ["account", "wallet", "symbol", "side", "mark", "liq.", "distance", "ratio", "room", "level"]),
         (80, ["account", "symbol", "side", "mark", "liq.", "distance", "ratio", "room", "level"]),
-        (60, ["account", "symbol", "side", "distance", "ratio", "room", "level"]),
+        (60, ["symbol", "side", "mark", "liq.", "distance", "ratio", "level"]),
+        (50, ["symbol", "side", "liq.", "distance", "ratio", "level"]),
         (40, ["symbol", "side", "distance", "ratio", "level"]),
     ],
 )
 def test_what_matters_least_is_left_out_first(width: int, expected: list[str]) -> None:
-    """A narrow terminal keeps symbol, side, distance, ratio and level, and no line is wider than it."""
+    """A narrow terminal keeps symbol, side, distance, ratio and level, and no line is wider than it.
+
+    The prices of mark and liquidation go after all else: room stands in the table of wallets as well.
+    """
     lines = shown(position_table([position()], [wallet()]), width)
     assert headers(lines[0]) == expected
     assert len(lines) == 2
