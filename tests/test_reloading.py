@@ -1,6 +1,7 @@
 """One reload at a time, all of it or nothing, and whoever asked hears of it."""
 
 import asyncio
+import os
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from monitor import reloading
 from monitor.config_difference import Difference
 from monitor.errors import ConfigError, ControlError, Problem
 from monitor.plan import Renewal
@@ -46,13 +48,19 @@ class Desk:
     def __init__(self, clock: ManualClock, renew: Callable[[], Renewal] | None) -> None:
         self.switched: list[Renewal] = []
         self.settled = 0
+        self.fail: Exception | None = None  # what the switch fails with
         self.systemd = Told()
         watchdog = Watchdog(self.systemd, clock, beats=dict, prove=lambda: None, brief=lambda: "fine")
         watchdog._ready = True
         self.reloads = Reloads(
-            renew, "/etc/c.toml", switch=self.switched.append, settle=self._settle, watchdog=watchdog, clock=clock
+            renew, "/etc/c.toml", switch=self._switch, settle=self._settle, watchdog=watchdog, clock=clock
         )
         self.clock = clock
+
+    def _switch(self, renewal: Renewal) -> None:
+        if self.fail is not None:
+            raise self.fail
+        self.switched.append(renewal)
 
     async def _settle(self) -> None:
         self.settled += 1
@@ -225,3 +233,107 @@ async def test_another_file_is_not_read(clock: ManualClock, meant: str) -> None:
         with pytest.raises(ControlError, match=r"runs with /etc/c\.toml"):
             await desk.reloads.ask({"source": meant})
     assert desk.switched == []
+
+
+# What hangs, and what fails in the middle
+
+
+class Hung:
+    """A file on a disk that is away: reading it goes on until ``back``."""
+
+    def __init__(self, *words: str) -> None:
+        self.begun, self._back = threading.Event(), threading.Event()
+        self.reads = 0
+        self.dropped = 0
+        self._words = words
+
+    def __call__(self) -> Renewal:
+        self.reads += 1
+        self.begun.set()
+        assert self._back.wait(10.0)
+        return renewal(*self._words)._replace(drop=self._drop)
+
+    def _drop(self) -> None:
+        self.dropped += 1
+
+    def back(self) -> None:
+        self._back.set()
+
+
+async def test_a_reading_that_hangs_is_alone_and_is_told_at_once(
+    clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No thread that others need is used up, and what comes late is let go of; then there may be another."""
+    monkeypatch.setattr(reloading, "READ_S", 0.05)
+    disk = Hung("x")
+    desk = Desk(clock, disk)
+    async with desk.running():
+        assert "within" in (await desk.reloads.ask({})).problems[0].found
+        for _ in range(20):
+            assert "has not ended" in (await desk.reloads.ask({})).problems[0].found
+        assert disk.reads == 1
+        assert not [one for one in threading.enumerate() if one.name.startswith("asyncio")]
+        monkeypatch.setattr(reloading, "READ_S", 10.0)
+        disk.back()
+        await until(lambda: disk.dropped == 1)
+        assert desk.switched == []
+        assert (await desk.reloads.ask({})).taken
+    assert (disk.reads, disk.dropped, len(desk.switched)) == (2, 1, 1)
+
+
+async def test_nobody_s_stop_waits_for_a_reading_that_hangs(clock: ManualClock) -> None:
+    """The thread is one that the end of the process does not wait for."""
+    disk = Hung("x")
+    desk = Desk(clock, disk)
+    async with asyncio.TaskGroup() as group:
+        async with desk.running():
+            asked = group.create_task(desk.reloads.ask({}))
+            await until(disk.begun.is_set)
+        assert not (await asked).taken
+    assert [one.daemon for one in threading.enumerate() if one.name == "apart"] == [True]
+    disk.back()
+    await until(lambda: disk.dropped == 1)
+
+
+async def test_a_path_on_a_disk_that_hangs_is_compared_by_one_thread(
+    clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same path needs none; another spelling of it is refused at once while the first is looked at."""
+    begun, go = threading.Event(), threading.Event()
+
+    def realpath(path: str) -> str:
+        begun.set()
+        assert go.wait(10.0)
+        return os.path.normpath(path)
+
+    monkeypatch.setattr("os.path.realpath", realpath)
+    desk = Desk(clock, renewal)
+    async with desk.running(), asyncio.TaskGroup() as group:
+        first = group.create_task(desk.reloads.ask({"source": "/etc//c.toml"}))
+        await until(begun.is_set)
+        with pytest.raises(ControlError, match="cannot tell now"):
+            await desk.reloads.ask({"source": "/etc/x/../c.toml"})
+        assert (await desk.reloads.ask({"source": "/etc/c.toml"})).taken
+        go.set()
+        assert (await first).taken
+
+
+async def test_a_fault_in_the_switch_is_said_and_nothing_is_read_any_more(clock: ManualClock) -> None:
+    """What holds then is known to nobody: a difference from it would be one from something else."""
+    desk = Desk(clock, lambda: renewal("account b: added"))
+    desk.fail = ValueError("json://user:secret@host")
+    with capture_logs() as logs:
+        async with desk.running():
+            torn = await desk.reloads.ask({})
+            desk.fail = None
+            again = await desk.reloads.ask({})
+    for answer in (torn, again):
+        assert (answer.taken, answer.torn) == (False, True)
+        assert "a fault of this program in going over to it: ValueError" in answer.problems[0].found
+        assert answer.problems[0].hint == "restart the service"
+    assert desk.switched == []
+    assert (desk.reloads.view().refused, "ValueError" in desk.reloads.words()) == (2, True)
+    assert [one["log_level"] for one in logs if one["event"] == "config.torn"] == ["critical"]
+    assert not [one for one in logs if one["event"] == "job.died"]
+    assert "secret" not in str(logs)
+    assert desk.systemd.words == ["RELOADING=1", "READY=1"] * 2

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from monitor.cli.common import (
+    FAILED,
     MISUSED,
     ConfigOption,
     JsonOption,
@@ -33,10 +34,9 @@ def reload(context: typer.Context, config: ConfigOption = None, json: JsonOption
     if json or globals_of(context).json:
         print_json(found)
     if not found.taken:
-        complain(
-            f"{ConfigError(found.source, found.problems)}\nNothing was changed: the daemon goes on as before."
-        )
-        return MISUSED
+        left = "Some of it may hold." if found.torn else "Nothing was changed: the daemon goes on as before."
+        complain(f"{ConfigError(found.source, found.problems)}\n{left}")
+        return FAILED if found.torn else MISUSED
     if not (json or globals_of(context).json):
         out = console()
         for line in found.changed or ("nothing changed",):

@@ -17,7 +17,8 @@ from typer.testing import CliRunner, Result
 from monitor.cli.reload import config_line
 from monitor.cli.root import app
 from monitor.control import ask, is_running
-from monitor.status import ConfigView
+from monitor.errors import Problem
+from monitor.status import ConfigView, Reloaded
 from monitor.storage.paths import LOCK_FILE
 
 PATIENCE_S = 60.0
@@ -233,6 +234,24 @@ def test_the_log_follows_the_file_unless_the_command_line_says_more(
         daemon.process.kill()
         daemon.notices.close()
     assert [one["event"] for one in log].count("config.reloaded") == heard
+
+
+@pytest.mark.parametrize(("torn", "code"), [(False, 2), (True, 1)])
+def test_that_nothing_was_changed_is_said_only_where_it_is_so(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    torn: bool,  # noqa: FBT001
+    code: int,
+) -> None:
+    """A fault in the middle leaves nobody knows what, and is a failure, not a mistake in the file."""
+    answer = Reloaded(False, "c.toml", problems=(Problem("file", "a fault", "none"),), torn=torn)
+    monkeypatch.setattr("monitor.control.ask", lambda *_: msgspec.to_builtins(answer))
+    daemon = Service(tmp_path)
+    daemon.write(A)
+    result = daemon.call()
+    daemon.notices.close()
+    assert (result.exit_code, "found a fault" in result.stderr) == (code, True)
+    assert ("Nothing was changed" in result.stderr) is not torn
 
 
 @pytest.mark.parametrize(
