@@ -1,11 +1,12 @@
 """Reads history.db without changing it, for commands; beside a running daemon or without one."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from monitor.core.model import Change, ChangeKind, Sample
 from monitor.storage.history_schema import HISTORY_SCHEMA, MINUTE_MS
-from monitor.storage.sqlite import Reader
+from monitor.storage.sqlite import Reader, go_on
 
 LATEST_MS: Final = 2**62  # later than any sample
 
@@ -96,6 +97,34 @@ FROM subjects AS s CROSS JOIN minutes AS m ON m.subject_id = s.id
 WHERE {_WHO} AND m.minute_ms >= :since_ms AND m.minute_ms < :until_ms
 ORDER BY m.minute_ms DESC, s.account DESC, s.wallet DESC, s.symbol DESC, s.side DESC LIMIT :limit
 """  # noqa: S608 - put together from constants; what users give is bound
+# Each position beside its wallet at the same time: joined to what the limit leaves of them.
+_SAMPLES_BACKED: Final = f"""
+SELECT l.at_ms, l.account, l.wallet, l.symbol, l.side, l.level, w.margin_ratio, w.room, l.distance, l.mark,
+       l.liquidation_price, l.source
+FROM (
+    SELECT x.at_ms, s.account, s.wallet, s.symbol, s.side, x.level, x.distance, x.mark, x.liquidation_price,
+           x.source
+    FROM subjects AS s CROSS JOIN samples AS x ON x.subject_id = s.id
+    WHERE {_WHO} AND x.at_ms >= :since_ms AND x.at_ms < :until_ms
+    ORDER BY x.at_ms DESC, s.account DESC, s.wallet DESC, s.symbol DESC, s.side DESC LIMIT :limit
+) AS l
+LEFT JOIN subjects AS o ON o.account = l.account AND o.wallet = l.wallet AND o.symbol = '' AND o.side = ''
+LEFT JOIN samples AS w ON w.subject_id = o.id AND w.at_ms = l.at_ms
+ORDER BY l.at_ms DESC, l.account DESC, l.wallet DESC, l.symbol DESC, l.side DESC
+"""  # noqa: S608 - put together from constants; what users give is bound
+_MINUTES_BACKED: Final = f"""
+SELECT l.minute_ms, l.account, l.wallet, l.symbol, l.side, l.level_max, w.margin_ratio_max, w.room_min,
+       l.distance_min, l.mark_last, NULL, l.source
+FROM (
+    SELECT m.minute_ms, s.account, s.wallet, s.symbol, s.side, m.level_max, m.distance_min, m.mark_last, m.source
+    FROM subjects AS s CROSS JOIN minutes AS m ON m.subject_id = s.id
+    WHERE {_WHO} AND m.minute_ms >= :since_ms AND m.minute_ms < :until_ms
+    ORDER BY m.minute_ms DESC, s.account DESC, s.wallet DESC, s.symbol DESC, s.side DESC LIMIT :limit
+) AS l
+LEFT JOIN subjects AS o ON o.account = l.account AND o.wallet = l.wallet AND o.symbol = '' AND o.side = ''
+LEFT JOIN minutes AS w ON w.subject_id = o.id AND w.minute_ms = l.minute_ms
+ORDER BY l.minute_ms DESC, l.account DESC, l.wallet DESC, l.symbol DESC, l.side DESC
+"""  # noqa: S608 - put together from constants; what users give is bound
 _WORST: Final = f"""
 SELECT account, wallet, symbol, side, minute_ms, level, margin_ratio, room, distance, joint_distance, samples
 FROM (
@@ -142,8 +171,8 @@ class HistoryReader(Reader):
         StoreError: there is no such file, or it cannot be used.
     """
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, HISTORY_SCHEMA)
+    def __init__(self, path: Path, rest: Callable[[], None] = go_on) -> None:
+        super().__init__(path, HISTORY_SCHEMA, rest)
 
     def subjects(self) -> list[Subject]:
         """Return everything that has a history."""
@@ -158,6 +187,16 @@ class HistoryReader(Reader):
         """Return rows of one minute, oldest first, from the minute that holds ``since_ms`` on."""
         bound = _bound(_whole_minutes(wanted), limit)
         return [Minute(*row) for row in reversed(self.rows("read minutes", _MINUTES, bound))]
+
+    def backed(self, wanted: Filter, *, minutes: bool, limit: int) -> Iterator[list[tuple[Any, ...]]]:
+        """Yield positions beside their wallets, a few at a time and the newest first.
+
+        Columns are those of ``history_rows.Row``, with the level's number.
+        """
+        if minutes:
+            wanted = _whole_minutes(wanted)
+        bound = _bound(wanted._replace(held=True), limit)
+        return self.pieces("read history", _MINUTES_BACKED if minutes else _SAMPLES_BACKED, bound)
 
     def worst(self, wanted: Filter = EVERYTHING, *, limit: int = 100) -> list[Worst]:
         """Return the worst of each subject, worst subject first, from the minute that holds ``since_ms`` on."""

@@ -9,7 +9,7 @@ in the queue before any later call, so the connection is never left inside a hal
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Self
@@ -23,6 +23,7 @@ from monitor.storage.place import check_place, leave_to_owner
 from monitor.storage.schema import HEADER_SQL, Header, Schema, check_readable, outstanding
 
 BUSY_S: Final = 2.0
+PIECE: Final = 250  # rows: about a millisecond of Python
 _PRIVATE_FILE: Final = 0o600
 _PRIVATE_DIR: Final = 0o700
 
@@ -269,19 +270,29 @@ async def _transaction(connection: aiosqlite.Connection) -> AsyncIterator[None]:
         raise
 
 
+def go_on() -> None:
+    """Rest nowhere."""
+
+
 class Reader:
     """A read-only connection for commands, beside a running daemon or without one.
+
+    Args:
+        path: the file.
+        schema: what it must look like.
+        rest: called after each few rows; a thread beside an event loop lets that have its turn.
 
     Raises:
         StoreError: there is no such file, or it cannot be used.
     """
 
-    def __init__(self, path: Path, schema: Schema) -> None:
+    def __init__(self, path: Path, schema: Schema, rest: Callable[[], None] = go_on) -> None:
         check_place(path, made=False)
         if not path.is_file():
             raise StoreError(str(path), "open", "there is no such file", "`position-monitor run` makes it")
         self.path = path
         self._schema = schema
+        self.rest = rest
         with translated(path, "open"):
             self._connection = self._connect()
             try:
@@ -313,5 +324,21 @@ class Reader:
         Raises:
             StoreError: it cannot be read.
         """
+        found: list[Row] = []
+        for piece in self.pieces(operation, sql, parameters):
+            found += piece
+        return found
+
+    def pieces(
+        self, operation: str, sql: str, parameters: Sequence[object] | dict[str, object] = ()
+    ) -> Iterator[list[Row]]:
+        """Yield the same a few rows at a time, with a rest after each.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
         with translated(self.path, operation):
-            return self._connection.execute(sql, parameters).fetchall()
+            cursor = self._connection.execute(sql, parameters)
+            while piece := cursor.fetchmany(PIECE):
+                yield piece
+                self.rest()

@@ -1,6 +1,6 @@
 """Reads state.db for commands, beside a running daemon or without one."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from monitor.core.notices import Hold, SubjectState
@@ -18,7 +18,7 @@ from monitor.storage.outbox import (
     to_row,
     to_subject,
 )
-from monitor.storage.sqlite import Reader, Row
+from monitor.storage.sqlite import Reader, Row, go_on
 from monitor.storage.state_schema import STATE_SCHEMA
 
 
@@ -29,8 +29,8 @@ class StateReader(Reader):
         StoreError: there is no such file, or it cannot be used.
     """
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, STATE_SCHEMA)
+    def __init__(self, path: Path, rest: Callable[[], None] = go_on) -> None:
+        super().__init__(path, STATE_SCHEMA, rest)
 
     def alerts(self, limit: int = 50, *, number: int | None = None, subject: str | None = None) -> list[OutboxRow]:
         """Return the newest rows of the outbox, newest first: all, or those of one incident or subject."""

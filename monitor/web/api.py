@@ -22,7 +22,6 @@ from monitor.web import openapi, recorded
 from monitor.web.asking import AskedWronglyError, answered, asked, body_of, failed, must_be_known
 from monitor.web.context import Context, Handler, Route
 from monitor.web.operation import Asked, Operation
-from monitor.web.reading import BusyError
 from monitor.web.shapes import (
     Accounts,
     Channels,
@@ -46,7 +45,6 @@ from monitor.web.shapes import (
 )
 
 BASE: Final = "/api/v1"
-_BUSY_S: Final = "1"  # after which asking again is worth it
 
 
 async def _status(ask: Asked) -> object:
@@ -100,7 +98,7 @@ async def _alerts(ask: Asked) -> object:
 async def _told(ask: Asked) -> object:
     found, path = ask.context.snapshot(), ask.context.watched.state_path
     query: ToldQuery = ask.query
-    return await ask.context.read(lambda: recorded.told(path, query, found))
+    return await ask.context.recorded(lambda: recorded.told(path, query, found))
 
 
 async def _holds(ask: Asked) -> object:
@@ -111,7 +109,7 @@ async def _holds(ask: Asked) -> object:
 async def _history(ask: Asked) -> object:
     path = ask.context.watched.history_path
     query: HistoryQuery = ask.query
-    return await ask.context.read(lambda: recorded.history(path, query))
+    return await ask.context.recorded(lambda: recorded.history(path, query))
 
 
 async def _health(ask: Asked) -> object:
@@ -168,7 +166,11 @@ def routes(context: Context) -> Sequence[Route]:
         return answered(text)
 
     return (
-        *(Route(one.method, f"{BASE}{one.path}", _handler(context, one), one.access) for one in OPERATIONS),
+        *(
+            # What reads a database is bounded by its threads, and whatever hangs there keeps no place of others.
+            Route(one.method, f"{BASE}{one.path}", _handler(context, one), one.access, in_turn=not one.recorded)
+            for one in OPERATIONS
+        ),
         Route("GET", f"{BASE}/openapi.json", described),
     )
 
@@ -185,10 +187,6 @@ def _handler(context: Context, operation: Operation) -> Handler:
             return failed(HTTPStatus.CONFLICT, str(error))
         except StoreError as error:
             return failed(HTTPStatus.SERVICE_UNAVAILABLE, f"{error.cause}. {error.hint}")
-        except BusyError:
-            answer = failed(HTTPStatus.SERVICE_UNAVAILABLE, "as many queries run as may: ask again")
-            answer.headers["Retry-After"] = _BUSY_S
-            return answer
 
     return handle
 

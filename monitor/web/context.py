@@ -64,7 +64,8 @@ class Context:
         watched: the daemon. For what costs little: health, readiness, hold and lift.
         clock: its time.
         snapshot: everything as it stood within the last ``SNAPSHOT_S`` seconds; one for all routes.
-        read: readers of state.db and history.db go through it.
+        read: readers of state.db and history.db for the page go through it.
+        recorded: the same for programs, which ask for much: they must not take the page's places.
         form_token: what the forms of this request's session have to send back; empty without a session.
         can_change: whether a token is configured, without which nothing can be changed.
         changed: has the next snapshot made anew; for whoever changed something.
@@ -74,6 +75,7 @@ class Context:
     clock: Clock
     snapshot: Callable[[], Status]
     read: Read
+    recorded: Read
     form_token: Callable[[web.Request], str]
     can_change: Callable[[], bool]
     changed: Callable[[], None] = lambda: None

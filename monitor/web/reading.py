@@ -13,7 +13,9 @@ from monitor.web.context import SNAPSHOT_S
 T = TypeVar("T")
 
 # Queries that run at a time. SQLite readers share the disk with what must never lose: few, and refused beyond.
-MOST_READS: Final = 4
+MOST_READS: Final = 2
+# Python runs one thread at a time: whoever reads many rows rests in between, so that marks need not wait for it.
+_REST_S: Final = 0.002
 
 
 class BusyError(MonitorError):
@@ -78,9 +80,18 @@ class Reader:
             else:
                 _tell(loop, lambda: done(lambda: answer.set_result(found)))
 
+        try:
+            threading.Thread(target=work, name="web-read", daemon=True).start()
+        except RuntimeError:  # the system has no more of them
+            raise BusyError from None
+        # Only now: without a thread nobody would give the place back. That is done by the loop, so not yet.
         self._running += 1
-        threading.Thread(target=work, name="web-read", daemon=True).start()
         return await answer
+
+
+def rest() -> None:
+    """Let others have their turn; for threads."""
+    threading.Event().wait(_REST_S)
 
 
 def _tell(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:

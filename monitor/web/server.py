@@ -59,6 +59,7 @@ class WebServer:
         snapshot = Snapshot(watched.status, clock)
         self._context = Context(
             watched=watched, clock=clock, snapshot=snapshot, changed=snapshot.forget, read=Reader(),
+            recorded=Reader(),
             form_token=self._form_token, can_change=lambda: bool(self._keeper and self._keeper.token),
         )  # fmt: skip
         self._address = ""  # while it listens

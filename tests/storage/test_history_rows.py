@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from monitor.core.model import Level
+from monitor.core.model import Level, Sample
 from monitor.storage.history import HistorySettings, SqliteHistory
 from monitor.storage.history_reader import Filter, HistoryReader
-from monitor.storage.history_rows import Row, read
+from monitor.storage.history_rows import MOST_ROWS, Row, read
+from monitor.storage.sqlite import PIECE
 from tests.conftest import ManualClock
 from tests.storage.test_history_reader import sample
 
@@ -15,8 +16,6 @@ from tests.storage.test_history_reader import sample
 @pytest.fixture
 async def path(tmp_path: Path, clock: ManualClock) -> Path:
     """A wallet that gets worse within a minute, its position beside it; another position without its wallet."""
-    path = tmp_path / "history.db"
-    history = SqliteHistory(path, clock, HistorySettings(keep_raw_s=1e10, keep_minutes_s=1e10), lambda *_: None)
     rows = [
         sample(0, room=0.4),
         sample(0, "BTCUSDT"),
@@ -24,7 +23,15 @@ async def path(tmp_path: Path, clock: ManualClock) -> Path:
         sample(1_000, "BTCUSDT", level=Level.WARNING),
         sample(1_000, "ETHUSDT", account="b"),
     ]
-    history.record([row._replace(margin_ratio=None, room=None) if row.symbol else row for row in rows])
+    return await recorded(tmp_path / "history.db", clock, rows)
+
+
+async def recorded(path: Path, clock: ManualClock, rows: list[Sample]) -> Path:
+    """The file with these in it; a position's own row has no figures of its wallet."""
+    history = SqliteHistory(path, clock, HistorySettings(keep_raw_s=1e10, keep_minutes_s=1e10), lambda *_: None)
+    for first in range(0, len(rows), 1000):
+        part = rows[first : first + 1000]
+        history.record([row._replace(margin_ratio=None, room=None) if row.symbol else row for row in part])
     history.finish()
     await history.run()
     await history.close()
@@ -55,3 +62,21 @@ def test_of_too_many_the_newest_are_there(path: Path) -> None:
     """Their wallets' figures are still those of their times."""
     with HistoryReader(path) as reader:
         assert told(read(reader, Filter("a"), minutes=False, limit=1)) == [(1_000, "BTCUSDT", "warning", 0.8, 0.2)]
+
+
+@pytest.mark.parametrize("minutes", [False, True])
+async def test_however_many_are_asked_for_each_has_its_wallet(
+    tmp_path: Path, clock: ManualClock, *, minutes: bool
+) -> None:
+    """Those at the end of a page too; and whoever reads them rests on the way."""
+    step_ms = 60_000 if minutes else 1
+    rows = [
+        sample(n * step_ms, symbol, room=0.4) for n in range(MOST_ROWS + 2) for symbol in ("", "BTCUSDT")
+    ]  # fmt: skip
+    path = await recorded(tmp_path / "history.db", clock, rows)
+    rests = []
+    with HistoryReader(path, lambda: rests.append(1)) as reader:
+        found = read(reader, Filter(symbol="BTCUSDT"), minutes=minutes, limit=MOST_ROWS + 2)
+    assert {row.room for row in found} == {0.4}
+    assert [row.at_ms for row in found] == [n * step_ms for n in range(MOST_ROWS + 2)]
+    assert len(rests) == -(-(MOST_ROWS + 2) // PIECE)

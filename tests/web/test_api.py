@@ -1,6 +1,7 @@
 """/api/v1 of a running daemon, asked over real sockets."""
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -8,8 +9,12 @@ import pytest
 from docs.openapi import FILE
 from monitor.core.model import Level
 from monitor.status import Status
+from monitor.storage import history_rows
+from monitor.storage.history_reader import HistoryReader
+from monitor.storage.history_rows import Row
 from monitor.storage.paths import STATE_DB
 from monitor.storage.state import StateReader
+from monitor.web import recorded
 from monitor.web.api import BASE, OPERATIONS
 from monitor.web.shapes import Failure
 from tests.web.stand import Stand, standing, until
@@ -200,6 +205,26 @@ async def test_history_is_read_page_by_page_without_a_row_twice_or_none(tmp_path
         assert rows == whole["rows"]
         only = (await stand.ask(f"{BASE}/history?symbol=BTCUSDT&rows=minutes")).json()["rows"]
         assert {row["symbol"] for row in only} == {"BTCUSDT"}
+
+
+async def test_a_cursor_has_no_more_read_than_there_can_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One row costs a few, whatever somebody says that they have seen."""
+    limits = []
+
+    def read(*args: Any, limit: int, **rest: Any) -> list[Row]:  # noqa: ANN401 - as of the real one
+        limits.append(limit)
+        return history_rows.read(*args, limit=limit, **rest)
+
+    monkeypatch.setattr(recorded, "read", read)
+    async with standing(tmp_path) as stand:
+        await until(lambda: stand.daemon.status().history.written >= 4)
+        page = await stand.ask(f"{BASE}/history?cursor=999999999999999-99999&limit=1")
+        assert page.status == 200
+        assert len(page.json()["rows"]) <= 1
+    with HistoryReader(tmp_path / "s" / "history.db") as reader:
+        assert limits == [1 + len(reader.subjects()) + 1]
 
 
 async def test_a_database_that_cannot_be_read_is_a_503_with_the_reason(tmp_path: Path) -> None:

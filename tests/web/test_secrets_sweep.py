@@ -288,7 +288,7 @@ def readable_paths() -> list[str]:
     plan = WebPlan("127.0.0.1", 0, Secret("x" * 20))
     snapshot = Snapshot(watched.status, clock)
     context = Context(
-        watched=watched, clock=clock, snapshot=snapshot, changed=snapshot.forget, read=Reader(),
+        watched=watched, clock=clock, snapshot=snapshot, changed=snapshot.forget, read=Reader(), recorded=Reader(),
         form_token=lambda _request: "", can_change=lambda: True,
     )  # fmt: skip
     every = collected(context, Keeper(plan, clock, LIMITS), Tally(), Meter())

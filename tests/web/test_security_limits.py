@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
+import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
@@ -302,6 +303,26 @@ async def test_queries_run_in_few_threads_and_one_that_hangs_keeps_its_place() -
         async with asyncio.timeout(PATIENCE_S):
             while (await read()) != (200, b"web-read"):
                 await SystemClock().sleep(0.005)
+
+
+async def test_a_thread_that_cannot_be_begun_keeps_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asking again helps, once there are threads again."""
+
+    def reading(context: Context) -> Sequence[Route]:
+        async def read(_request: web.Request) -> web.Response:
+            return web.Response(text=await context.read(lambda: "read"))
+
+        return (Route("GET", "/read", read),)
+
+    def start(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async with serving(extra=reading) as served:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", start)
+            for _ in range(MOST_READS + 1):
+                assert (await served.ask("/read")).status == 503
+        assert (await served.ask("/read")).body == b"read"
 
 
 async def test_a_stop_waits_for_nobody() -> None:
