@@ -37,7 +37,10 @@ _UPPER_DOTS, _LOWER_DOTS = 0x1B, 0xE4  # the two upper and the two lower rows of
 
 ConfigOption = Annotated[
     Path | None,
-    typer.Option("--config", metavar="PATH", help="Configuration file; else the usual places are tried."),
+    # Whether it can be read is found where it is read: our own error says who may.
+    typer.Option(
+        "--config", metavar="PATH", readable=False, help="Configuration file; else the usual places are tried."
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text for people.")]
 AccountsOption = Annotated[

@@ -90,7 +90,8 @@ def _version(wanted: bool) -> None:
 def _globals(
     context: typer.Context,
     config: Annotated[
-        Path | None, typer.Option("--config", metavar="PATH", help="Configuration file for every command.")
+        Path | None,
+        typer.Option("--config", metavar="PATH", readable=False, help="Configuration file for every command."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON wherever something is printed.")] = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Log more.")] = False,

@@ -1,6 +1,8 @@
 """Which file is the configuration, and its text."""
 
 import os
+import pwd
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -46,7 +48,8 @@ def read_config(path: Path) -> str:
         content = path.read_bytes()
     except OSError as error:
         reason = os.strerror(error.errno).lower() if error.errno else "it cannot be read"
-        raise ConfigError(str(path), [Problem(str(path), reason, "a readable TOML file", _ways())]) from None
+        hint = _access(path) if isinstance(error, PermissionError) else _ways()
+        raise ConfigError(str(path), [Problem(str(path), reason, "a readable TOML file", hint)]) from None
     except ValueError:  # a NUL in the path
         raise ConfigError("configuration", [Problem("path", "no path", "a TOML file", _ways())]) from None
     try:
@@ -57,6 +60,23 @@ def read_config(path: Path) -> str:
             f"{path}, line {line}", "bytes that are not UTF-8", "UTF-8 text", "save the file as UTF-8"
         )
         raise ConfigError(str(path), [problem]) from None
+
+
+def _access(path: Path) -> str:
+    """Return what makes a file readable that is there and is not."""
+    try:
+        found = path.stat()
+    except OSError:
+        return "it lies where only another user gets in: ask as that user, or as root with sudo"
+    mode = f"its mode is {stat.S_IMODE(found.st_mode):04o}"
+    if found.st_uid == os.geteuid():
+        return f"{mode}: `chmod u+r` it"
+    try:
+        owner = pwd.getpwuid(found.st_uid).pw_name
+    except KeyError:
+        owner = str(found.st_uid)
+    ask = "as root, with sudo" if found.st_uid == 0 else f"as {owner}, or as root with sudo"
+    return f"it is {owner}'s, and {mode}: ask {ask}"
 
 
 def _ways() -> str:

@@ -107,6 +107,28 @@ def test_other_wrong_calls_are_misuse(words: list[str]) -> None:
     assert result.stdout == ""
 
 
+@pytest.mark.parametrize("first", [True, False], ids=["before the command", "after it"])
+def test_a_configuration_that_cannot_be_read_is_an_error_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, first: bool
+) -> None:
+    """Not one of the command line's library, which knows neither owner nor JSON."""
+    path = tmp_path / "config.toml"
+    path.touch(mode=0)
+
+    def refuse(_path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    option = ["--config", str(path)]
+    words = [*option, "check-config", "--json"] if first else ["check-config", *option, "--json"]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 2
+    (problem,) = json.loads(result.stdout)["problems"]
+    assert (problem["path"], problem["found"]) == (str(path), "permission denied")
+    assert "mode is 0000" in problem["hint"]
+
+
 def test_without_json_errors_are_text_alone(tmp_path: Path) -> None:
     """Standard output stays empty."""
     result = CliRunner().invoke(app, ["check-config", "--config", written(tmp_path, "x = 1\n")])

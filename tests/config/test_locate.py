@@ -1,12 +1,17 @@
 """Which file is the configuration, and its text."""
 
+import os
+import pwd
+import stat
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from monitor.config import find_config, locate
 from monitor.config.locate import read_config
 from monitor.errors import ConfigError
+from tests.storage.damage import another_users
 
 
 @pytest.fixture
@@ -70,6 +75,44 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         assert "--config PATH" in caught.value.problems[0].hint
     with pytest.raises(ConfigError, match="no path"):
         read_config(Path("a\0b"))
+
+
+def test_a_file_in_a_directory_of_another_user(tmp_path: Path) -> None:
+    """Nothing is known of it but that."""
+    with another_users(tmp_path / "closed") as closed, pytest.raises(ConfigError) as caught:
+        read_config(closed / "config.toml")
+    assert caught.value.problems[0].hint.startswith("it lies where only another user gets in: ask as that user")
+
+
+@pytest.mark.parametrize(
+    ("me", "uid", "hint"),
+    [
+        (501, 501, "its mode is 0000: `chmod u+r` it"),
+        (501, 0, "it is root's, and its mode is 0000: ask as root, with sudo"),
+        (501, 502, "it is of502's, and its mode is 0000: ask as of502, or as root with sudo"),
+        (501, 503, "it is 503's, and its mode is 0000: ask as 503, or as root with sudo"),
+    ],
+)
+def test_a_file_that_this_user_may_not_read_says_who_may(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, me: int, uid: int, hint: str
+) -> None:
+    """Whose it is, by name where it has one, and its mode; the ways to another file would be no help."""
+    path = put(tmp_path / "config.toml")
+
+    def refuse(_path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    def named(found: int) -> SimpleNamespace:
+        return SimpleNamespace(pw_name={0: "root", 502: "of502"}[found])
+
+    there = SimpleNamespace(st_uid=uid, st_mode=stat.S_IFREG)
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(Path, "stat", lambda _path: there)
+    monkeypatch.setattr(os, "geteuid", lambda: me)
+    monkeypatch.setattr(pwd, "getpwuid", named)
+    with pytest.raises(ConfigError) as caught:
+        read_config(path)
+    assert (caught.value.problems[0].found, caught.value.problems[0].hint) == ("permission denied", hint)
 
 
 def test_a_system_that_gives_no_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
