@@ -77,14 +77,14 @@ async def serve(daemon: "Daemon") -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, daemon.stop)
-    loop.add_signal_handler(signal.SIGHUP, daemon.hang_up)
+    # Not by the loop: when it lets go of a handler, the signal would end the process for a moment.
+    signal.signal(signal.SIGHUP, lambda *_: loop.call_soon_threadsafe(daemon.hang_up))
     if early.hung_up:
         daemon.hang_up()  # the file may have been read before
     try:
         await daemon.run()
     finally:
+        # One that comes as everything ends must not end it in another way.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
-        # A signal that comes as everything ends must not end it in another way.
-        loop.remove_signal_handler(signal.SIGHUP)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -87,6 +87,57 @@ def test_what_a_restart_cannot_mend_is_misuse(
     assert result.stderr.count("position-monitor: ") == 1
 
 
+LAST_MOMENTS = """
+import asyncio, os, signal
+from monitor.cli.service import serve
+
+def hang_up(*_):
+    os.kill(os.getpid(), signal.SIGHUP)
+
+class Loop(asyncio.SelectorEventLoop):
+    def remove_signal_handler(self, number):
+        hang_up()
+        removed = super().remove_signal_handler(number)
+        hang_up()
+        return removed
+
+    def close(self):
+        hang_up()
+        super().close()
+        hang_up()
+
+class Daemon:
+    def __init__(self):
+        self.heard = asyncio.Event()
+
+    def stop(self):
+        raise AssertionError
+
+    def hang_up(self):
+        self.heard.set()
+
+    async def run(self):
+        hang_up()
+        await self.heard.wait()
+
+async def main():
+    await serve(Daemon())
+
+with asyncio.Runner(loop_factory=Loop) as runner:
+    runner.run(main())
+hang_up()
+print("ended by itself")
+"""
+
+
+def test_a_hangup_is_heard_and_never_ends_the_process_in_its_last_moments() -> None:
+    """While handlers are taken away, the loop closes, and after it."""
+    result = subprocess.run(
+        [sys.executable, "-c", LAST_MOMENTS], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (result.returncode, result.stdout) == (0, "ended by itself\n"), result.stderr
+
+
 def test_check_config_names_a_state_directory_that_is_too_long(tmp_path: Path) -> None:
     """As long as fits is fine, and nothing is made by looking."""
     fits = tmp_path / ("s" * (LONGEST - len(os.fsencode(tmp_path)) - 1))
