@@ -150,6 +150,7 @@ class Status(msgspec.Struct, frozen=True):
     config: ConfigView | None = None  # None of a version that does not tell
     web: WebView | None = None  # None where nothing is to be served
     unwritable: dict[str, str] = {}  # databases that take no writes, by name such as "state": why
+    stranded: dict[str, int] = {}  # messages that wait for channels that are not configured, by channel
 
     @property
     def state_ok(self) -> bool:

@@ -248,6 +248,9 @@ def _print_channels(found: "Status", out: "Console", zone: "dt.tzinfo | None") -
             empty="No channels: alerts go to the log only.",
         )
     )
+    for name, count in found.stranded.items():
+        waits = "1 message waits" if count == 1 else f"{count} messages wait"
+        out.print(f"{waits} for the channel {name}, which is not configured.", style="yellow", markup=False)
 
 
 def _print_rest(found: "Status", out: "Console") -> None:

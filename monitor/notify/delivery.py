@@ -83,6 +83,8 @@ class Delivery:
         for name, lane in before.items():
             self._leaving[name] = lane
             lane.leave()
+            if waiting := lane.pending():
+                log.warning("delivery.left", channel=name, messages=len(waiting))
         return jobs
 
     def parting(self) -> Sequence[str]:
@@ -151,6 +153,13 @@ class Delivery:
         waiting = [notice for lane in lanes for notice in lane.pending()]
         waiting += [notice for pending in self._strangers.values() for notice in pending.notices()]
         return tuple(sorted(waiting, key=lambda notice: notice.decided_ms))
+
+    def stranded(self) -> dict[str, int]:
+        """Return how many notices wait for channels that are not configured, or are in flight over one gone."""
+        counts = {name: len(lane.pending()) for name, lane in self._leaving.items()}
+        for name, waiting in self._strangers.items():
+            counts[name] = counts.get(name, 0) + len(waiting)
+        return {name: count for name, count in counts.items() if count}
 
     def owes(self) -> bool:
         """Return whether there are fates that the database did not take."""

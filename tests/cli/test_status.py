@@ -116,6 +116,14 @@ def printed(found: Status, width: int = 140) -> str:
     return out.file.getvalue()
 
 
+def test_people_see_what_waits_for_channels_that_are_not_configured() -> None:
+    """Nobody gets it until there is one of that name again."""
+    text = printed(state(stranded={"tg": 1, "mail": 3}))
+    assert "1 message waits for the channel tg, which is not configured." in text
+    assert "3 messages wait for the channel mail, which is not configured." in text
+    assert "not configured" not in printed(state())
+
+
 def test_people_see_whether_the_service_is_well_and_its_pings() -> None:
     """What is not well is told with or without pings; a service that takes none is marked."""
     assert "Not well" not in printed(state())

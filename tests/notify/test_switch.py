@@ -7,6 +7,7 @@ from datetime import UTC
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
+from structlog.testing import capture_logs
 
 from monitor.core.model import Level
 from monitor.errors import DeliveryError
@@ -123,11 +124,13 @@ async def test_what_waits_for_a_channel_that_is_gone_is_kept_for_its_name(
     await rig.offer("b/x")
     await rig.switch(other)
     assert [stats.channel for stats in rig.delivery.stats()] == ["mail"]
+    assert rig.delivery.stranded() == {"tg": 2}
     held.release()
     await settle()
     assert held.closed
     await rig.offer("c/x")
     await rig.offer("d/x")
+    assert rig.delivery.stranded() == {"tg": 3}
     assert rig.delivery.withdraw("d/x", "tg")
     assert [one.subject for one in rig.delivery.pending()] == ["b/x", "c/x"]
     assert rig.delivery.is_pending("key of b/x", "tg")
@@ -137,6 +140,7 @@ async def test_what_waits_for_a_channel_that_is_gone_is_kept_for_its_name(
     await clock.advance(5.0)
     assert len(held.accepted) == 1
     assert rig.delivery.pending() == ()
+    assert rig.delivery.stranded() == {}
     assert rig.delivery.stats()[1].notices == 2
     await rig.stop()
 
@@ -163,6 +167,19 @@ async def test_what_an_earlier_run_left_for_a_channel_waits_until_there_is_one(c
     await rig.switch(FakeChannel("mail"), new)
     await clock.advance(5.0)
     assert len(new.accepted) == 1
+    await rig.stop()
+
+
+async def test_a_channel_that_is_taken_out_with_something_to_tell_is_logged(
+    clock: ManualClock, held: FakeChannel
+) -> None:
+    """One that has told everything goes without a word."""
+    rig = Rig(clock, held, FakeChannel("mail"))
+    await rig.offer("a/x")
+    await rig.offer("b/x", "mail")
+    with capture_logs() as logs:
+        await rig.switch()
+    assert [(one["event"], one["channel"], one["messages"]) for one in logs] == [("delivery.left", "tg", 1)]
     await rig.stop()
 
 
