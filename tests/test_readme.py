@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from monitor.charts import INSTALL
 from monitor.cli.root import app
 from monitor.cli.setup.answers import ALL_SECRETS
 
@@ -76,6 +77,16 @@ def test_make_targets_exist() -> None:
     assert targets
     for target in targets:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_nothing_is_installed_by_name() -> None:
+    """From locks with hashes and from the sources: what has the name of the project on an index is not ours."""
+    installed = [words[2:] for words in AS_ROOT if [Path(word).name for word in words[:2]] == ["pip", "install"]]
+    locks = [words[2] for words in installed if words[:2] == ["--require-hashes", "--requirement"]]
+    assert {words[-1] for words in installed} == {".", *locks}
+    assert INSTALL.endswith(f"pip install --require-hashes --requirement {locks[1]}")
+    for path in (ROOT / "monitor").rglob("*.py"):
+        assert "install 'position-monitor" not in path.read_text(encoding="utf-8"), path
 
 
 def test_what_docker_is_told_exists() -> None:

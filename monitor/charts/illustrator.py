@@ -14,6 +14,7 @@ from typing import Final, cast
 import msgspec
 import structlog
 
+from monitor.charts import INSTALL
 from monitor.charts.frames import READY, UNREADABLE, framed, receive
 from monitor.charts.series import Order
 from monitor.core.model import Level
@@ -111,7 +112,7 @@ class Charts:
     async def run(self) -> None:
         """Keep the process until closed or cancelled, or until it turns out that matplotlib is not installed."""
         if find_spec("matplotlib") is None:
-            log.info("charts.off", reason="not_installed", hint="pip install 'position-monitor[charts]'")
+            log.info("charts.off", reason="not_installed", hint=INSTALL)
             return
         failures = 0
         while True:

@@ -190,9 +190,10 @@ def _nearer(
 def _check_picture(picture: Path) -> None:
     from importlib.util import find_spec
 
+    from monitor.charts import INSTALL
+
     if find_spec("matplotlib") is None:
-        hint = "pip install 'position-monitor[charts]'"
-        raise misuse("--picture", "no matplotlib", "pictures with the optional packages for charts", hint)
+        raise misuse("--picture", "no matplotlib", "pictures with the optional packages for charts", INSTALL)
     if picture.suffix.lower() != ".png":
         raise misuse("--picture", repr(str(picture)[:60]), "a file name that ends with .png")
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from monitor.charts import illustrator
+from monitor.charts import INSTALL, illustrator
 from monitor.charts.illustrator import Charts
 from monitor.core.model import Level
 from monitor.core.settings import AlertRules, EngineSettings, LevelRule, RulesOverride
@@ -226,7 +226,9 @@ async def test_without_matplotlib_there_is_no_process(
             await rig.task
             assert rig.charts._process is None
             assert await rig.charts.picture(a_notice()) is None
-    assert [(entry["event"], entry["reason"]) for entry in logs] == [("charts.off", "not_installed")]
+    assert [(entry["event"], entry["reason"], entry["hint"]) for entry in logs] == [
+        ("charts.off", "not_installed", INSTALL)
+    ]
 
 
 async def test_closing_ends_the_process_and_the_job(tmp_path: Path, clock: ManualClock) -> None:

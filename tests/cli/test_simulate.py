@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from monitor.charts import INSTALL
 from monitor.cli.simulate import UNWATCHED
 from monitor.config import load
 from monitor.core.model import (
@@ -660,7 +661,7 @@ def test_without_matplotlib_a_picture_is_refused_with_the_fix(
     """And with nothing else: the ladder itself needs none."""
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     words = refused(tmp_path, DESIGN, *BTC, "--picture", str(tmp_path / "a.png"))
-    assert "pip install 'position-monitor[charts]'" in words
+    assert INSTALL in words
     assert simulated(tmp_path, DESIGN, *BTC, "--ladder")["ladder"]
 
 
