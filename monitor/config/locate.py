@@ -11,6 +11,9 @@ from monitor.errors import ConfigError, Problem
 
 VARIABLE = places.VARIABLE
 SYSTEM_CONFIG = Path(places.SYSTEM_CONFIG)
+MOST_BYTES = (
+    4_000_000  # tens of thousands of positions; a service that reads it again must not stand still over it
+)
 
 
 def find_config(cli: Path | None, environ: Mapping[str, str]) -> Path:
@@ -42,16 +45,19 @@ def read_config(path: Path) -> str:
     """Return the text of a configuration file.
 
     Raises:
-        ConfigError: it is missing, cannot be read, or is not UTF-8 text.
+        ConfigError: it is missing, cannot be read, is no regular file or a very large one, or is not UTF-8 text.
     """
     try:
-        content = path.read_bytes()
+        content = _content(path)
     except OSError as error:
         reason = os.strerror(error.errno).lower() if error.errno else "it cannot be read"
         hint = _access(path) if isinstance(error, PermissionError) else _ways()
         raise ConfigError(str(path), [Problem(str(path), reason, "a readable TOML file", hint)]) from None
     except ValueError:  # a NUL in the path
         raise ConfigError("configuration", [Problem("path", "no path", "a TOML file", _ways())]) from None
+    if content is None or len(content) > MOST_BYTES:
+        found = "no regular file" if content is None else f"more than {MOST_BYTES // 1_000_000} MB"
+        raise ConfigError(str(path), [Problem(str(path), found, "a readable TOML file", _ways())])
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -60,6 +66,16 @@ def read_config(path: Path) -> str:
             f"{path}, line {line}", "bytes that are not UTF-8", "UTF-8 text", "save the file as UTF-8"
         )
         raise ConfigError(str(path), [problem]) from None
+
+
+def _content(path: Path) -> bytes | None:
+    """Return what is in a file, cut behind ``MOST_BYTES``; None if it is a pipe, a device or the like."""
+    with open(path, "rb", opener=_without_waiting) as file:
+        return file.read(MOST_BYTES + 1) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else None
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # for somebody who writes to a pipe
 
 
 def _access(path: Path) -> str:

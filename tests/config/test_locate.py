@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from monitor.config import find_config, locate
-from monitor.config.locate import read_config
+from monitor.config.locate import MOST_BYTES, read_config
 from monitor.errors import ConfigError
 from tests.storage.damage import another_users
 
@@ -77,6 +77,27 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         read_config(Path("a\0b"))
 
 
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    """A pipe that nobody writes to would hold whoever reads it for ever, and a device need have no end."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("/dev/zero")
+    for name in ("pipe", "link"):
+        with pytest.raises(ConfigError, match="no regular file") as caught:
+            read_config(tmp_path / name)
+        assert caught.value.problems[0].path == str(tmp_path / name)
+
+
+def test_a_file_of_any_size_is_not_taken(tmp_path: Path) -> None:
+    """No configuration is as large, and a service that reads it again would stand still over it."""
+    path = tmp_path / "config.toml"
+    path.write_bytes(b"#" * MOST_BYTES)
+    assert len(read_config(path)) == MOST_BYTES
+    with path.open("ab") as file:
+        file.write(b"#")
+    with pytest.raises(ConfigError, match="more than 4 MB"):
+        read_config(path)
+
+
 def test_a_file_in_a_directory_of_another_user(tmp_path: Path) -> None:
     """Nothing is known of it but that."""
     with another_users(tmp_path / "closed") as closed, pytest.raises(ConfigError) as caught:
@@ -106,7 +127,7 @@ def test_a_file_that_this_user_may_not_read_says_who_may(
         return SimpleNamespace(pw_name={0: "root", 502: "of502"}[found])
 
     there = SimpleNamespace(st_uid=uid, st_mode=stat.S_IFREG)
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(locate, "_content", refuse)
     monkeypatch.setattr(Path, "stat", lambda _path: there)
     monkeypatch.setattr(os, "geteuid", lambda: me)
     monkeypatch.setattr(pwd, "getpwuid", named)
@@ -121,7 +142,7 @@ def test_a_system_that_gives_no_reason(tmp_path: Path, monkeypatch: pytest.Monke
     def refuse(_path: Path) -> bytes:
         raise OSError("odd")
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(locate, "_content", refuse)
     with pytest.raises(ConfigError, match="cannot be read"):
         read_config(tmp_path / "x")
 
