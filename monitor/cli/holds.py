@@ -148,14 +148,16 @@ def _seconds(kind: "HoldKind", text: str, option: str) -> float:
         ConfigError: it is none, or too long or too short.
     """
     from monitor.commands import LONGEST_S, SHORTEST_S
-    from monitor.config.durations import SHAPE, seconds
+    from monitor.config.durations import seconds
 
     length_s = seconds(text)
-    if length_s is None:
-        raise misuse(option, repr(text[:60]), SHAPE)
-    if not SHORTEST_S <= length_s <= LONGEST_S[kind]:
+    if length_s is None or not SHORTEST_S <= length_s <= LONGEST_S[kind]:
         longest = f"{round(LONGEST_S[kind] / 3600)}h"
-        raise misuse(option, repr(text), f'from "1m" up to "{longest}"', "nothing is silent for ever")
+        allowed = f'a duration such as "30m" or "2h", from "1m" up to "{longest}"'
+        hint = "" if length_s is None else "nothing is silent for ever"
+        if text.isascii() and text.isdigit():
+            hint = "its unit is missing"
+        raise misuse(option, repr(text[:60]), allowed, hint)
     return length_s
 
 
