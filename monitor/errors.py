@@ -48,15 +48,18 @@ class Problem:
         found: what stands there, shortened, never a secret.
         allowed: what may stand there.
         hint: the fix, or the nearest valid key; empty if there is nothing more to say.
+        about: what people call what it stands in, such as ``by-hand BTCUSDT``; empty where it has no name.
     """
 
     path: str
     found: str
     allowed: str
     hint: str = ""
+    about: str = ""
 
     def __str__(self) -> str:
-        text = f"{self.path}: found {self.found}; allowed: {self.allowed}"
+        place = f"{self.path} ({self.about})" if self.about else self.path
+        text = f"{place}: found {self.found}; allowed: {self.allowed}"
         return f"{text} ({self.hint})" if self.hint else text
 
 

@@ -23,10 +23,12 @@ def position_warnings(
     """
     most = {table.symbol: _most_leverage(table) for table in tables}
     return [
-        f"{key_path(('accounts', names.index(account.account), 'positions', index))}.{text}"
+        f"{key_path(('accounts', names.index(account.account), 'positions', index, key))}"
+        f" ({account.account} {position.symbol}) {words}"
         for account in accounts
         for index, position in enumerate(account.positions)
         for text in _of_position(position, lots.get(position.symbol), most.get(position.symbol))
+        for key, _, words in (text.partition(" "),)
     ]
 
 

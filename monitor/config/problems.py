@@ -19,6 +19,7 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 SECRET_KEYS = frozenset({"api_key", "api_secret", "token", "url"})
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_NAMES = ("name", "symbol")  # keys that say what an entry of a list is called
 _LONGEST_SHOWN = 40
 _LARGEST_INT_SHOWN = 10**18
 _LONGEST_LIST_NAMED = 12
@@ -62,6 +63,36 @@ def key_path(loc: Loc) -> str:
             key = part if _BARE_KEY.fullmatch(part) and len(part) <= _LONGEST_SHOWN else shown_text(part)
             path += f".{key}" if path else key
     return path
+
+
+def named(document: object, loc: Loc) -> str:
+    """Return what people call what a place stands in, such as ``by-hand BTCUSDT``; empty where it has no name.
+
+    Places in lists are counted, and nobody counts twenty positions from 0. Where the name itself is the place,
+    it is said there.
+    """
+    node, names = document, []
+    for at, part in enumerate(loc):
+        counted = isinstance(node, list)
+        node = _at(node, part)
+        if counted and isinstance(node, dict):
+            names += [node[key] for key in _NAMES if loc[at + 1 :] != (key,) and _is_name(node.get(key))]
+    return " ".join(names)
+
+
+def _at(node: object, part: str | int) -> object:
+    if isinstance(node, dict):
+        return node.get(part)
+    if isinstance(node, list) and isinstance(part, int) and part < len(node):
+        return node[part]
+    return None
+
+
+def _is_name(value: object) -> bool:
+    """Return whether it can be said in few words on one line, and is no address."""
+    return (
+        isinstance(value, str) and 0 < len(value) <= _LONGEST_SHOWN and value.isprintable() and "://" not in value
+    )
 
 
 def shown_text(text: str) -> str:
@@ -122,7 +153,8 @@ class Problems:
 
     def add(self, loc: Loc, found: str, allowed: str, hint: str = "") -> None:
         """Record one mistake."""
-        self._found.append((self._order(loc), Problem(key_path(loc), found, allowed, hint)))
+        about = named(self._document, loc)
+        self._found.append((self._order(loc), Problem(key_path(loc), found, allowed, hint, about)))
 
     def check(self, model: type[ModelT], raw: object, loc: Loc) -> ModelT | None:
         """Return ``raw`` as a model, or None after recording everything wrong with it."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from monitor import places
-from monitor.config.problems import Loc, key_path
+from monitor.config.problems import Loc, key_path, named
 from monitor.config.pulse import judged_address
 from monitor.config.secret import Fetched, Secret, SecretRef, fetch
 from monitor.config.settings import Settings
@@ -90,6 +90,10 @@ def gather_secrets(
     found: dict[Loc, Secret] = {}
     problems: list[Problem] = []
     warnings: list[str] = []
+    names = {
+        "accounts": [{"name": name} for name in settings.engine.accounts],
+        "channels": [{"name": channel.name} for channel in settings.channels],
+    }
     for loc, ref in _references(settings, channels=channels, accounts=accounts, heartbeat=heartbeat, web=web):
         fetched = fetch(ref, environ, credentials_dir)
         if loc == _HEARTBEAT:
@@ -100,11 +104,12 @@ def gather_secrets(
             fetched = _judged(fetched, fetched.secret.reveal(), ref, pem=loc[-1] == "api_secret")
         if fetched.secret is None:
             allowed = "a reference to a secret that is there"
-            problems.append(Problem(key_path(loc), fetched.found, allowed, fetched.fix))
+            problems.append(Problem(key_path(loc), fetched.found, allowed, fetched.fix, named(names, loc)))
         else:
             found[loc] = fetched.secret
         if fetched.warning:
-            warnings.append(f"{key_path(loc)}: {fetched.warning}")
+            about = f" ({name})" if (name := named(names, loc)) else ""
+            warnings.append(f"{key_path(loc)}{about}: {fetched.warning}")
     urls = {
         channel.name: found[loc]
         for i, channel in enumerate(settings.channels)

@@ -47,7 +47,7 @@ def test_problems_are_a_document_too(tmp_path: Path, before: bool) -> None:  # n
     document = json.loads(result.stdout)
     assert document["error"] == f"{config}: 2 problems"
     assert [one["path"] for one in document["problems"]] == ["x", "accounts[0].name"]
-    assert set(document["problems"][0]) == {"path", "found", "allowed", "hint"}
+    assert set(document["problems"][0]) == {"path", "found", "allowed", "hint", "about"}
     assert "accounts[0].name" in result.stderr
 
 

@@ -29,8 +29,8 @@ def test_a_quantity_that_is_no_multiple_of_its_step_is_doubtful() -> None:
     """One of the two is mistyped, and amounts to close would be of it."""
     (text,) = warned("[contracts.BTCUSDT]\nstep = 0.005\n", before=KEYED)
     assert text == (
-        "accounts[1].positions[1].quantity = 0.123 is no multiple of contracts.BTCUSDT.step = 0.005: correct the"
-        " one that is mistyped"
+        "accounts[1].positions[1].quantity (main BTCUSDT) = 0.123 is no multiple of contracts.BTCUSDT.step ="
+        " 0.005: correct the one that is mistyped"
     )
     assert warned("[contracts.ETHUSDT]\nstep = 0.001\n") == []
 
@@ -41,7 +41,7 @@ def test_a_leverage_beyond_what_the_brackets_allow_is_doubtful() -> None:
     assert warned(rows, more="leverage = 50") == []
     (text,) = warned(rows, more="leverage = 51")
     assert text.startswith(
-        "accounts[0].positions[1].leverage = 51 is above 50, the most that the brackets of BTCUSDT"
+        "accounts[0].positions[1].leverage (main BTCUSDT) = 51 is above 50, the most that the brackets of BTCUSDT"
     )
     silent = "[brackets.BTCUSDT]\nrows = [[0, 10000, 0.004, 0], [10000, 50000, 0.005, 10]]\n"
     assert warned(silent, more="leverage = 51") == []

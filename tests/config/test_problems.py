@@ -4,7 +4,16 @@ import datetime as dt
 
 import pytest
 
-from monitor.config.problems import Problems, key_path, listed, nearest, shown, shown_address, sound_parts
+from monitor.config.problems import (
+    Problems,
+    key_path,
+    listed,
+    named,
+    nearest,
+    shown,
+    shown_address,
+    sound_parts,
+)
 from monitor.config.schema import DocumentSection, PositionSection
 from monitor.errors import ConfigError
 
@@ -23,6 +32,44 @@ from monitor.errors import ConfigError
 def test_a_place_is_written_as_in_the_file(loc: tuple[str | int, ...], path: str) -> None:
     """Lists by number, unusual keys in quotes, long ones cut, always one line."""
     assert key_path(loc) == path
+
+
+BOOK = {
+    "accounts": [
+        {"name": "main"},
+        {"name": "by-hand", "positions": [{"symbol": "BTCUSDT"}, {"symbol": "x" * 41}, {"symbol": 3}, 4]},
+        {"name": "a\nb", "positions": [{"symbol": "mailto://me:pass@host"}]},
+    ],
+    "log": {"name": "x"},
+}
+
+
+@pytest.mark.parametrize(
+    ("loc", "about"),
+    [
+        (("accounts", 1, "positions", 0, "quantity"), "by-hand BTCUSDT"),
+        (("accounts", 1, "positions", 0), "by-hand BTCUSDT"),
+        (("accounts", 1, "positions", 0, "symbol"), "by-hand"),
+        (("accounts", 0, "name"), ""),
+        (("accounts", 1, "positions", 1, "side"), "by-hand"),
+        (("accounts", 1, "positions", 2, "side"), "by-hand"),
+        (("accounts", 1, "positions", 3), "by-hand"),
+        (("accounts", 1, "positions", 9, "side"), "by-hand"),
+        (("accounts", 2, "positions", 0, "side"), ""),
+        (("log", "level"), ""),
+        (("accounts",), ""),
+    ],
+)
+def test_a_place_in_a_list_has_its_name_beside_it(loc: tuple[str | int, ...], about: str) -> None:
+    """Nobody counts positions from 0; what is too long, an address or the place itself is left out."""
+    assert named(BOOK, loc) == about
+    problems = Problems(BOOK, "test.toml")
+    problems.add(loc, "2", "3")
+    with pytest.raises(ConfigError) as caught:
+        problems.raise_any()
+    (problem,) = caught.value.problems
+    assert (problem.path, problem.about) == (key_path(loc), about)
+    assert str(problem) == f"{key_path(loc)}{f' ({about})' if about else ''}: found 2; allowed: 3"
 
 
 @pytest.mark.parametrize(

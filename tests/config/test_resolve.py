@@ -63,7 +63,7 @@ def test_channels_get_their_own_address(tmp_path: Path, environ: dict[str, str])
         "desk": "hush://desk-url",
     }
     (warning,) = secrets.warnings
-    assert warning.startswith("channels[2].url: file ~/desk-url can be read by every user")
+    assert warning.startswith("channels[2].url (desk): file ~/desk-url can be read by every user")
 
 
 def test_the_directory_of_credentials_can_be_given(tmp_path: Path, environ: dict[str, str]) -> None:
@@ -134,6 +134,9 @@ def test_every_secret_that_is_missing_is_told() -> None:
         "channels[2].url",
     ]
     assert all(problem.hint for problem in caught.value.problems)
+    assert [problem.about for problem in caught.value.problems] == [
+        "main", "main", "coins", "coins", "phone", "mail", "desk",
+    ]  # fmt: skip
     assert caught.value.source == "test.toml"
 
 
