@@ -5,6 +5,7 @@ import signal
 from types import FrameType
 
 hung_up = False  # the configuration is to be read again, once there is a daemon
+_terminal = False  # it was started from one, and was not told to outlive it
 
 
 def take_signals() -> None:
@@ -12,9 +13,26 @@ def take_signals() -> None:
 
     Its event loop replaces these handlers before anything is opened.
     """
+    global _terminal  # noqa: PLW0603 - there is one process
+    # nohup has it ignored.
+    _terminal = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN and _has_terminal()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
     signal.signal(signal.SIGHUP, _note)
+
+
+def is_abandoned() -> bool:
+    """Return whether the terminal is gone that the program was started from: a window or connection was closed."""
+    return _terminal and not _has_terminal()
+
+
+def _has_terminal() -> bool:
+    # The one that controls this process, wherever its streams lead; the system takes it away when it hangs up.
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:

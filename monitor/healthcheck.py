@@ -115,11 +115,7 @@ def _configured(named: str | None, environ: Mapping[str, str]) -> str | None:
             if named:
                 raise
             continue
-        import tomllib  # noqa: PLC0415 - in a container nobody needs it
-
-        state = tomllib.loads(text).get("state")
-        found = state.get("directory") if isinstance(state, dict) else None
-        return found if isinstance(found, str) else None
+        return places.written_directory(text)
     return None
 
 

@@ -31,6 +31,22 @@ def state_directory(configured: str | None, environ: Mapping[str, str]) -> str:
     return given_directory(environ) or f"{_base('XDG_STATE_HOME', '~/.local/state', environ)}/{_PROGRAM}"
 
 
+def written_directory(text: str) -> str | None:
+    """Return the state directory that a configuration names, mistakes elsewhere or not; None without one.
+
+    Raises:
+        ValueError: it is no TOML.
+    """
+    import tomllib  # noqa: PLC0415 - in a container nobody needs it
+
+    try:
+        state = tomllib.loads(text).get("state")
+    except RecursionError:
+        raise ValueError("lists or tables are nested too deeply") from None
+    directory = state.get("directory") if isinstance(state, dict) else None
+    return directory if isinstance(directory, str) and directory else None
+
+
 def given_directory(environ: Mapping[str, str]) -> str:
     """Return the state directory that a supervisor made; empty if there is none."""
     # systemd separates several directories by colons; the unit's first one is ours.

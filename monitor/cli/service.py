@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from monitor.app import Daemon
     from monitor.config import Settings
 
+_LEAVES_S = 1.0
+
 
 @guarded
 def run(
@@ -73,14 +75,33 @@ def run(
 
 
 async def serve(daemon: "Daemon") -> None:
-    """Run a daemon; SIGTERM and SIGINT begin its drain, SIGHUP has its configuration read again."""
+    """Run a daemon; SIGTERM and SIGINT begin its drain, SIGHUP has its configuration read again.
+
+    SIGHUP of a terminal that is gone begins the drain too: whoever closed it takes the daemon for ended.
+    """
+    from monitor.logs import get_logger
+
     loop = asyncio.get_running_loop()
+
+    def end_if_abandoned() -> bool:
+        if early.is_abandoned():
+            get_logger().warning("daemon.terminal_gone")
+            daemon.stop()
+            return True
+        return False
+
+    def hung_up() -> None:
+        if not end_if_abandoned():
+            daemon.hang_up()
+            # A shell that ends tells its programs first, and loses the terminal then.
+            loop.call_later(_LEAVES_S, end_if_abandoned)
+
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, daemon.stop)
     # Not by the loop: when it lets go of a handler, the signal would end the process for a moment.
-    signal.signal(signal.SIGHUP, lambda *_: loop.call_soon_threadsafe(daemon.hang_up))
+    signal.signal(signal.SIGHUP, lambda *_: loop.call_soon_threadsafe(hung_up))
     if early.hung_up:
-        daemon.hang_up()  # the file may have been read before
+        hung_up()  # the file may have been read before
     try:
         await daemon.run()
     finally:

@@ -135,6 +135,28 @@ def test_where_a_supervisor_made_the_directory_no_configuration_is_read(tmp_path
         state_directory(str(tmp_path / "c.toml"), environ)
 
 
+@pytest.mark.parametrize("text", ['[state]\ndirectory = ""\n', "state = 3\n", "[state]\ndirectory = 3\n"])
+def test_a_directory_that_cannot_be_one_is_none(tmp_path: Path, text: str) -> None:
+    """No daemon could have begun with it: it is looked for where one without a directory would be."""
+    (tmp_path / "c.toml").write_text(text)
+    assert state_directory(str(tmp_path / "c.toml"), {"STATE_DIRECTORY": "/y"}) == "/y"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("a = " + "[" * 5000, "nested too deeply"), ("[state\n", "Expected"), ("a = 1" * 2, "Expected")],
+)
+def test_a_file_that_is_no_toml_is_told_in_a_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, words: str
+) -> None:
+    """Whatever it is: who asks each half minute wants no traceback."""
+    (tmp_path / "c.toml").write_text(text)
+    assert check(Wanted(str(tmp_path / "c.toml")), {}) == 1
+    said_now = capsys.readouterr().out
+    assert words in said_now
+    assert said_now.count("\n") == 1
+
+
 # What comes of it
 
 
