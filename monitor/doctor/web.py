@@ -13,6 +13,7 @@ from monitor.control import ask, is_running
 from monitor.doctor.finding import Finding, State
 from monitor.errors import ControlError
 from monitor.storage.paths import LOCK_FILE
+from monitor.web.hosts import url_of
 
 AREA = "web"
 
@@ -42,15 +43,9 @@ def address_finding(chosen: WebSettings, directory: Path) -> Finding:
     if told is not None and told.get("address") == address:
         return Finding(AREA, "address", State.OK, f"{address}: the running daemon listens")
     reason = _unusable(chosen)
-    if reason == errno.EADDRINUSE:
-        fix = "find it with `ss -ltnp`, or choose another port for listen in [web]"
-        return Finding(AREA, "address", State.FAIL, f"{address}: another program listens there", fix)
-    if reason == errno.EADDRNOTAVAIL:
-        fix = "listen on an address of this machine (`ip address`), such as 127.0.0.1"
-        return Finding(AREA, "address", State.FAIL, f"{address}: this machine has no such address", fix)
     if reason is not None:
-        fix = "ports below 1024 are the system's; choose another one for listen in [web]"
-        return Finding(AREA, "address", State.FAIL, f"{address}: {os.strerror(reason).lower()}", fix)
+        why, fix = in_the_way(os.strerror(reason))
+        return Finding(AREA, "address", State.FAIL, f"{address}: {why}", fix)
     if told is not None:
         fix = "a change of address needs a restart"
         return Finding(
@@ -59,10 +54,26 @@ def address_finding(chosen: WebSettings, directory: Path) -> Finding:
     return Finding(AREA, "address", State.OK, f"{address}: free")
 
 
+def in_the_way(reason: str) -> tuple[str, str]:
+    """Return why an address cannot be listened on, in words, and the fix.
+
+    Args:
+        reason: as the operating system puts it, which is what a daemon tells too.
+    """
+    if reason == os.strerror(errno.EADDRINUSE):
+        fix = "find it with `ss -ltnp`, or choose another port for listen in [web]"
+        return "another program listens there", fix
+    if reason == os.strerror(errno.EADDRNOTAVAIL):
+        fix = "listen on an address of this machine (`ip address`), such as 127.0.0.1"
+        return "this machine has no such address", fix
+    if reason == os.strerror(errno.EACCES):
+        return reason.lower(), "ports below 1024 are the system's; choose another one for listen in [web]"
+    return reason.lower(), "the log of the daemon says more"
+
+
 def address_of(chosen: WebSettings) -> str:
     """Return it as a browser takes it, and as a daemon tells it."""
-    host = str(ipaddress.ip_address(chosen.host))
-    return f"http://[{host}]:{chosen.port}" if ":" in host else f"http://{host}:{chosen.port}"
+    return url_of(str(ipaddress.ip_address(chosen.host)), chosen.port)
 
 
 def _told(directory: Path) -> dict[str, Any] | None:

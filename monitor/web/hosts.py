@@ -31,6 +31,11 @@ def host_of(text: str) -> str | None:
     return found[1].lower().removesuffix(".")
 
 
+def url_of(host: str, port: int) -> str:
+    """Return an address as a browser takes it; an IPv6 one is given without brackets."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def is_ours(host: str, local: str, names: Collection[str]) -> bool:
     """Return whether a host of ``host_of`` is this machine.
 

@@ -13,26 +13,38 @@ _REF: Final = "#/components/schemas/{name}"
 _WORDS: Final = {
     HTTPStatus.BAD_REQUEST: "The request cannot be understood; problems names each mistake.",
     HTTPStatus.UNAUTHORIZED: "A token is configured, and the request does not show it.",
-    HTTPStatus.FORBIDDEN: "[web] has no token, so that nothing can be changed; or the request is another site's.",
+    HTTPStatus.FORBIDDEN: "The request is another site's; or [web] has no token, so that nothing can be changed.",
     HTTPStatus.NOT_FOUND: "There is nothing of that name.",
     HTTPStatus.METHOD_NOT_ALLOWED: "Not with this method.",
+    HTTPStatus.REQUEST_TIMEOUT: "The request took too long to arrive.",
     HTTPStatus.CONFLICT: "Nothing was changed, and the text says why: it is about what is not there now.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than any request needs to be.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body has to be application/json.",
+    HTTPStatus.EXPECTATION_FAILED: "Nothing can be expected but 100-continue.",
     HTTPStatus.MISDIRECTED_REQUEST: "The Host header names another machine.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "The body is JSON that cannot be understood; problems names the place.",
     HTTPStatus.TOO_MANY_REQUESTS: "Too many wrong tokens came.",
-    HTTPStatus.SERVICE_UNAVAILABLE: "A database cannot be read now; asking again may help.",
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "The head is larger than any request needs to be.",
+    HTTPStatus.SERVICE_UNAVAILABLE: (
+        "Too many ask at a time, or a database cannot be read now; asking again may help, after Retry-After "
+        "seconds where that is said."
+    ),
+    HTTPStatus.GATEWAY_TIMEOUT: "The answer took too long.",
 }
 _ALWAYS: Final = (
     HTTPStatus.BAD_REQUEST,
     HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
     HTTPStatus.METHOD_NOT_ALLOWED,
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.EXPECTATION_FAILED,
     HTTPStatus.MISDIRECTED_REQUEST,
     HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT,
 )
 _CHANGING: Final = (
-    HTTPStatus.FORBIDDEN,
     HTTPStatus.CONFLICT,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -89,7 +101,6 @@ def _described(operation: Operation, schemas: dict[int, Any]) -> dict[str, Any]:
         *_ALWAYS,
         *([HTTPStatus.NOT_FOUND] if operation.named else []),
         *(_CHANGING if operation.body else []),
-        *([HTTPStatus.SERVICE_UNAVAILABLE] if operation.recorded else []),
     ]
     answers = {"200": _content("As asked.", schemas[id(operation.answer)])}
     answers |= {str(status.value): _content(_WORDS[status], failure) for status in sorted(statuses)}

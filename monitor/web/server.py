@@ -18,6 +18,8 @@ from monitor.web.collected import collected
 from monitor.web.connection import Connection, Door
 from monitor.web.context import Context, Route
 from monitor.web.failures import Failures
+from monitor.web.guard import Why
+from monitor.web.hosts import url_of
 from monitor.web.keeper import Keeper
 from monitor.web.limits import LIMITS, Limits, Tally
 from monitor.web.metrics import Meter
@@ -111,7 +113,7 @@ class WebServer:
         )
         await runner.setup()
         if runner.server is not None:
-            runner.server.request_handler = _expecting_nothing(runner.server.request_handler)
+            runner.server.request_handler = _expecting_nothing(runner.server.request_handler, self._tally)
         listening = None
         try:
             listening = await self._listen(runner, self._plan)
@@ -146,7 +148,7 @@ class WebServer:
             else:
                 host, port = listening.sockets[0].getsockname()[:2]
                 self._why_not = ""
-                self._address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+                self._address = url_of(host, port)
                 log.info("web.listening", host=host, port=port)
                 return listening
 
@@ -168,7 +170,7 @@ class WebServer:
         return "" if keeper is None else keeper.sessions.form_token(keeper.session(request))
 
 
-def _expecting_nothing(handle: _Handle) -> _Handle:
+def _expecting_nothing(handle: _Handle, tally: Tally) -> _Handle:
     """Return what answers requests, but for those that expect what nobody knows.
 
     aiohttp would answer these before the gate is asked, and repeat what they say.
@@ -176,6 +178,10 @@ def _expecting_nothing(handle: _Handle) -> _Handle:
 
     async def first(request: web.BaseRequest) -> web.StreamResponse:
         if request.headers.get("Expect", CONTINUE).lower() != CONTINUE:
+            if isinstance(request.protocol, Connection):
+                request.protocol.head_is_here()
+            tally.requests += 1
+            tally.refused[Why.MALFORMED] += 1
             return error(HTTPStatus.EXPECTATION_FAILED, "nothing can be expected but 100-continue")
         return await handle(request)
 

@@ -84,6 +84,15 @@ def failure(reply: object) -> Failure:
     return msgspec.json.decode(reply.text, type=Failure, strict=True)  # type: ignore[attr-defined]
 
 
+def test_what_is_answered_for_all_is_documented_for_each() -> None:
+    """Whoever writes a client finds every status that it may meet."""
+    paths = msgspec.json.decode(FILE.read_bytes())["paths"]
+    shared = {"400", "401", "403", "405", "408", "417", "421", "429", "431", "503", "504"}
+    for path, operations in paths.items():
+        for method, one in operations.items():
+            assert shared <= set(one["responses"]), (method, path)
+
+
 async def test_a_query_that_is_wrong_is_refused_with_every_mistake(tmp_path: Path) -> None:
     """An ignored parameter would make a program believe an answer to something else."""
     async with standing(tmp_path) as stand:

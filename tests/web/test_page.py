@@ -1,7 +1,9 @@
 """The status page of a running daemon, as it is served: what it says, what its forms do, what it never holds."""
 
+import asyncio
 import datetime as dt
 import re
+import threading
 from pathlib import Path
 
 import msgspec
@@ -15,9 +17,11 @@ from monitor.health import DYING, Health, Trouble
 from monitor.notify.words import Line
 from monitor.status import ConfigView, Status
 from monitor.storage.outbox import OutboxRow
+from monitor.storage.state_reader import StateReader
+from monitor.web.page import looked_up
 from monitor.web.page.seen import Advice, Seen, legs_of, worst_first
 from monitor.web.page.serve import document
-from tests.web.stand import TOKEN, Stand, standing, until
+from tests.web.stand import PATIENCE_S, TOKEN, Stand, standing, until
 
 DANGER = {"BTCUSDT": "59300"}
 HOSTILE = """<script>alert(1)</script>"'&</td>\u202e"""
@@ -38,7 +42,8 @@ async def test_it_says_whether_it_watches_and_what_to_do_about_the_worst_wallet(
     async with standing(tmp_path, prices=DANGER) as stand:
         await stand.until_told()
         page = (await stand.ask("/")).text
-        assert "<h1>Watching</h1>" in page
+        assert '<h1>Watching - <span class="worst level-emergency">1 emergency</span></h1>' in page
+        assert 'class="watch uneasy"' in page
         assert "<title>Watching. Emergency: main isolated BTCUSDT LONG - position-monitor</title>" in page
         first = page.partition("<article")[2].partition("</article>")[0]
         assert "EMERGENCY" in first
@@ -46,6 +51,53 @@ async def test_it_says_whether_it_watches_and_what_to_do_about_the_worst_wallet(
         assert "<dd>59,136.55</dd>" in first
         assert "Room left <strong>5.7 %</strong>" in first
         assert page.index("EMERGENCY") < page.index("main cross USDT")
+
+
+async def test_all_is_calm_only_where_no_wallet_is_in_danger(tmp_path: Path) -> None:
+    """That somebody watches is no reason for green while a wallet is near its end."""
+    async with standing(tmp_path) as stand:
+        found = stand.daemon.status()
+        calm = document(Seen(found, Health(), dt.UTC, worst=worst_first(found.engine.wallets)))
+        assert "<h1>Watching</h1>" in calm
+        assert 'class="watch good"' in calm
+        wallets = [msgspec.structs.replace(one, level="critical") for one in found.engine.wallets]
+        bad = document(Seen(found, Health(), dt.UTC, worst=wallets))
+        assert f"{len(wallets)} critical</span></h1>" in bad
+        assert 'class="watch good"' not in bad
+
+
+async def test_what_is_still_being_read_is_not_told_to_be_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever looks while somebody else's first look is under way is not told that nothing was told."""
+    asked, gate = threading.Event(), threading.Event()
+
+    def slow(path: Path) -> StateReader:
+        asked.set()
+        gate.wait(PATIENCE_S)
+        return StateReader(path)
+
+    monkeypatch.setattr(looked_up, "StateReader", slow)
+    async with standing(tmp_path) as stand, asyncio.TaskGroup() as group:
+        first = group.create_task(stand.ask("/"))
+        await until(asked.is_set)
+        page = (await stand.ask("/")).text
+        gate.set()
+        await first
+        assert "Nothing was told yet." not in page
+        assert "cannot be read just now" in page
+
+
+@pytest.mark.parametrize(
+    "seconds", ["1_800", "\u0663\u0660\u0660", "1e3", "nan", "inf", " 1800", "+1800", "1800.5", ""]
+)
+async def test_what_no_button_sends_is_no_length_of_time(tmp_path: Path, seconds: str) -> None:
+    """Python takes more for a number than a form of ours has."""
+    async with standing(tmp_path) as stand:
+        form = {"form_token": await logged_in(stand), "kind": "mute", "target": "all", "for_s": seconds}
+        reply = await stand.ask("/hold", token="", form=form, headers={"Origin": stand.url})
+        assert reply.status == 422
+        assert not stand.daemon.status().engine.holds
 
 
 async def test_it_runs_nothing_but_its_own_script(tmp_path: Path) -> None:
@@ -125,7 +177,7 @@ async def test_blindness_is_said_first_and_beside_every_figure_that_is_old(tmp_p
         await until(lambda: not stand.daemon.health().ok)
         stand.daemon._web._context.changed()
         page = (await stand.ask("/")).text
-        assert "<h1>BLIND</h1>" in page
+        assert "<h1>BLIND - <span" in page
         assert "No fresh mark of BTCUSDT" in page
         assert "BLIND: judged on marks that are up to" in page
         assert "<title>BLIND. Emergency" in page

@@ -176,6 +176,15 @@ async def test_no_path_leads_to_another_file(path: str) -> None:
         assert json.loads(answer.body) == {"error": "there is nothing here", "problems": []}
 
 
+async def test_what_nobody_can_expect_is_counted_too() -> None:
+    """It is refused before anything else is looked at, and is a request all the same."""
+    async with serving() as served:
+        assert (await served.ask("/healthz", headers=[("Expect", "nothing")])).status == 417
+        view = served.server.view()
+        assert view is not None
+        assert (view.requests, view.refused) == (1, {"malformed": 1})
+
+
 async def test_one_connection_answers_one_request() -> None:
     """What was sent behind the first request is not looked at, so nothing can be smuggled past a proxy."""
     async with serving() as served:

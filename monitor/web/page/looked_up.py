@@ -44,7 +44,7 @@ class LookedUp:
         self._context = context
         self._advice: dict[Key, tuple[float, Advice]] = {}
         self._asked_s: dict[Key, float] = {}
-        self._told: Sequence[OutboxRow] | None = ()
+        self._told: Sequence[OutboxRow] | None = None  # also while it is read for the first time
         self._told_s = -TOLD_S
         self._lines: dict[Key, Sequence[Point]] = {}
         self._lines_s = -LINES_S

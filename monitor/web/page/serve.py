@@ -1,5 +1,6 @@
 """The status page at /, and what its buttons do. See ``monitor.web.page``."""
 
+import re
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Final
@@ -23,6 +24,7 @@ from monitor.web.page.seen import Seen, legs_of, worst_first
 from monitor.web.shapes import Lift, Wish
 
 SAID_S: Final = 15.0
+_SECONDS: Final = re.compile("[0-9]{1,7}")
 _DONE: Final = {HoldKind.ACK: "Acknowledged", HoldKind.SNOOZE: "Snoozed", HoldKind.MUTE: "Muted"}
 _FORGOTTEN: Final = " It holds, but state.db did not take it: a restart would forget it."
 
@@ -72,8 +74,8 @@ class Page:
         form = await fields_of(request)
         given: dict[str, Any] = {"kind": form.get("kind"), "targets": [form.get("target")]}
         try:
-            wish = msgspec.convert(given | {"for_s": float(str(form.get("for_s")))}, Wish)
-        except (msgspec.ValidationError, ValueError):
+            wish = msgspec.convert(given | {"for_s": _seconds(form.get("for_s", ""))}, Wish)
+        except msgspec.ValidationError:
             return _sorry(HTTPStatus.UNPROCESSABLE_ENTITY, "This form cannot be understood.")
         asked = {**given, "for_s": wish.for_s, "why": "", "by": by(request)}
         try:
@@ -111,6 +113,11 @@ class Page:
         lifted = [f"Taken back: {in_words(one.target)}." for one in answer.lifted]
         worse = " Told all the same: whatever gets worse, and how it ends." if made else ""
         return f"{' '.join((*made, *lifted))}{worse}{'' if answer.recorded else _FORGOTTEN}"
+
+
+def _seconds(text: str) -> int | None:
+    """Return what one of our buttons sends; Python takes more for a number than that."""
+    return int(text) if _SECONDS.fullmatch(text) else None
 
 
 def document(seen: Seen) -> str:

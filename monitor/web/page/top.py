@@ -32,17 +32,28 @@ def watch(seen: Seen) -> Html:
     status = seen.status
     state, words = _state(seen)
     bad = state != "Watching"
+    worst = _worst(seen)
+    calm = "bad" if bad else "good" if worst is None else "uneasy"
     reasons = [*_wrong(seen, blind=state == "BLIND"), *_not_reached(seen), *_refused(seen)]
     return tag(
         "header",
         tag("p", "position-monitor ", badge(status.engine.environment), class_="name"),
-        tag("h1", state),
+        tag("h1", state, *(() if worst is None else (" - ", worst))),
         tag("p", words),
         tag("ul", *(tag("li", one) for one in reasons), class_="reasons") if reasons else None,
         tag("p", "As of ", tag("time", seen.now, id="as-of"), ". ",
             tag("a", "Look again", href="/", id="again"), class_="small"),
-        class_="watch bad" if bad else "watch good", id="watch", data_part=True,
+        class_=f"watch {calm}", id="watch", data_part=True,
     )  # fmt: skip
+
+
+def _worst(seen: Seen) -> Html | None:
+    """Return the worst level with how many wallets are at it; None where all is calm."""
+    worst = next((one.level for one in seen.worst if rank(one.level) > Level.OK), None)
+    if worst is None:
+        return None
+    count = sum(one.level == worst for one in seen.worst)
+    return tag("span", f"{count} {worst}", class_=f"worst {level_class(worst)}")
 
 
 def _wrong(seen: Seen, *, blind: bool) -> list[str]:
