@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from monitor.config import KeyedAccount, Secret, Secrets, Settings
+from monitor.core.model import Market
 from monitor.errors import Problem
 
 RESTART: Final = "restart the service for it; nothing was changed"
@@ -43,6 +44,8 @@ class Difference(NamedTuple):
     followed: frozenset[str]  # accounts that are followed anew: with a key, or with another one
     left: frozenset[str]  # accounts whose present key is used no more
     channels: frozenset[str]  # channels that are new, or send elsewhere or otherwise
+    # Of ``followed``, by name: what the same account was called; empty where another one may have had the name.
+    origins: Mapping[str, str] = {}
 
     @classmethod
     def nothing(cls) -> "Difference":
@@ -76,6 +79,7 @@ def difference(before: InForce, after: InForce) -> Difference:
         followed=frozenset(followed),
         left=frozenset(left),
         channels=frozenset(channels),
+        origins=dict(_origins(followed, before, after)),
     )
 
 
@@ -121,6 +125,22 @@ def _same_key(name: str, old: KeyedAccount | None, new: KeyedAccount, before: In
         return False
     was, is_now = before.secrets.account_keys[name], after.secrets.account_keys[name]
     return _same(was.key, is_now.key) and _same(was.secret, is_now.secret)
+
+
+def _origins(followed: set[str], before: InForce, after: InForce) -> Iterator[tuple[str, str]]:
+    earlier = {_identity(name, before): name for name in before.secrets.account_keys}
+    for name in sorted(followed):
+        identity = _identity(name, after)
+        if name in before.secrets.account_keys and _identity(name, before) == identity:
+            continue
+        if identity in earlier or name in before.secrets.account_keys:
+            yield name, earlier.get(identity, "")
+
+
+def _identity(name: str, side: InForce) -> tuple[Market, str]:
+    """Return what an account is to the exchange; part of it is a secret."""
+    (market,) = (one.market for one in side.settings.keyed if one.name == name)
+    return market, side.secrets.account_keys[name].key.reveal()
 
 
 def _same_channel(name: str, before: InForce, after: InForce) -> bool:

@@ -172,3 +172,33 @@ def test_a_listening_web_interface_keeps_its_address() -> None:
     named = held(A, on.format('names = ["monitor.lan"]\n'))
     assert only_by_restart(before, named) == ()
     assert difference(before, named).words == ("web.names",)
+
+
+def following(**keys: str) -> InForce:
+    """Accounts that are followed, by name, each with a key and perhaps a market in front of it."""
+    text, found = "", {}
+    for name, key in keys.items():
+        market, _, word = key.rpartition(":")
+        text += KEYED.format(name).replace("KEY", name.upper()) + (f'market = "{market}"\n' if market else "")
+        found[name] = AccountKey(Secret(f"{SECRET_WORDS}-{word}"), Secret(SECRET_WORDS))
+    return InForce(load_text(text, "test"), Secrets({}, found), Path("/s"), Path("/s/h.db"))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "origins"),
+    [
+        ({"main": "1"}, {"main": "1"}, {}),
+        ({"main": "1"}, {"main": "1", "other": "2"}, {}),
+        ({"main": "1"}, {"renamed": "1"}, {"renamed": "main"}),
+        ({"main": "1"}, {"renamed": "coinm:1"}, {}),
+        ({"main": "1", "hedge": "2"}, {"main": "2", "hedge": "1"}, {"main": "hedge", "hedge": "main"}),
+        ({"main": "1"}, {"main": "2"}, {"main": ""}),
+        ({"main": "1"}, {"main": "coinm:1"}, {"main": ""}),
+        ({"main": "1", "hedge": "2"}, {"main": "2"}, {"main": "hedge"}),
+    ],
+)
+def test_an_account_is_known_by_its_key_and_market_under_another_name(
+    before: dict[str, str], after: dict[str, str], origins: dict[str, str]
+) -> None:
+    """What is known of it goes on; where a name has another key, it may be another account's."""
+    assert difference(following(**before), following(**after)).origins == origins

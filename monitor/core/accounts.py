@@ -67,6 +67,7 @@ class Accounts:
         self._own: dict[str, dict[str, BracketTable]] = {}  # by account and symbol
         self._whole: dict[str, AccountSnapshot] = {}
         self._troubles = Troubles(incidents)
+        self._strange: set[str] = set()  # accounts that may be others than they were when last described
         self._lost: dict[str, AccountState] = {}  # accounts that cannot be followed now
         self._deaf: dict[str, str] = {}  # why their private streams tell nothing, by account
         self._hearing = Hearing(waking)
@@ -92,6 +93,7 @@ class Accounts:
         kept = frozenset(settings.accounts)
         self._own = {name: known for name, known in self._own.items() if name in kept}
         self._whole = {name: known for name, known in self._whole.items() if name in kept}
+        self._strange &= kept
         self._lost = {name: known for name, known in self._lost.items() if name in kept}
         self._deaf = {name: known for name, known in self._deaf.items() if name in kept}
         self._audits = {name: known for name, known in self._audits.items() if name in kept}
@@ -104,6 +106,17 @@ class Accounts:
         self.usable, self._untabled = {}, {}
         for name in self._whole:
             self._set_aside(name, now)
+
+    def rename(self, origins: Mapping[str, str]) -> None:
+        """Let tiers and comparisons go on under the name an account has now; see ``SettingsChanged.origins``."""
+        own, audits = self._own, self._audits
+        self._own = own | {name: own[old] for name, old in origins.items() if old in own}
+        self._audits = {name: found for name, found in audits.items() if not origins.get(name)}
+        for name, old in origins.items():
+            if (found := audits.get(old)) is not None:
+                corrections = {SubjectKey(name, key.wallet): value for key, value in found.corrections.items()}
+                self._audits[name] = found._replace(corrections=corrections)
+        self._strange.update(name for name, old in origins.items() if not old)
 
     def forget(self, now: Now) -> None:
         """Close the troubles of accounts that are not in the settings: of this run, or restored."""
@@ -123,8 +136,8 @@ class Accounts:
             self._note_unfollowed()
         self._backing |= {(snapshot.account, p.symbol, p.side): snapshot.wallet_of(p) for p in snapshot.positions}
         at_ms = snapshot.as_of_ms or now.wall_ms
-        # What is typed in is nobody's news, nor is what the exchange says instead.
-        if before is not None and Source.GIVEN not in {before.source, snapshot.source}:
+        # What is typed in is nobody's news, nor is what the exchange says instead, nor that it is another account.
+        if before is not None and not self._is_another(before, snapshot):
             found = changes(before, snapshot, cause, at_ms)
             self._note_releases(releases(before, snapshot, cause))
             self._note_closings(before, found, snapshot.source)
@@ -136,6 +149,14 @@ class Accounts:
         if snapshot.source is Source.GIVEN:
             for prefix in (DRIFT_PREFIX, STREAM_PREFIX):
                 self._troubles.follow(prefix, snapshot.account, now, self._facts(snapshot.account), bad=False)
+
+    def _is_another(self, before: AccountSnapshot, snapshot: AccountSnapshot) -> bool:
+        """Return whether it need not be the same account that another source tells of now."""
+        if snapshot.source is Source.STORED:
+            return True
+        strange = snapshot.account in self._strange
+        self._strange.discard(snapshot.account)
+        return strange or Source.GIVEN in {before.source, snapshot.source}
 
     def _taken_over(self, before: AccountSnapshot | None, snapshot: AccountSnapshot) -> None:
         """Forget what whoever described the account before said of it, where somebody else does from now on."""

@@ -557,13 +557,15 @@ class Engine:
         self._incidents.mended(event.channels)
         self._incidents.hand_on(earlier, now.wall_ms)
         self._deaf.configure(event.settings, now)
+        self._accounts.rename(event.origins)
         self._accounts.configure(event.settings, event.tables, now)
         ours = set(event.settings.accounts)
         coming = [account for account in event.accounts if account.account in ours]
         for account in coming:
             self._accounts.take(account, account.source.value, now)
-        # Of what is typed in nothing is known that a key told.
-        self._counsel.keep(ours - {account.account for account in coming if account.source is Source.GIVEN})
+        # Of what is typed in nothing is known that a key told, nor what a key told of another account.
+        typed_in = {account.account for account in coming if account.source is Source.GIVEN}
+        self._counsel.keep(ours - typed_in - event.origins.keys())
         self._recompile(now)
 
     def _accounts_changed(self, now: Now) -> None:

@@ -22,13 +22,16 @@ class SettingsChanged(msgspec.Struct, frozen=True, tag=True):
 
     ``accounts`` are those that come with the settings: new ones, and others than they were, so that nothing stays
     unwatched from one event to the next. One that is followed anew is as it was last known, as of an earlier run.
-    ``channels`` are those that send otherwise from now on: what they refused is due at once.
+    ``channels`` are those that send otherwise from now on: what they refused is due at once. ``origins`` are the
+    accounts that another key follows than before, or one that followed another: by name, what the same account was
+    called until now; empty where it need not be the same account.
     """
 
     settings: EngineSettings
     tables: tuple[BracketTable, ...]
     accounts: tuple[AccountSnapshot, ...] = ()
     channels: tuple[str, ...] = ()
+    origins: dict[str, str] = {}
 
 
 class Restored(msgspec.Struct, frozen=True, tag=True):

@@ -4,12 +4,30 @@ import msgspec
 import pytest
 
 from monitor.core.engine import Engine
-from monitor.core.events import AccountState, Learnt, OrderForced, SettingsChanged, Snapshot, TablesChanged
-from monitor.core.model import ForcedOrder, Level, Market, Side, Source
+from monitor.core.events import (
+    AccountState,
+    Learnt,
+    OrderForced,
+    Reconciled,
+    SettingsChanged,
+    Snapshot,
+    TablesChanged,
+)
+from monitor.core.model import (
+    AccountSnapshot,
+    ExchangeFigures,
+    ForcedOrder,
+    Level,
+    Market,
+    PositionFigures,
+    Side,
+    Source,
+    WalletFigures,
+)
 from monitor.core.notices import NoticeKind
 from monitor.core.settings import ChannelRule
 from monitor.core.surroundings import FundsKnown, KeyKnown, Surroundings
-from tests.core.builders import BTC, ETH, SUBJECT, Desk, account, followed, isolated, table
+from tests.core.builders import BTC, ETH, SUBJECT, Desk, account, followed, isolated, mark_at, table
 
 
 def renamed(desk: Desk, *names: str) -> None:
@@ -212,3 +230,78 @@ def test_what_matters_less_goes_with_its_channel() -> None:
     assert [one.kind for one in desk.notices] == [NoticeKind.CHANGED]
     channels(desk, "mail")
     assert [one.kind for one in desk.notices] == [NoticeKind.CHANGED]
+
+
+def two(desk: Desk) -> tuple[AccountSnapshot, AccountSnapshot]:
+    """Follow two accounts that hold different things."""
+    renamed(desk, "main", "hedge")
+    desk.settings = msgspec.structs.replace(desk.settings, channels=(ChannelRule("phone", changes=True),))
+    desk.configure()
+    one = followed(isolated(quantity=2.0))
+    other = msgspec.structs.replace(followed(isolated(ETH), name="hedge"), hedge_mode=True)
+    for each in (one, other):
+        desk.step(Snapshot(each))
+    return one, other
+
+
+def stored(one: AccountSnapshot, name: str) -> AccountSnapshot:
+    return msgspec.structs.replace(one, account=name, source=Source.STORED)
+
+
+def test_accounts_that_swap_names_have_not_changed() -> None:
+    """Each goes on under its new name: what the other held there is nobody's news, then nor later."""
+    desk = Desk()
+    one, other = two(desk)
+    desk.changes.clear()
+    swapped = (stored(one, "hedge"), stored(other, "main"))
+    desk.step(SettingsChanged(desk.settings, desk.tables, swapped, (), {"main": "hedge", "hedge": "main"}))
+    for each in swapped:
+        desk.step(Snapshot(msgspec.structs.replace(each, source=Source.REST)))
+    assert desk.changes == []
+    assert NoticeKind.CHANGED not in {one.kind for one in desk.notices}
+    held = {(each.account, p.symbol) for each in desk.engine.accounts() for p in each.positions}
+    assert held == {("main", ETH), ("hedge", BTC)}
+    # What changes from there on is told.
+    desk.follow(isolated(ETH, quantity=3.0), source=Source.STREAM)
+    assert desk.changes
+
+
+def test_what_another_key_tells_first_is_no_change_of_what_the_key_before_told() -> None:
+    """It may be another account under the name; what it tells after that is news."""
+    desk = Desk()
+    one, _ = two(desk)
+    desk.changes.clear()
+    desk.step(SettingsChanged(desk.settings, desk.tables, (stored(one, "main"),), (), {"main": ""}))
+    desk.follow(isolated(ETH), source=Source.REST)
+    assert desk.changes == []
+    desk.follow(isolated(ETH, quantity=3.0), source=Source.STREAM)
+    assert len(desk.changes) == 1
+
+
+def ratio(desk: Desk) -> dict[str, float | None]:
+    """Return the margin ratios of isolated wallets by account."""
+    found = desk.engine.view(desk.now()).wallets
+    return {one.account: one.margin_ratio for one in found if one.wallet.startswith("isolated")}
+
+
+def test_the_tiers_and_corrections_of_an_account_go_with_its_key() -> None:
+    """Under its new name it is judged in the same step as it was: nothing of it is without tiers."""
+    desk = Desk()
+    desk.tables = ()
+    desk.configure()
+    position = isolated()
+    desk.step(TablesChanged("main", (table(BTC, 0.02),)))
+    desk.follow(position, source=Source.REST)
+    desk.room(0.9)
+    one = followed(position)
+    at = mark_at(0.9)
+    wallet = WalletFigures("isolated:BTCUSDT:LONG", {BTC: at}, at - 90.0, 3.0)
+    legs = (PositionFigures(BTC, Side.LONG, at, 3.0, None, quotes_liquidation=False),)
+    calm = ratio(desk)["main"]
+    desk.step(Reconciled(one, ExchangeFigures(7, legs, (wallet,))))
+    before = ratio(desk)["main"]
+    assert before != calm
+    renamed(desk, "other")
+    desk.step(SettingsChanged(desk.settings, (), (stored(one, "other"),), (), {"other": "main"}))
+    assert ratio(desk) == {"other": before}
+    assert "/tiers:other" not in [alert.subject for alert in desk.engine.open_alerts()]
