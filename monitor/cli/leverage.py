@@ -143,7 +143,8 @@ class _Desk:
         holder: "tuple[str, Position] | None" = None,
     ) -> "LeverageView":  # fmt: skip
         from monitor.cli.rungs import LeverageView
-        from monitor.core.leverage import bracket_at, ladder, largest, leverage_of
+        from monitor.core.brackets import bracket_at
+        from monitor.core.leverage import ladder, largest, leverage_of
         from monitor.core.model import Side
         from monitor.notify.numbers import money
 

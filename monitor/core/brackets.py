@@ -85,6 +85,11 @@ def validate_table(symbol: str, rows: Sequence[Sequence[float]]) -> tuple[Bracke
     return tuple(Bracket(*(float(value) for value in row)) for row in rows)
 
 
+def bracket_at(table: BracketTable, notional: float) -> Bracket:
+    """Return the row of a table that a notional is in; the last one above the last cap."""
+    return next((row for row in table.brackets if notional < row.cap), table.brackets[-1])
+
+
 def tables_for(
     symbols: Iterable[str], config: Mapping[str, BracketTable], shipped: Mapping[str, BracketTable]
 ) -> tuple[BracketTable, ...]:

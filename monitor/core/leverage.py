@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 
 from monitor.core.book import Book
+from monitor.core.brackets import bracket_at
 from monitor.core.compile import compile_book
 from monitor.core.model import (
     AccountSnapshot,
@@ -71,11 +72,6 @@ class Rung(msgspec.Struct, frozen=True):
     def ways(self) -> tuple[Way, ...]:
         """The directions asked for."""
         return tuple(way for way in (self.long, self.short) if way is not None)
-
-
-def bracket_at(table: BracketTable, notional: float) -> Bracket:
-    """Return the row of a table that a notional is in; the last one above the last cap."""
-    return next((row for row in table.brackets if notional < row.cap), table.brackets[-1])
 
 
 def leverage_of(position: Position) -> float | None:

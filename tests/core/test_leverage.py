@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.config.shipped import shipped_tables
+from monitor.core.brackets import bracket_at
 from monitor.core.compile import compile_book
 from monitor.core.leverage import (
     LADDER,
     Contract,
     Rung,
-    bracket_at,
     daily_of_hourly,
     ladder,
     largest,
