@@ -26,10 +26,10 @@ def _judged(position: Position, market: Market, table: BracketTable) -> str:
     readings = evaluate(compile_book([alone], {table.symbol: table}), np.array([position.entry_price]))
     if readings.cushion[0] > 0.0:
         return ""
-    asset = position.margin_asset
-    kept, price = float(readings.maintenance_margin[0]), float(readings.liquidation_price[0])
+    kept = f"{float(readings.maintenance_margin[0]):.12g} {position.margin_asset}"
+    entry, price = f"{position.entry_price:.12g}", f"{float(readings.liquidation_price[0]):.6g}"
     return (
-        f"margin = {position.margin:.12g} is used up at the entry price already: {kept:.12g} {asset} has to be"
-        f" kept of it, and a {position.side.value} entered at {position.entry_price:.12g} is liquidated at {price:.6g}:"
-        " write the margin that the exchange shows, and quantity and entry price as it does"
+        f"margin = {position.margin:.12g} is used up at the entry price already: {kept} has to be kept of it, and a"
+        f" {position.side.value} entered at {entry} is liquidated at {price}: write the margin that the exchange"
+        " shows, and quantity and entry price as it does"
     )
