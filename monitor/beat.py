@@ -5,6 +5,7 @@ waits for frames, messages or a disk's answer is well as long as it comes round 
 """
 
 import math
+from collections.abc import Mapping
 from typing import Final
 
 PATIENCE_S: Final = 30.0
@@ -35,3 +36,17 @@ class Beat:
         """Note that something was given to the loop to do; it is due from then on, unless it was before."""
         if self.due_s is not None:
             self.due_s = min(self.due_s, at_s)
+
+
+def standing(
+    beats: Mapping[str, Beat], since_s: float, now_s: float, awake_s: float = -math.inf
+) -> tuple[str, ...]:
+    """Return the names of the loops that have not come round in time; one that never began is due ``since_s``.
+
+    None was due before ``awake_s``, when the whole process was last woken.
+    """
+    return tuple(
+        name
+        for name, beat in beats.items()
+        if now_s - max(awake_s, since_s if beat.due_s is None else beat.due_s) > beat.patience_s
+    )

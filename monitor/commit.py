@@ -229,6 +229,11 @@ class Committer:
         """Return once all that was submitted is written, or its notices were handed on without that."""
         await self._idle.wait()
 
+    async def recorded(self) -> bool:
+        """Return once all that was submitted is on disk; False if it could not be written."""
+        await self.flushed()
+        return self.ok
+
     def hand_on(self) -> None:
         """Offer what waits for a commit, unrecorded: there is no time left to wait for it. Never raises.
 

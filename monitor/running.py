@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import structlog
 
-from monitor.beat import Beat
+from monitor.beat import Beat, standing
 from monitor.core.events import JobDied
 from monitor.ports import Clock, Job
 from monitor.supervise import WINDOW_S, JobGaveUpError, once_more, supervise
@@ -53,6 +53,7 @@ class Running:
         self._died = died
         self._gave_up = gave_up
         self._group: asyncio.TaskGroup | None = None
+        self._awake_s = clock.mono_s()
         self._tasks: dict[asyncio.Task[None], _Running] = {}
         self._died_s: dict[str, float] = {}  # when a job last did, by name
         self._parting: frozenset[str] = frozenset()
@@ -62,6 +63,7 @@ class Running:
     def begin(self, group: asyncio.TaskGroup) -> None:
         """Start what is started in this group from now on."""
         self._group = group
+        self.woke()
 
     def start(self, stage: Stage, jobs: Sequence[Job]) -> None:
         """Start jobs, each in a task of its own."""
@@ -91,6 +93,14 @@ class Running:
     def parting(self, names: Iterable[str]) -> None:
         """Note all jobs that have no place any more and end by themselves, at a time of their own."""
         self._parting = frozenset(names)
+
+    def woke(self) -> None:
+        """Note that the whole process was woken, or begins: no loop is to blame for what it did not do before."""
+        self._awake_s = self._clock.mono_s()
+
+    def standing(self) -> tuple[str, ...]:
+        """Return the loops that have not come round in time."""
+        return standing(self.beats, self._awake_s, self._clock.mono_s(), self._awake_s)
 
     def dying(self) -> tuple[str, ...]:
         """Return the jobs that died lately: within as long as the supervisor looks back."""

@@ -12,12 +12,16 @@ from typing import Any, Final
 
 import structlog
 
+from monitor.core.incidents import Effects
+from monitor.core.model import Level
+from monitor.core.notices import SubjectState
 from monitor.health import Health, Vitals, health
 from monitor.ports import Clock, Job
 from monitor.readiness import Awaited, Phase, Readiness
 
 log = structlog.get_logger()
 
+PROOF: Final = "/proof"  # the row that is written to see whether one can be
 PROOF_EVERY_S: Final = 10.0
 # So long after the last question proofs go on, so that the next one finds a recent one: health checks ask each
 # half minute.
@@ -34,17 +38,19 @@ class Verdicts:
     Args:
         vitals: returns what tells whether the service is well.
         awaited: returns which accounts and symbols are neither known nor declared to be unknown.
-        prove: writes something to the state database, and returns whether that succeeded.
+        submit: takes what the state database is to hold.
+        recorded: returns whether it holds all of that, once it was tried.
         clock: its time.
     """
 
     def __init__(
-        self, *, vitals: Callable[[], Vitals], awaited: Callable[[], Awaited],
-        prove: Callable[[], Awaitable[bool]], clock: Clock,
+        self, *, vitals: Callable[[], Vitals], awaited: Callable[[], Awaited], submit: Callable[[Effects], object],
+        recorded: Callable[[], Awaitable[bool]], clock: Clock,
     ) -> None:  # fmt: skip
         self._vitals = vitals
         self._awaited = awaited
-        self._prove = prove
+        self._submit = submit
+        self._recorded = recorded
         self._clock = clock
         self._readiness = Readiness()
         self._wanted = asyncio.Event()
@@ -76,6 +82,10 @@ class Verdicts:
         self._ask()
         self.waits_for()
         return self._readiness.judge(health(self._vitals()))
+
+    def submit(self) -> None:
+        """Give the state database a row to write that says nothing."""
+        self._submit(Effects(subjects=(SubjectState(PROOF, Level.OK, self._clock.wall_ms(), 0, Level.OK),)))
 
     async def proved(self) -> Health:
         """Return whether the service does its work, by a proof that is made for this question."""
@@ -119,7 +129,8 @@ class Verdicts:
     async def _try(self) -> None:
         try:
             async with asyncio.timeout(PROOF_S):
-                self.written = await self._prove()
+                self.submit()
+                self.written = await self._recorded()
         except TimeoutError:
             self.written = False
         self._proved_s = self._clock.mono_s()

@@ -4,13 +4,12 @@ That the exchange is silent, a disk is full or a channel refuses is told to peop
 A loop that stands still is: whatever the reason, it will not go on by itself. A blocked event loop feeds nothing.
 """
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import structlog
 
-from monitor.beat import Beat
+from monitor.beat import Beat, standing
 from monitor.ports import Clock, Job
 from monitor.sd_notify import READY, RELOADING, STOPPING, WATCHDOG, Systemd, extend, monotonic, status_line
 from monitor.status import WatchdogView
@@ -27,20 +26,6 @@ OPENING_WITHIN_S: Final = 900.0
 WAIT_FOR_START_S: Final = 90.0
 # Woken so much later than asked, the whole process stood still: no loop is to blame, and each gets its turn first.
 LATE_S: Final = 5.0
-
-
-def standing(
-    beats: Mapping[str, Beat], since_s: float, now_s: float, awake_s: float = -math.inf
-) -> tuple[str, ...]:
-    """Return the names of the loops that have not come round in time; one that never began is due ``since_s``.
-
-    None was due before ``awake_s``, when the whole process was last woken.
-    """
-    return tuple(
-        name
-        for name, beat in beats.items()
-        if now_s - max(awake_s, since_s if beat.due_s is None else beat.due_s) > beat.patience_s
-    )
 
 
 class Watchdog:

@@ -179,7 +179,7 @@ async def test_a_decision_that_reaches_no_channel(tmp_path: Path, monkeypatch: p
 async def test_a_state_database_that_takes_no_writes(tmp_path: Path) -> None:
     """Nothing is decided, so nothing would be written: whoever asks has a row written that shows it."""
     async with watching(tmp_path, FakeChannel()) as (_, one, daemon):
-        with closing(sqlite3.connect(daemon.state_path, timeout=0, isolation_level=None)) as other:
+        with closing(sqlite3.connect(daemon.view.state_path, timeout=0, isolation_level=None)) as other:
             await until(lambda: locked(other))
             await one.both(STATE=["state"])
             other.execute("ROLLBACK")

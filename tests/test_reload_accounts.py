@@ -71,12 +71,12 @@ async def test_an_account_that_stays_goes_on_with_its_stream(tmp_path: Path) -> 
         site.write(site.keyed("main"), site.keyed("hedge"), site.channel())
         async with running(site, TIMINGS) as daemon:
             await until(lambda: followed(daemon, "main", "hedge"))
-            stays = daemon._followed["main"].source
+            stays = daemon._switch.followed["main"].source
             assert await site.change(site.keyed("main"), site.keyed("coin"), site.channel()) == [
                 "account coin: added",
                 "account hedge: taken out",
             ]
-            assert daemon._followed["main"].source is stays
+            assert daemon._switch.followed["main"].source is stays
             await until(lambda: followed(daemon, "coin"))
             assert list(rows(daemon)) == ["main", "coin"]
             stream = rows(daemon)["main"]["stream"]
@@ -97,12 +97,12 @@ async def test_what_is_held_stays_watched_while_its_key_is_replaced(tmp_path: Pa
             await site.emulator.accounts["main"].fill("BTCUSDT", "BUY", "0.5")
             await until(lambda: any(p.distance is not None for p in daemon.status().engine.positions))
             site.effects.clear()
-            gone = daemon._followed["main"].source
+            gone = daemon._switch.followed["main"].source
             site.emulator.faults.rest_status = {"*": 503}
             main = site.keyed("main", extra="allow_trading_key = true\n")
             changed = await site.change(main, site.channel(extra="changes = true"))
             assert changed == ["account main: followed anew with another key, market or allowance"]
-            assert daemon._followed["main"].source is not gone
+            assert daemon._switch.followed["main"].source is not gone
             assert source_of(daemon, "main") == Source.STORED
             (held,) = daemon.status().engine.positions
             assert held.distance is not None
@@ -143,7 +143,7 @@ async def test_an_account_that_is_taken_out_is_let_go_of(tmp_path: Path) -> None
             await site.emulator.accounts["hedge"].fill("BTCUSDT", "BUY", "0.5", position_side="LONG")
             await until(lambda: any(p.account == "hedge" for p in daemon.status().engine.positions))
             open_before = site.emulator.streams.connections
-            gone = daemon._followed["hedge"]
+            gone = daemon._switch.followed["hedge"]
             await site.change(both[0], site.channel())
             await until(lambda: not jobs_of(daemon, "hedge"))
             await until(lambda: site.emulator.streams.connections == open_before - 1)

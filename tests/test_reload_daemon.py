@@ -109,7 +109,7 @@ async def test_an_open_alert_is_neither_repeated_nor_forgotten_by_a_reload(tmp_p
             move(site.emulator, "BTCUSDT", DANGER)
             await until(lambda: len(site.told().accepted) == 1)
             (alert,) = daemon.status().engine.alerts
-            await daemon.hold({"kind": "ack", "targets": [f"alert:{alert.number}"], "for_s": 600.0})
+            await daemon.view.hold({"kind": "ack", "targets": [f"alert:{alert.number}"], "for_s": 600.0})
             for minute in range(5):
                 await site.change(account("a", BTC), site.channel(), f'[summary]\nat = "07:0{minute}"\n')
             (after,) = daemon.status().engine.alerts
@@ -313,7 +313,7 @@ async def test_smaller_settings_come_into_force(tmp_path: Path) -> None:
                 "summary.enabled: true -> false",
             ]  # fmt: skip
             assert daemon._history._settings.keep_raw_s == 172800
-            assert str(daemon.time_zone) == "Asia/Tokyo"
+            assert str(daemon.view.time_zone) == "Asia/Tokyo"
             assert site.adopted[-1].log.level == "warning"
             names = [running.job.name for running in daemon._running._tasks.values()]
             assert "calendar" not in names
@@ -354,12 +354,12 @@ async def test_pictures_begin_with_a_channel_that_takes_them_and_end_with_the_la
         async with running(site) as daemon:
             assert "charts" not in jobs(daemon)
             await site.change(account("a", BTC), site.channel(), site.channel("pictures"))
-            charts = daemon._plan.charts
+            charts = daemon._switch.plan.charts
             assert charts is not None
             assert "charts" in jobs(daemon)
             rules = '[alerts.notice]\nroom = 0.3\n[display]\ntime_zone = "Asia/Tokyo"\n'
             await site.change(account("a", BTC), site.channel(), site.channel("pictures"), rules)
-            assert daemon._plan.charts is charts
+            assert daemon._switch.plan.charts is charts
             assert charts._settings == daemon._engine._settings
             assert str(charts._tz) == "Asia/Tokyo"
             await site.change(account("a", BTC), site.channel())

@@ -106,9 +106,9 @@ def key_of(follower: object) -> str:
 
 def state_of(daemon: Daemon) -> dict[str, object]:
     """What a configuration decides in a daemon. Of a followed account its key alone: nobody has told of it yet."""
-    engine, plan = daemon._engine, daemon._plan
+    engine, plan = daemon._engine, daemon._switch.plan
     typed = {one.account: one for one in engine.accounts() if one.source is Source.GIVEN}
-    followed = {name: key_of(one.source) for name, one in daemon._followed.items()}
+    followed = {name: key_of(one.source) for name, one in daemon._switch.followed.items()}
     lanes = daemon._delivery._lanes
     urls = daemon._reloads._renew._held.secrets.channel_urls  # type: ignore[union-attr]
     heart = daemon._alive._heart

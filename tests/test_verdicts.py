@@ -9,6 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from monitor import verdicts
+from monitor.core.incidents import Effects
 from monitor.health import MARKS, STATE, Health, Trouble, Vitals, health
 from monitor.readiness import AWAITED_MARKS, STARTING, Awaited
 from monitor.system_clock import SystemClock
@@ -28,7 +29,8 @@ class Rig:
         self.writes: bool | None = True  # None: it hangs
         self.proofs = 0
         self.verdicts = Verdicts(
-            vitals=self.vitals, awaited=lambda: self.awaited, prove=self.prove, clock=clock
+            vitals=self.vitals, awaited=lambda: self.awaited, submit=self.submit, recorded=self.recorded,
+            clock=clock,
         )  # fmt: skip
         self.verdicts.begin()
 
@@ -36,8 +38,10 @@ class Rig:
         unwritable = () if self.verdicts.written else ("state",)
         return Vitals(self.clock.wall_ms(), self.stale, (), (), {}, unwritable=unwritable)
 
-    async def prove(self) -> bool:
-        self.proofs += 1
+    def submit(self, effects: Effects) -> None:
+        self.proofs += len(effects.subjects)
+
+    async def recorded(self) -> bool:
         if self.writes is None:
             await asyncio.Event().wait()
         return bool(self.writes)

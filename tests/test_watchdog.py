@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from monitor import app
 from monitor.app import Daemon
-from monitor.beat import PATIENCE_S, Beat
+from monitor.beat import PATIENCE_S, Beat, standing
 from monitor.binance.feed_values import Timings
 from monitor.binance.streams import MarkFeed
 from monitor.core.model import Market
@@ -26,7 +26,7 @@ from monitor.ports import Inbox, Job
 from monitor.readiness import START_ENDS_S
 from monitor.sd_notify import Systemd
 from monitor.storage.history import HistorySettings
-from monitor.watchdog import LATE_S, STARTING_S, WAIT_FOR_START_S, Watchdog, standing
+from monitor.watchdog import LATE_S, STARTING_S, WAIT_FOR_START_S, Watchdog
 from tests.conftest import ManualClock, settle
 from tests.core.builders import account, isolated, table
 from tests.notify.fakes import FakeChannel
@@ -370,8 +370,10 @@ def life(tmp_path: Path, clock: ManualClock, listener: Listener, monkeypatch: py
 @pytest.mark.parametrize("silent", [None, "decide", "feed-usdm-a", "feed-usdm-watch", "heartbeat"])
 async def test_a_start_ends_whatever_does_not_answer(life: Life, silent: str | None) -> None:
     """The exchange is not there and an account never answers, or a loop hangs besides."""
-    plan = life.daemon._plan
-    life.daemon._plan = plan._replace(settings=msgspec.structs.replace(plan.settings, accounts=("main", "lost")))
+    plan = life.daemon._switch.plan
+    life.daemon._switch.plan = plan._replace(
+        settings=msgspec.structs.replace(plan.settings, accounts=("main", "lost"))
+    )
     if silent is not None:
         life.hang(silent)
     async with life.running():
