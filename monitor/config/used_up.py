@@ -29,7 +29,7 @@ def _judged(position: Position, market: Market, table: BracketTable) -> str:
     kept = f"{float(readings.maintenance_margin[0]):.12g} {position.margin_asset}"
     entry, price = f"{position.entry_price:.12g}", f"{float(readings.liquidation_price[0]):.6g}"
     return (
-        f"margin = {position.margin:.12g} is used up at the entry price already: {kept} has to be kept of it, and a"
-        f" {position.side.value} entered at {entry} is liquidated at {price}: write the margin that the exchange"
+        f"margin = {position.margin:.12g} is used up at the entry price already: {kept} has to be kept of it, and"
+        f" a {position.side.value} entered at {entry} is liquidated at {price}: write the margin that the exchange"
         " shows, and quantity and entry price as it does"
     )

@@ -98,6 +98,15 @@ def test_what_is_missing_is_named_all_at_once(home: Path) -> None:
     assert list(home.iterdir()) == []
 
 
+def test_a_margin_that_is_used_up_at_once_is_warned_of(home: Path) -> None:
+    """A missing zero is not found by a daemon that then alarms at once."""
+    result = init(*TYPED[:-1], "150", "--quantity", "1", "--no-channel", "--yes", "--no-test", "--json")
+    assert result.exit_code == 0, result.output
+    (warning,) = [one for one in json.loads(result.stdout)["warnings"] if ".margin" in one]
+    assert "(by-hand BTCUSDT) = 150 is used up at the entry price already" in warning
+    assert (home / ".config" / "position-monitor" / "config.toml").is_file()
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
