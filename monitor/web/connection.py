@@ -26,7 +26,7 @@ _LARGE: Final = raw_error(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the head 
 class Door:
     """Who is in: a bounded number, in all and from one address.
 
-    Where there is no room, whoever waits longest without having said what it wants makes some: a handful of idle
+    Where there is no room, whoever waits longest without having sent its request makes some: a handful of idle
     connections must not hide from anybody how the service is.
     """
 
@@ -36,7 +36,7 @@ class Door:
         self.failures = failures
         self.leaving = 0  # that were refused, and are waited for to read why
         self._inside: Counter[str] = Counter()
-        self._silent: dict[Connection, str] = {}  # without a head yet, the oldest first: their address
+        self._silent: dict[Connection, str] = {}  # without a whole request, the oldest first: their address
 
     def enter(self, one: "Connection", peer: str) -> bool:
         """Count one more from this address in; return False where there is no room for it."""
@@ -60,7 +60,7 @@ class Door:
         self._silent[one] = peer
 
     def spoke(self, one: "Connection") -> None:
-        """Note that one said what it wants."""
+        """Note that one said all it wants."""
         self._silent.pop(one, None)
 
     def leave(self, one: "Connection", peer: str) -> None:
@@ -159,6 +159,9 @@ class Connection(web.RequestHandler):
         """Note that a request was understood; what follows has limits of its own."""
         self._has_head = True
         self._timers[0].cancel()
+
+    def request_is_here(self) -> None:
+        """Note that all of it came, or enough to be answered."""
         self._door.spoke(self)
 
     def handle_error(
@@ -167,6 +170,7 @@ class Connection(web.RequestHandler):
     ) -> web.StreamResponse:  # fmt: skip
         """Return the answer to what is no request, or to one that failed where nothing of ours could see it."""
         self.head_is_here()
+        self.request_is_here()
         if self._was_cut or request.writer.output_size > 0:
             raise ConnectionResetError  # an answer went out, and cannot become another one
         if status < HTTPStatus.INTERNAL_SERVER_ERROR:

@@ -88,6 +88,7 @@ class Gate:
         except Exception as failed:  # noqa: BLE001 - the top of a request
             self._failures.tell(failed)
             answer = self._refused(_FAILED, request, route)
+        _is_here(request)
         seal(answer.headers)
         answer.force_close()
         return answer
@@ -101,6 +102,7 @@ class Gate:
             # Once more: meanwhile the token may have been replaced, or the session ended.
             _refuse(self._keeper.judge(request, route))
             _refuse(await self._keeper.judge_form(request, route))
+        _is_here(request)
         try:
             async with asyncio.timeout(self._limits.handler_s):
                 if route is None or not route.in_turn:
@@ -136,6 +138,11 @@ class Gate:
         if refusal.why in {Why.THROTTLED, Why.BUSY}:
             answer.headers["Retry-After"] = "60" if refusal.why is Why.THROTTLED else "1"
         return answer
+
+
+def _is_here(request: web.Request) -> None:
+    if isinstance(request.protocol, Connection):
+        request.protocol.request_is_here()
 
 
 def _head_bytes(request: web.Request) -> int:

@@ -180,6 +180,7 @@ def _expecting_nothing(handle: _Handle, tally: Tally) -> _Handle:
         if request.headers.get("Expect", CONTINUE).lower() != CONTINUE:
             if isinstance(request.protocol, Connection):
                 request.protocol.head_is_here()
+                request.protocol.request_is_here()
             tally.requests += 1
             tally.refused[Why.MALFORMED] += 1
             return error(HTTPStatus.EXPECTATION_FAILED, "nothing can be expected but 100-continue")

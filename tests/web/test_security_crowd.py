@@ -13,7 +13,7 @@ from monitor.web.context import Context, Route
 from monitor.web.failures import MOST_A_MINUTE
 from monitor.web.limits import LIMITS
 from tests.conftest import ManualClock
-from tests.web.serving import LOCAL, Served, parsed, serving, until
+from tests.web.serving import LOCAL, TOKEN, Served, parsed, serving, until
 from tests.web.test_security_limits import connected, count, end_of, hanging
 from tests.web.test_security_requests import is_sealed
 
@@ -25,7 +25,8 @@ async def asking(served: Served) -> AsyncIterator[asyncio.StreamWriter]:
     """A connection whose request is never answered."""
     async with connected(served) as (_, writer):
         before = served.server._tally.requests
-        writer.write(f"GET /hang HTTP/1.1\r\nHost: {served.host}\r\n\r\n".encode())
+        head = f"GET /hang HTTP/1.1\r\nHost: {served.host}\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
+        writer.write(head.encode())
         await until(lambda: served.server._tally.requests > before)
         yield writer
 
@@ -93,6 +94,22 @@ async def test_the_whole_house_full_of_silence_keeps_nobody_out() -> None:
         assert not other.at_eof()
         assert await status_elsewhere(served) == 200
         its_end.close()
+
+
+async def test_who_never_sends_the_rest_makes_room_too() -> None:
+    """A head that announces a body costs no more than silence; a request that is whole is answered first."""
+    limits = LIMITS._replace(connections=2, from_one=2)
+    async with serving(TOKEN, limits=limits, extra=hanging) as served, connected(served) as (reader, writer):
+        head = f"POST /login HTTP/1.1\r\nHost: {served.host}\r\nOrigin: http://{served.host}\r\n"
+        kind = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 10\r\n\r\nt"
+        writer.write(f"{head}{kind}".encode())
+        await until(lambda: served.server._tally.requests == 1)
+        async with asking(served):
+            with capture_logs() as logs:
+                assert (await served.ask("/static/login.css")).status == 200
+                assert parsed(await end_of(reader)).status == 503
+                await until(lambda: count(served) == 1)
+            assert logs == []
 
 
 async def test_what_was_sent_unread_does_not_take_the_answer_along() -> None:
