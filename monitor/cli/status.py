@@ -1,6 +1,5 @@
 """``status``: what the running daemon knows, for people, for programs and for monitoring systems."""
 
-import os
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -16,9 +15,9 @@ from monitor.cli.common import (
     counted,
     globals_of,
     guarded,
-    load,
     print_json,
 )
+from monitor.cli.despite import told
 from monitor.cli.first_remedy import first_remedy
 from monitor.cli.reload import config_line
 from monitor.cli.verdict import UNKNOWN, CheckOption, print_verdict, verdict, without_bars
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from monitor.config import Settings
+    from monitor.config import WebSettings
     from monitor.core.view import SymbolView
     from monitor.status import Status
 
@@ -48,21 +47,25 @@ def status(
     """Show what the running daemon knows."""
     if check:
         try:
-            code, text = verdict(decoded(_ask(context, config)[0]))
+            code, text = verdict(decoded(told(context, config, {"command": "status"})[0]))
         except MonitorError as error:
             # Whatever the reason is, nobody watches as far as this can tell.
             code, text = UNKNOWN, _one_line(error)
         print_verdict("status", code, text)
         return code
     try:
-        document, settings = _ask(context, config)
+        document, settings = told(context, config, {"command": "status"})
     except NotRunningError as error:
         raise ControlError(f"{error}; start it with `position-monitor run`") from None
     if json or globals_of(context).json:
         print_json(_in_words(document))
         return 0
     found = decoded(document)
-    print_status(found, console(), settings.display.zone(), first_remedy(settings, found.engine.wallets))
+    if settings is None:
+        print_status(found, console(), None)
+        return 0
+    to_do = first_remedy(settings, found.engine.wallets)
+    print_status(found, console(), settings.display.zone(), to_do, settings.web)
     return 0
 
 
@@ -93,8 +96,22 @@ def decoded(document: object) -> "Status":
         raise ControlError(f"the daemon is of another version than this command: {error}") from None
 
 
-def print_status(found: "Status", out: "Console", zone: "dt.tzinfo | None", to_do: str = "") -> None:
-    """Print it for people; ``to_do`` is what to do first, if anything is."""
+def print_status(
+    found: "Status",
+    out: "Console",
+    zone: "dt.tzinfo | None",
+    to_do: str = "",
+    listen: "WebSettings | None" = None,
+) -> None:
+    """Print it for people.
+
+    Args:
+        found: the answer.
+        out: where to.
+        zone: times are shown in.
+        to_do: what to do first, if anything is.
+        listen: where pages are to be served, told where they are not; a daemon itself tells it only once it does.
+    """
     from rich.text import Text
 
     from monitor.cli.tables import position_table, wallet_table
@@ -124,6 +141,8 @@ def print_status(found: "Status", out: "Console", zone: "dt.tzinfo | None", to_d
     _print_channels(found, out, zone)
     out.print()
     _print_rest(found, out)
+    _print_web(found, out, listen)
+    _print_troubles(found, out)
     print_away(found.away, out, zone)
 
 
@@ -272,7 +291,9 @@ def _print_rest(found: "Status", out: "Console") -> None:
         markup=False, soft_wrap=out.width >= WIDE,
     )  # fmt: skip
     _print_health(found, out)
-    _print_web(found, out)
+
+
+def _print_troubles(found: "Status", out: "Console") -> None:
     if (config := found.config) is not None and (line := config_line(config, found.now_ms)):
         out.print(line, style="bold red" if config.problems else "", markup=False)
     if not found.state_ok:
@@ -315,21 +336,24 @@ def _print_watchdog(found: "Status", out: "Console") -> None:
     )  # fmt: skip
 
 
-def _print_web(found: "Status", out: "Console") -> None:
+def _print_web(found: "Status", out: "Console", listen: "WebSettings | None") -> None:
     web = found.web
     if web is None:
         return
     refused = sum(web.refused.values())
     words = f"{counted(web.requests, 'request')}, {refused} refused, {counted(web.slow, 'slow client')} cut"
-    where = web.address or f"NOT LISTENING: {web.why_not.lower() or 'not yet'}"
+    where = web.address or _not_listening(web.why_not, listen)
     out.print(f"Web: {where}; {words}.", style="red" if web.why_not else None, markup=False, highlight=False)
 
 
-def _ask(context: typer.Context, config: ConfigOption) -> "tuple[Any, Settings]":
-    from monitor.control import ask
+def _not_listening(why_not: str, listen: "WebSettings | None") -> str:
+    from monitor.doctor.web import address_of, in_the_way
 
-    settings = load(context, config)
-    return ask(settings.state_directory(os.environ), {"command": "status"}), settings
+    wanted = "" if listen is None else f" on {address_of(listen)}"
+    if not why_not:
+        return f"NOT LISTENING{wanted}: not yet"
+    why, fix = in_the_way(why_not)
+    return f"NOT LISTENING{wanted}: {why} ({fix})"
 
 
 def _one_line(error: MonitorError) -> str:

@@ -1,6 +1,7 @@
 """``doctor``, ``check-config`` and ``status`` about [web]: its token, its address, and who listens there."""
 
 import asyncio
+import errno
 import io
 import json
 import os
@@ -139,11 +140,26 @@ def test_people_see_in_status_where_pages_are_and_who_was_refused() -> None:
     assert "Web:" not in printed(None)
     view = WebView("http://127.0.0.1:9757", "", 2, 40, {"token": 3, "host": 1}, 1)
     assert "Web: http://127.0.0.1:9757; 40 requests, 4 refused, 1 slow client cut." in printed(view)
-    view = WebView("", "Address already in use", 0, 0, {}, 0)
-    assert "Web: NOT LISTENING: address already in use; 0 requests" in printed(view)
+    view = WebView("", "", 0, 0, {}, 0)
+    assert "Web: NOT LISTENING on http://127.0.0.1:9757: not yet; 0 requests" in printed(view)
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        (errno.EADDRINUSE, "another program listens there (find it with `ss -ltnp`, or choose another port"),
+        (errno.EADDRNOTAVAIL, "this machine has no such address (listen on an address of this machine"),
+        (errno.EACCES, "permission denied (ports below 1024 are the system's"),
+        (errno.EMFILE, "too many open files (the log of the daemon says more)"),
+    ],
+)
+def test_status_says_where_nothing_listens_and_what_to_do(reason: int, said: str) -> None:
+    """As check-config and doctor do: the address, what is in its way, the fix."""
+    line = printed(WebView("", os.strerror(reason), 0, 0, {}, 0))
+    assert f"Web: NOT LISTENING on http://127.0.0.1:9757: {said}" in line
 
 
 def printed(view: WebView | None) -> str:
     file = io.StringIO()
-    print_status(state(web=view), Console(file=file, width=160), None)
+    print_status(state(web=view), Console(file=file, width=240), None, listen=WebSettings())
     return file.getvalue()
