@@ -99,6 +99,9 @@ async def _death(job: Job) -> BaseException | None:
         if task is None or task.cancelling():
             raise
         return error
-    except Exception as error:  # noqa: BLE001 - the top of a task; the caller logs it
+    except Exception as error:  # the top of a task; the caller logs it
+        if task is not None and task.cancelling():  # it was told to end, and does
+            log.error("job.ended_badly", job=job.name, error=type(error).__name__, trace=trace_of(error))
+            raise asyncio.CancelledError from error
         return error
     return None

@@ -115,6 +115,34 @@ async def test_cancelling_is_no_death(clock: ManualClock) -> None:
     assert task.cancelled()
 
 
+async def test_a_job_that_fails_while_it_ends_does_not_come_back(clock: ManualClock) -> None:
+    """What closes its connections may raise: a stop would never end, and what a reload took out would go on."""
+    runs: list[int] = []
+    died: list[JobDied] = []
+
+    async def work() -> None:
+        runs.append(1)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            if len(runs) == 1:
+                raise ConnectionError
+
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(supervise(Job("w", work), clock, died.append)())
+        await clock.advance(1.0)
+        with capture_logs() as logs:
+            task.cancel()
+            await clock.advance(60.0)
+        over = task.cancelled()
+        task.cancel()
+    assert over
+    assert (runs, died) == ([1], [])
+    assert [(entry["event"], entry["job"], entry["error"]) for entry in logs] == [
+        ("job.ended_badly", "w", "ConnectionError")
+    ]
+
+
 async def test_a_job_whose_own_wait_is_cancelled_is_no_job_that_was_stopped(clock: ManualClock) -> None:
     """What it waited for was cancelled by somebody: without a restart it would be gone without a word."""
     died: list[JobDied] = []
