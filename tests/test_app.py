@@ -31,6 +31,7 @@ from monitor.ports import Rows
 from monitor.storage.history_reader import HistoryReader
 from monitor.storage.state import StateReader
 from monitor.system_clock import SystemClock
+from tests.by_hand import LONG_BTC
 from tests.notify.fakes import FakeChannel
 
 PATIENCE_S = 20.0
@@ -70,14 +71,7 @@ directory = "{state}"
 format = "json"
 [[accounts]]
 name = "by-hand"
-[[accounts.positions]]
-symbol = "BTCUSDT"
-side = "LONG"
-quantity = 0.5
-entry_price = 62000.0
-margin_mode = "isolated"
-margin = 1550.0
-[[channels]]
+{LONG_BTC}[[channels]]
 name = "tg"
 url = {{ file = "{state.parent}/url" }}
 chart = false

@@ -22,13 +22,15 @@ from monitor.emulator.server import Emulator
 from monitor.emulator.settings import EmulatorSettings
 from monitor.storage.history_reader import Filter, HistoryReader
 from monitor.system_clock import SystemClock
+from tests.by_hand import LONG_BTC
 from tests.notify.fakes import FakeChannel
 from tests.test_app import Watch, running, until
 
 PRICES = {"BTC": "62000", "ETH": "3000", "SOL": "150"}
 TYPICAL = 0.0158  # of an hour, of prices drawn from +-0.25 % at random
 
-CONFIG = """
+CONFIG = (
+    """
 [exchange]
 rest_url = "{rest}"
 market_stream_url = "{stream}"
@@ -37,14 +39,9 @@ directory = "{state}"
 [[accounts]]
 name = "by-hand"
 balances = {{ USDT = 3000.0 }}
-[[accounts.positions]]
-symbol = "BTCUSDT"
-side = "LONG"
-quantity = 0.5
-entry_price = 62000.0
-margin_mode = "isolated"
-margin = 1550.0
-[[accounts.positions]]
+"""
+    + LONG_BTC
+    + """[[accounts.positions]]
 symbol = "SOLUSDT"
 side = "LONG"
 quantity = 40.0
@@ -60,6 +57,7 @@ margin_mode = "cross"
 name = "tg"
 url = {{ file = "{state}/url" }}
 """
+)
 
 
 def path(price: str, noise: float = 0.0025) -> PricePath:

@@ -26,22 +26,19 @@ from monitor.core.notices import NoticeKind
 from monitor.core.settings import ChannelRule
 from monitor.ports import Message
 from monitor.storage.outbox import OutboxRow, OutboxState
+from tests.by_hand import LONG_BTC
 from tests.cli.quick import QuickClock
 from tests.conftest import ManualClock
 
-CONFIG = """
+CONFIG = (
+    """
 [state]
 directory = "{state}"
 [[accounts]]
 name = "main"
-[[accounts.positions]]
-symbol = "BTCUSDT"
-side = "LONG"
-quantity = 0.5
-entry_price = 62000.0
-margin_mode = "isolated"
-margin = 1550.0
-[[channels]]
+"""
+    + LONG_BTC
+    + """[[channels]]
 name = "good"
 min_level = "warning"
 url = {{ env = "GOOD" }}
@@ -50,6 +47,7 @@ name = "bad"
 min_level = "emergency"
 url = {{ env = "BAD" }}
 """
+)
 
 
 class Receiver(BaseHTTPRequestHandler):

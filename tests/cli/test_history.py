@@ -11,24 +11,21 @@ from typer.testing import CliRunner, Result
 from monitor.core.model import Change, ChangeKind, Sample
 from monitor.storage.history import HistorySettings, SqliteHistory
 from monitor.system_clock import SystemClock
+from tests.by_hand import LONG_BTC
 from tests.cli.made import commands
 
 STEPS = 40
-CONFIG = """
+CONFIG = (
+    """
 [state]
 directory = "{folder}"
 [display]
 time_zone = "Europe/Rome"
 [[accounts]]
 name = "main"
-[[accounts.positions]]
-symbol = "BTCUSDT"
-side = "LONG"
-quantity = 0.5
-entry_price = 62000.0
-margin_mode = "isolated"
-margin = 1550.0
 """
+    + LONG_BTC
+)
 
 
 def samples(now_ms: int) -> list[Sample]:

@@ -24,10 +24,12 @@ from monitor.storage.paths import LOCK_FILE, STATE_DB
 from monitor.storage.state import SqliteState
 from monitor.storage.state_reader import StateReader
 from monitor.system_clock import SystemClock
+from tests.by_hand import LONG_BTC
 from tests.cli.answering import answering, serving
 from tests.test_commands import BTC, FakeEngine
 
-CONFIG = """
+CONFIG = (
+    """
 [state]
 directory = "{state}"
 [display]
@@ -35,20 +37,16 @@ time_zone = "UTC"
 [[accounts]]
 name = "main"
 balances = {{ USDT = 1000.0 }}
-[[accounts.positions]]
-symbol = "BTCUSDT"
-side = "LONG"
-quantity = 0.5
-entry_price = 62000.0
-margin_mode = "isolated"
-margin = 1550.0
-[[accounts.positions]]
+"""
+    + LONG_BTC
+    + """[[accounts.positions]]
 symbol = "ETHUSDT"
 side = "LONG"
 quantity = 0.5
 entry_price = 2000.0
 margin_mode = "cross"
 """
+)
 
 
 @pytest.fixture

@@ -10,29 +10,27 @@ from typer.testing import CliRunner, Result
 from monitor.cli.root import app
 from monitor.core.model import AccountSnapshot, Bracket, BracketTable, MarginMode, Position, Side, Source
 from monitor.status import Holdings
+from tests.by_hand import LONG_BTC
 from tests.cli.answering import answering
 from tests.cli.made import NOW_MS
 
-HELD = """
+HELD = (
+    """
 [exchange]
 environment = "live"
 [[accounts]]
 name = "by-hand"
 balances = { USDT = 5000.0 }
-[[accounts.positions]]
-symbol = "BTCUSDT"
-side = "LONG"
-quantity = 0.5
-entry_price = 62000.0
-margin_mode = "isolated"
-margin = 1550.0
-[[accounts.positions]]
+"""
+    + LONG_BTC
+    + """[[accounts.positions]]
 symbol = "ETHUSDT"
 side = "SHORT"
 quantity = 4.0
 entry_price = 2900.0
 margin_mode = "cross"
 """
+)
 COINS = """
 [brackets.BTCUSD_PERP]
 rows = [[0, 5, 0.004, 0, 125], [5, 10, 0.005, 0.005, 100]]

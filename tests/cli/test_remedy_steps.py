@@ -24,6 +24,7 @@ from monitor.core.settings import DEFAULT_LEVELS, AdviceRules, AlertRules, Engin
 from monitor.core.surroundings import FundsKnown, Surroundings
 from monitor.core.whatif import add_margin, close
 from monitor.status import Holdings
+from tests.by_hand import LONG_BTC
 from tests.cli.answering import answering
 from tests.cli.made import engine, state, symbol, wallet
 from tests.core.builders import BTC, ETH, account, cross, isolated, table
@@ -356,7 +357,8 @@ def test_distances_are_conditions_where_somebody_set_them() -> None:
 
 # The commands
 
-DESIGN = """
+DESIGN = (
+    """
 [exchange]
 environment = "live"
 [state]
@@ -364,14 +366,9 @@ directory = "{state}"
 [[accounts]]
 name = "by-hand"
 balances = {{ USDT = 400.0 }}
-[[accounts.positions]]
-symbol = "BTCUSDT"
-side = "LONG"
-quantity = 0.5
-entry_price = 62000.0
-margin_mode = "isolated"
-margin = 1550.0
 """
+    + LONG_BTC
+)
 
 
 def written(folder: Path, more: str = "") -> str:

@@ -28,13 +28,15 @@ from monitor.emulator.server import Emulator
 from monitor.emulator.settings import EmulatorSettings
 from monitor.system_clock import SystemClock
 from monitor.web.throttle import Throttle
+from tests.by_hand import LONG_BTC
 from tests.notify.fakes import FakeChannel
 
 TOKEN = "a-token-that-only-tests-know"
 PATIENCE_S = 20.0
 SYMBOLS = {"BTCUSDT": ("BTC", "62000"), "ETHUSDT": ("ETH", "2900"), "SOLUSDT": ("SOL", "150")}
 
-CONFIG = """
+CONFIG = (
+    """
 [exchange]
 environment = "testnet"
 rest_url = "{rest}"
@@ -50,14 +52,9 @@ listen = "127.0.0.1:{port}"
 [[accounts]]
 name = "{name}"
 balances = {{ USDT = 5000.0 }}
-[[accounts.positions]]
-symbol = "BTCUSDT"
-side = "LONG"
-quantity = 0.5
-entry_price = 62000.0
-margin_mode = "isolated"
-margin = 1550.0
-[[accounts.positions]]
+"""
+    + LONG_BTC
+    + """[[accounts.positions]]
 symbol = "ETHUSDT"
 side = "SHORT"
 quantity = 8.0
@@ -74,6 +71,7 @@ name = "telegram"
 url = {{ file = "{folder}/url" }}
 chart = false
 """
+)
 
 
 class Reply(NamedTuple):
