@@ -140,8 +140,8 @@ class Daemon:
             serve=self._web.replace,
         )  # fmt: skip
         self._reloads = Reloads(
-            renew, source, switch=self._switch.go, settle=self._leaving.settle, watchdog=self._watchdog,
-            clock=clock,
+            renew, source, switch=self._switch.go, gave_up=self._end, settle=self._leaving.settle,
+            watchdog=self._watchdog, clock=clock,
         )  # fmt: skip
         view.look(
             Parts(
@@ -172,11 +172,13 @@ class Daemon:
                 removed; then all was drained before.
             ControlError: the state directory or the local socket in it cannot be made.
             JobGaveUpError: a job kept dying; all else was drained before.
+            TornError: going over to another configuration failed; the same.
         """
         plan = self._switch.plan
         make_directory(plan.state_dir)
         with Lock(plan.state_dir / LOCK_FILE) as lock:
-            control = ControlServer(plan.state_dir / CONTROL_SOCKET, self.view.commands())
+            socket = plan.state_dir / CONTROL_SOCKET
+            control = ControlServer(socket, self.view.commands(), self._reloads.meant)
             # Another daemon that watches with the same configuration would double every message.
             presence = Presence(lock, control, self._clock, self._end)
             try:
@@ -227,7 +229,7 @@ class Daemon:
         except StoreError as error:
             log.error("state.failed", reason=error.cause, hint=error.hint)
             self._committer.must_open = True
-            failed = StoreState(STATE_STORE, ok=False, reason=error.cause, hint=error.hint)
+            failed = StoreState(STATE_STORE, ok=False, reason=error.cause, hint=error.hint, path=error.path)
             self._decider.note_store(failed)
             self._inbox.post(failed)
             return Stored((), ())
@@ -341,7 +343,7 @@ class Daemon:
             self._decider.flush()
 
     def _history_state(self, ok: bool, reason: str) -> None:  # noqa: FBT001 - the store's callback
-        self._inbox.post(StoreState("history", ok=ok, reason=reason))
+        self._inbox.post(StoreState("history", ok=ok, reason=reason, path=str(self._history.path)))
 
     @property
     def ticks(self) -> int:

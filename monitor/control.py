@@ -167,11 +167,23 @@ def is_running(lock: Path) -> bool:
 
 
 class ControlServer:
-    """Answers commands of the owner on a Unix socket."""
+    """Answers commands of the owner on a Unix socket.
 
-    def __init__(self, path: Path, handlers: Mapping[str, Handler]) -> None:
+    Args:
+        path: of the socket.
+        handlers: of the commands, by name.
+        meant: handed each request first; raises ControlError if it is for another daemon.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        handlers: Mapping[str, Handler],
+        meant: Callable[[Mapping[str, Any]], Awaitable[None]] | None = None,
+    ) -> None:
         self._path = path
         self._handlers = handlers
+        self._meant = meant
         self._server: asyncio.Server | None = None
         self._made: os.stat_result | None = None  # the socket's file
 
@@ -245,6 +257,8 @@ class ControlServer:
         if command in _PATIENT:
             limit.reschedule(asyncio.get_running_loop().time() + RELOAD_TIMEOUT_S)
         try:
+            if self._meant is not None:
+                await self._meant(request)
             return {"ok": await handler({**request, "by": f"uid {user}"})}
         except ControlError as error:
             return {"error": str(error)}

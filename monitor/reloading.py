@@ -12,7 +12,7 @@ from typing import Any, Final
 import structlog
 
 from monitor.apart import Apart, HangsError
-from monitor.errors import ConfigError, ControlError, Problem
+from monitor.errors import ConfigError, ControlError, MonitorError, Problem
 from monitor.plan import Renew, Renewal
 from monitor.ports import Clock, Job
 from monitor.status import ConfigView, Reloaded
@@ -26,6 +26,18 @@ log = structlog.get_logger()
 READ_S: Final = 20.0
 SAID: Final = 20  # mistakes in the log and in the status; whoever asked is answered with all of them
 _STOPPING: Final = "the service is stopping"
+_ENDS: Final = "the service ends, to be started anew; start it where nothing else does"
+
+
+class TornError(MonitorError):
+    """Going over to another configuration failed in the middle; a clean process has to take it."""
+
+    def __init__(self, error: str) -> None:
+        super().__init__(error)
+        self.error = error
+
+    def __str__(self) -> str:
+        return f"a fault in going over to another configuration: {self.error}; start the service anew"
 
 
 class Reloads:
@@ -34,20 +46,23 @@ class Reloads:
     Args:
         renew: reads the configuration again; None: there is no file to read.
         source: what the file is called.
-        switch: goes over to what was read; must not fail, and waits for nothing. If it does, nothing is read any
-            more: what holds is not known.
+        switch: goes over to what was read, waits for nothing, and returns what is to be said of it beside the
+            changes. It must not fail; if it does, what holds is not known.
+        gave_up: told of that. A clean start is what helps: the file is known to be valid.
         settle: lets go of what the switch ended.
         watchdog: has systemd know.
         clock: of records.
     """
 
     def __init__(
-        self, renew: Renew | None, source: str, *, switch: Callable[[Renewal], None],
-        settle: Callable[[], Awaitable[None]], watchdog: Watchdog, clock: Clock,
+        self, renew: Renew | None, source: str, *, switch: Callable[[Renewal], Sequence[str]],
+        gave_up: Callable[[MonitorError], None], settle: Callable[[], Awaitable[None]], watchdog: Watchdog,
+        clock: Clock,
     ) -> None:  # fmt: skip
         self._renew = renew
         self._source = source
         self._switch = switch
+        self._gave_up = gave_up
         self._settle = settle
         self._watchdog = watchdog
         self._clock = clock
@@ -82,19 +97,29 @@ class Reloads:
             return
         self._want()
 
-    async def ask(self, request: Mapping[str, Any]) -> Reloaded:
-        """Answer the command ``reload``: what came of a reload that began after it was asked for.
+    async def meant(self, request: Mapping[str, Any]) -> None:
+        """Return if a command of any kind is meant for this daemon: by ``source``, the absolute path of a file.
 
-        ``source`` in the request is the file that is meant, as an absolute path; without it any is.
+        Without it, any daemon is meant.
+
+        Raises:
+            ControlError: another one is.
+        """
+        meant = request.get("source")
+        if not isinstance(meant, str) or meant == self._source:
+            return
+        if not self._source or not await self._same_file(meant):
+            runs = self._source or "no configuration file"
+            raise ControlError(f"the daemon runs with {runs}, not with {meant[:200]}; nothing was done")
+
+    async def ask(self, _request: Mapping[str, Any]) -> Reloaded:
+        """Answer the command ``reload``: what came of a reload that began after it was asked for.
 
         Raises:
             ControlError: nothing was read.
         """
         if self._renew is None:
             raise ControlError("this daemon was started without a configuration file")
-        meant = request.get("source")
-        if isinstance(meant, str) and meant != self._source and not await self._same_file(meant):
-            raise ControlError(f"the daemon runs with {self._source}, not with {meant[:200]}; nothing was read")
         if self._stopping:
             raise ControlError(f"{_STOPPING}; nothing was read")
         return await asyncio.shield(self._want())
@@ -164,14 +189,15 @@ class Reloads:
 
     def _taken(self, renewal: Renewal) -> Reloaded:
         try:
-            self._switch(renewal)
+            more = self._switch(renewal)
         except Exception as error:  # noqa: BLE001 - the top of a reload; part of it may hold, which must be said
             self._torn = type(error).__name__
             log.critical("config.torn", source=self._source, error=self._torn, trace=trace_of(error))
+            self._gave_up(TornError(self._torn))
             return self._refuse([_torn(self._torn)])
         view = self._view
         self._view = ConfigView(self._clock.wall_ms(), view.reloads + 1, view.refused, view.last_refusal_ms)
-        changed = renewal.changes.words
+        changed = (*renewal.changes.words, *more)
         log.info("config.reloaded", source=self._source, changed=changed)
         for warning in renewal.warnings:
             log.warning("config.warning", text=warning)
@@ -199,7 +225,7 @@ class Reloads:
 
 def _torn(error: str) -> Problem:
     found = f"a fault of this program in going over to it: {error}; some of it may hold"
-    return Problem("file", found, "one that is taken as a whole", "restart the service")
+    return Problem("file", found, "one that is taken as a whole", _ENDS)
 
 
 def _same_file(one: str, other: str) -> bool:

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from monitor import reloading
 from monitor.config_difference import Difference
-from monitor.errors import ConfigError, ControlError, Problem
+from monitor.errors import ConfigError, ControlError, MonitorError, Problem
 from monitor.plan import Renewal
 from monitor.reloading import SAID, Reloads
 from monitor.sd_notify import Systemd
@@ -47,20 +47,24 @@ class Desk:
 
     def __init__(self, clock: ManualClock, renew: Callable[[], Renewal] | None) -> None:
         self.switched: list[Renewal] = []
+        self.said: tuple[str, ...] = ()  # by the switch
+        self.gave_up: list[MonitorError] = []
         self.settled = 0
         self.fail: Exception | None = None  # what the switch fails with
         self.systemd = Told()
         watchdog = Watchdog(self.systemd, clock, beats=dict, prove=lambda: None, brief=lambda: "fine")
         watchdog._ready = True
         self.reloads = Reloads(
-            renew, "/etc/c.toml", switch=self._switch, settle=self._settle, watchdog=watchdog, clock=clock
-        )
+            renew, "/etc/c.toml", switch=self._switch, gave_up=self.gave_up.append, settle=self._settle,
+            watchdog=watchdog, clock=clock,
+        )  # fmt: skip
         self.clock = clock
 
-    def _switch(self, renewal: Renewal) -> None:
+    def _switch(self, renewal: Renewal) -> tuple[str, ...]:
         if self.fail is not None:
             raise self.fail
         self.switched.append(renewal)
+        return self.said
 
     async def _settle(self) -> None:
         self.settled += 1
@@ -222,7 +226,7 @@ async def test_the_same_file_may_be_written_in_many_ways(clock: ManualClock, mea
     """What counts is the file."""
     desk = Desk(clock, renewal)
     async with desk.running():
-        assert (await desk.reloads.ask({"source": meant})).taken
+        await desk.reloads.meant({"source": meant})
 
 
 @pytest.mark.parametrize("meant", ["/etc/d.toml", "/etc/c.toml\0", ""])
@@ -231,7 +235,7 @@ async def test_another_file_is_not_read(clock: ManualClock, meant: str) -> None:
     desk = Desk(clock, renewal)
     async with desk.running():
         with pytest.raises(ControlError, match=r"runs with /etc/c\.toml"):
-            await desk.reloads.ask({"source": meant})
+            await desk.reloads.meant({"source": meant})
     assert desk.switched == []
 
 
@@ -309,16 +313,27 @@ async def test_a_path_on_a_disk_that_hangs_is_compared_by_one_thread(
     monkeypatch.setattr("os.path.realpath", realpath)
     desk = Desk(clock, renewal)
     async with desk.running(), asyncio.TaskGroup() as group:
-        first = group.create_task(desk.reloads.ask({"source": "/etc//c.toml"}))
+        first = group.create_task(desk.reloads.meant({"source": "/etc//c.toml"}))
         await until(begun.is_set)
         with pytest.raises(ControlError, match="cannot tell now"):
-            await desk.reloads.ask({"source": "/etc/x/../c.toml"})
-        assert (await desk.reloads.ask({"source": "/etc/c.toml"})).taken
+            await desk.reloads.meant({"source": "/etc/x/../c.toml"})
+        await desk.reloads.meant({"source": "/etc/c.toml"})
         go.set()
-        assert (await first).taken
+        await first
 
 
-async def test_a_fault_in_the_switch_is_said_and_nothing_is_read_any_more(clock: ManualClock) -> None:
+async def test_what_the_switch_has_to_say_is_answered_and_logged(clock: ManualClock) -> None:
+    """Behind what changed."""
+    desk = Desk(clock, lambda: renewal("channel tg: taken out"))
+    desk.said = ("channel tg: 1 message undelivered",)
+    with capture_logs() as logs:
+        async with desk.running():
+            answer = await desk.reloads.ask({})
+    assert answer.changed == ("channel tg: taken out", "channel tg: 1 message undelivered")
+    assert [one["changed"] for one in logs if one["event"] == "config.reloaded"] == [answer.changed]
+
+
+async def test_a_fault_in_the_switch_is_said_and_ends_the_service(clock: ManualClock) -> None:
     """What holds then is known to nobody: a difference from it would be one from something else."""
     desk = Desk(clock, lambda: renewal("account b: added"))
     desk.fail = ValueError("json://user:secret@host")
@@ -330,7 +345,10 @@ async def test_a_fault_in_the_switch_is_said_and_nothing_is_read_any_more(clock:
     for answer in (torn, again):
         assert (answer.taken, answer.torn) == (False, True)
         assert "a fault of this program in going over to it: ValueError" in answer.problems[0].found
-        assert answer.problems[0].hint == "restart the service"
+        assert answer.problems[0].hint.startswith("the service ends, to be started anew")
+    assert [str(error) for error in desk.gave_up] == [
+        "a fault in going over to another configuration: ValueError; start the service anew"
+    ]
     assert desk.switched == []
     assert (desk.reloads.view().refused, "ValueError" in desk.reloads.words()) == (2, True)
     assert [one["log_level"] for one in logs if one["event"] == "config.torn"] == ["critical"]

@@ -19,9 +19,12 @@ from monitor.cli.common import (
     misuse,
     print_json,
 )
+from monitor.cli.despite import told
 from monitor.errors import ControlError, NotRunningError
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from monitor.commands import Answer
     from monitor.config import Settings
     from monitor.core.notices import HoldKind
@@ -109,13 +112,13 @@ def unsnooze(
     from monitor.cli import alone
 
     name = target if target == "all" else _target(target)
-    settings = load(context, config)
-    answer = _either(
-        settings,
+    answer, zone = _either(
+        context,
+        config,
         {"command": "lift", "target": name},
-        lambda state, now_ms: alone.lift(state, settings, name, now_ms),
+        lambda state, settings, now_ms: alone.lift(state, settings, name, now_ms),
     )
-    return _tell(context, settings, answer, json=json)
+    return _tell(context, zone, answer, json=json)
 
 
 def _hold(
@@ -134,11 +137,12 @@ def _hold(
     from monitor.commands import WHY_CHARS, Wish
     from monitor.notify.words import clean
 
-    settings = load(context, config)
     wish = Wish(kind, tuple(targets), length_s, clean(why, WHY_CHARS), f"uid {os.getuid()}")
     request = {"command": "hold", **msgspec.to_builtins(wish)}
-    answer = _either(settings, request, lambda state, now_ms: alone.make(state, settings, wish, now_ms))
-    return _tell(context, settings, answer, json=json)
+    answer, zone = _either(
+        context, config, request, lambda state, settings, now_ms: alone.make(state, settings, wish, now_ms)
+    )
+    return _tell(context, zone, answer, json=json)
 
 
 def _seconds(kind: "HoldKind", text: str, option: str) -> float:
@@ -191,25 +195,31 @@ def _alert(digits: str) -> str:
 # Through the daemon, or on its database
 
 
-def _either(settings: "Settings", request: dict[str, Any], without: "Callable[[Path, int], Answer]") -> "Answer":
-    """Ask the daemon; where none runs, do it here while none can start.
+def _either(
+    context: typer.Context,
+    config: Path | None,
+    request: dict[str, Any],
+    without: "Callable[[Path, Settings, int], Answer]",
+) -> "tuple[Answer, dt.tzinfo | None]":
+    """Ask the daemon; where none runs, do it here while none can start. Return the zone of times too, if known.
 
     Raises:
+        ConfigError: the configuration holds mistakes, and no daemon runs with it.
         ControlError: refused, or a daemon runs and does not answer. Then nothing is written beside it.
     """
     import msgspec
 
     from monitor.commands import Answer
-    from monitor.control import ask
     from monitor.system_clock import SystemClock
 
-    state = settings.state_directory(os.environ)
     try:
-        document = ask(state, request)
+        document, found = told(context, config, request)
     except NotRunningError:
-        return without(state, SystemClock().wall_ms())
+        settings = load(context, config)
+        state = settings.state_directory(os.environ)
+        return without(state, settings, SystemClock().wall_ms()), settings.display.zone()
     try:
-        return msgspec.convert(document, Answer)
+        return msgspec.convert(document, Answer), None if found is None else found.display.zone()
     except msgspec.ValidationError as error:
         raise ControlError(f"the daemon is of another version than this command: {error}") from None
 
@@ -217,14 +227,14 @@ def _either(settings: "Settings", request: dict[str, Any], without: "Callable[[P
 # What came of it
 
 
-def _tell(context: typer.Context, settings: "Settings", answer: "Answer", *, json: bool) -> int:
+def _tell(context: typer.Context, zone: "dt.tzinfo | None", answer: "Answer", *, json: bool) -> int:
     from monitor.cli.quiet import print_answer
     from monitor.system_clock import SystemClock
 
     if json or globals_of(context).json:
         print_json(answer)
     else:
-        print_answer(answer, console(), settings.display.zone(), SystemClock().wall_ms())
+        print_answer(answer, console(), zone, SystemClock().wall_ms())
     if not answer.recorded:
         complain("it holds, but state.db did not take it: a restart would forget it")
         return FAILED

@@ -269,3 +269,30 @@ def test_status_says_in_one_line_which_configuration_holds(view: ConfigView, wor
     assert words in line
     assert bool(line) == bool(words)
     assert "\n" not in line
+
+
+# Other commands, while the file is broken
+
+
+@pytest.mark.parametrize(
+    "broken", ["[state\n", '[log]\nlevel = "loud"\n[state]\ndirectory = "{state}"\n'], ids=["no TOML", "a mistake"]
+)
+def test_a_broken_file_hides_no_daemon_that_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    """It can be looked at and quietened; that the file is broken is said, and no other daemon answers for it."""
+    other = tmp_path / "other.toml"
+    with service(tmp_path, A) as daemon:
+        daemon.path.write_text(broken.format(state=daemon.state))
+        other.write_text(daemon.path.read_text())
+        monkeypatch.setenv("STATE_DIRECTORY", str(daemon.state))
+        for words in (["status"], ["mute", "5m", "--why", "x"], ["unsnooze"], ["status", "--json"]):
+            result = CliRunner().invoke(app, [*words, "--config", str(daemon.path)])
+            assert (result.exit_code, "in the configuration" in result.stderr) == (0, True)
+            alien = CliRunner().invoke(app, [*words, "--config", str(other)])
+            assert (alien.exit_code, "not with" in alien.stderr) == (1, True)
+        assert CliRunner().invoke(app, ["status", "--check", "--config", str(daemon.path)]).exit_code != 3
+        assert daemon.end()[0] == 0
+    for words in (["status"], ["mute", "5m", "--why", "x"], ["unsnooze"]):
+        alone = CliRunner().invoke(app, [*words, "--config", str(daemon.path)])
+        assert (alone.exit_code, "allowed" in alone.stderr) == (2, True)

@@ -1,0 +1,99 @@
+"""The running daemon, found by its configuration file: it goes on with what it read, whatever is in it by now."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from monitor.cli.common import counted, globals_of, load, remark
+from monitor.errors import ConfigError, NotRunningError
+
+if TYPE_CHECKING:
+    from monitor.config import Settings
+
+
+def told(
+    context: typer.Context, config: Path | None, request: Mapping[str, object]
+) -> "tuple[Any, Settings | None]":
+    """Return what the running daemon answers, and the settings of the file; None of a broken one: that is said.
+
+    Raises:
+        ConfigError: it holds mistakes, and no daemon runs with it.
+        NotRunningError: none runs.
+        ControlError: it does not answer, or refused.
+    """
+    from monitor.control import ask
+
+    try:
+        settings = load(context, config)
+    except ConfigError as mistakes:
+        try:
+            answer = ask_by(source_of(context, config), request)
+        except NotRunningError:
+            raise mistakes from None
+        problems = counted(len(mistakes.problems), "problem")
+        remark(
+            f"{mistakes.source}: {problems} in the configuration, see check-config. The daemon goes on with "
+            "the one that it read before."
+        )
+        return answer, None
+    return ask(settings.state_directory(os.environ), request), settings
+
+
+def source_of(context: typer.Context, config: Path | None) -> Path:
+    """Return the absolute path of the configuration file.
+
+    Raises:
+        ConfigError: none was named, and none is in the usual places.
+    """
+    from monitor.config import find_config
+
+    return find_config(config or globals_of(context).config, os.environ).absolute()
+
+
+def ask_by(source: Path, request: Mapping[str, object], timeout_s: float | None = None) -> Any:  # noqa: ANN401 - JSON
+    """Return what the daemon that runs with a file answers.
+
+    Raises:
+        ConfigError: the file says so little that no running daemon is found by it.
+        NotRunningError: none runs.
+        ControlError: it does not answer, refused, or runs with another file.
+    """
+    from monitor.control import ANSWER_TIMEOUT_S, ask
+
+    error: NotRunningError | None = None
+    directories, mistakes = _directories(source)
+    for directory in directories:
+        try:
+            return ask(directory, {**request, "source": str(source)}, timeout_s or ANSWER_TIMEOUT_S)
+        except NotRunningError as missing:
+            error = error or missing
+    if mistakes is not None:
+        raise mistakes
+    raise error or NotRunningError(f"no daemon is running with {source}")
+
+
+def _directories(source: Path) -> tuple[list[Path], ConfigError | None]:
+    """Return where the daemon may keep its state, and what is wrong with the file.
+
+    It is asked even then, and by what it was started with: it is the one that knows which file is its own.
+    """
+    from monitor.config import load as load_settings
+    from monitor.places import state_directory, written_directory
+
+    mistakes = None
+    found = []
+    try:
+        found.append(load_settings(source, os.environ).state_directory(os.environ))
+    except ConfigError as error:
+        mistakes = error
+        try:
+            written = written_directory(source.read_text(encoding="utf-8-sig"))
+        except (OSError, ValueError):
+            written = None
+        if written is not None:
+            found.append(Path(state_directory(written, os.environ)))
+    found.append(Path(state_directory(None, os.environ)))
+    return list(dict.fromkeys(found)), mistakes
