@@ -1,6 +1,6 @@
 """Which configuration holds, and going over to another one: one step between two events of the engine."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -48,8 +48,8 @@ class Switch:
         self.plan = plan
         self.followed = {one.account: one for one in followed}
 
-    def go(self, renewal: Renewal) -> None:
-        """Go over to another configuration. Nothing is waited for."""
+    def go(self, renewal: Renewal) -> tuple[str, ...]:
+        """Go over to another configuration; return what is to be said of it. Nothing is waited for."""
         plan, changes = renewal.plan, renewal.changes
         self._decider.take_rest()  # what came of the configuration before is taken by it
         before = {one.account: one for one in self._engine.accounts() if one.source is not Source.GIVEN}
@@ -87,6 +87,16 @@ class Switch:
         if plan.web is not None:
             self._serve(plan.web)
         renewal.adopt()
+        return tuple(self._undelivered({one.name for one in earlier.channels}))
+
+    def _undelivered(self, earlier: Collection[str]) -> Iterator[str]:
+        """Yield what channels leave behind that this configuration has no more."""
+        for name, count in self._delivery.stranded().items():
+            if name in earlier:
+                waits = (
+                    "1 message undelivered; it waits" if count == 1 else f"{count} messages undelivered; they wait"
+                )
+                yield f"channel {name}: {waits} until there is a channel of this name again"
 
     def _lend_tables(self, names: Collection[str], earlier: Plan) -> None:
         """Have what was typed in of accounts judged by its tiers, until whoever follows them has told theirs."""

@@ -207,6 +207,7 @@ class View:
             waiting_ms=parts.committer.waiting_ms(),
             standing=parts.running.standing(),
             unwritable=self._unwritable(),
+            stranded=parts.delivery.stranded(),
             config=parts.reloads.view(),
             web=parts.web.view(),
         )

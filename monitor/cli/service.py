@@ -38,6 +38,7 @@ def run(
     from monitor.cli.wiring import build_daemon
     from monitor.config import resolve_secrets
     from monitor.errors import ControlError
+    from monitor.reloading import TornError
     from monitor.supervise import JobGaveUpError
     from monitor.system_clock import SystemClock
 
@@ -63,7 +64,7 @@ def run(
         # The state directory cannot be used. Starting it again cannot help, so a supervisor must not.
         complain(str(error))
         return MISUSED
-    except JobGaveUpError as error:
+    except (JobGaveUpError, TornError) as error:
         # Everything was drained; whatever started this process starts a clean one.
         complain(str(error))
         return FAILED

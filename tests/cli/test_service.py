@@ -13,6 +13,7 @@ from monitor.app import Daemon
 from monitor.cli.root import app
 from monitor.control import PATH_LIMIT
 from monitor.errors import ControlError, StoreError
+from monitor.reloading import TornError
 from monitor.storage.paths import CONTROL_SOCKET, LOCK_FILE
 from tests.cli.test_common import CONFIG, written
 
@@ -71,6 +72,7 @@ def test_a_state_directory_that_is_a_file_is_misuse(tmp_path: Path) -> None:
         (ControlError("s: no such place"), 2),
         (StoreError("state.db", "open", "disk"), 1),
         (ExceptionGroup("jobs", [ValueError("died")]), 1),
+        (TornError("ValueError"), 1),
     ],
 )
 def test_what_a_restart_cannot_mend_is_misuse(
