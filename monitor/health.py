@@ -148,9 +148,8 @@ def _overdue(found: Vitals) -> list[str]:
     late = [name for name, at_ms in found.waiting_ms.items() if found.now_ms - at_ms >= HANDED_ON_WITHIN_S * 1000]
     for name, one in channels.items():
         chain = _stand_ins(name, found.fallbacks)
-        if _late(one, found.now_ms) and not any(
-            other in channels and not _late(channels[other], found.now_ms) and not channels[other]["failing"]
-            for other in chain
+        if _late(one) and not any(
+            other in channels and not _late(channels[other]) and not channels[other]["failing"] for other in chain
         ):
             late.append(name)
     return list(dict.fromkeys(late))
@@ -158,7 +157,7 @@ def _overdue(found: Vitals) -> list[str]:
 
 def _unreachable(found: Vitals) -> list[str]:
     """Return the channels if none of them takes messages."""
-    return [one["channel"] for one in found.channels if all(_deaf(each, found.now_ms) for each in found.channels)]
+    return [one["channel"] for one in found.channels if all(map(_deaf, found.channels))]
 
 
 def _stand_ins(name: str, fallbacks: Mapping[str, str]) -> Iterable[str]:
@@ -169,11 +168,11 @@ def _stand_ins(name: str, fallbacks: Mapping[str, str]) -> Iterable[str]:
     return tuple(seen)[1:]
 
 
-def _late(channel: Mapping[str, Any], now_ms: int) -> bool:
-    oldest_ms: int | None = channel["oldest_ms"]
-    return oldest_ms is not None and now_ms - oldest_ms >= OVERDUE_S * 1000
+def _late(channel: Mapping[str, Any]) -> bool:
+    oldest_s: float | None = channel.get("oldest_s")  # none of a version that does not tell
+    return oldest_s is not None and oldest_s >= OVERDUE_S
 
 
-def _deaf(channel: Mapping[str, Any], now_ms: int) -> bool:
+def _deaf(channel: Mapping[str, Any]) -> bool:
     """Return whether nothing says that it would take a message: one is overdue, or the last was refused."""
-    return _late(channel, now_ms) or bool(channel["failing"] and not channel["pending"])
+    return _late(channel) or bool(channel["failing"] and not channel["pending"])

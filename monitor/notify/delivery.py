@@ -127,7 +127,9 @@ class Delivery:
                 self._strangers[notice.channel] = Pending()
                 log.warning("delivery.no_channel", channel=notice.channel)
             waiting = self._strangers[notice.channel]
-            waiting.offer(notice, recorded=recorded, now_s=self._clock.mono_s())
+            now = self._clock.now()
+            age_s = max(0.0, (now.wall_ms - notice.decided_ms) / 1000)
+            waiting.offer(notice, recorded=recorded, now_s=now.mono_s, age_s=age_s)
 
     def withdraw(self, subject: str, channel: str) -> bool:
         """Drop an undelivered notice because its incident is over; return False if it is being sent right now.

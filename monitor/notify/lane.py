@@ -46,6 +46,7 @@ class ChannelStats(NamedTuple):
     superseded: int
     pending: int
     oldest_ms: int | None  # when the longest-waiting of the pending was decided
+    oldest_s: float | None  # how long ago that is, whatever became of the wall clock since it was handed over
     failing: bool  # the last attempt failed
     broken: bool  # it refused the last message for good, or has accepted none for five minutes since one failed
     since_ms: int | None  # when the first attempt failed since the last that was accepted
@@ -101,7 +102,10 @@ class Lane:
             # Its row says superseded by now. Should the process die before the message is answered, nothing else
             # would tell the next one that somebody may have read it.
             self._around.inbox.post(Unsure(notice.subject, notice.key, notice.channel))
-        self._pending.offer(notice, recorded=recorded, now_s=self._clock.mono_s())
+        now = self._clock.now()
+        # The age of what an earlier run decided is only known by the wall clock.
+        age_s = max(0.0, (now.wall_ms - notice.decided_ms) / 1000)
+        self._pending.offer(notice, recorded=recorded, now_s=now.mono_s, age_s=age_s)
         self._wake()
 
     def withdraw(self, subject: str) -> bool:
@@ -172,6 +176,7 @@ class Lane:
             superseded=self._pending.superseded,
             pending=len(self._pending),
             oldest_ms=self._pending.oldest_ms(),
+            oldest_s=self._pending.oldest_s(self._clock.mono_s()),
             failing=self._troubled is not None,
             broken=self._refusing or self._clock.mono_s() - since_s > BROKEN_AFTER_S,
             since_ms=since_ms,

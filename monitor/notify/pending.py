@@ -23,6 +23,7 @@ class Entry:
     due_s: float
     order: int
     since_ms: int  # when the oldest notice that this one stands for was decided
+    since_s: float  # the same, by the clock that nobody sets
     news: bool  # nothing as bad was tried to be told of its subject
     attempts: int = 0
     withdrawn: bool = False  # given up while in flight: deliver if it succeeds, do not repeat
@@ -53,8 +54,8 @@ class Pending:
     def __len__(self) -> int:
         return len(self._waiting) + len(self._flying)
 
-    def offer(self, notice: Notice, *, recorded: bool, now_s: float) -> None:
-        """Take a notice; offering the same key again changes nothing but whether it is recorded."""
+    def offer(self, notice: Notice, *, recorded: bool, now_s: float, age_s: float = 0.0) -> None:
+        """Take a notice, decided ``age_s`` ago; again with the same key it only changes whether it is recorded."""
         for known in (self._flying.get(notice.subject), self._waiting.get(notice.subject)):
             if known is not None and known.notice.key == notice.key:
                 known.recorded = known.recorded or recorded
@@ -65,13 +66,13 @@ class Pending:
         news = notice.kind is not NoticeKind.REMINDER
         if old is None:
             self._count += 1
-            entry = Entry(notice, recorded, now_s, self._count, notice.decided_ms, news)
+            entry = Entry(notice, recorded, now_s, self._count, notice.decided_ms, now_s - age_s, news)
         else:
             # A pause after a failure also holds for what replaces the message, unless that is more urgent.
             worse = message_level(notice) > message_level(old.notice)
             due_s = now_s if worse else old.due_s
             news = old.news or (news and worse)
-            entry = Entry(notice, recorded, due_s, old.order, old.since_ms, news, old.attempts)
+            entry = Entry(notice, recorded, due_s, old.order, old.since_ms, old.since_s, news, old.attempts)
             self.superseded += 1
         self._waiting[notice.subject] = entry
 
@@ -145,7 +146,8 @@ class Pending:
             entry.due_s = due_s
             self._waiting[entry.notice.subject] = entry
             return True
-        newer.attempts, newer.order, newer.since_ms = entry.attempts, entry.order, entry.since_ms
+        newer.attempts, newer.order = entry.attempts, entry.order
+        newer.since_ms, newer.since_s = entry.since_ms, entry.since_s
         if message_level(newer.notice) <= message_level(entry.notice):
             newer.due_s = max(newer.due_s, due_s)
             newer.news = False
@@ -155,6 +157,10 @@ class Pending:
     def oldest_ms(self) -> int | None:
         """Return when the longest-waiting subject's first undelivered notice was decided."""
         return min((entry.since_ms for entry in self._all()), default=None)
+
+    def oldest_s(self, now_s: float) -> float | None:
+        """Return how long that one has waited, in seconds."""
+        return max((now_s - entry.since_s for entry in self._all()), default=None)
 
     def _all(self) -> list[Entry]:
         return [*self._flying.values(), *self._waiting.values()]

@@ -75,7 +75,8 @@ def channel(**changes: object) -> dict[str, Any]:
         "last_reason": "",
     }
     facts.update(changes)
-    return facts
+    oldest_ms = facts["oldest_ms"]
+    return {"oldest_s": None if oldest_ms is None else (NOW_MS - oldest_ms) / 1000} | facts
 
 
 def symbol(**changes: object) -> SymbolView:

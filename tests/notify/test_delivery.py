@@ -85,7 +85,8 @@ async def test_send_then_mark_then_report(clock: ManualClock) -> None:
         ]
         assert rig.delivery.stats()[0]._asdict() == {
             "channel": "tg", "sent": 1, "notices": 1, "failed": 0, "refused": 0, "superseded": 0, "pending": 0,
-            "oldest_ms": None, "failing": False, "broken": False, "since_ms": None, "last_reason": "",
+            "oldest_ms": None, "oldest_s": None, "failing": False, "broken": False, "since_ms": None,
+            "last_reason": "",
         }  # fmt: skip
 
 
@@ -431,6 +432,21 @@ async def test_a_withdrawn_message_that_fails_in_flight_is_over(clock: ManualClo
         await clock.advance(600)
         assert rig.store.marks == [("refused:withdrawn", "k1", "tg")]
         assert len(tg.tried) == 1
+
+
+async def test_how_long_a_message_waits_does_not_go_by_the_wall_clock(clock: ManualClock) -> None:
+    """Set back an hour, it would be overdue an hour late; of what an earlier run decided nothing else is known."""
+    tg, idle = FakeChannel(), FakeChannel("idle")
+    tg.hold()
+    async with running(clock, tg, idle) as rig:
+        rig.delivery.offer([a_notice(decided_ms=clock.wall_ms() - 10_000)], recorded=True)
+        await clock.advance(20.0)
+        for set_ms in (-3_600_000, 7_200_000):
+            clock._wall_ms += set_ms
+            assert [stats.oldest_s for stats in rig.delivery.stats()] == [30.0, None]
+        # Decided in what is the future by now: it has only just come.
+        rig.delivery.offer([a_notice("b", channel="idle", decided_ms=clock.wall_ms() + 10_000)], recorded=True)
+        assert rig.delivery.stats()[1].oldest_s == 0.0
 
 
 async def test_channels_do_not_wait_for_each_other(clock: ManualClock) -> None:

@@ -9,19 +9,14 @@ from monitor.web.families.family import Family, Row, Seen, Table, counter, gauge
 _CHANNEL: Final = ("channel",)
 
 
-def _channels(read: Callable[[Table, int], float | None]) -> Callable[[Seen], Iterable[Row]]:
-    """Return a reader of each channel, which is given the present time, Unix milliseconds."""
+def _channels(read: Callable[[Table], float | None]) -> Callable[[Seen], Iterable[Row]]:
+    """Return a reader of each channel."""
 
     def rows(found: Seen) -> Iterator[Row]:
         for one in found.status.channels:
-            yield (str(one["channel"]),), read(one, found.status.now_ms)
+            yield (str(one["channel"]),), read(one)
 
     return rows
-
-
-def _oldest_s(channel: Table, now_ms: int) -> float | None:
-    oldest_ms: int | None = channel["oldest_ms"]
-    return None if oldest_ms is None else max(0.0, (now_ms - oldest_ms) / 1000)
 
 
 def _unhanded(found: Seen) -> Iterator[Row]:
@@ -65,12 +60,12 @@ DELIVERY: Final[tuple[Family, ...]] = (
     ),
     gauge(
         "outbox_pending", "Number of notices that wait for a channel or are just being sent.", _CHANNEL,
-        _channels(lambda one, _: one["pending"]),
+        _channels(lambda one: one["pending"]),
     ),
     gauge(
         "outbox_oldest_age_seconds",
         "Seconds since the longest-waiting notice of a channel was decided; none while nothing waits.", _CHANNEL,
-        _channels(_oldest_s),
+        _channels(lambda one: one["oldest_s"]),
     ),
     gauge(
         "outbox_unhanded_age_seconds",
@@ -86,21 +81,21 @@ DELIVERY: Final[tuple[Family, ...]] = (
     ),
     counter(
         "messages_total", "Messages that a channel's service accepted; one may carry several notices.", _CHANNEL,
-        _channels(lambda one, _: one["sent"]),
+        _channels(lambda one: one["sent"]),
     ),
     counter(
         "delivery_attempts_failed_total", "Attempts to send that failed and may be repeated.", _CHANNEL,
-        _channels(lambda one, _: one["failed"]),
+        _channels(lambda one: one["failed"]),
     ),
     gauge(
         "channel_failing", "Whether the last attempt of a channel failed: 1 yes, 0 no.", _CHANNEL,
-        _channels(lambda one, _: float(one["failing"])),
+        _channels(lambda one: float(one["failing"])),
     ),
     gauge(
         "channel_broken",
         "Whether a channel refused its last message for good or accepted none for five minutes since one failed: "
         "1 yes, 0 no.",
-        _CHANNEL, _channels(lambda one, _: float(one["broken"])),
+        _CHANNEL, _channels(lambda one: float(one["broken"])),
     ),
     counter("heartbeat_pings_total", "Pings outward by whether they were accepted.", ("outcome",), _pings),
     gauge(
