@@ -10,12 +10,27 @@ import signal
 import socket
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from monitor import places
 from monitor.storage.paths import CONTROL_SOCKET
 
 WITHIN_S = 2.0
 MOST_NAMES = 5  # of what is wrong, on the one line
+
+
+class UnreadError(ValueError):
+    """A configuration that does not say where state lies: it cannot be read, or is no TOML.
+
+    Args:
+        source: its path.
+        why: in words.
+        text: what is in it; empty where it cannot be read.
+    """
+
+    def __init__(self, source: str, why: str, text: str = "") -> None:
+        super().__init__(f"{source}: {why}")
+        self.source, self.text = source, text
 
 
 class Wanted:
@@ -72,19 +87,19 @@ def asked(wanted: Wanted, environ: Mapping[str, str]) -> list[dict[str, object]]
     signal.setitimer(signal.ITIMER_REAL, WITHIN_S)
     try:
         where = state_directory(wanted.config, environ)
-        answer = json.loads(_ask(f"{where}/{CONTROL_SOCKET}"))
-        if "error" in answer:
-            return [_trouble(f"the daemon does not say: {answer['error']}")]
-        found = answer["ok"]["readiness" if wanted.ready else "health"]
-        return [_trouble(one["reason"], [*one["names"]]) for one in found["troubles"]]
+        answer = _ask(where)
+        said = [_trouble(f"the daemon does not say: {answer['error']}")] if "error" in answer else None
+        return said or _troubles(answer, wanted)
+    except UnreadError as unread:
+        return _despite(unread, wanted, environ)
     except TimeoutError:
-        return [_trouble(f"the daemon on {where} does not answer within {WITHIN_S:.0f} s")]
-    except (FileNotFoundError, ConnectionRefusedError) as error:
-        return [_trouble(f"no daemon is running on {where}" if where else _words(error))]
-    except PermissionError as error:
-        return [_trouble(f"{where}: only the daemon's user and root may ask" if where else _words(error))]
+        return [_late(where)]
+    except (FileNotFoundError, ConnectionRefusedError):
+        return [_trouble(f"no daemon is running on {where}")]
+    except PermissionError:
+        return [_trouble(f"{where}: only the daemon's user and root may ask")]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        return [_trouble(f"the daemon on {where} cannot be asked: {_words(error)}" if where else _words(error))]
+        return [_trouble(f"the daemon on {where} cannot be asked: {_words(error)}")]
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
@@ -96,8 +111,7 @@ def state_directory(config: str | None, environ: Mapping[str, str]) -> str:
     A supervisor that made a directory has a daemon in it, and then no configuration is read.
 
     Raises:
-        OSError: the configuration cannot be read.
-        ValueError: it is no TOML.
+        UnreadError: the configuration cannot be read, or is no TOML.
     """
     given = places.given_directory(environ)
     if config is None and given and os.path.exists(f"{given}/{CONTROL_SOCKET}"):  # noqa: PTH110 - see places.py
@@ -108,25 +122,57 @@ def state_directory(config: str | None, environ: Mapping[str, str]) -> str:
 def _configured(named: str | None, environ: Mapping[str, str]) -> str | None:
     """Return what the configuration says of it; None if it says nothing, or there is none."""
     for place in (named,) if named else (places.user_config(environ), places.SYSTEM_CONFIG):
+        text = ""
         try:
             with open(place, "rb") as file:  # noqa: PTH123 - see places.py
                 text = file.read().decode("utf-8-sig")
-        except (FileNotFoundError, NotADirectoryError):
+            return places.written_directory(text)
+        except (FileNotFoundError, NotADirectoryError) as error:
             if named:
-                raise
-            continue
-        return places.written_directory(text)
+                raise UnreadError(place, _words(error)) from None
+        except TimeoutError:
+            raise
+        except (OSError, ValueError) as error:
+            # "At the end of document", by which nobody finds it in an editor.
+            end = f"at line {text.count(chr(10)) + 1}, the end"
+            raise UnreadError(place, _words(error).replace("at end of document", end), text) from None
     return None
 
 
-def _ask(path: str) -> bytes:
+def _despite(unread: UnreadError, wanted: Wanted, environ: Mapping[str, str]) -> list[dict[str, object]]:
+    """Return what is not well by the daemon that runs with this file, which goes on with what it read before.
+
+    It is where the file seems to say, or where it is without a word of it; a daemon that runs with another file
+    does not answer for it.
+    """
+    seeming = places.seeming_directory(unread.text)
+    source = os.path.abspath(unread.source)  # noqa: PTH100 - see places.py
+    for configured in (seeming, None) if seeming else (None,):
+        where = places.state_directory(configured, environ)
+        try:
+            return _troubles(_ask(where, source), wanted)
+        except TimeoutError:
+            return [_late(where)]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return [_trouble(f"the daemon could not be asked, and may be well: {unread}")]
+
+
+def _troubles(answer: Mapping[str, Any], wanted: Wanted) -> list[dict[str, object]]:
+    found = answer["ok"]["readiness" if wanted.ready else "health"]
+    return [_trouble(one["reason"], [*one["names"]]) for one in found["troubles"]]
+
+
+def _ask(directory: str, source: str = "") -> Any:  # noqa: ANN401 - JSON
+    """Return the answer of the daemon in a directory, with ``source`` only if it runs with this file."""
+    request = {"command": "health", "source": source} if source else {"command": "health"}
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.connect(path)
-        connection.sendall(b'{"command":"health"}\n')
+        connection.connect(f"{directory}/{CONTROL_SOCKET}")
+        connection.sendall(json.dumps(request).encode() + b"\n")
         parts = []
         while part := connection.recv(65536):
             parts.append(part)
-        return b"".join(parts)
+        return json.loads(b"".join(parts))
 
 
 def _give_up(_number: int, _frame: object) -> None:
@@ -135,8 +181,13 @@ def _give_up(_number: int, _frame: object) -> None:
 
 def _words(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+        return error.strerror
     return str(error) or type(error).__name__
+
+
+def _late(where: str) -> dict[str, object]:
+    who = f"the daemon on {where} does not answer" if where else "the configuration cannot be read"
+    return _trouble(f"{who} within {WITHIN_S:.0f} s")
 
 
 def _trouble(reason: str, names: Sequence[str] = ()) -> dict[str, object]:

@@ -47,6 +47,20 @@ def written_directory(text: str) -> str | None:
     return directory if isinstance(directory, str) and directory else None
 
 
+def seeming_directory(text: str) -> str | None:
+    """Return the state directory that a text seems to name which is no TOML any more; None without one."""
+    section = ""
+    for line in text.splitlines():
+        word = line.strip()
+        if word.startswith("["):
+            section = word.partition("#")[0].strip()
+        key, _, value = word.partition("=")
+        value = value.strip()
+        if section == "[state]" and key.strip() == "directory" and value[:1] in {'"', "'"}:
+            return value[1:].partition(value[0])[0] or None
+    return None
+
+
 def given_directory(environ: Mapping[str, str]) -> str:
     """Return the state directory that a supervisor made; empty if there is none."""
     # systemd separates several directories by colons; the unit's first one is ours.

@@ -7,9 +7,10 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -30,17 +31,20 @@ def ill(*troubles: tuple[str, Sequence[str]]) -> dict[str, Any]:
 
 
 @contextmanager
-def answering(folder: Path, answer: bytes | None) -> Iterator[None]:
+def answering(
+    folder: Path, answer: bytes | None, question: Mapping[str, str] = MappingProxyType({"command": "health"})
+) -> Iterator[None]:
     """Answer the next question on a control socket with these bytes; None: take it, and say nothing."""
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listening.bind(str(folder / "control.sock"))
     listening.listen()
     done = threading.Event()
+    asked: list[object] = []
 
     def serve() -> None:
         connection, _ = listening.accept()
         with connection:
-            assert json.loads(connection.recv(4096)) == {"command": "health"}
+            asked.append(json.loads(connection.recv(4096)))
             if answer is None:
                 done.wait(10)
             else:
@@ -54,6 +58,7 @@ def answering(folder: Path, answer: bytes | None) -> Iterator[None]:
         done.set()
         thread.join(5)
         listening.close()
+    assert asked == [question]
 
 
 def said(folder: Path, answer: bytes | None, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
@@ -157,6 +162,58 @@ def test_a_file_that_is_no_toml_is_told_in_a_line(
     assert said_now.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("[state]\ndirectory = ", "Invalid value (at line 2, the end)"),
+        ("[log]\nlevel = loud\n", "Invalid value (at line 2, column 9)"),
+        ('[log]\nlevel = "caf\xe9"\n', "can't decode byte"),
+    ],
+)
+def test_a_file_that_does_not_say_where_to_ask_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, line: str
+) -> None:
+    """With the place in it, and that nothing is known of the daemon, which goes on with what it read before."""
+    path = tmp_path / "c.toml"
+    path.write_bytes(text.encode("latin-1"))
+    assert check(Wanted(str(path)), {"STATE_DIRECTORY": str(tmp_path)}) == 1
+    told = capsys.readouterr().out
+    assert told.startswith(f"not healthy: the daemon could not be asked, and may be well: {path}: ")
+    assert line in told
+
+
+@pytest.mark.parametrize("gone", [True, False])
+@pytest.mark.parametrize("own", [True, False])
+def test_an_edit_makes_nobody_unwell(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], *, own: bool, gone: bool
+) -> None:
+    """The daemon that runs with the file is found where it seems to say, or where it is without a word of it."""
+    path, state = tmp_path / "c.toml", tmp_path / "s"
+    state.mkdir()
+    text = f'[state]  # here\ndirectory = "{state}"\n[log\n' if own else "[log\n"
+    if not gone:
+        path.write_text(text)
+    environ = {"STATE_DIRECTORY": str(tmp_path if own else state)}
+    with answering(state, both(WELL, WELL), {"command": "health", "source": str(path)}):
+        code = check(Wanted(str(path)), environ)
+        if gone and own:  # nobody knows any more
+            assert (code, "may be well" in capsys.readouterr().out) == (1, True)
+            code = check(Wanted(str(path)), {"STATE_DIRECTORY": str(state)})
+    assert (code, capsys.readouterr().out) == (0, "healthy\n")
+
+
+def test_a_daemon_that_runs_with_another_file_does_not_answer_for_this_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It says so, and that is no verdict about the other."""
+    path = tmp_path / "c.toml"
+    path.write_text("[log\n")
+    refused = b'{"error": "the daemon runs with /x.toml"}\n'
+    with answering(tmp_path, refused, {"command": "health", "source": str(path)}):
+        assert check(Wanted(str(path)), {"STATE_DIRECTORY": str(tmp_path)}) == 1
+    assert "could not be asked, and may be well" in capsys.readouterr().out
+
+
 # What comes of it
 
 
@@ -222,17 +279,35 @@ def test_one_that_hangs_is_not_well(
     assert signal.getsignal(signal.SIGALRM) is before
 
 
+def test_what_hangs_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A configuration on a disk that is gone; a daemon whose file is broken besides. No check waits for ever."""
+    monkeypatch.setattr(healthcheck, "WITHIN_S", 0.05)
+    pipe, path = tmp_path / "pipe.toml", tmp_path / "c.toml"
+    os.mkfifo(pipe)
+    path.write_text("[log\n")
+    assert check(Wanted(str(pipe)), {}) == 1
+    with answering(tmp_path, None, {"command": "health", "source": str(path)}):
+        assert check(Wanted(str(path)), {"STATE_DIRECTORY": str(tmp_path)}) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "not healthy: the configuration cannot be read within 0 s",
+        f"not healthy: the daemon on {tmp_path} does not answer within 0 s",
+    ]
+
+
 def test_without_a_daemon_it_is_not_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """No socket, one of a daemon that is gone, and a configuration that is not there."""
     environ = {"STATE_DIRECTORY": str(tmp_path)}
     assert check(Wanted(), environ) == 1
     socket.socket(socket.AF_UNIX, socket.SOCK_STREAM).bind(str(tmp_path / "control.sock"))
     assert check(Wanted(), environ) == 1
-    assert check(Wanted(str(tmp_path / "none.toml")), environ) == 1
+    none = tmp_path / "none.toml"
+    assert check(Wanted(str(none)), environ) == 1
     assert capsys.readouterr().out.splitlines() == [
         f"not healthy: no daemon is running on {tmp_path}",
         f"not healthy: no daemon is running on {tmp_path}",
-        f"not healthy: {tmp_path}/none.toml: No such file or directory",
+        f"not healthy: the daemon could not be asked, and may be well: {none}: No such file or directory",
     ]
 
 
