@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from monitor.cli.root import app
 from monitor.cli.wiring import build_daemon
 from monitor.config import Settings, load_text
+from monitor.core.model import Sample
 from monitor.emulator.market import Instrument
 from monitor.emulator.prices import PricePath
 from monitor.emulator.scenario import Scenario
@@ -101,6 +102,11 @@ def known(watch: Watch) -> list[float | None]:
     return [wallet.moves_left for wallet in watch.daemon.status().engine.wallets]
 
 
+def few(samples: Sequence[Sample]) -> bool:
+    """Whether a row says that two moves are left or fewer."""
+    return any(one.moves_left is not None and one.moves_left <= 2.0 for one in samples)
+
+
 async def test_a_level_rises_on_moves_left_alone(tmp_path: Path) -> None:
     """The past is asked for without a key, and a market that wild leaves fewer than two moves."""
     channel = FakeChannel()
@@ -125,13 +131,10 @@ async def test_a_level_rises_on_moves_left_alone(tmp_path: Path) -> None:
         assert 0.5 < facts.room <= 0.6
         assert facts.margin_ratio is not None
         assert facts.margin_ratio < 0.2
-        await SystemClock().sleep(1.1)  # a sample a second
+        await until(lambda: any(few(effects.samples) for effects in watch.effects))
     assert channel.titles[0].startswith("WARNING")
     with HistoryReader(tmp_path / "s" / "history.db") as history:
-        lefts = [
-            sample.moves_left for sample in history.samples(Filter(wallet="isolated:BTCUSDT:LONG", symbol=""))
-        ]
-    assert any(left is not None and left <= 2.0 for left in lefts)
+        assert few(history.samples(Filter(wallet="isolated:BTCUSDT:LONG", symbol="")))
 
 
 async def test_explain_asks_the_daemon_how_prices_move(tmp_path: Path) -> None:
