@@ -112,6 +112,15 @@ def test_files_and_links_exist() -> None:
         assert (ROOT / target).exists(), target
 
 
+def test_places_within_it_exist() -> None:
+    """Each link to a heading finds one, written as sites show it: lower case, dashes, no punctuation."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", README, flags=re.DOTALL), re.MULTILINE)
+    there = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    named = set(re.findall(r"\]\(#([^)]+)\)", README))
+    assert named
+    assert named <= there
+
+
 def test_the_configuration_shown_is_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The smallest one that is of use."""
     monkeypatch.setenv("TELEGRAM_URL", "tgram://123456789:not-a-real-token-of-any-bot-000000/1")
