@@ -81,7 +81,7 @@ def _directories(source: Path) -> tuple[list[Path], ConfigError | None]:
     It is asked even then, and by what it was started with: it is the one that knows which file is its own.
     """
     from monitor.config import load as load_settings
-    from monitor.places import state_directory, written_directory
+    from monitor.places import state_directory
 
     mistakes = None
     found = []
@@ -89,11 +89,21 @@ def _directories(source: Path) -> tuple[list[Path], ConfigError | None]:
         found.append(load_settings(source, os.environ).state_directory(os.environ))
     except ConfigError as error:
         mistakes = error
-        try:
-            written = written_directory(source.read_text(encoding="utf-8-sig"))
-        except (OSError, ValueError):
-            written = None
-        if written is not None:
+        if (written := _written(source)) is not None:
             found.append(Path(state_directory(written, os.environ)))
     found.append(Path(state_directory(None, os.environ)))
     return list(dict.fromkeys(found)), mistakes
+
+
+def _written(source: Path) -> str | None:
+    """Return the state directory that a file with mistakes names all the same, as far as one can tell."""
+    from monitor.places import seeming_directory, written_directory
+
+    try:
+        text = source.read_text(encoding="utf-8-sig") if source.is_file() else ""
+    except (OSError, ValueError):
+        return None
+    try:
+        return written_directory(text)
+    except ValueError:
+        return seeming_directory(text)

@@ -1,5 +1,6 @@
 """``reload``: have the running daemon read its configuration again."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from monitor.cli.common import (
     guarded,
     print_json,
 )
-from monitor.errors import ConfigError
+from monitor.errors import ConfigError, ControlError
 
 if TYPE_CHECKING:
     from monitor.status import ConfigView, Reloaded
@@ -60,11 +61,17 @@ def config_line(view: "ConfigView", now_ms: int) -> str:
 
 
 def _ask(source: Path) -> "Reloaded":
-    """Return what the daemon that runs with a file answers; errors as of ``ask_by``."""
+    """Return what the daemon that runs with a file answers; as ``ask_by`` does, its mistakes first."""
     import msgspec
 
     from monitor.cli.despite import ask_by
+    from monitor.config import load
     from monitor.control import RELOAD_TIMEOUT_S
     from monitor.status import Reloaded
 
-    return msgspec.convert(ask_by(source, {"command": "reload"}, RELOAD_TIMEOUT_S), Reloaded)
+    try:
+        answer = ask_by(source, {"command": "reload"}, RELOAD_TIMEOUT_S)
+    except ControlError:
+        load(source, os.environ)  # its mistakes come first: that another daemon runs with another file mends none
+        raise
+    return msgspec.convert(answer, Reloaded)

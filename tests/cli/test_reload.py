@@ -161,7 +161,7 @@ def test_a_hangup_reloads_and_systemd_hears_both_ends(tmp_path: Path) -> None:
         daemon.signal(signal.SIGHUP)
         daemon.heard("RELOADING=1")
         (status,) = [line for line in daemon.heard("READY=1") if line.startswith("STATUS=")]
-        assert "reload refused: " in status
+        assert "reload refused" in status
         assert daemon.view().refused == 1
         code, log = daemon.end()
     assert code == 0
@@ -296,3 +296,26 @@ def test_a_broken_file_hides_no_daemon_that_goes_on(
     for words in (["status"], ["mute", "5m", "--why", "x"], ["unsnooze"]):
         alone = CliRunner().invoke(app, [*words, "--config", str(daemon.path)])
         assert (alone.exit_code, "allowed" in alone.stderr) == (2, True)
+
+
+def test_mistakes_are_told_whoever_else_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A daemon with another file is no answer, where none was named; one's own is found by what the file says."""
+    other = tmp_path / "other.toml"
+    with service(tmp_path, A) as daemon:
+        monkeypatch.setenv("STATE_DIRECTORY", str(daemon.state))
+        for text, words in (
+            (f'[state]\ndirectory = "{tmp_path}/none"\n[log\n', "line 3"), ("", "accounts: found nothing"),
+            (None, "no such file"),
+        ):  # fmt: skip
+            other.unlink(missing_ok=True) if text is None else other.write_text(text)
+            result = CliRunner().invoke(app, ["reload", "--config", str(other)])
+            assert (result.exit_code, words in result.stderr, "not with" in result.stderr) == (2, True, False)
+        other.write_text(A)
+        alien = CliRunner().invoke(app, ["reload", "--config", str(other)])
+        assert (alien.exit_code, "not with" in alien.stderr) == (1, True)
+        monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "none"))
+        daemon.path.write_text(f"{daemon.path.read_text()}[log\n")
+        refused = daemon.call()
+        assert (refused.exit_code, "Nothing was changed" in refused.stderr) == (2, True)
+        assert CliRunner().invoke(app, ["healthcheck", "--config", str(daemon.path)]).stdout == "healthy\n"
+        assert daemon.end()[0] == 0
