@@ -6,6 +6,7 @@ committed and history written, each with a deadline; databases close last.
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from random import Random
 
 import structlog
@@ -89,7 +90,7 @@ class Daemon:
         self._inbox = inbox = EngineInbox()
         self._store = SqliteState(plan.state_dir / STATE_DB, clock)
         self._history = SqliteHistory(
-            plan.history_path, clock, plan.history, on_state=self._history_state,
+            plan.history_path, clock, plan.history, on_state=partial(self._history_state, str(plan.history_path)),
             on_replaced=lambda replaced: inbox.post(replaced_event("history", replaced)),
         )  # fmt: skip
         self._delivery = Delivery(
@@ -342,8 +343,8 @@ class Daemon:
             self._committer.nudge()
             self._decider.flush()
 
-    def _history_state(self, ok: bool, reason: str) -> None:  # noqa: FBT001 - the store's callback
-        self._inbox.post(StoreState("history", ok=ok, reason=reason, path=str(self._history.path)))
+    def _history_state(self, path: str, ok: bool, reason: str) -> None:  # noqa: FBT001 - the store's callback
+        self._inbox.post(StoreState("history", ok=ok, reason=reason, path=path))
 
     @property
     def ticks(self) -> int:

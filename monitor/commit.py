@@ -441,12 +441,14 @@ class Committer:
 
     def _keep(self, rows: _Batch, error: Exception) -> None:
         """Remember what a failed commit held."""
-        reason, hint = (error.cause, error.hint) if isinstance(error, StoreError) else ("timed out", "")
+        reason, hint, path = "timed out", "", ""
+        if isinstance(error, StoreError):
+            reason, hint, path = error.cause, error.hint, error.path
         if self._failed is None:
             log.error("state.failed", reason=reason)
         self._failed = rows
         self._failed_at_s = self._clock.mono_s()
-        self._inbox.post(StoreState("state", ok=False, reason=reason, hint=hint))
+        self._inbox.post(StoreState("state", ok=False, reason=reason, hint=hint, path=path))
 
     def _tell_unwritten(self) -> None:
         """What ends with this process and stands in no database is at least in the log."""

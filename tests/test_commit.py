@@ -148,7 +148,7 @@ async def test_a_failed_commit_sends_all_the_same_and_says_so(rig: Rig) -> None:
     rig.store.failing = StoreError("state.db", "commit", "database or disk is full")
     await rig.write(Effects(subjects=(state(1),), notices=(notice(1),)))
     assert rig.outbox.offered == [("a/w#1.1", False, False)]
-    assert rig.inbox.events == [StoreState("state", ok=False, reason="database or disk is full")]
+    assert rig.inbox.events == [StoreState("state", ok=False, reason="database or disk is full", path="state.db")]
 
 
 async def test_rows_that_failed_are_written_when_the_store_is_back(rig: Rig) -> None:
@@ -614,7 +614,8 @@ async def test_a_store_that_cannot_be_opened_is_left_alone_for_a_while(
     for n in range(3):
         await rig.write(Effects(notices=(notice(n),)))
     assert tries == 1
-    assert rig.inbox.events[0] == StoreState("state", False, "version 9", "Install the newer version")
+    hint = "Install the newer version"
+    assert rig.inbox.events[0] == StoreState("state", False, "version 9", hint, path="state.db")
     await rig.clock.advance(RETRY_S)
     rig.committer.nudge()
     await rig.write()

@@ -134,6 +134,7 @@ class DeliveryResult(msgspec.Struct, frozen=True, tag=True):
     accepted: bool
     reason: str = ""
     level: Level = Level.OK  # of the notice; ok is the end of an incident
+    moved: bool = False  # refused, and the channel sends otherwise by now
 
 
 class Unsure(msgspec.Struct, frozen=True, tag=True):
@@ -189,6 +190,7 @@ class StoreState(msgspec.Struct, frozen=True, tag=True):
     reason: str = ""
     hint: str = ""  # what the operator can do
     note: str = ""  # where it is told once, whether it takes writes or not: what happened to it, a short constant
+    path: str = ""  # of its file, where that is known
 
 
 class Distrusted(msgspec.Struct, frozen=True, tag=True):

@@ -302,6 +302,7 @@ class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
     ends: bool = False  # of a part that failed: it is not started anew, the service ends
     unseen: bool = False  # of an account that cannot be followed: nothing is known of it
     undescribed: bool = False  # of a missing private stream: REST does not describe the account either
+    path: str = ""  # of a database: its file
 
 
 class Notice(msgspec.Struct, frozen=True):

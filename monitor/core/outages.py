@@ -61,6 +61,7 @@ class Outages:
         self._flaps: dict[str, _Flaps] = {}  # by feed
         self._broken: dict[str, str] = {}  # why a feed has no connection that delivers, as it last said
         self._returns = Returns()  # of blindness, by feed, and of failing stores, by subject
+        self._failing: dict[str, tuple[str, tuple[str, ...]]] = {}  # file and advice of failing stores, by subject
         self._writing_s: dict[str, float] = {}  # since when a store that failed has taken writes, by subject
 
     def subscribed(self, feed: str, symbols: tuple[str, ...]) -> None:
@@ -243,11 +244,15 @@ class Outages:
             self._writing_s.setdefault(subject, now.mono_s)
             return
         self._writing_s.pop(subject, None)
-        if not event.ok and state.level is Level.OK:
+        if event.ok:
+            return
+        advice = (event.hint,) if event.hint else ()
+        self._failing[subject] = event.path, advice
+        if state.level is Level.OK:
             self._returns.begun(subject, now.mono_s)
-            advice = (event.hint,) if event.hint else ()
             facts = Facts(
-                environment=settings.environment, reason=event.reason, detail=event.store, advice=advice
+                environment=settings.environment, reason=event.reason, detail=event.store, advice=advice,
+                path=event.path,
             )  # fmt: skip
             self._incidents.rise(
                 state, STORAGE_LEVEL, now.wall_ms, facts, kind=NoticeKind.STORAGE, channels=audience
@@ -264,13 +269,15 @@ class Outages:
                 steady = max(STORAGE_DWELL_S, steady_s(self._returns.times(subject), SIGHT_FREE))
                 if now.mono_s - self._writing_s[subject] >= steady:
                     del self._writing_s[subject]
+                    self._failing.pop(subject, None)
                     self._returns.over(subject, now.mono_s)
                     self._incidents.fall(state, Level.OK, now.wall_ms, facts, kind=NoticeKind.STORAGE_BACK)
                 continue
             audience = self._incidents.audience(STORAGE_LEVEL)
             due = self._incidents.due(state, STORAGE_REMINDER_S, audience, now.wall_ms)
             if due:
-                facts = msgspec.structs.replace(facts, reason="still failing")
+                path, advice = self._failing.get(subject, ("", ()))
+                facts = msgspec.structs.replace(facts, reason="still failing", path=path, advice=advice)
                 self._incidents.remind(state, due, now.wall_ms, facts, kind=NoticeKind.STORAGE)
 
 

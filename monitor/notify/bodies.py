@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator
 from datetime import tzinfo
 from itertools import chain, islice
+from pathlib import PurePath
+from shlex import quote
 
 from monitor.core.notices import Facts, Notice, NoticeKind
 from monitor.notify import news, service
@@ -13,6 +15,7 @@ from monitor.notify.remedies import MOST_LINES, pointer_lines, remedy_lines
 from monitor.notify.words import (
     DETAIL_CHARS,
     FIRST_SEEN,
+    HAPPENED,
     TITLE_SYMBOLS,
     Line,
     account_of,
@@ -26,6 +29,7 @@ _BODY_SYMBOLS = 20
 _BODY_WALLETS = 5
 _ADVICE_CHARS = 160
 _STORAGE_CHARS = 300  # a path may be long
+_ROOM = "see that its disk has room and that the service may write there; writing goes on by itself after that"
 _BRIDGED = "marks come from REST every few seconds, and levels are judged on them"
 _EASED = "better: nothing of this level holds at the moment; it ends once that has lasted on fresh marks"
 _CORRECTED = "the exchange's own are worse than ours; the worse ones count until both agree"
@@ -138,10 +142,18 @@ def _plain_lines(facts: Facts, tz: tzinfo) -> Iterator[Line]:  # noqa: ARG001 - 
         yield Line("Reason", clean(facts.reason))
 
 
-def _storage_lines(facts: Facts, tz: tzinfo) -> Iterator[Line]:
-    yield from _plain_lines(facts, tz)
-    for words in facts.advice:
-        yield Line("Note", clean(words, _STORAGE_CHARS))
+def _storage_lines(facts: Facts, tz: tzinfo) -> Iterator[Line]:  # noqa: ARG001 - one signature for every body
+    yield Line("Environment", environment(facts))
+    if facts.reason:
+        yield Line("Reason", clean(facts.reason, _STORAGE_CHARS))
+    if facts.reason in HAPPENED:  # it goes on: nothing is to do
+        yield from (Line("Note", clean(words, _STORAGE_CHARS)) for words in facts.advice)
+        return
+    if facts.path:
+        yield Line("File", clean(facts.path, _STORAGE_CHARS))
+    yield Line("To do", clean("; ".join(facts.advice), _STORAGE_CHARS) or _ROOM)
+    place = f"df -h {quote(clean(str(PurePath(facts.path).parent), _STORAGE_CHARS))} and " if facts.path else ""
+    yield Line("Look", f"{place}position-monitor doctor, as the user of the service")
 
 
 def _nearest(facts: Facts) -> str:

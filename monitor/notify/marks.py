@@ -83,15 +83,17 @@ class Marks:
             async with asyncio.timeout(WRITE_S):
                 await writing
         except (StoreError, TimeoutError) as error:
-            ok, reason = False, error.operation if isinstance(error, StoreError) else "timed out"
+            told = StoreState("state", ok=False, reason="timed out")
+            if isinstance(error, StoreError):
+                told = StoreState("state", ok=False, reason=error.cause, hint=error.hint, path=error.path)
         else:
-            ok, reason = True, ""
+            told = StoreState("state", ok=True)
         # An unrecorded notice is marked too, for its commit may have been repeated since; whether the database
         # takes writes is then told by whoever repeats it.
-        if ok is not self._ok and any(entry.recorded for entry in entries):
-            self._ok = ok
-            self._inbox.post(StoreState("state", ok, reason))
-        return ok
+        if told.ok is not self._ok and any(entry.recorded for entry in entries):
+            self._ok = told.ok
+            self._inbox.post(told)
+        return told.ok
 
 
 def _rows(entries: Sequence[Entry]) -> tuple[list[str], str]:

@@ -11,7 +11,16 @@ from monitor.core.outages import NO_MARKS
 from monitor.notify import news, service
 from monitor.notify.numbers import percent, span
 from monitor.notify.remedies import in_brief
-from monitor.notify.words import TITLE_SYMBOLS, clean, environment, is_drill, symbols_of, used_up, whose
+from monitor.notify.words import (
+    HAPPENED,
+    TITLE_SYMBOLS,
+    clean,
+    environment,
+    is_drill,
+    symbols_of,
+    used_up,
+    whose,
+)
 
 TITLE_CHARS = 240  # without lateness and environment
 
@@ -24,11 +33,6 @@ class Ending(NamedTuple):
     level: Level
 
 
-# What happened to a database that goes on.
-_HAPPENED = {
-    "damaged": "was damaged and is set aside; a new one holds what is known",
-    "moved": "was removed or replaced; a new one holds what is known",
-}
 _GONE = Ending("POSITION GONE", "not an all-clear: check the exchange", Level.WARNING)
 _ENDINGS = {
     "recovered": Ending("RECOVERED", "", Level.OK),
@@ -92,7 +96,7 @@ def _with_remedy(danger: str, facts: Facts, most: int) -> str:
 
 def _storage(facts: Facts) -> str:
     risk = ", alerts may be repeated or lost to a crash" if facts.detail != "history" else ""
-    return f"STORAGE - {_database(facts)} {_HAPPENED.get(facts.reason, f'cannot be written{risk}')}"
+    return f"STORAGE - {_database(facts)} {HAPPENED.get(facts.reason, f'cannot be written{risk}')}"
 
 
 def title(facts: Facts, story: str, late: str = "") -> str:

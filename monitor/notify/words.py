@@ -10,6 +10,11 @@ FIELD_CHARS = 80
 DETAIL_CHARS = 400
 TITLE_SYMBOLS = 3
 FIRST_SEEN = "first seen"  # the reason of an alert that is told once
+# What happened to a database that goes on, by the reason of its notice.
+HAPPENED = {
+    "damaged": "was damaged and is set aside; a new one holds what is known",
+    "moved": "was removed or replaced; a new one holds what is known",
+}
 DRILL = "drill"  # in place of an environment: nothing of it happened
 _TITLE_ACCOUNT_CHARS = 24
 

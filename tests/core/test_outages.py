@@ -367,6 +367,21 @@ def test_a_failing_store_is_told_once_and_its_return_once() -> None:
     ]
 
 
+def test_a_failing_store_says_which_file_and_what_helps_each_time() -> None:
+    """Also in a reminder two hours later, which is what the next person on duty reads; over with its end."""
+    desk = watching()
+    tick(desk, BTC, ETH)
+    full = StoreState(
+        "state", ok=False, reason="database or disk is full", hint="Free some space", path="/s/state.db"
+    )
+    desk.step(full)
+    for _ in range(121):
+        tick(desk, BTC, ETH)
+        desk.beat(60)
+    told = [(n.facts.path, n.facts.advice) for n in of(desk, NoticeKind.STORAGE)]
+    assert told == [("/s/state.db", ("Free some space",))] * 2
+
+
 def test_stores_fail_each_for_itself() -> None:
     """Two databases, two subjects."""
     desk = Desk()

@@ -197,7 +197,23 @@ _SINGLE: dict[str, Notice] = {
         NoticeKind.SIGHT, Level.OK, _of(OF_LIVE, symbols=("BTCUSDT",), reason="marks are back"), number=30
     ),
     "storage": notice(
-        NoticeKind.STORAGE, Level.WARNING, _of(OF_LIVE, reason="commit", detail="state"), number=31
+        NoticeKind.STORAGE, Level.WARNING,
+        _of(OF_LIVE, reason="database or disk is full", detail="state", path="/var/lib/position-monitor/state.db",
+            advice=("Free some space on its disk; writing goes on by itself after that",)),
+        number=31,
+    ),
+    "storage without a remedy of its own": notice(
+        NoticeKind.STORAGE, Level.WARNING,
+        _of(OF_LIVE, reason="still failing", detail="history", path="/srv/my data/history.db"), number=31,
+    ),
+    "storage of an unknown place": notice(
+        NoticeKind.STORAGE, Level.WARNING, _of(OF_LIVE, reason="timed out", detail="state"), number=31
+    ),
+    "storage that was damaged": notice(
+        NoticeKind.STORAGE, Level.WARNING,
+        _of(OF_LIVE, reason="damaged", detail="state", advice=(
+            "file is not a database", "The damaged file is kept as /var/lib/a/state.db.damaged",
+        )),
     ),
     "storage back": notice(
         NoticeKind.STORAGE_BACK, Level.OK, _of(OF_LIVE, reason="commit", detail="state"), number=31

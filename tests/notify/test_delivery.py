@@ -474,7 +474,7 @@ async def test_trouble_with_marks_is_an_event_and_never_a_second_message(clock: 
         await clock.advance(5)
         assert len(tg.accepted) == 2
         assert rig.inbox.events == [
-            StoreState("state", ok=False, reason="mark"),
+            StoreState("state", ok=False, reason="disk full", path="state.db"),
             DeliveryResult("a", "k1", "tg", accepted=True, level=Level.WARNING),
             DeliveryResult("b", "k2", "tg", accepted=True, level=Level.WARNING),
             StoreState("state", ok=True),

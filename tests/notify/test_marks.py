@@ -45,7 +45,10 @@ async def test_trouble_is_told_on_its_edges() -> None:
     for broken in (True, True, False, False):
         store.broken = broken
         await marks.accepted(entries(), TRIED)
-    assert inbox.events == [StoreState("state", ok=False, reason="mark"), StoreState("state", ok=True)]
+    assert inbox.events == [
+        StoreState("state", ok=False, reason="disk full", path="state.db"),
+        StoreState("state", ok=True),
+    ]
 
 
 async def test_marks_of_what_is_not_recorded_tell_nothing_of_the_database() -> None:

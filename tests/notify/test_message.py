@@ -362,6 +362,7 @@ DRAWN: dict[str, st.SearchStrategy[Any]] = {
     **dict.fromkeys(("from_ms", "until_ms"), TIME),
     "away": st.lists(AWAYS, max_size=7).map(tuple),
     "reason": st.sampled_from(["recovered", "passed", "liquidated", "first seen", "http-401", "overdue"]) | ODD,
+    "path": st.sampled_from(["", "state.db", "/srv/my data/state.db"]) | ODD,
     "via": st.sampled_from(["", "escalation", "fallback:mail"]) | ODD.map("fallback:{}".format),
     "day": st.none() | DAYS,
     "prescription": st.none() | PRESCRIPTIONS,

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from structlog.testing import capture_logs
 
+from monitor.core.events import DeliveryResult
 from monitor.core.model import Level
 from monitor.errors import DeliveryError
 from monitor.notify.delivery import Delivery
+from monitor.ports import Attempt
 from tests.conftest import ManualClock, settle
 from tests.notify.fakes import FakeChannel, FakeInbox, FakeStateStore, a_notice
 
@@ -25,7 +27,8 @@ class Rig:
     def __init__(self, clock: ManualClock, *channels: FakeChannel) -> None:
         self.clock = clock
         self.store = FakeStateStore()
-        self.delivery = Delivery(channels, store=self.store, inbox=FakeInbox(), clock=clock, rand=lambda: 1.0)
+        self.inbox = FakeInbox()
+        self.delivery = Delivery(channels, store=self.store, inbox=self.inbox, clock=clock, rand=lambda: 1.0)
         self.tasks: list[asyncio.Future[None]] = []
         self._start(self.delivery.jobs())
 
@@ -84,6 +87,29 @@ async def test_what_the_old_address_refuses_goes_to_the_new_one(
     await clock.advance(2.5)
     assert len(new.accepted) == 1
     assert [what for what, *_ in rig.store.marks] == [f"attempted:{error.reason}", "accepted"]
+    await rig.stop()
+
+
+async def test_what_is_refused_as_another_address_comes_is_said_to_be(clock: ManualClock) -> None:
+    """While it is marked: whoever decides takes the refusal for one of the new address otherwise, and waits."""
+    rig, new = Rig(clock, FakeChannel(script=[REFUSED] * 2)), FakeChannel()
+    await rig.offer("a/x")
+    marking, marked = rig.store.refused, asyncio.Event()
+
+    async def slowly(keys: Sequence[str], channel: str, tried: Attempt) -> None:
+        await marked.wait()
+        await marking(keys, channel, tried)
+
+    rig.store.refused = slowly  # type: ignore[method-assign]
+    await rig.offer("b/x")
+    await rig.switch(new)
+    marked.set()
+    await settle()
+    results = [one for one in rig.inbox.events if isinstance(one, DeliveryResult)]
+    assert [(one.subject, one.accepted, one.moved) for one in results] == [
+        ("a/x", False, False),
+        ("b/x", False, True),
+    ]
     await rig.stop()
 
 
