@@ -683,6 +683,8 @@ class Engine:
         facts, kind = self._closing(event.subject, now)
         outcome = Outcome(event.channel, event.key, event.accepted, event.level)
         self._incidents.settle(event.subject, outcome, now.wall_ms, facts, kind=kind)
+        if event.moved:
+            self._incidents.mended((event.channel,))
         self._deaf.delivered(event.channel, now, accepted=event.accepted, reason=event.reason)
         self._daily.delivered(event, now)
 

@@ -297,7 +297,7 @@ class Lane:
             self._report(entries, accepted=True)  # whatever becomes of the mark, somebody has been told
 
     async def _not_accepted(self, entries: Sequence[Entry], tried: Attempt, error: DeliveryError) -> None:
-        now_s = self._clock.mono_s()
+        now_s, channel = self._clock.mono_s(), self._channel
         self._last_reason = error.reason
         if error.reason not in _UNSURE:
             self._pace.missed()
@@ -316,7 +316,8 @@ class Lane:
                 await self._around.marks.refused(entries, tried)
                 self._passed(Step.MARKED, entries)
             finally:
-                self._report(entries, accepted=False, reason=error.reason)  # or nobody else would be told instead
+                # Or nobody else would be told instead.
+                self._report(entries, accepted=False, reason=error.reason, moved=channel is not self._channel)
             return
         self._failed += 1
         self._apart = self._apart or (len(entries) > 1 and error.reason in _ABOUT_CONTENT)
@@ -347,11 +348,13 @@ class Lane:
             await self._around.marks.refused(withdrawn, tried._replace(reason="withdrawn"))
         self._passed(Step.MARKED, entries)
 
-    def _report(self, entries: Sequence[Entry], *, accepted: bool, reason: str = "") -> None:
+    def _report(
+        self, entries: Sequence[Entry], *, accepted: bool, reason: str = "", moved: bool = False
+    ) -> None:  # fmt: skip
         for entry in entries:
             notice = entry.notice
             self._around.inbox.post(
-                DeliveryResult(notice.subject, notice.key, notice.channel, accepted, reason, notice.level)
+                DeliveryResult(notice.subject, notice.key, notice.channel, accepted, reason, notice.level, moved)
             )
         self._passed(Step.REPORTED, entries)
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.core import planner
-from monitor.core.events import Heartbeat, SettingsChanged, Snapshot
+from monitor.core.events import DeliveryResult, Heartbeat, SettingsChanged, Snapshot
 from monitor.core.model import Level
 from monitor.core.notices import NoticeKind, SubjectState, Told
 from monitor.core.settings import ChannelRule
@@ -93,6 +93,17 @@ def test_an_end_that_was_refused_is_told_over_another_address_at_once(vanishes: 
     assert [one[1] for one in story(desk, "tg")][-2:] == [NoticeKind.CLOSED] * 2
     answer(desk, "tg", accepted=True)
     assert "tg" not in desk.rows.get(SUBJECT, planner.begin(SUBJECT, 0)).told
+
+
+def test_what_is_refused_as_another_address_comes_is_told_over_it_at_once() -> None:
+    """The refusal is known only after the settings that brought the address."""
+    desk = desk_of(TG)
+    desk.room(0.05)
+    reload(desk, "tg")
+    (notice,) = [one for one in desk.notices if one.subject == SUBJECT]
+    desk.step(DeliveryResult(SUBJECT, notice.key, "tg", accepted=False, moved=True))
+    desk.beat()
+    assert len(story(desk, "tg")) == 2
 
 
 def test_what_another_channel_refused_waits() -> None:

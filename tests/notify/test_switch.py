@@ -102,6 +102,7 @@ async def test_what_is_refused_as_another_address_comes_is_said_to_be(clock: Man
 
     rig.store.refused = slowly  # type: ignore[method-assign]
     await rig.offer("b/x")
+    await clock.advance(5.0)
     await rig.switch(new)
     marked.set()
     await settle()
