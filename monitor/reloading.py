@@ -25,6 +25,7 @@ log = structlog.get_logger()
 # that hangs is read by nobody.
 READ_S: Final = 20.0
 SAID: Final = 20  # mistakes in the log and in the status; whoever asked is answered with all of them
+WORDS_CHARS: Final = 140  # of a refusal, where the whole service has one line
 _STOPPING: Final = "the service is stopping"
 _ENDS: Final = "the service ends, to be started anew; start it where nothing else does"
 
@@ -73,6 +74,7 @@ class Reloads:
         self._comparing: Apart[bool] = Apart(lambda _late: None)
         self._torn = ""  # what a switch failed with
         self._view = ConfigView(loaded_ms=clock.wall_ms(), reloads=0, refused=0)
+        self._mistakes = 0  # of the newest refusal
 
     def jobs(self) -> Sequence[Job]:
         """Return what must run; it may be cancelled at any time."""
@@ -87,8 +89,9 @@ class Reloads:
         problems = self._view.problems
         if not problems:
             return ""
-        more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
-        return f"reload refused: {problems[0]}{more}"
+        count = "" if self._mistakes == 1 else f", the first of {self._mistakes} mistakes"
+        text = f"reload refused{count}: {problems[0]}"
+        return text if len(text) <= WORDS_CHARS else f"{text[: WORDS_CHARS - 3]}..."
 
     def hang_up(self) -> None:
         """Reload soon. For a signal: many of them are one reload, and nobody waits for what comes of it."""
@@ -206,7 +209,7 @@ class Reloads:
     def _refuse(self, problems: Sequence[Problem]) -> Reloaded:
         words = tuple(map(str, problems[:SAID]))
         log.error("config.refused", source=self._source, mistakes=len(problems), problems=words)
-        view = self._view
+        view, self._mistakes = self._view, len(problems)
         self._view = ConfigView(view.loaded_ms, view.reloads, view.refused + 1, self._clock.wall_ms(), words)
         return Reloaded(False, self._source, problems=tuple(problems), torn=bool(self._torn))
 

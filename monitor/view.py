@@ -176,7 +176,7 @@ class View:
         parts = self._parts
         symbols, accounts = len(parts.decider.symbols), len(parts.switch.plan.settings.accounts)
         wrong = health(self.vitals()).reasons
-        well = "; ".join(part for part in (*wrong, parts.reloads.words()) if part) or "all is well"
+        well = "; ".join(part for part in (parts.reloads.words(), *wrong) if part) or "all is well"
         return f"{symbols} symbols, {accounts} accounts, {len(parts.engine.open_alerts())} alerts open; {well}"
 
     def status(self) -> Status:

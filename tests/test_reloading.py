@@ -14,8 +14,8 @@ from monitor import reloading
 from monitor.config_difference import Difference
 from monitor.errors import ConfigError, ControlError, MonitorError, Problem
 from monitor.plan import Renewal
-from monitor.reloading import SAID, Reloads
-from monitor.sd_notify import Systemd
+from monitor.reloading import SAID, WORDS_CHARS, Reloads
+from monitor.sd_notify import Systemd, status_line
 from monitor.supervise import supervise
 from monitor.watchdog import Watchdog
 from tests.conftest import ManualClock, settle
@@ -119,6 +119,23 @@ async def test_hundreds_of_mistakes_are_answered_all_and_logged_some(clock: Manu
     assert len(answer.problems) == 500
     assert len(desk.reloads.view().problems) == SAID
     assert [(one["mistakes"], len(one["problems"])) for one in logs] == [(500, SAID)]
+
+
+async def test_a_long_refusal_says_how_many_and_what_first_in_the_line_that_is_shown(clock: ManualClock) -> None:
+    """Only the beginning of a line is shown, and what a mistake holds may be long."""
+
+    def renew() -> Renewal:
+        raise ConfigError("c.toml", [Problem(f"a[{number}]", "x" * 500, "y") for number in range(30)])
+
+    desk = Desk(clock, renew)
+    async with desk.running():
+        await desk.reloads.ask({})
+    words = desk.reloads.words()
+    assert words.startswith("reload refused, the first of 30 mistakes: a[0]: found xxx")
+    assert words.endswith("x...")
+    assert len(words) == WORDS_CHARS
+    line = status_line(f"999 symbols, 99 accounts, 999 alerts open; {words}; marks are not fresh")
+    assert line.endswith("not fresh")
 
 
 async def test_a_fault_of_ours_is_a_refusal_and_not_a_death(clock: ManualClock) -> None:
