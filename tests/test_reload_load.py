@@ -163,10 +163,10 @@ async def test_a_crossing_in_the_very_moment_of_the_switch_is_told_once(tmp_path
             await until(lambda: not daemon._engine.stale(daemon._clock.now()))
             switch = daemon._reloads._switch
 
-            def crossing(renewal: Renewal) -> None:
+            def crossing(renewal: Renewal) -> tuple[str, ...]:
                 now = daemon._clock.now()
                 daemon._holes.tick(MarkTick(SYMBOLS[9], 59300.0, now.wall_ms, now.mono_s))
-                switch(renewal)
+                return switch(renewal)
 
             daemon._reloads._switch = crossing
             await site.change(*both[2])
