@@ -113,14 +113,20 @@ directory = "{self.state}"
         """Return the newest channel of a name."""
         return self.channels[name][-1]
 
-    def build(self, timings: AccountTimings = DEFAULT_ACCOUNT_TIMINGS, journal: Path | None = None) -> Daemon:
+    def build(
+        self,
+        timings: AccountTimings = DEFAULT_ACCOUNT_TIMINGS,
+        journal: Path | None = None,
+        secrets: Secrets | None = None,
+    ) -> Daemon:
         """Return a daemon that has yet to run."""
         settings = load(self.path, {})
         names = [one.name for one in settings.channels]
         made = {one.name: one for one in self.opened(settings, Secrets({}, {}), names)}
         daemon = build_daemon(
             settings, [made[name] for name in names], clock=SystemClock(), environ=os.environ, timings=timings,
-            journal=journal, config=self.path, opened=self.opened, adopted=self.adopted.append, pace_minute_s=1.0,
+            journal=journal, secrets=secrets, config=self.path, opened=self.opened, adopted=self.adopted.append,
+            pace_minute_s=1.0,
         )  # fmt: skip
         daemon.listen(self.effects.append)
         return daemon

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,13 +14,15 @@ from structlog.testing import capture_logs
 from monitor.app import Daemon
 from monitor.cli.planning import opened_channels
 from monitor.cli.replay import replayed
-from monitor.control import ask
+from monitor.config import load, resolve_secrets
+from monitor.control import ask, is_running
 from monitor.core.events import JobDied
 from monitor.core.model import Level
 from monitor.core.notices import NoticeKind
 from monitor.core.report import WalletView
 from monitor.errors import ControlError
 from monitor.health import DYING
+from monitor.storage.paths import CONTROL_SOCKET, LOCK_FILE
 from monitor.storage.state import StateReader
 from tests.reloaded import Site, account, exchange, move, position, running, trading, until
 
@@ -425,3 +428,19 @@ async def test_what_is_known_of_a_channel_that_kept_failing_goes_with_it(tmp_pat
             await site.change(account("a", BTC), site.channel())
             await until(lambda: daemon.status().job_deaths == {"notify.tg": 1})
             assert daemon.status().dying == ("notify.tg",)
+
+
+async def test_a_secret_rotated_while_the_daemon_is_made_is_taken_by_the_next_reload(tmp_path: Path) -> None:
+    """What a reload compares with is what the channels were made of, and not what lay there a moment later."""
+    async with site_of(tmp_path) as site:
+        site.write(account("a", BTC), site.channel(address="json://localhost/1"))
+        secrets = resolve_secrets(load(site.path, {}), os.environ)
+        site.channel(address="json://localhost/2")
+        daemon = site.build(secrets=secrets)
+        async with asyncio.TaskGroup() as group:
+            run = group.create_task(daemon.run())
+            await until(lambda: is_running(site.state / LOCK_FILE) and (site.state / CONTROL_SOCKET).exists())
+            words = await site.change(account("a", BTC), site.channel(address="json://localhost/2"))
+            daemon.stop()
+            await run
+        assert words == ["channel tg: another address or format"]
