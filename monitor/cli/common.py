@@ -198,11 +198,13 @@ def console(*, stderr: bool = False) -> "Console":
 
     stream = sys.stderr if stderr else sys.stdout
     soften(stream)
-    width = None
-    if not stream.isatty():
-        asked = os.environ.get("COLUMNS", "")
-        width = int(asked) if asked.isascii() and asked.isdigit() and 0 < int(asked) <= _WIDEST else WIDE
-    return Console(stderr=stderr, highlight=False, width=width)
+    if stream.isatty():
+        return Console(stderr=stderr, highlight=False)
+    from monitor.cli.piped import Piped
+
+    asked = os.environ.get("COLUMNS", "")
+    width = int(asked) if asked.isascii() and asked.isdigit() and 0 < int(asked) <= _WIDEST else WIDE
+    return Piped(stderr=stderr, highlight=False, width=width)
 
 
 def soften(stream: object) -> None:

@@ -91,7 +91,9 @@ class Show:
         """Send the daemon's log to a file: on the screen it would tear the live view."""
         root = logging.getLogger()
         before, handlers = structlog.get_config(), root.handlers[:]
-        with (self._folder / LOG_NAME).open("a", encoding="utf-8") as file:
+        path = self._folder / LOG_NAME
+        path.touch(mode=0o600)  # as all else there: it names accounts and what they hold
+        with path.open("a", encoding="utf-8") as file:
             logs.configure("info", "json", file)
             try:
                 yield

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 import typer
+from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 from typer.testing import CliRunner
 
@@ -17,6 +20,7 @@ from monitor.cli.chart import Point, TimeChart
 from monitor.cli.common import WIDE, console, counted, guarded, print_json_line, soften
 from monitor.cli.root import app
 from monitor.cli.tables import Bar
+from monitor.config import locate
 
 CONFIG = """
 [[accounts]]
@@ -115,11 +119,11 @@ def test_a_configuration_that_cannot_be_read_is_an_error_of_ours(
     path = tmp_path / "config.toml"
     path.touch(mode=0)
 
-    def refuse(_path: Path) -> bytes:
+    def refuse(_path: str, _flags: int) -> int:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(os, "access", lambda *_, **__: False)
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(locate, "_without_waiting", refuse)
     option = ["--config", str(path)]
     words = [*option, "check-config", "--json"] if first else ["check-config", *option, "--json"]
     result = CliRunner().invoke(app, words)
@@ -278,6 +282,28 @@ def test_without_a_terminal_columns_decide(
         monkeypatch.setenv("COLUMNS", columns)
     monkeypatch.setattr(sys, "stdout", io.StringIO())
     assert console().width == width
+
+
+@pytest.mark.parametrize("styled", [False, True])
+def test_without_a_terminal_no_line_ends_in_blanks(monkeypatch: pytest.MonkeyPatch, *, styled: bool) -> None:
+    """Tables and wrapped words fill a screen up to its edge; in a file that is of no use to anybody."""
+    if styled:
+        monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "60")
+    written = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", written)
+    out = console()
+    table = Table(box=None)
+    table.add_column("name")
+    table.add_column("words", overflow="fold")
+    table.add_row("first", Text("a b " * 30, "dim"))
+    table.add_row("second", "")
+    out.print(table)
+    out.print(Padding("c d " * 30, (0, 0, 0, 4)))
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in written.getvalue().splitlines()]
+    assert len(lines) > 5
+    assert [line for line in lines if line.endswith(" ")] == []
+    assert "    c d c d" in "\n".join(lines)
 
 
 def test_one_is_singular() -> None:

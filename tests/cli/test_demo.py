@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import socket
+import stat
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -93,6 +94,7 @@ def test_the_whole_story_in_nine_seconds(tmp_path: Path) -> None:
         assert said in text
     assert "sent to phone: NOTICE" not in text
     assert text.index("owner: margin added") < text.index("emergency -> notice  isolated: ")
+    assert stat.S_IMODE((folder / "demo.log").stat().st_mode) == 0o600
     events = [json.loads(line)["event"] for line in (folder / "demo.log").read_text().splitlines()]
     assert events[0] == "daemon.started"
     assert events[-1] == "daemon.stopped"
