@@ -4,10 +4,12 @@ It costs little more than starting Python: the standard library only, and of tha
 that hangs, whatever the reason, is not well: after two seconds nobody waits any longer.
 """
 
+import errno
 import json
 import os
 import signal
 import socket
+import stat
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -124,7 +126,9 @@ def _configured(named: str | None, environ: Mapping[str, str]) -> str | None:
     for place in (named,) if named else (places.user_config(environ), places.SYSTEM_CONFIG):
         text = ""
         try:
-            with open(place, "rb") as file:  # noqa: PTH123 - see places.py
+            with open(place, "rb", opener=places.without_waiting) as file:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    raise OSError(errno.EINVAL, "no regular file")  # noqa: TRY301 - told as others of the system are
                 text = file.read().decode("utf-8-sig")
             return places.written_directory(text)
         except (FileNotFoundError, NotADirectoryError) as error:

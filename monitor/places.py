@@ -67,6 +67,11 @@ def given_directory(environ: Mapping[str, str]) -> str:
     return environ.get("STATE_DIRECTORY", "").split(":")[0]
 
 
+def without_waiting(path: str, flags: int) -> int:
+    """Open a file for ``open``; a pipe is opened at once, whether somebody writes to it or not."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
 def _base(variable: str, otherwise: str, environ: Mapping[str, str]) -> str:
     base = environ.get(variable, "")
     return base if base.startswith("/") else at_home(otherwise, environ)

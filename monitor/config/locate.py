@@ -11,9 +11,8 @@ from monitor.errors import ConfigError, Problem
 
 VARIABLE = places.VARIABLE
 SYSTEM_CONFIG = Path(places.SYSTEM_CONFIG)
-MOST_BYTES = (
-    4_000_000  # tens of thousands of positions; a service that reads it again must not stand still over it
-)
+# Tens of thousands of positions; a service that reads it again must not stand still over it.
+MOST_BYTES = 4_000_000
 
 
 def find_config(cli: Path | None, environ: Mapping[str, str]) -> Path:
@@ -75,7 +74,7 @@ def _content(path: Path) -> bytes | None:
 
 
 def _without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)  # for somebody who writes to a pipe
+    return places.without_waiting(path, flags)
 
 
 def _access(path: Path) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from monitor import healthcheck
+from monitor import healthcheck, places
 from monitor.cli.root import app
 from monitor.config import find_config, load_text
 from monitor.healthcheck import Wanted, check, state_directory, wanted_by
@@ -182,6 +182,21 @@ def test_a_file_that_does_not_say_where_to_ask_is_named(
     assert line in told
 
 
+@pytest.mark.parametrize("runs", [True, False])
+def test_a_pipe_is_not_waited_for(tmp_path: Path, capsys: pytest.CaptureFixture[str], *, runs: bool) -> None:
+    """It says nothing; the daemon that was started with a file of its name is asked, or that is said."""
+    path = tmp_path / "c.toml"
+    os.mkfifo(path)
+    environ = {"STATE_DIRECTORY": str(tmp_path)}
+    if runs:
+        with answering(tmp_path, both(WELL, WELL), {"command": "health", "source": str(path)}):
+            assert check(Wanted(str(path)), environ) == 0
+    else:
+        assert check(Wanted(str(path)), environ) == 1
+        words = f"not healthy: the daemon could not be asked, and may be well: {path}: no regular file\n"
+        assert capsys.readouterr().out == words
+
+
 @pytest.mark.parametrize("gone", [True, False])
 @pytest.mark.parametrize("own", [True, False])
 def test_an_edit_makes_nobody_unwell(
@@ -284,6 +299,7 @@ def test_what_hangs_is_named(
 ) -> None:
     """A configuration on a disk that is gone; a daemon whose file is broken besides. No check waits for ever."""
     monkeypatch.setattr(healthcheck, "WITHIN_S", 0.05)
+    monkeypatch.setattr(places, "without_waiting", os.open)  # a pipe hangs then as a disk may
     pipe, path = tmp_path / "pipe.toml", tmp_path / "c.toml"
     os.mkfifo(pipe)
     path.write_text("[log\n")
