@@ -210,10 +210,10 @@ async def test_a_history_that_takes_no_writes_is_no_reason_not_to_be_ready(
 ) -> None:
     """Charts are lost, alerts are not: health says so, readiness does not."""
     async with watching(tmp_path, FakeChannel()) as (_, one, daemon):
-        daemon._history_state(False, "disk is full")
+        daemon._history_state("history.db", ok=False, reason="disk is full")
         await one.until("/healthz", {health.HISTORY: ["history"]})
         await one.until("/readyz", {})
-        daemon._history_state(True, "")
+        daemon._history_state("history.db", ok=True, reason="")
 
 
 async def test_accounts_that_never_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
