@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -156,10 +156,17 @@ directory = "{self.state}"
         return [one for one in found if one.subject.startswith(subject)]
 
 
+def decisions(effects: Iterable[Effects]) -> list[object]:
+    """What was decided: notices, what levels did, and what changed."""
+    return [part for one in effects for part in (*one.notices, *one.transitions, *one.changes)]
+
+
 @asynccontextmanager
-async def running(site: Site, timings: AccountTimings = DEFAULT_ACCOUNT_TIMINGS) -> AsyncIterator[Daemon]:
+async def running(
+    site: Site, timings: AccountTimings = DEFAULT_ACCOUNT_TIMINGS, journal: Path | None = None
+) -> AsyncIterator[Daemon]:
     """The daemon of a site whose configuration is written; stopped, drained and closed in the end."""
-    daemon = site.build(timings)
+    daemon = site.build(timings, journal)
     async with asyncio.TaskGroup() as group:
         task = group.create_task(daemon.run())
         try:

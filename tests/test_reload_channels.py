@@ -4,11 +4,12 @@ from pathlib import Path
 
 from structlog.testing import capture_logs
 
+from monitor.cli.replay import replayed
 from monitor.core.events import OrderForced
 from monitor.core.model import ForcedOrder, Side
 from monitor.errors import DeliveryError
 from monitor.system_clock import SystemClock
-from tests.reloaded import account, move, running, until
+from tests.reloaded import account, decisions, move, running, until
 from tests.test_reload_daemon import BTC, DANGER, site_of, wallets
 
 REFUSED = DeliveryError("tg", "http-401", permanent=True)
@@ -19,7 +20,7 @@ async def test_what_a_channel_refused_is_told_over_its_new_address_at_once(tmp_p
     """Not with the next reminder: nobody else knows of it. Whether it is well is what that attempt shows."""
     async with site_of(tmp_path) as site:
         site.write(account("a", BTC), site.channel())
-        async with running(site) as daemon:
+        async with running(site, journal=tmp_path / "journal") as daemon:
             await until(lambda: len(wallets(daemon)) == 1)
             site.told().script = [REFUSED] * 9
             move(site.emulator, "BTCUSDT", DANGER)
@@ -34,13 +35,14 @@ async def test_what_a_channel_refused_is_told_over_its_new_address_at_once(tmp_p
             )
             await until(lambda: daemon.status().channels[0]["pending"] == 0)
         assert len(site.told().tried) == 1
+    assert decisions(site.effects) == decisions(one for _, one in replayed(tmp_path / "journal"))
 
 
 async def test_a_liquidation_is_not_lost_with_a_channel_that_was_renamed(tmp_path: Path) -> None:
     """The new name tells it; that the old one did not is answered, logged and shown."""
     async with site_of(tmp_path) as site:
         site.write(account("a", BTC), site.channel())
-        async with running(site) as daemon:
+        async with running(site, journal=tmp_path / "journal") as daemon:
             await until(lambda: len(wallets(daemon)) == 1)
             old = site.told()
             old.script = [DOWN] * 9
@@ -66,3 +68,4 @@ async def test_a_liquidation_is_not_lost_with_a_channel_that_was_renamed(tmp_pat
             await until(lambda: len(site.told().accepted) == 1)
             await until(lambda: daemon.status().stranded == {})
         assert len(site.told("phone").accepted) == 1
+    assert decisions(site.effects) == decisions(one for _, one in replayed(tmp_path / "journal"))

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from monitor.app import Daemon
+from monitor.cli.replay import replayed
 from monitor.core.model import Source
 from tests.following import changes_of
-from tests.reloaded import running, until
+from tests.reloaded import decisions, running, until
 from tests.test_reload_accounts import TIMINGS, followed, site_of, source_of
 
 CHANGES = "changes = true"
@@ -42,17 +43,18 @@ async def test_accounts_that_swap_names_are_told_as_nothing(tmp_path: Path) -> N
     async with site_of(tmp_path) as site:
         channel = site.channel(extra=CHANGES)
         site.write(site.keyed("main"), site.keyed("hedge"), channel)
-        async with running(site, TIMINGS) as daemon:
+        async with running(site, TIMINGS, tmp_path / "journal") as daemon:
             await until(lambda: followed(daemon, "main", "hedge"))
             await site.emulator.accounts["main"].fill("BTCUSDT", "BUY", "0.5")
             await until(lambda: held(daemon) == {"main": "BTCUSDT"})
-            site.effects.clear()
+            traded = len(site.effects)
             swapped = site.keyed("hedge", key="main-key"), site.keyed("main", key="hedge-key")
             await site.change(*swapped, channel)
             assert held(daemon) == {"hedge": "BTCUSDT"}
             await until(lambda: source_of(daemon, "main") == source_of(daemon, "hedge") == Source.REST)
             assert held(daemon) == {"hedge": "BTCUSDT"}
-        assert not changes_of(site.effects)
+        assert not changes_of(site.effects[traded:])
+    assert decisions(site.effects) == decisions(one for _, one in replayed(tmp_path / "journal"))
 
 
 async def test_another_account_under_a_name_has_not_traded(tmp_path: Path) -> None:
