@@ -163,7 +163,7 @@ async def test_a_crossing_in_the_very_moment_of_the_switch_is_told_once(tmp_path
             await until(lambda: not daemon._engine.stale(daemon._clock.now()))
             switch = daemon._reloads._switch
 
-            def crossing(renewal: Renewal) -> tuple[str, ...]:
+            def crossing(renewal: Renewal) -> Sequence[str]:
                 now = daemon._clock.now()
                 daemon._holes.tick(MarkTick(SYMBOLS[9], 59300.0, now.wall_ms, now.mono_s))
                 return switch(renewal)
