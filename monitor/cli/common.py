@@ -150,8 +150,9 @@ def _discard_output() -> None:
 
 
 def complain(text: str) -> None:
-    """Print an error for a person on standard error."""
-    sys.stderr.write(f"position-monitor: {text}\n")
+    """Print an error for a person on standard error; where its terminal is gone the exit code still tells."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"position-monitor: {text}\n")
 
 
 def remark(text: str) -> None:

@@ -1,5 +1,7 @@
 """``run`` in a terminal that is closed: it ends with it, unless it was told not to."""
 
+import errno
+import io
 import os
 import pty
 import select
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from monitor.cli.common import complain
 from monitor.control import ask, is_running
 from monitor.errors import ControlError
 from monitor.storage.paths import LOCK_FILE
@@ -88,3 +91,14 @@ def test_a_daemon_that_was_told_to_outlive_its_terminal_does(
         os.kill(process, signal.SIGTERM)
         _, ended = os.waitpid(process, 0)
     assert os.waitstatus_to_exitcode(ended) == 0
+
+
+def test_an_error_that_nobody_can_read_changes_no_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write to a terminal that is gone fails."""
+
+    class Gone(io.StringIO):
+        def write(self, _text: str, /) -> int:
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("sys.stderr", Gone())
+    complain("anything")
