@@ -6,7 +6,7 @@ from monitor.app import Daemon
 from monitor.cli.replay import replayed
 from monitor.core.model import Source
 from tests.following import changes_of
-from tests.reloaded import decisions, running, until
+from tests.reloaded import account, decisions, position, running, until
 from tests.test_reload_accounts import TIMINGS, followed, site_of, source_of
 
 CHANGES = "changes = true"
@@ -55,6 +55,26 @@ async def test_accounts_that_swap_names_are_told_as_nothing(tmp_path: Path) -> N
             assert held(daemon) == {"hedge": "BTCUSDT"}
         assert not changes_of(site.effects[traded:])
     assert decisions(site.effects) == decisions(one for _, one in replayed(tmp_path / "journal"))
+
+
+async def test_a_followed_and_a_typed_account_that_swap_names_both_stay_watched(tmp_path: Path) -> None:
+    """Also while the exchange does not answer; and the one that is typed in has not traded either."""
+    async with site_of(tmp_path) as site:
+        channel, typed_in = site.channel(extra=CHANGES), position("BTCUSDT", quantity=0.25, margin=9000.0)
+        site.write(site.keyed("main"), account("hand", typed_in), channel)
+        async with running(site, TIMINGS) as daemon:
+            await until(lambda: followed(daemon, "main"))
+            await site.emulator.accounts["main"].fill("BTCUSDT", "BUY", "0.5")
+            await until(lambda: held(daemon) == {"main": "BTCUSDT", "hand": "BTCUSDT"})
+            traded = len(site.effects)
+            site.emulator.faults.rest_status = {"*": 503}
+            await site.change(site.keyed("hand", key="main-key"), account("main", typed_in), channel)
+            quantities = {one.account: one.quantity for one in daemon.status().engine.positions}
+            assert quantities == {"hand": 0.5, "main": 0.25}
+            assert held(daemon) == {"main": "BTCUSDT", "hand": "BTCUSDT"}
+            site.emulator.faults.rest_status = {}
+            await until(lambda: source_of(daemon, "hand") == Source.REST)
+        assert not changes_of(site.effects[traded:])
 
 
 async def test_another_account_under_a_name_has_not_traded(tmp_path: Path) -> None:
