@@ -340,6 +340,7 @@ class Daemon:
                 log.warning("daemon.stood_still", seconds=round(still_s, 1))
                 self._running.woke()
             self._inbox.post(Heartbeat())
+            self._verdicts.waits_for()  # a start is over when it is, not when somebody asks
             self._committer.nudge()
             self._decider.flush()
 

@@ -157,6 +157,14 @@ async def test_a_fall_is_told_and_recorded_from_frame_to_channel(tmp_path: Path)
         assert len(history.samples()) >= 4
 
 
+async def test_a_start_is_over_when_it_is_and_not_when_somebody_asks(tmp_path: Path) -> None:
+    """The log says so, of a daemon without systemd, without pages and without anybody who looks at its health."""
+    async with exchange() as market:
+        with capture_logs() as lines:
+            async with running(settings_of(market.config(tmp_path / "s")), FakeChannel()):
+                await until(lambda: any(line["event"] == "daemon.ready" for line in lines))
+
+
 async def test_a_journal_replays_to_the_same_decisions(tmp_path: Path) -> None:
     """The core is deterministic: the same events at the same times give the same transitions and notices."""
     channel = FakeChannel()
