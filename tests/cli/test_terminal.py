@@ -38,8 +38,8 @@ def on_a_terminal(tmp_path: Path, *, outlives: bool = False) -> Iterator[tuple[i
     words = [sys.executable, "-c", _LOADED, "run", "--config", path]
     process, terminal = pty.fork()
     if not process:
-        if outlives:
-            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        # Said both ways: what this process does with it, which another test may have set, is inherited.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN if outlives else signal.SIG_DFL)
         os.execvp(words[0], words)  # noqa: S606 - no shell is wanted
     try:
         seen = b""

@@ -189,7 +189,7 @@ class Soak:
             settings = load_text(text, "soak")
             rotate_s = self._plan.rotate_after_s
             feed = rotating(rotate_s, close_timeout_s=_CLOSE_S)
-            stack.enter_context(mock.patch("monitor.cli.wiring.MarkFeed", feed))
+            stack.enter_context(mock.patch("monitor.cli.sourcing.MarkFeed", feed))
             for module in (streams, user_stream):
                 opening = self._handshakes.counted(module.open_stream)
                 stack.enter_context(mock.patch.object(module, "open_stream", opening))

@@ -52,7 +52,7 @@ async def hour(plan: RealPlan, folder: Path, show: Callable[[Reading, SoakResult
     async with _exchange(plan) as places:
         prices = Prices(plan.symbols, plan.fall_every_s, plan.fall_s)
         settings = load_text(config(prices, folder, **places), "soak")
-        with mock.patch("monitor.cli.wiring.MarkFeed", rotating(plan.rotate_after_s)):
+        with mock.patch("monitor.cli.sourcing.MarkFeed", rotating(plan.rotate_after_s)):
             timings = AccountTimings(rotate_after_s=plan.rotate_after_s)
             daemon = build_daemon(settings, [channel], clock=clock, environ={"TZ": "UTC"}, timings=timings)
             began_s = clock.mono_s()
