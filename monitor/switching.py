@@ -57,7 +57,9 @@ class Switch:
             gone = self.followed.pop(name)
             gone.shut()
             self._leaving.add(self._running.end([job.name for job in gone.source.jobs()]), (gone.close,))
-        known = {**renewal.known, **before, **_renamed(changes.origins, before)}
+        # One that never answered under its old name is known under neither, whatever another held under this one.
+        origins = {name: old if old in before else "" for name, old in changes.origins.items()}
+        known = {**renewal.known, **before, **_renamed(origins, before)}
         last = {name: known[name] for name in changes.followed if name in known}
         coming = [one for one in plan.accounts if one.account in changes.typed]
         # Watched as it was last known until whoever follows it now has an answer.
@@ -69,13 +71,11 @@ class Switch:
         self._running.parting(self._delivery.parting())
         self._lend_tables(changes.followed, earlier)
         self._decider.take(
-            SettingsChanged(
-                plan.settings, plan.tables, tuple(coming), tuple(sorted(changes.channels)), dict(changes.origins)
-            )
+            SettingsChanged(plan.settings, plan.tables, tuple(coming), tuple(sorted(changes.channels)), origins)
         )
         for following in renewal.followed:
             # What another account held was not closed.
-            same = changes.origins.get(following.account) != ""
+            same = origins.get(following.account) != ""
             following.begin(last.get(following.account) if same else None)
             self.followed[following.account] = following
             self._running.start(Stage.INPUT, following.source.jobs())
@@ -123,6 +123,4 @@ def _renamed(
     origins: Mapping[str, str], before: Mapping[str, AccountSnapshot]
 ) -> dict[str, AccountSnapshot]:  # fmt: skip
     """Return accounts as they were last known under another name, under the one they have now."""
-    return {
-        name: msgspec.structs.replace(before[old], account=name) for name, old in origins.items() if old in before
-    }
+    return {name: msgspec.structs.replace(before[old], account=name) for name, old in origins.items() if old}

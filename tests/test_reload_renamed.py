@@ -57,6 +57,28 @@ async def test_accounts_that_swap_names_are_told_as_nothing(tmp_path: Path) -> N
     assert decisions(site.effects) == decisions(one for _, one in replayed(tmp_path / "journal"))
 
 
+async def test_a_swap_of_names_with_an_account_that_never_answered_tells_of_nothing(tmp_path: Path) -> None:
+    """What the other one holds says nothing of it, and nobody traded."""
+    async with site_of(tmp_path) as site:
+        channel = site.channel(extra=CHANGES)
+        site.write(site.keyed("main"), channel)
+        async with running(site, TIMINGS, tmp_path / "journal") as daemon:
+            await until(lambda: followed(daemon, "main"))
+            await site.emulator.accounts["main"].fill("BTCUSDT", "BUY", "0.5")
+            await until(lambda: held(daemon) == {"main": "BTCUSDT"})
+            traded = len(site.effects)
+            site.emulator.faults.rest_status = {"*": 503}
+            await site.change(site.keyed("main"), site.keyed("hedge"), channel)
+            await site.change(site.keyed("hedge", key="main-key"), site.keyed("main", key="hedge-key"), channel)
+            assert held(daemon)["hedge"] == "BTCUSDT"
+            site.emulator.faults.rest_status = {}
+            await until(lambda: source_of(daemon, "main") == source_of(daemon, "hedge") == Source.REST)
+            await until(lambda: followed(daemon, "main", "hedge"))
+            assert held(daemon) == {"hedge": "BTCUSDT"}
+        assert not changes_of(site.effects[traded:])
+    assert decisions(site.effects) == decisions(one for _, one in replayed(tmp_path / "journal"))
+
+
 async def test_a_followed_and_a_typed_account_that_swap_names_both_stay_watched(tmp_path: Path) -> None:
     """Also while the exchange does not answer; and the one that is typed in has not traded either."""
     async with site_of(tmp_path) as site:
