@@ -13,7 +13,7 @@ from monitor.supervise import trace_of
 
 log = structlog.get_logger()
 
-SETTLE_S: Final = 2.0  # so long tasks have to be over, and then each connection
+SETTLE_S: Final = 2.0  # so long tasks have to be over, and then all connections
 
 
 class Leaving:
@@ -35,20 +35,19 @@ class Leaving:
         self._closing += closing
 
     async def settle(self) -> None:
-        """Wait for tasks, then close. One that fails or hangs is logged, and takes no other along."""
+        """Wait for tasks, then close all at once. One that fails or hangs is logged, and takes no other along."""
         if self._ended:
             _, late = await asyncio.wait(self._ended, timeout=SETTLE_S)
             for task in late:
                 log.warning("reload.late", job=task.get_name())
             self._ended.clear()
-        while self._closing:
-            await _closed(self._closing[0])
-            del self._closing[0]
+        # A library's own cancelled task must not end the wait for the others; a wait that is cancelled still ends.
+        await asyncio.gather(*map(self._close, tuple(self._closing)), return_exceptions=True)
 
-
-async def _closed(close: Callable[[], Awaitable[None]]) -> None:
-    try:
-        async with asyncio.timeout(SETTLE_S):
-            await close()
-    except Exception as error:  # noqa: BLE001 - whatever a library raises while it closes; the rest has to close too
-        log.error("reload.not_closed", error=type(error).__name__, trace=trace_of(error))
+    async def _close(self, close: Callable[[], Awaitable[None]]) -> None:
+        try:
+            async with asyncio.timeout(SETTLE_S):
+                await close()
+        except Exception as error:  # noqa: BLE001 - whatever a library raises; the others have to close too
+            log.error("reload.not_closed", error=type(error).__name__, trace=trace_of(error))
+        self._closing.remove(close)

@@ -58,12 +58,29 @@ async def test_a_stop_in_between_leaves_nothing_open() -> None:
         ends.over.set()
         waits = group.create_task(leaving.settle())
         await settle()
-        assert ends.closed == ["first"]
+        assert ends.closed == ["first", "last"]
         waits.cancel()
         await settle()
         slow.set()
         await leaving.settle()
-    assert ends.closed == ["first", "slow", "last"]
+    assert ends.closed == ["first", "last", "slow"]
+    assert not leaving
+
+
+async def test_all_close_at_once() -> None:
+    """However many hang, the wait is that for one: each of these is through only when all have begun."""
+    ends, leaving = Ends(), Leaving()
+    begun = asyncio.Barrier(3)
+
+    async def close() -> None:
+        await begun.wait()
+        ends.closed.append("one")
+
+    leaving.add((), [close] * begun.parties)
+    with capture_logs() as logs:
+        await leaving.settle()
+    assert ends.closed == ["one"] * begun.parties
+    assert not logs
     assert not leaving
 
 
@@ -76,6 +93,28 @@ async def test_one_that_fails_takes_no_other_along() -> None:
     assert ends.closed == ["other"]
     assert not leaving
     assert [(entry["event"], entry["error"]) for entry in logs] == [("reload.not_closed", "ConnectionError")]
+
+
+async def test_one_that_was_cancelled_itself_cuts_no_other_short() -> None:
+    """The wait goes on for the others; that one is tried again by the next."""
+    ends, leaving = Ends(), Leaving()
+    gone = [asyncio.CancelledError()]
+
+    async def cancelled() -> None:
+        if gone:
+            raise gone.pop()
+        ends.closed.append("again")
+
+    async def slowly() -> None:
+        await settle(1)
+        ends.closed.append("other")
+
+    leaving.add((), [cancelled, slowly])
+    await leaving.settle()
+    assert ends.closed == ["other"]
+    await leaving.settle()
+    assert ends.closed == ["other", "again"]
+    assert not leaving
 
 
 async def test_what_hangs_is_named_and_left(monkeypatch: pytest.MonkeyPatch) -> None:
