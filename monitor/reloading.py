@@ -72,6 +72,7 @@ class Reloads:
         self._stopping = False
         self._reading: Apart[Renewal] = Apart(lambda late: late.drop())
         self._comparing: Apart[bool] = Apart(lambda _late: None)
+        self._turn = asyncio.Lock()  # of commands whose paths are compared
         self._torn = ""  # what a switch failed with
         self._view = ConfigView(loaded_ms=clock.wall_ms(), reloads=0, refused=0)
         self._mistakes = 0  # of the newest refusal
@@ -215,7 +216,7 @@ class Reloads:
 
     async def _same_file(self, meant: str) -> bool:
         try:
-            async with asyncio.timeout(READ_S):
+            async with asyncio.timeout(READ_S), self._turn:
                 return await self._comparing(lambda: _same_file(meant, self._source))
         except (HangsError, TimeoutError):
             words = f"the daemon runs with {self._source}, and cannot tell now whether that is meant"

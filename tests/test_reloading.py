@@ -316,10 +316,10 @@ async def test_nobody_s_stop_waits_for_a_reading_that_hangs(clock: ManualClock) 
     await until(lambda: disk.dropped == 1)
 
 
-async def test_a_path_on_a_disk_that_hangs_is_compared_by_one_thread(
+async def test_commands_at_once_are_compared_one_after_the_other(
     clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same path needs none; another spelling of it is refused at once while the first is looked at."""
+    """Another spelling of the path waits for its turn; the same path needs none."""
     begun, go = threading.Event(), threading.Event()
 
     def realpath(path: str) -> str:
@@ -330,13 +330,44 @@ async def test_a_path_on_a_disk_that_hangs_is_compared_by_one_thread(
     monkeypatch.setattr("os.path.realpath", realpath)
     desk = Desk(clock, renewal)
     async with desk.running(), asyncio.TaskGroup() as group:
-        first = group.create_task(desk.reloads.meant({"source": "/etc//c.toml"}))
+        group.create_task(desk.reloads.meant({"source": "/etc//c.toml"}))
         await until(begun.is_set)
-        with pytest.raises(ControlError, match="cannot tell now"):
-            await desk.reloads.meant({"source": "/etc/x/../c.toml"})
+        other = group.create_task(desk.reloads.meant({"source": "/etc/x/../c.toml"}))
+        await settle()
+        assert not other.done()
         await desk.reloads.meant({"source": "/etc/c.toml"})
         go.set()
-        await first
+
+
+async def test_a_path_on_a_disk_that_hangs_is_compared_by_one_thread(
+    clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks is refused in bounded time, until the disk is back."""
+    go = threading.Event()
+    compared: list[str] = []
+
+    def realpath(path: str) -> str:
+        compared.append(path)
+        assert go.wait(10.0)
+        return os.path.normpath(path)
+
+    monkeypatch.setattr("os.path.realpath", realpath)
+    monkeypatch.setattr(reloading, "READ_S", 0.05)
+    desk = Desk(clock, renewal)
+    paths = ["/etc//c.toml", "/etc/x/../c.toml"]
+    async with desk.running():
+        asked = (desk.reloads.meant({"source": path}) for path in paths)
+        refused = await asyncio.gather(*asked, return_exceptions=True)
+        for error in refused:
+            assert isinstance(error, ControlError)
+            assert "cannot tell now" in str(error)
+        with pytest.raises(ControlError, match="cannot tell now"):
+            await desk.reloads.meant({"source": paths[1]})
+        assert compared == paths[:1]
+        monkeypatch.setattr(reloading, "READ_S", 10.0)
+        go.set()
+        await until(lambda: not desk.reloads._comparing._runs)
+        await desk.reloads.meant({"source": paths[1]})
 
 
 async def test_what_the_switch_has_to_say_is_answered_and_logged(clock: ManualClock) -> None:
