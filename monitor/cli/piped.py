@@ -5,7 +5,8 @@ from typing import Any
 
 from rich.console import Console
 
-_ENDS = re.compile(r"(?: |\x1b\[[0-9;]*m)+$", re.MULTILINE)  # blanks, and where colours begin and end among them
+# Blanks, and where colours begin and end among them; each run of these is looked at once, wherever it stands.
+_RUN = re.compile(r"(?: |\x1b\[[0-9;]*m)+($)?", re.MULTILINE)
 
 
 class Piped(Console):
@@ -15,4 +16,9 @@ class Piped(Console):
         """Print as any console does, and leave blanks at the ends of lines out."""
         with self.capture() as printed:
             super().print(*objects, **options)
-        self.file.write(_ENDS.sub(lambda end: end[0].replace(" ", ""), printed.get()))
+        self.file.write(trimmed(printed.get()))
+
+
+def trimmed(text: str) -> str:
+    """Return lines without the blanks at their ends; colours that begin or end there are kept."""
+    return _RUN.sub(lambda run: run[0] if run[1] is None else run[0].replace(" ", ""), text)

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from monitor.cli.chart import Point, TimeChart
 from monitor.cli.common import WIDE, console, counted, guarded, print_json_line, soften
+from monitor.cli.piped import trimmed
 from monitor.cli.root import app
 from monitor.cli.tables import Bar
 from monitor.config import locate
@@ -304,6 +305,26 @@ def test_without_a_terminal_no_line_ends_in_blanks(monkeypatch: pytest.MonkeyPat
     assert len(lines) > 5
     assert [line for line in lines if line.endswith(" ")] == []
     assert "    c d c d" in "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a  b  \n\n   \n  c", "a  b\n\n\n  c"),
+        ("\x1b[1m a \x1b[0m  b \x1b[2m  \x1b[0m \n", "\x1b[1m a \x1b[0m  b\x1b[2m\x1b[0m\n"),
+    ],
+)
+def test_only_blanks_at_the_ends_of_lines_are_left_out(text: str, expected: str) -> None:
+    """Those within a line stay, and so does every colour."""
+    assert trimmed(text) == expected
+
+
+@pytest.mark.parametrize("filling", [" ", "\x1b[7m \x1b[0m"], ids=["plain", "coloured"])
+def test_many_blanks_within_a_line_are_looked_at_once(filling: str) -> None:
+    """Looking again from each of them would not end in anybody's time."""
+    text = f"a{filling * 500_000}b"
+    is_same = trimmed(f"{text}  \n") == f"{text}\n"  # apart, for nobody wants to see the difference
+    assert is_same
 
 
 def test_one_is_singular() -> None:
