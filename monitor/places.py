@@ -49,15 +49,21 @@ def written_directory(text: str) -> str | None:
 
 def seeming_directory(text: str) -> str | None:
     """Return the state directory that a text seems to name which is no TOML any more; None without one."""
+    import re  # noqa: PLC0415 - of a file without mistakes nobody needs it
+
+    value = r"""directory\s*=\s*(["'])(.*?)(?:\1|$)"""
+    in_section = {
+        "[state]": value,
+        # A dotted key, or a table in one line, which belong to no other table only above the first header.
+        "": rf"""state\s*(?:\.|=\s*\{{(?:(?:[^"'#]|"[^"]*"|'[^']*')*,)?)\s*{value}""",
+    }
     section = ""
     for line in text.splitlines():
         word = line.strip()
         if word.startswith("["):
-            section = word.partition("#")[0].strip()
-        key, _, value = word.partition("=")
-        value = value.strip()
-        if section == "[state]" and key.strip() == "directory" and value[:1] in {'"', "'"}:
-            return value[1:].partition(value[0])[0] or None
+            section = "".join(word.partition("#")[0].split())
+        elif section in in_section and (found := re.match(in_section[section], word)):
+            return found[2] or None
     return None
 
 
