@@ -26,6 +26,17 @@ def is_abandoned() -> bool:
     return _terminal and not _has_terminal()
 
 
+def has_terminal() -> bool:
+    """Return whether the program ends with a terminal that it was started from."""
+    return _terminal
+
+
+def outlive_terminal() -> None:
+    """Forget the terminal: it is gone, and the program was left to go on."""
+    global _terminal  # noqa: PLW0603 - there is one process
+    _terminal = False
+
+
 def _has_terminal() -> bool:
     # The one that controls this process, wherever its streams lead; the system takes it away when it hangs up.
     try:

@@ -11,12 +11,11 @@ import typer
 
 from monitor import early
 from monitor.cli.common import FAILED, MISUSED, ConfigOption, complain, globals_of, guarded, load
+from monitor.cli.hangups import Hangups
 
 if TYPE_CHECKING:
     from monitor.app import Daemon
     from monitor.config import Settings
-
-_LEAVES_S = 1.0
 
 
 @guarded
@@ -78,31 +77,18 @@ def run(
 async def serve(daemon: "Daemon") -> None:
     """Run a daemon; SIGTERM and SIGINT begin its drain, SIGHUP has its configuration read again.
 
-    SIGHUP of a terminal that is gone begins the drain too: whoever closed it takes the daemon for ended.
+    SIGHUP of a terminal that is closed begins the drain too: whoever closed it takes the daemon for ended. One
+    that went without a word is forgotten, and a later SIGHUP is a reload.
     """
-    from monitor.logs import get_logger
-
     loop = asyncio.get_running_loop()
-
-    def end_if_abandoned() -> bool:
-        if early.is_abandoned():
-            get_logger().warning("daemon.terminal_gone")
-            daemon.stop()
-            return True
-        return False
-
-    def hung_up() -> None:
-        if not end_if_abandoned():
-            daemon.hang_up()
-            # A shell that ends tells its programs first, and loses the terminal then.
-            loop.call_later(_LEAVES_S, end_if_abandoned)
-
+    hangups = Hangups(stop=daemon.stop, reload=daemon.hang_up, later=loop.call_later)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, daemon.stop)
     # Not by the loop: when it lets go of a handler, the signal would end the process for a moment.
-    signal.signal(signal.SIGHUP, lambda *_: loop.call_soon_threadsafe(hung_up))
+    signal.signal(signal.SIGHUP, lambda *_: loop.call_soon_threadsafe(hangups.hung_up))
     if early.hung_up:
-        hung_up()  # the file may have been read before
+        hangups.hung_up()  # the file may have been read before
+    hangups.look()
     try:
         await daemon.run()
     finally:
