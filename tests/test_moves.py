@@ -114,7 +114,9 @@ async def test_a_level_rises_on_moves_left_alone(tmp_path: Path) -> None:
         await until(lambda: len(known(watch)) == 2 and None not in known(watch))
         status = watch.daemon.status()
         for symbol in status.engine.symbols:
-            assert symbol.typical_move == pytest.approx(TYPICAL, rel=0.15)
+            # The larger of a whole day's and of the last minutes', which are few: far more than expected is rare luck.
+            assert symbol.typical_move is not None
+            assert 0.9 * TYPICAL < symbol.typical_move < 1.45 * TYPICAL
             assert symbol.minutes >= 1439
         assert status.feeds[0].past.answered == 3
         assert {wallet.level for wallet in status.engine.wallets} == {"ok"}
