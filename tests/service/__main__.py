@@ -18,7 +18,6 @@ from tests.service.container import Container, Row, local, made
 from tests.service.story import Story
 
 ROOT = Path(__file__).parents[2]
-MIRROR = "http://deb.debian.org/debian"
 # Where a machine says how its package index is reached: the root is given the same.
 _PASSED = ("PIP_", "SSL_CERT", "REQUESTS_CA", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "no_proxy")
 
@@ -27,7 +26,7 @@ def main() -> int:
     """Run all of it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--suite", default="bookworm")
-    parser.add_argument("--mirror", default=MIRROR)
+    parser.add_argument("--mirror", default="", help="where Debian's packages are, if not where debootstrap looks")
     parser.add_argument("--base", type=Path, help="a root of that suite, kept for the next time")
     parser.add_argument("--bind", action="append", default=[], help="a path that the root sees, read-only")
     parser.add_argument("--verbose", action="store_true", help="print what each command prints")

@@ -51,7 +51,16 @@ def made(base: Path, suite: str, mirror: str) -> Done:
     """Make a fresh root of a Debian suite where there is none."""
     if (base / "usr/bin/python3").exists():
         return Done(f"debootstrap {suite} (kept from before)", 0, "", 0.0)
-    return local(["debootstrap", "--variant=minbase", f"--include={PACKAGES}", suite, str(base), mirror])
+    return local(
+        [
+            "debootstrap",
+            "--variant=minbase",
+            f"--include={PACKAGES}",
+            suite,
+            str(base),
+            *([mirror] if mirror else []),
+        ]
+    )
 
 
 def local(words: Sequence[str]) -> Done:
