@@ -134,7 +134,7 @@ async def test_a_key_that_was_refused_is_mended_by_a_reload(tmp_path: Path) -> N
 
 
 async def test_an_account_that_is_taken_out_is_let_go_of(tmp_path: Path) -> None:
-    """Its tasks and its connections end; what it still says reaches nobody, and its alert ends as gone."""
+    """Its tasks and connections end, and that of marks only it needed; what it still says reaches nobody."""
     async with site_of(tmp_path) as site:
         both = site.keyed("main"), site.keyed("hedge")
         site.write(*both, site.channel())
@@ -142,11 +142,12 @@ async def test_an_account_that_is_taken_out_is_let_go_of(tmp_path: Path) -> None
             await until(lambda: followed(daemon, "main", "hedge"))
             await site.emulator.accounts["hedge"].fill("BTCUSDT", "BUY", "0.5", position_side="LONG")
             await until(lambda: any(p.account == "hedge" for p in daemon.status().engine.positions))
-            open_before = site.emulator.streams.connections
+            streams = site.emulator.streams
+            await until(lambda: (streams.connections_of("private"), streams.connections_of("market")) == (2, 1))
             gone = daemon._switch.followed["hedge"]
             await site.change(both[0], site.channel())
             await until(lambda: not jobs_of(daemon, "hedge"))
-            await until(lambda: site.emulator.streams.connections == open_before - 1)
+            await until(lambda: (streams.connections_of("private"), streams.connections_of("market")) == (1, 0))
             assert [one.account for one in daemon.status().engine.accounts] == ["main"]
             assert daemon._engine.surroundings.funds.keys() <= {"main"}
             assert gone.source._inbox._inbox is None  # type: ignore[attr-defined]

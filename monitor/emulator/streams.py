@@ -76,6 +76,10 @@ class StreamHub:
         """Return how many connections are open."""
         return len(self._open)
 
+    def connections_of(self, route: Route) -> int:
+        """Return how many connections of one route are open."""
+        return sum(one.route == route for one in self._open)
+
     def routes(self) -> list[web.RouteDef]:
         """Return the websocket paths: three routed families and the old unrouted one."""
         found: list[web.RouteDef] = []
