@@ -166,6 +166,7 @@ class Committer:
         self._sending: list[Notice] = []  # of the commit under way, offered once it is over
         self._handed: set[tuple[str, str]] = set()  # offered before their commit was tried
         self._unoffered: set[tuple[str, str]] = set()  # could not be, and are tried once more
+        self._submitted_s: dict[tuple[str, str], float] = {}  # of what is not handed on yet, monotonic
         self._failed: _Batch | None = None
         self._failed_at_s = 0.0
         self._memory = memory
@@ -191,6 +192,8 @@ class Committer:
                 self._doubt(ended)
             self._sending = _without(self._sending, [ended])
         self._batch.add(effects)
+        now_s = self._clock.mono_s()
+        self._submitted_s.update({(notice.key, notice.channel): now_s for notice in effects.notices})
         if effects.notices and seen_s is not None:
             self._batch.seen_s = seen_s if self._batch.seen_s is None else min(seen_s, self._batch.seen_s)
         if self._batch:
@@ -210,11 +213,17 @@ class Committer:
         return self._failed is None
 
     def waiting_ms(self) -> dict[str, int]:
-        """Return when the oldest notice was decided that was not handed on yet, by channel; our wall clock."""
+        """Return when the oldest notice was decided that was not handed on yet, by channel.
+
+        By our wall clock as it is set now, Unix milliseconds: how long ago that is does not change with it.
+        """
+        now = self._clock.now()
         found: dict[str, int] = {}
         for notice in (*self._sending, *self._batch.notices):
-            if (notice.key, notice.channel) not in self._handed:
-                found[notice.channel] = min(found.get(notice.channel, notice.decided_ms), notice.decided_ms)
+            name = (notice.key, notice.channel)
+            if name not in self._handed:
+                at_ms = now.wall_ms - round((now.mono_s - self._submitted_s.get(name, now.mono_s)) * 1000)
+                found[notice.channel] = min(found.get(notice.channel, at_ms), at_ms)
         return found
 
     def nudge(self) -> None:
@@ -339,6 +348,8 @@ class Committer:
         self._sending = [n for n in batch.notices if (n.key, n.channel) not in self._handed]
         rows = self._joined(retried, batch)
         self._batch = _Batch()  # only now: what cannot be joined is not lost
+        under_way = {(notice.key, notice.channel) for notice in self._sending}
+        self._submitted_s = {name: at_s for name, at_s in self._submitted_s.items() if name in under_way}
         return batch, rows, retried
 
     def _written(self, batch: _Batch, rows: _Batch, retried: _Batch | None) -> None:

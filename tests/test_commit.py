@@ -121,6 +121,21 @@ async def test_a_notice_is_in_the_store_before_it_is_offered(rig: Rig) -> None:
     assert rig.store.subjects["a/w"].sequence == 1
 
 
+@pytest.mark.parametrize("step_s", [3600.0, -3600.0])
+async def test_how_long_a_message_waits_does_not_change_with_the_clock(
+    rig: Rig, step_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wall clock that is set makes nothing overdue that is not, and hides nothing that is."""
+    decided = msgspec.structs.replace(notice(1), decided_ms=rig.clock.wall_ms())
+    rig.committer.submit(Effects(notices=(decided,)))
+    await rig.clock.advance(30.0)
+    set_ms = rig.clock.wall_ms() + round(step_s * 1000)
+    monkeypatch.setattr(rig.clock, "_wall_ms", set_ms)
+    assert rig.committer.waiting_ms() == {"phone": set_ms - 30_000}
+    await rig.run()
+    assert rig.committer.waiting_ms() == {}
+
+
 async def test_what_arrives_together_is_one_transaction(rig: Rig) -> None:
     """The engine never waits for a disk; the newest state of a subject is what is written."""
     await rig.run(

@@ -135,10 +135,10 @@ class Caller:
         return self._clock.wall_ms() + (self._offset_ms or 0)
 
     async def close(self) -> None:
-        """Close all connections."""
-        while self._clients:
-            _, client = self._clients.popitem()
+        """Close all connections; what of it was cancelled is made up for by calling it again."""
+        for at, client in tuple(self._clients.items()):
             await client.close_connection()
+            self._clients.pop(at, None)
 
     async def synchronise(self, *, urgent: bool = False) -> int:
         """Ask for the exchange's time; return its clock minus ours in milliseconds.

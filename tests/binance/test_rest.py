@@ -593,6 +593,30 @@ async def test_a_ban_of_the_futures_does_not_silence_another_host(clock: ManualC
     assert budget.used <= 1  # the look at the time
 
 
+async def test_a_close_that_is_cancelled_is_made_up_for(
+    clock: ManualClock, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever closes again closes what the first did not get to: no connection is left to nobody."""
+    caller = Caller(
+        "fapi", Environment.LIVE, (exchange.base,), credentials=None, clock=clock,
+        rng=Random(1), budget=WeightBudget(clock), other_bases={},  # noqa: S311 - jitter
+    )  # fmt: skip
+    await caller.synchronise()
+    (client,) = caller._clients.values()
+    session, hangs = client.session, asyncio.Event()
+    monkeypatch.setattr(session, "close", hangs.wait)
+    async with asyncio.TaskGroup() as group:
+        closing = group.create_task(caller.close())
+        await settle()
+        closing.cancel()
+    monkeypatch.undo()
+    assert closing.cancelled()
+    assert not session.closed
+    await caller.close()
+    assert session.closed
+    await caller.close()  # and once more is fine
+
+
 async def test_a_question_asked_once_finds_a_clock_that_moved(exchange: Exchange, make: Make) -> None:
     """The time is measured anew there as well."""
     one = make()
