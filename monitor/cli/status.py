@@ -58,7 +58,7 @@ def status(
     except NotRunningError as error:
         raise ControlError(f"{error}; start it with `position-monitor run`") from None
     if json or globals_of(context).json:
-        print_json(_in_words(document))
+        print_json(in_words(document))
         return 0
     found = decoded(document)
     if settings is None:
@@ -69,7 +69,7 @@ def status(
     return 0
 
 
-def _in_words(document: object) -> object:
+def in_words(document: object) -> object:
     """Return the daemon's answer for programs: levels are words everywhere."""
     from monitor.ledger import hold_rows, incidents
 
@@ -162,10 +162,9 @@ def _print_alerts(found: "Status", out: "Console", zone: "dt.tzinfo | None") -> 
 def _print_marks(found: "Status", out: "Console") -> None:
     from rich.text import Text
 
-    from monitor.cli.tables import Column, FittedTable
+    from monitor.cli.tables import DATA_STYLES, Column, FittedTable
     from monitor.notify.numbers import percent, price, span
 
-    styles = {"fresh": "green", "suspect": "yellow", "blind": "bold red"}
     symbols = found.engine.symbols
     out.print(
         FittedTable(
@@ -173,7 +172,7 @@ def _print_marks(found: "Status", out: "Console") -> None:
                 Column("symbol", [one.symbol for one in symbols]),
                 Column("mark", [price(one.mark) for one in symbols], 1, right=True),
                 Column("age", ["never" if one.age_s is None else span(one.age_s) for one in symbols], right=True),
-                Column("data", [Text(one.data, styles.get(one.data, "")) for one in symbols]),
+                Column("data", [Text(one.data, DATA_STYLES.get(one.data, "")) for one in symbols]),
                 Column("source", [one.source or "-" for one in symbols], 2),
                 Column("tiers", [found.engine.brackets.get(one.symbol, "") for one in symbols], 3),
                 Column("typical 1 h", [percent(one.typical_move) for one in symbols], 4, right=True),
@@ -189,14 +188,11 @@ def _print_marks(found: "Status", out: "Console") -> None:
 
 
 def _print_feed(feed: Any, out: "Console") -> None:  # noqa: ANN401 - as it came from the daemon
-    if not isinstance(feed, dict) or not feed.get("symbols"):
+    from monitor.web.page.words import feed_line
+
+    if not (line := feed_line(feed)):
         return  # no position needs it
-    host = feed.get("host") or "no host"
-    out.print(
-        f"Feed {feed.get('name', '')}: {feed.get('state', 'unknown')}, {host}; {feed.get('frames', 0)} frames, "
-        f"{feed.get('reconnects', 0)} reconnects.",
-        markup=False,
-    )
+    out.print(line, markup=False)
     for one in feed.get("candidates", ()):
         print_candidate(one, out)
     if isinstance(bridge := feed.get("bridge"), dict):
@@ -236,11 +232,10 @@ def _channel_state(one: Any, zone: "dt.tzinfo | None") -> "Text":  # noqa: ANN40
     from rich.text import Text
 
     from monitor.notify.times import local_time
+    from monitor.web.page.words import channel_state, is_deaf
 
-    if not (one["failing"] or one["broken"]):
-        return Text("fine", "green")
-    since = f" since {local_time(one['since_ms'], zone)}" if one["since_ms"] else ""
-    return Text(f"BROKEN{since}", "bold red") if one["broken"] else Text(f"failing{since}", "yellow")
+    style = "bold red" if one["broken"] else "yellow" if is_deaf(one) else "green"
+    return Text(channel_state(one, lambda at_ms: local_time(at_ms, zone)), style)
 
 
 def _print_channels(found: "Status", out: "Console", zone: "dt.tzinfo | None") -> None:

@@ -26,6 +26,7 @@ STYLES = {
     "emergency": "bold white on red",
     UNKNOWN: "magenta",  # never judged, for want of marks
 }
+DATA_STYLES = {"fresh": "green", "suspect": "yellow", "blind": "bold red"}
 _BAR_STYLES = STYLES | {"critical": "red", "emergency": "bold red"}
 
 
@@ -181,11 +182,11 @@ def position_table(positions: Sequence[PositionView], wallets: Sequence[WalletVi
             Column("quantity", [_quantity(p.quantity) for p in positions], 9, right=True),
             Column("entry", [price(p.entry_price) for p in positions], 8, right=True, least=8),
             Column("mark", [price(p.mark_price) for p in positions], 2, right=True, least=8),
-            Column("liq.", [_liquidation(p) for p in positions], 1, right=True, least=8),
-            Column("distance", [_distance(p) for p in positions], right=True),
-            Column("ratio", [_ratio(wallet) for wallet in backing], right=True, least=7),
+            Column("liq.", [liquidation_text(p) for p in positions], 1, right=True, least=8),
+            Column("distance", [distance_text(p) for p in positions], right=True),
+            Column("ratio", [ratio_text(wallet) for wallet in backing], right=True, least=7),
             Column("", ratios, 5),
-            Column("room", [_room(wallet) for wallet in backing], 3, right=True, least=7),
+            Column("room", [room_text(wallet) for wallet in backing], 3, right=True, least=7),
             Column("", rooms, 6),
             Column("level", [level_text(p.level) for p in positions], least=9),
         ),
@@ -195,7 +196,7 @@ def position_table(positions: Sequence[PositionView], wallets: Sequence[WalletVi
 
 def wallet_table(wallets: Sequence[WalletView], *, moves: bool = True) -> FittedTable:
     """Return one row for each wallet; without a daemon nobody knows its moves."""
-    left = [Column("moves", [_moves(w) for w in wallets], 3, right=True)] if moves else []
+    left = [Column("moves", [moves_text(w) for w in wallets], 3, right=True)] if moves else []
     return FittedTable(
         (
             account_column([w.account for w in wallets], 3, least=7),
@@ -205,9 +206,9 @@ def wallet_table(wallets: Sequence[WalletView], *, moves: bool = True) -> Fitted
             Column("cushion", [money(w.cushion, w.asset) for w in wallets], 2, right=True),
             Column("joint", [percent(w.joint_distance) if w.joint_distance is not None else "-" for w in wallets],
                    4, right=True),
-            Column("ratio", [_ratio(w) for w in wallets], right=True, least=7),
+            Column("ratio", [ratio_text(w) for w in wallets], right=True, least=7),
             Column("", [_ratio_bar(w) for w in wallets], 7),
-            Column("room", [_room(w) for w in wallets], 1, right=True, least=7),
+            Column("room", [room_text(w) for w in wallets], 1, right=True, least=7),
             Column("", [Bar(w.room, w.level).text for w in wallets], 8),
             *left,
             Column("level", [level_text(w.level) for w in wallets], least=9),
@@ -232,17 +233,19 @@ def _ratio_bar(wallet: WalletView | None) -> Text:
     return Bar(1.0 if wallet.liquidatable is True else wallet.margin_ratio, wallet.level).text
 
 
-def _ratio(wallet: WalletView | None) -> Text:
+def ratio_text(wallet: WalletView | None) -> Text:
+    """Return the margin ratio of a wallet in the colour of its level."""
     return Text(ratio_of(wallet), _BAR_STYLES.get(wallet.level, "") if wallet else "")
 
 
-def _room(wallet: WalletView | None) -> Text:
+def room_text(wallet: WalletView | None) -> Text:
+    """Return the room of a wallet in the colour of its level."""
     if wallet is None:
         return Text(UNKNOWN)
     return Text(percent(wallet.room), _BAR_STYLES.get(wallet.level, ""))
 
 
-def _moves(wallet: WalletView) -> Text:
+def moves_text(wallet: WalletView) -> Text:
     """Return how many typical hourly moves are left; beyond a hundred nobody counts."""
     left = wallet.moves_left
     text = UNKNOWN if left is None else f"{left:.1f}" if left < _MANY else f"> {_MANY}"
@@ -253,12 +256,14 @@ def _quantity(value: float) -> str:
     return f"{value:.8f}".rstrip("0").rstrip(".")
 
 
-def _liquidation(position: PositionView) -> str:
+def liquidation_text(position: PositionView) -> str:
+    """Return the liquidation price; ``none`` where no price could reach it."""
     mark = position.mark_price
     return price(within_reach(position.liquidation_price, mark), UNKNOWN if mark is None else "none")
 
 
-def _distance(position: PositionView) -> str:
+def distance_text(position: PositionView) -> str:
+    """Return how far the mark is from the liquidation price; ``-`` where there is none."""
     mark = position.mark_price
     if mark is not None and (position.distance is None or within_reach(position.liquidation_price, mark) is None):
         return "-"  # no liquidation price, no distance from it

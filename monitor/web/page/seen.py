@@ -31,7 +31,7 @@ class Seen(NamedTuple):
 
     status: Status
     health: Health
-    zone: tzinfo
+    zone: tzinfo | None  # None: the machine's own
     advice: Mapping[tuple[str, str], Advice] = {}  # by account and wallet; of the worst only
     lines: Mapping[tuple[str, str], Sequence[Point]] = {}  # of the worst few
     told: Sequence[OutboxRow] | None = ()  # the newest first; None: state.db cannot be read

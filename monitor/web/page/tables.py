@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgspec
-
 from monitor.core.report import PositionView
 from monitor.ledger import facts_of
 from monitor.notify.numbers import grouped, money, percent, span
@@ -15,6 +13,7 @@ from monitor.storage.outbox import OutboxRow, OutboxState
 from monitor.web.page.markup import Html, table, tag
 from monitor.web.page.seen import Seen, rank
 from monitor.web.page.top import level_class
+from monitor.web.page.words import channel_state, feed_line, is_deaf
 
 ROWS = 30
 MESSAGES = 8
@@ -83,15 +82,8 @@ def marks(seen: Seen) -> Html:
 
 
 def _feed(feed: object) -> Html | None:
-    one: Mapping[str, Any] = msgspec.to_builtins(feed)
-    if not one.get("symbols"):
-        return None  # no position needs it
-    return tag(
-        "p",
-        f"Feed {one.get('name', '')}: {one.get('state', 'unknown')}, {one.get('host') or 'no host'}; "
-        f"{one.get('frames', 0)} frames, {one.get('reconnects', 0)} reconnects.",
-        class_="small",
-    )
+    words = feed_line(feed)
+    return tag("p", words, class_="small") if words else None
 
 
 def accounts(seen: Seen) -> Html:
@@ -135,10 +127,7 @@ def channels(seen: Seen) -> Html:
 
 
 def _channel(seen: Seen, one: Mapping[str, Any]) -> Html:
-    if not (one["failing"] or one["broken"]):
-        return tag("span", "fine", class_="word")
-    since = f" since {seen.time(one['since_ms'])}" if one["since_ms"] else ""
-    return tag("span", f"{'BROKEN' if one['broken'] else 'failing'}{since}", class_="word bad")
+    return tag("span", channel_state(one, seen.time), class_="word bad" if is_deaf(one) else "word")
 
 
 def told(seen: Seen) -> Html:

@@ -3,25 +3,23 @@
 from collections.abc import Sequence
 
 from monitor.core.model import Level
-from monitor.core.notices import DataState
 from monitor.core.report import UNKNOWN, PositionView, WalletView
-from monitor.health import MARKS
-from monitor.notify.numbers import grouped, money, percent, span
+from monitor.notify.numbers import grouped, money, percent
 from monitor.notify.reach import within_reach
 from monitor.web.page.line import Point, bar, line
 from monitor.web.page.markup import Html, tag
 from monitor.web.page.seen import Seen, alert_of, called, is_held, nearest, rank
+from monitor.web.page.words import WATCHING, reasons, state_of, unsure, worst_of
 
 CARDS = 6
 LINE_MS = 6 * 3600 * 1000
-_NAMED = 5
 _MANY_MOVES = 99.0
 
 
 def verdict(seen: Seen) -> str:
     """Return in a few words whether anybody watches and how bad it is; no figures, so that it seldom changes."""
     worst = next(iter(seen.worst), None)
-    state = _state(seen)[0]
+    state = state_of(seen)[0]
     if worst is None or rank(worst.level) <= Level.OK:
         return state
     return f"{state}. {worst.level.capitalize()}: {called(worst)}"
@@ -30,17 +28,17 @@ def verdict(seen: Seen) -> str:
 def watch(seen: Seen) -> Html:
     """Return whether it watches, as large as it matters."""
     status = seen.status
-    state, words = _state(seen)
-    bad = state != "Watching"
+    state, words = state_of(seen)
+    bad = state != WATCHING
     worst = _worst(seen)
     calm = "bad" if bad else "good" if worst is None else "uneasy"
-    reasons = [*_wrong(seen, blind=state == "BLIND"), *_not_reached(seen), *_refused(seen)]
+    wrong = reasons(seen)
     return tag(
         "header",
         tag("p", "position-monitor ", badge(status.engine.environment), class_="name"),
         tag("h1", state, *(() if worst is None else (" - ", worst))),
         tag("p", words),
-        tag("ul", *(tag("li", one) for one in reasons), class_="reasons") if reasons else None,
+        tag("ul", *(tag("li", one) for one in wrong), class_="reasons") if wrong else None,
         tag("p", "As of ", tag("time", seen.now, id="as-of"), ". ",
             tag("a", "Look again", href="/", id="again"), class_="small"),
         class_=f"watch {calm}", id="watch", data_part=True,
@@ -49,61 +47,8 @@ def watch(seen: Seen) -> Html:
 
 def _worst(seen: Seen) -> Html | None:
     """Return the worst level with how many wallets are at it; None where all is calm."""
-    worst = next((one.level for one in seen.worst if rank(one.level) > Level.OK), None)
-    if worst is None:
-        return None
-    count = sum(one.level == worst for one in seen.worst)
-    return tag("span", f"{count} {worst}", class_=f"worst {level_class(worst)}")
-
-
-def _wrong(seen: Seen, *, blind: bool) -> list[str]:
-    """Return what is wrong, with where."""
-    return [
-        f"{one.reason}: {_few(one.names)}" if one.names else one.reason
-        for one in seen.health.troubles
-        if not (blind and one.reason == MARKS)  # the sentence says so
-    ]
-
-
-def _not_reached(seen: Seen) -> list[str]:
-    """Return which channels take no messages, and which accounts cannot be followed."""
-    deaf = [one["channel"] for one in seen.status.channels if one["failing"] or one["broken"]]
-    lost = [one.account for one in seen.followed if one.trouble]
-    return [
-        *([f"not reached: {_few(deaf)}"] if deaf else []),
-        *([f"not followed: {_few(lost)}; positions there may have changed"] if lost else []),
-    ]
-
-
-def _refused(seen: Seen) -> list[str]:
-    """Return that another configuration holds than the one that was written last, if so."""
-    config = seen.status.config
-    if config is None or not config.problems or config.last_refusal_ms is None:
-        return []
-    when = seen.time(config.last_refusal_ms)
-    return [f"the configuration was refused at {when}, and the one before it holds: {config.problems[0]}"]
-
-
-def _state(seen: Seen) -> tuple[str, str]:
-    """Return whether it watches in a word or two, and the sentence beside it."""
-    symbols = seen.status.engine.symbols
-    blind = [one for one in symbols if one.data == DataState.BLIND.value]
-    unsure = [one for one in symbols if one.data not in {DataState.FRESH.value, DataState.BLIND.value}]
-    if blind:
-        ages = [one.age_s for one in blind if one.age_s is not None]
-        since = f"the last mark came {span(max(ages))} ago" if ages else "no mark has come"
-        return "BLIND", f"No fresh mark of {_few([one.symbol for one in blind])}: {since}."
-    if not seen.health.ok:
-        watching = MARKS not in seen.health.reasons
-        words = "Marks are fresh, but not all of the service does its work." if watching else (
-            f"Not sure of {_few([one.symbol for one in unsure])}." if unsure else "Marks are not fresh."
-        )  # fmt: skip
-        return "Not well", words
-    if not symbols:
-        return "Watching", "No position needs a price: there is nothing to watch at the moment."
-    count = f"the one symbol is {symbols[0].symbol}" if len(symbols) == 1 else f"{len(symbols)} symbols"
-    oldest = max((one.age_s or 0.0 for one in symbols), default=0.0)
-    return "Watching", f"All marks are fresh: {count}, the oldest mark is {span(oldest)} old."
+    worst = worst_of(seen)
+    return None if worst is None else tag("span", worst[1], class_=f"worst {level_class(worst[0])}")
 
 
 def wallets(seen: Seen) -> Html:
@@ -132,7 +77,7 @@ def _card(seen: Seen, wallet: WalletView) -> Html:
         "article",
         tag("h3", badge(wallet.level), " ", called(wallet)),
         since,
-        _unsure(seen, wallet),
+        _unsure(unsure(seen, wallet)),
         _to_do(seen, wallet),
         tag("div", tag("p", "Room left ", tag("strong", percent(wallet.room))), bar(wallet.room), class_="room"),
         tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in _figures(seen, wallet))),
@@ -141,15 +86,8 @@ def _card(seen: Seen, wallet: WalletView) -> Html:
     )
 
 
-def _unsure(seen: Seen, wallet: WalletView) -> Html | None:
-    """Return that a wallet is judged on old marks, if it is: its figures are those of then."""
-    mine = {one.symbol for one in _legs(seen, wallet)}
-    old = [one for one in seen.status.engine.symbols if one.symbol in mine and one.data == DataState.BLIND.value]
-    if not old:
-        return None
-    ages = [one.age_s for one in old if one.age_s is not None]
-    how = f"judged on marks that are up to {span(max(ages))} old" if ages else "there is no mark to judge it by"
-    return tag("p", f"BLIND: {how}", class_="bad")
+def _unsure(words: str) -> Html | None:
+    return tag("p", words, class_="bad") if words else None
 
 
 def _legs(seen: Seen, wallet: WalletView) -> Sequence[PositionView]:
@@ -202,8 +140,3 @@ def badge(word: str) -> Html:
 def level_class(level: str) -> str:
     """Return the class that colours a level; the word stands beside it always."""
     return f"level-{level}" if level in {*(one.label for one in Level), UNKNOWN} else "level-unknown"
-
-
-def _few(names: tuple[str, ...] | list[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more

@@ -1,0 +1,124 @@
+"""What the page and the live view of the terminal say in the same words, without any markup. Pure."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from monitor.core.model import Level
+from monitor.core.notices import DataState
+from monitor.core.report import WalletView
+from monitor.health import MARKS
+from monitor.notify.numbers import span
+from monitor.web.page.seen import Seen, rank
+
+WATCHING = "Watching"
+BLIND = "BLIND"
+_NAMED = 5
+
+
+def state_of(seen: Seen) -> tuple[str, str]:
+    """Return whether it watches in a word or two, and the sentence beside it."""
+    symbols = seen.status.engine.symbols
+    blind = [one for one in symbols if one.data == DataState.BLIND.value]
+    unsure = [one for one in symbols if one.data not in {DataState.FRESH.value, DataState.BLIND.value}]
+    if blind:
+        ages = [one.age_s for one in blind if one.age_s is not None]
+        since = f"the last mark came {span(max(ages))} ago" if ages else "no mark has come"
+        return BLIND, f"No fresh mark of {few([one.symbol for one in blind])}: {since}."
+    if not seen.health.ok:
+        watching = MARKS not in seen.health.reasons
+        words = "Marks are fresh, but not all of the service does its work." if watching else (
+            f"Not sure of {few([one.symbol for one in unsure])}." if unsure else "Marks are not fresh."
+        )  # fmt: skip
+        return "Not well", words
+    if not symbols:
+        return WATCHING, "No position needs a price: there is nothing to watch at the moment."
+    count = f"the one symbol is {symbols[0].symbol}" if len(symbols) == 1 else f"{len(symbols)} symbols"
+    oldest = max((one.age_s or 0.0 for one in symbols), default=0.0)
+    return WATCHING, f"All marks are fresh: {count}, the oldest mark is {span(oldest)} old."
+
+
+def worst_of(seen: Seen) -> tuple[str, str] | None:
+    """Return the worst level with how many wallets are at it, such as ``critical`` and ``2 critical``.
+
+    None where all is calm.
+    """
+    worst = next((one.level for one in seen.worst if rank(one.level) > Level.OK), None)
+    if worst is None:
+        return None
+    return worst, f"{sum(one.level == worst for one in seen.worst)} {worst}"
+
+
+def reasons(seen: Seen) -> list[str]:
+    """Return what is wrong beside what ``state_of`` says, with where: a line each."""
+    blind = state_of(seen)[0] == BLIND
+    return [*_wrong(seen, blind=blind), *_not_reached(seen), *_refused(seen)]
+
+
+def _wrong(seen: Seen, *, blind: bool) -> list[str]:
+    return [
+        f"{one.reason}: {few(one.names)}" if one.names else one.reason
+        for one in seen.health.troubles
+        if not (blind and one.reason == MARKS)  # the sentence says so
+    ]
+
+
+def _not_reached(seen: Seen) -> list[str]:
+    """Return which channels take no messages, and which accounts cannot be followed."""
+    deaf = [one["channel"] for one in seen.status.channels if one["failing"] or one["broken"]]
+    lost = [one.account for one in seen.followed if one.trouble]
+    return [
+        *([f"not reached: {few(deaf)}"] if deaf else []),
+        *([f"not followed: {few(lost)}; positions there may have changed"] if lost else []),
+    ]
+
+
+def _refused(seen: Seen) -> list[str]:
+    """Return that another configuration holds than the one that was written last, if so."""
+    config = seen.status.config
+    if config is None or not config.problems or config.last_refusal_ms is None:
+        return []
+    when = seen.time(config.last_refusal_ms)
+    return [f"the configuration was refused at {when}, and the one before it holds: {config.problems[0]}"]
+
+
+def unsure(seen: Seen, wallet: WalletView) -> str:
+    """Return that a wallet is judged on old marks, if it is: its figures are those of then; else nothing."""
+    mine = {one.symbol for one in seen.legs.get((wallet.account, wallet.wallet), ())}
+    old = [one for one in seen.status.engine.symbols if one.symbol in mine and one.data == DataState.BLIND.value]
+    if not old:
+        return ""
+    ages = [one.age_s for one in old if one.age_s is not None]
+    how = f"judged on marks that are up to {span(max(ages))} old" if ages else "there is no mark to judge it by"
+    return f"{BLIND}: {how}"
+
+
+def channel_state(one: Mapping[str, Any], time: Callable[[int], str]) -> str:
+    """Return whether a channel delivers, and since when it does not; ``time`` writes a moment."""
+    if not is_deaf(one):
+        return "fine"
+    since = f" since {time(one['since_ms'])}" if one["since_ms"] else ""
+    return f"{'BROKEN' if one['broken'] else 'failing'}{since}"
+
+
+def is_deaf(channel: Mapping[str, Any]) -> bool:
+    """Return whether the last attempts on a channel say that it does not deliver."""
+    return bool(channel["failing"] or channel["broken"])
+
+
+def feed_line(feed: object) -> str:
+    """Return how a feed does; nothing where no position needs it."""
+    one: Any = msgspec.to_builtins(feed)
+    if not isinstance(one, dict) or not one.get("symbols"):
+        return ""
+    return (
+        f"Feed {one.get('name', '')}: {one.get('state', 'unknown')}, {one.get('host') or 'no host'}; "
+        f"{one.get('frames', 0)} frames, {one.get('reconnects', 0)} reconnects."
+    )
+
+
+def few(names: Sequence[str]) -> str:
+    """Return the first names, and how many more there are."""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
