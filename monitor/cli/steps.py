@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from monitor.core.book import Book, Floats
-from monitor.core.compile import LEAST_AT_ENTRY
+from monitor.core.columns import LEAST_AT_ENTRY
 from monitor.core.layout import underlying
 from monitor.core.model import MULTI_WALLET, Position, rate_symbols
 from monitor.core.report import number

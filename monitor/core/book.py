@@ -14,7 +14,8 @@ entry_x`` and ``c_b = sign * size - size * mmr_b``. Rates rise from bracket to b
 amounts make the lines meet, so it is concave and continuous.
 
 Rows are sorted by wallet, then margin asset (a *slot*), then symbol, so sums over wallets are ``reduceat``.
-``monitor.core.compile`` fills the columns; ``monitor.core.risk`` reads them on every tick.
+``monitor.core.compile`` makes a book of them, ``monitor.core.columns`` fills it; ``monitor.core.risk`` reads it on
+every tick.
 """
 
 from dataclasses import dataclass

@@ -1,33 +1,22 @@
-"""Compiles accounts and tier tables into the columns of a ``Book``, and patches them.
-
-All that does not depend on marks is computed here, once, and by the same code for a whole book and for one
-changed row; that it is in one place is why it is longer than other modules.
-"""
+"""Compiles accounts and tier tables into a ``Book``, and changes one; ``columns`` computes what fills it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
-from itertools import pairwise
 
 import numpy as np
 
-from monitor.core.book import FLAT, LEVEL, Book, Floats, Ints, Joint, Pairs, TierMatrix
+from monitor.core.book import Book, Floats, TierMatrix
 from monitor.core.collateral import shared_wallets
+from monitor.core.columns import fill_rows, fill_wallets, find_pairs, joint_branches, no_joint, with_columns
 from monitor.core.layout import Layout
 from monitor.core.model import (
-    MULTI_WALLET,
     AccountSnapshot,
     BracketTable,
     Position,
-    Side,
     SubjectKey,
     rate_symbols,
 )
 from monitor.errors import BracketError
-
-# Room is measured by what was left at entry, and at the least by this share of the maintenance margin there. Less
-# is hardly left by opening anything; it is by what was realised or taken out since, and then the way from the
-# entry price is not the way that the position has gone.
-LEAST_AT_ENTRY = 0.3
 
 
 @np.errstate(divide="ignore", invalid="ignore", over="ignore")
@@ -86,7 +75,7 @@ def compile_book(accounts: Sequence[AccountSnapshot], tables: Mapping[str, Brack
         bounds=np.full((depth - 1, rows), np.inf),
         steps=np.full((depth - 1, rows), np.inf),
         entry_maintenance=np.zeros(rows),
-        pairs=_find_pairs(layout.positions, row_slot, 2 * depth),
+        pairs=find_pairs(layout.positions, row_slot, 2 * depth),
         slot_balance=np.array(layout.slot_balance, dtype=np.float64),
         slot_bid=np.array([rate.bid for rate in layout.slot_rate], dtype=np.float64),
         slot_ask=np.array([rate.ask for rate in layout.slot_rate], dtype=np.float64),
@@ -107,14 +96,14 @@ def compile_book(accounts: Sequence[AccountSnapshot], tables: Mapping[str, Brack
         corrected=False,
         room_scale=np.zeros(len(wallets)),
         hollow=np.zeros(len(wallets), dtype=np.bool_),
-        joint=_no_joint(),
+        joint=no_joint(),
         joint_wallets=np.zeros(0, dtype=np.intp),
         shared=shared_wallets(layout),
         parts=layout.parts,
     )
-    _fill_rows(book, np.arange(rows))
-    _fill_wallets(book)
-    book.joint = _gather(book, _branches(book))
+    fill_rows(book, np.arange(rows))
+    fill_wallets(book)
+    book.joint = with_columns(book, joint_branches(book))
     book.joint_wallets = np.unique(book.joint.wallets)
     return book
 
@@ -154,11 +143,11 @@ def patch(book: Book, accounts: Sequence[AccountSnapshot]) -> bool:
                 book.positions[row] = position
                 changed.append(row)
     if changed:
-        _fill_rows(book, np.array(changed, dtype=np.intp))
+        fill_rows(book, np.array(changed, dtype=np.intp))
         # Only sizes and entries can have changed, so the choice of wallets and rows stands.
-        book.joint = _gather(book, book.joint)
+        book.joint = with_columns(book, book.joint)
     if fresh:
-        _fill_wallets(book)
+        fill_wallets(book)
     return True
 
 
@@ -181,10 +170,10 @@ def amend(book: Book, positions: Mapping[int, Position], balances: Mapping[int, 
         if (position.quantity, position.entry_price) != (before.quantity, before.entry_price):
             resized.append(row)
     if resized:
-        _fill_rows(book, np.array(resized, dtype=np.intp))
+        fill_rows(book, np.array(resized, dtype=np.intp))
         if book.joint.rows.size:
-            book.joint = _gather(book, book.joint)
-    _fill_wallets(book)
+            book.joint = with_columns(book, book.joint)
+    fill_wallets(book)
 
 
 def set_rates(book: Book, marks: Floats) -> None:
@@ -200,7 +189,7 @@ def set_rates(book: Book, marks: Floats) -> None:
     for column, at in ((book.slot_bid, book.rated_bid), (book.slot_ask, book.rated_ask)):
         new = rates.take(at)
         column[book.rated_slots] = np.where(np.isnan(new), column[book.rated_slots], new)
-    _fill_wallets(book)
+    fill_wallets(book)
 
 
 def with_funds(
@@ -222,7 +211,7 @@ def with_funds(
         slot_bid=book.slot_bid if bid is None else bid,
         slot_ask=book.slot_ask if ask is None else ask,
     )
-    _fill_wallets(changed)
+    fill_wallets(changed)
     return changed
 
 
@@ -290,140 +279,3 @@ def _tier_matrix(keys: Sequence[str], tables: Mapping[str, BracketTable]) -> tup
         cum[i, count:] = cum[i, count - 1]
     labels = tuple(tables[key].label for key in held)
     return TierMatrix(floors, mmr, cum, labels), {key: i for i, key in enumerate(held)}
-
-
-def _fill_rows(book: Book, rows: Ints) -> None:
-    """Compute the mark-independent columns of ``rows`` from their positions."""
-    if not rows.size:
-        return
-    chosen = [book.positions[row] for row in rows]
-    inverse = book.inverse[rows]
-    entry = np.array([p.entry_price for p in chosen])
-    long = np.array([p.side is Side.LONG for p in chosen])
-    size = np.array([p.quantity * p.contract_size for p in chosen])
-    sign = np.where(long != inverse, 1.0, -1.0)
-    entry_x = np.where(inverse, 1.0 / entry, entry)
-    book.sign[rows], book.size[rows], book.entry_x[rows] = sign, size, entry_x
-    signed = sign * size
-    book.signed_size[rows] = signed
-    book.signed_entry[rows] = signed * entry_x
-
-    tier = book.row_tier[rows]
-    floors, mmr, cum = (matrix[tier].T for matrix in (book.tiers.floors, book.tiers.mmr, book.tiers.cum))
-    reachable = (size > 0) & np.isfinite(floors[1:])
-    bounds = np.divide(floors[1:], size, out=np.full(floors[1:].shape, np.inf), where=reachable)
-    book.bounds[:, rows] = bounds
-    intercept = cum - book.signed_entry[rows]
-    slope = signed - size * mmr
-    at_bound = intercept[:-1] + slope[:-1] * np.where(reachable, bounds, 0.0)
-    book.steps[:, rows] = np.where(reachable, sign * at_bound, np.inf)
-    bracket = (entry_x >= bounds).sum(axis=0)
-    columns = np.arange(len(rows))
-    book.entry_maintenance[rows] = size * entry_x * mmr[bracket, columns] - cum[bracket, columns]
-    if book.pairs.first.size:
-        _fill_pairs(book, rows)
-
-
-def _fill_wallets(book: Book) -> None:
-    """Compute what depends on balances and entries only."""
-    count = len(book.wallets)
-    worth = np.minimum(book.slot_balance * book.slot_bid, book.slot_balance * book.slot_ask)
-    book.wallet_balance = _sum_by(book.slot_wallet, worth, count)
-    rate = book.slot_ask[book.row_slot]
-    required = _sum_by(book.row_wallet, book.entry_maintenance * rate, count)
-    book.exposed = _sum_by(book.row_wallet, book.size, count) > 0
-    left, least = book.wallet_balance - required, LEAST_AT_ENTRY * required
-    scale = np.maximum(left, least)
-    book.room_scale = np.divide(1.0, scale, out=np.zeros(count), where=scale > 0)
-    book.hollow = left < least
-
-
-def _sum_by(index: Ints, values: Floats, count: int) -> Floats:
-    return np.bincount(index, values, count).astype(np.float64, copy=False)
-
-
-def _find_pairs(positions: Sequence[Position], row_slot: Ints, segments: int) -> Pairs:
-    """Pair adjacent legs of one symbol in one slot, +1 leg first."""
-    first, second = [], []
-    for row in range(len(positions) - 1):
-        here, there = positions[row], positions[row + 1]
-        if here.symbol == there.symbol and row_slot[row] == row_slot[row + 1] and here.side is not there.side:
-            plus = row if (here.side is Side.LONG) != here.inverse else row + 1
-            first.append(plus)
-            second.append(2 * row + 1 - plus)
-    shape = (2, segments, len(first))
-    return Pairs(np.array(first, dtype=np.intp), np.array(second, dtype=np.intp), np.zeros(shape), np.zeros(shape))
-
-
-def _fill_pairs(book: Book, rows: Ints) -> None:
-    """Merge the brackets of both legs into lines of their common cushion, for the pairs of these rows."""
-    changed = np.zeros(len(book.positions), dtype=np.bool_)
-    changed[rows] = True
-    mine = np.flatnonzero(changed[book.pairs.first] | changed[book.pairs.second])
-    if not mine.size:
-        return
-    legs = book.pairs.first[mine], book.pairs.second[mine]
-    inner = np.sort(np.concatenate([book.bounds[:, leg] for leg in legs]), axis=0)
-    edges: Floats = np.concatenate([np.zeros((1, len(mine))), inner])  # infinite ones are no edges, and come last
-    intercept, slope, terms = np.zeros(edges.shape), np.zeros(edges.shape), np.zeros(edges.shape)
-    for leg in legs:
-        at = book.tier_offset[leg] + (edges[:, np.newaxis] >= book.bounds[:, leg]).sum(axis=1)
-        required = book.size[leg] * book.tiers.mmr.take(at)
-        intercept += book.tiers.cum.take(at) - book.signed_entry[leg]
-        slope += book.signed_size[leg] - required
-        terms += book.size[leg] + required
-    slope[(np.abs(slope) <= LEVEL * terms) & (terms > 0)] = FLAT
-    for target, sign in ((book.pairs.rising, 1.0), (book.pairs.falling, -1.0)):
-        lines = np.isfinite(edges) & (slope * sign > 0)
-        # What is no line is crossed nowhere.
-        target[0][:, mine], target[1][:, mine] = np.inf, 1.0
-        target[0][: len(edges), mine] = np.where(lines, intercept, np.inf)
-        target[1][: len(edges), mine] = np.divide(sign, slope, out=np.ones(edges.shape), where=lines)
-
-
-def _no_joint() -> Joint:
-    none = np.zeros(0, dtype=np.intp)
-    nothing = np.zeros(0)
-    return Joint(none, none, none, none, 0, nothing, none, np.zeros((0, 0)), nothing, nothing, nothing)
-
-
-def _branches(book: Book) -> Joint:
-    """Choose the wallets with several symbols, each for the ways it can fall: with x if a leg has the sign +1."""
-    rows: list[int] = []
-    starts: list[int] = []
-    wallets: list[int] = []
-    owner: list[int] = []
-    sides: list[float] = []
-    symbols = book.row_symbol.tolist()
-    signs = book.sign.tolist()
-    edges = [*book.wallet_rows.tolist(), len(symbols)]
-    for side in (1.0, -1.0):
-        for wallet, (start, end) in enumerate(pairwise(edges)):
-            if book.wallets[wallet].key.wallet == MULTI_WALLET:
-                continue
-            if end - start > 1 and len(set(symbols[start:end])) > 1 and side in signs[start:end]:
-                starts.append(len(rows))
-                owner.extend([len(wallets)] * (end - start))
-                wallets.append(wallet)
-                sides.append(side)
-                rows.extend(range(start, end))
-    return _no_joint()._replace(
-        rows=np.array(rows, dtype=np.intp),
-        starts=np.array(starts, dtype=np.intp),
-        wallets=np.array(wallets, dtype=np.intp),
-        branch_of=np.array(owner, dtype=np.intp),
-        falling=sides.count(1.0),
-        side=np.array(sides, dtype=np.float64),
-    )
-
-
-def _gather(book: Book, chosen: Joint) -> Joint:
-    """Return the branches with the columns of their rows as they are now."""
-    rows = chosen.rows
-    return chosen._replace(
-        tier_offset=book.tier_offset[rows],
-        bounds=np.ascontiguousarray(book.bounds[:, rows]),
-        signed_size=book.signed_size[rows],
-        size=book.size[rows],
-        signed_entry=book.signed_entry[rows],
-    )
