@@ -128,8 +128,8 @@ class Daemon:
             recorded=self._committer.recorded, clock=clock,
         )  # fmt: skip
         self._watchdog = Watchdog(
-            plan.systemd, clock, beats=lambda: self._running.beats, prove=self._verdicts.submit,
-            brief=view.brief, waits=self._verdicts.waits_for,
+            plan.systemd, clock, dead_man=plan.dead_man, beats=lambda: self._running.beats,
+            prove=self._verdicts.submit, brief=view.brief, waits=self._verdicts.waits_for,
         )  # fmt: skip
         self._alive = Alive(
             plan, day=lambda: engine.day(clock.now()), proved=self._verdicts.proved, inbox=inbox, clock=clock,
@@ -218,6 +218,8 @@ class Daemon:
                 self._decider.take(Snapshot(account, STORED))
         self._backfill.begin([name for market in Market for name in self._engine.watched(market)])
         self._delivery.offer(stored.pending, recorded=True)
+        for name, messages in self._delivery.stranded().items():
+            log.warning("delivery.left", channel=name, messages=messages)
         log.info(
             "daemon.started", environment=plan.settings.environment,
             symbols=len(self._decider.symbols), accounts=len(plan.settings.accounts),

@@ -277,6 +277,7 @@ class Engine:
         last_number = max(event.last_number, free)
         self._incidents.restore(subjects, event.fates, event.pending, last_number, late=event.late)
         self._incidents.holds.restore(event.holds)
+        self._incidents.inherit(event.fates, event.pending, now.wall_ms)
         self._accounts.forget(now)
         self._daily.restored(now)
         if event.late:
@@ -555,7 +556,7 @@ class Engine:
         self._moves.learning = event.settings.typical_moves
         earlier, self._incidents.channels = self._incidents.channels, event.settings.channels
         self._incidents.mended(event.channels)
-        self._incidents.hand_on(earlier, now.wall_ms)
+        self._incidents.hand_on([channel.name for channel in earlier], now.wall_ms)
         self._deaf.configure(event.settings, now)
         self._accounts.rename(event.origins)
         self._accounts.configure(event.settings, event.tables, now)

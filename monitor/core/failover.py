@@ -4,7 +4,7 @@ A channel that steps in takes part in the incident from then on, closing message
 drawn in for: ``Told.lent``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -54,19 +54,54 @@ def escalated(
     )
 
 
-def heirs(
-    state: SubjectState, before: Sequence[ChannelRule], channels: Sequence[ChannelRule]
-) -> tuple[str, ...]:  # fmt: skip
-    """Return who has to be told because a channel that never took it was taken out of the settings.
+def left(state: SubjectState, before: Collection[str], channels: Sequence[ChannelRule]) -> tuple[str, ...]:
+    """Return which of the channels of ``before`` are no more, never took it, and have nobody in their place."""
+    names = {rule.name for rule in channels}
+    return tuple(
+        name
+        for name, told in state.told.items()
+        if name in before and name not in names and not told.delivered and not told.handed
+    )
 
-    Those that came in its place, else all that are left; one that knows, or that is being told already, is left
-    alone. Of what lasts a new channel is told anyway; this is for what happened once.
+
+def heirs(state: SubjectState, before: Collection[str], channels: Sequence[ChannelRule]) -> tuple[str, ...]:
+    """Return who is told of what happened once, in place of a channel that is no more.
+
+    Those that came in its place, else all that are there; one that knows, or that is being told already, is left
+    alone.
     """
-    names, earlier = ({rule.name: None for rule in rules} for rules in (channels, before))
-    if all(told.delivered for name, told in state.told.items() if name in earlier and name not in names):
-        return ()
-    added = [name for name in names if name not in earlier]
+    names = [rule.name for rule in channels]
+    added = [name for name in names if name not in before]
     return tuple(name for name in added or names if name not in state.told)
+
+
+def forsaken(state: SubjectState, channels: Sequence[ChannelRule]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the channels that are no more and have yet to deliver what a wallet's level is, and who asked for it.
+
+    None of those that were told anything of the incident: these are told by themselves.
+    """
+    if state.level is Level.OK:
+        return (), ()
+    names = {rule.name for rule in channels}
+    gone = tuple(
+        name
+        for name, told in state.told.items()
+        if name not in names and told.awaited and told.level > Level.OK and not told.handed
+        and (not told.delivered or told.level < state.level)
+    )  # fmt: skip
+    if not gone:
+        return (), ()
+    asking = (rule.name for rule in channels if rule.min_level <= state.level and rule.name not in state.told)
+    return gone, tuple(asking)
+
+
+def handed(state: SubjectState, gone: Collection[str]) -> SubjectState:
+    """Return a state by which others were told in place of these channels: nobody is for their sake once more."""
+    told = {
+        name: msgspec.structs.replace(before, handed=True) if name in gone else before
+        for name, before in state.told.items()
+    }
+    return msgspec.structs.replace(state, told=told)
 
 
 def lend(

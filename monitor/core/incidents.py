@@ -20,6 +20,8 @@ TOLD_PREFIX = "/told:"
 # Why a channel is told that did not ask for it.
 FALLBACK = "fallback:"
 ESCALATION = "escalation"
+# So long the marks of a start may take, before people are told with those of the run before.
+INHERIT_S = 10.0
 # What a person who wants quiet is not told at all.
 _MUTED = (NoticeKind.CHANGED, NoticeKind.SUMMARY, NoticeKind.AHEAD, NoticeKind.CHECKUP)
 
@@ -51,6 +53,7 @@ class Incidents:
         self.heights = Heights()
         self.symbols_of: Callable[[str], Collection[str]] = lambda _subject: ()  # those a wallet holds
         self._last_number = 0
+        self._handed_ms: int | None = None  # since when there may be wallets to hand on
         self._latest: dict[str, tuple[Facts, NoticeKind]] = {}  # what was last told of an open incident
         self._clear()
 
@@ -254,6 +257,7 @@ class Incidents:
 
         ``present`` returns what is known of a subject now; None where what was last told of it has to do.
         """
+        self._hand_wallets(at_ms, present)
         for subject, state in tuple(self._states.items()):
             if state.level is Level.OK:
                 continue
@@ -312,15 +316,46 @@ class Incidents:
             if (after := planner.mended(left, channels)) != left:
                 self._leave(after, ending)
 
-    def hand_on(self, before: Sequence[ChannelRule], at_ms: int) -> None:
-        """Tell others what is serious, happened once, and waits for channels that are no more since ``before``."""
+    def inherit(self, fates: Iterable[Fate], pending: Iterable[Notice], at_ms: int) -> None:
+        """Hand on what waits for channels that an earlier run had, as ``hand_on`` does; it told nobody else."""
+        told = {name for state in self._states.values() for name in state.told}
+        earlier = {*told, *(fate.channel for fate in fates), *(notice.channel for notice in pending)}
+        self.hand_on(earlier, at_ms)
+
+    def hand_on(self, before: Collection[str], at_ms: int) -> None:
+        """Tell others what waits for those of the channels of ``before`` that are no more.
+
+        At once what is serious and happened once. Of a wallet they are told as it is now; as it was then only
+        where that is not known ``INHERIT_S`` later.
+        """
+        self._handed_ms = at_ms
         for subject, state in tuple(self._states.items()):
-            if not is_announcement(subject) or state.level < Level.CRITICAL:
+            if not self.channels or not is_announcement(subject) or state.level < Level.CRITICAL:
                 continue
-            facts, kind = self._latest.get(subject, (None, NoticeKind.ALERT))
-            names = failover.heirs(state, before, self.channels)
-            if facts is not None and names:
-                self.remind(state, names, at_ms, facts, kind=kind)
+            if gone := failover.left(state, before, self.channels):
+                self._hand(state, gone, failover.heirs(state, before, self.channels), at_ms)
+
+    def _hand(self, state: SubjectState, gone: Collection[str], names: Sequence[str], at_ms: int) -> None:
+        """Tell what was told last; also where nobody is left to be told, it is told for their sake no more."""
+        facts, kind = self._latest.get(state.subject, (None, NoticeKind.ALERT))
+        after = failover.handed(state, gone)
+        if facts is None or not names:
+            self._save(after)
+            return
+        why = msgspec.structs.replace(facts, via=f"{FALLBACK}{min(gone)}")
+        # How late it is, is said of when it was decided.
+        decided_ms = min((at for name in gone if (at := state.told[name].at_ms)), default=at_ms)
+        self._apply(planner.reminders(after, names, at_ms, why, kind=kind, decided_ms=decided_ms))
+
+    def _hand_wallets(self, at_ms: int, present: Callable[[SubjectState], Facts | None]) -> None:
+        """Tell what waits about wallets for channels that are no more, where nothing newer is known of these."""
+        if self._handed_ms is None or 0 <= at_ms - self._handed_ms < INHERIT_S * 1000:
+            return
+        self._handed_ms = None
+        for subject, state in tuple(self._states.items()):
+            gone, names = failover.forsaken(state, self.channels) if not subject.startswith("/") else ((), ())
+            if gone and not self._held(state, state.level) and present(state) is None:
+                self._hand(state, gone, names, at_ms)
 
     def close_again(self, subject: str, at_ms: int, facts: Facts, kind: NoticeKind) -> None:
         """Tell the end of an incident again where it was refused, once that is due."""
@@ -379,7 +414,7 @@ class Incidents:
         fallbacks = {channel.name: channel.fallback for channel in self.channels if channel.fallback}
         for name, told in state.told.items():
             helper = fallbacks.get(name) if told.refused else None
-            if told.awaited or (helper is not None and helper not in state.told):
+            if (told.awaited and not told.handed) or (helper is not None and helper not in state.told):
                 return
         del self._states[subject]
         self._changed.pop(subject, None)

@@ -342,6 +342,7 @@ class Told(msgspec.Struct, frozen=True):
     waiting_ms: int = 0  # since when something it should know has not been accepted there; 0: it knows all
     uncertain: bool = False  # not known to be delivered, and perhaps it was: cut off, timed out
     lent: Level | None = None  # drawn in for another channel's sake: it takes part from this level on
+    handed: bool = False  # the channel is no more, and others were told in its place
 
 
 class HoldKind(StrEnum):

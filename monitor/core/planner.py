@@ -190,9 +190,13 @@ def _is_due(state: SubjectState, told: Told | None, reminder_s: float | None, at
 
 
 def reminders(
-    state: SubjectState, due: Sequence[str], at_ms: int, facts: Facts, *, kind: NoticeKind = NoticeKind.REMINDER
-) -> Plan:
-    """Tell the ``due`` channels that the level still holds; for one that never heard of it, it is an alert."""
+    state: SubjectState, due: Sequence[str], at_ms: int, facts: Facts, *, kind: NoticeKind = NoticeKind.REMINDER,
+    decided_ms: int | None = None,
+) -> Plan:  # fmt: skip
+    """Tell the ``due`` channels that the level still holds; for one that never heard of it, it is an alert.
+
+    ``decided_ms``, our wall clock, is of what is told, where that was decided for others before.
+    """
     told = dict(state.told)
     kinds = {}
     after = msgspec.structs.replace(state, sequence=state.sequence + 1)
@@ -212,6 +216,8 @@ def reminders(
             )  # fmt: skip
     after = msgspec.structs.replace(after, told=told)
     notices = (notice_of(after, name, kinds[name], state.level, at_ms=at_ms, facts=facts) for name in due)
+    if decided_ms is not None:
+        notices = (msgspec.structs.replace(notice, decided_ms=decided_ms) for notice in notices)
     return Plan(after, tuple(notices))
 
 
@@ -239,7 +245,9 @@ def reconcile(state: SubjectState, fates: Mapping[str, Fate]) -> SubjectState:
 
 def _reconciled(state: SubjectState, before: Told, fate: Fate | None) -> Told | None:
     """Return what is known of one channel after a restart; None if it is forgotten."""
-    current = fate if fate is not None and fate.decided_ms >= before.at_ms else None
+    # What was handed on from another channel was decided before this one was told.
+    newest = fate is not None and (fate.decided_ms >= before.at_ms or fate.key == before.awaited)
+    current = fate if newest else None
     fated = "" if current is None else current.state
     if before.level is Level.OK:
         return _reconciled_end(before, fate, refused=before.refused or (fated == "refused" and before.delivered))
