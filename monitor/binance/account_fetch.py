@@ -5,10 +5,11 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from monitor.binance.account_rows import LeverageBracket, TierRow
 from monitor.binance.account_state import Contract
 from monitor.binance.belief import BAD_AMOUNT
+from monitor.binance.market_rows import AssetIndex
 from monitor.binance.rest import RestClient
-from monitor.binance.rest_rows import AssetIndex, LeverageBracket, TierRow
 from monitor.binance.snapshot import AccountReply, build_coinm, build_usdm
 from monitor.core.brackets import expected_cum, plausible_leverage, table_faults
 from monitor.core.model import AccountSnapshot, Bracket, BracketTable, ExchangeFigures, Market

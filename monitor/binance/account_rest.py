@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 import structlog
 
 from monitor.binance.account_fetch import bracket_tables, fetch_account
+from monitor.binance.account_rows import AdlQuantile
 from monitor.binance.account_state import Contract
 from monitor.binance.account_values import AccountUnavailableError, FullReply, Permissions
 from monitor.binance.around_orders import OpenOrders
+from monitor.binance.market_rows import ExchangeInfo
 from monitor.binance.rest import RestClient
 from monitor.binance.rest_errors import RESTRICTED, todo
-from monitor.binance.rest_rows import AdlQuantile, ExchangeInfo
 from monitor.binance.snapshot import contracts_of
 from monitor.binance.user_wire import ForcedUpdate, forced_kind, forced_name, side_of
 from monitor.binance.weights import BLOCKED, WeightBudget

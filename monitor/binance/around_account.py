@@ -11,6 +11,7 @@ from typing import Final, NamedTuple, TypeVar
 import msgspec
 import structlog
 
+from monitor.binance.account_rows import AdlQuantile
 from monitor.binance.account_values import AccountUnavailableError, Permissions
 from monitor.binance.around_orders import OpenOrders, waiting_orders
 from monitor.binance.around_values import (
@@ -20,7 +21,6 @@ from monitor.binance.around_values import (
     Part,
     PartStats,
 )
-from monitor.binance.rest_rows import AdlQuantile
 from monitor.binance.weights import NOT_SPARED
 from monitor.core.events import Learnt
 from monitor.core.model import AccountSnapshot, Side

@@ -13,7 +13,7 @@ import structlog
 from monitor.binance.around_values import DEFAULT_AROUND_TIMINGS, AroundTimings, Part, PartStats
 from monitor.binance.endpoints import is_rate
 from monitor.binance.lots import lots_of
-from monitor.binance.rest_rows import ExchangeInfo, FundingInfo
+from monitor.binance.market_rows import ExchangeInfo, FundingInfo
 from monitor.binance.weights import NOT_SPARED
 from monitor.binance.wire import NextFunding
 from monitor.core.events import Learnt

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
-from monitor.binance.rest_rows import AlgoOrder, OpenOrder
+from monitor.binance.account_rows import AlgoOrder, OpenOrder
 from monitor.core.model import AccountSnapshot, Side, WaitingOrder
 
 CONDITIONAL: Final = (

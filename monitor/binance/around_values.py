@@ -5,8 +5,8 @@ from typing import Protocol
 
 import msgspec
 
+from monitor.binance.account_rows import AdlQuantile
 from monitor.binance.around_orders import OpenOrders
-from monitor.binance.rest_rows import AdlQuantile
 
 
 class AroundTimings(msgspec.Struct, frozen=True):

@@ -13,7 +13,7 @@ import structlog
 from monitor.binance.backoff import PauseBounds, pause_s
 from monitor.binance.belief import ABSURD_TIME, believable_time
 from monitor.binance.klines import asks_of
-from monitor.binance.rest_rows import Kline
+from monitor.binance.market_rows import Kline
 from monitor.binance.weights import WeightBudget
 from monitor.core.away import Candle, Candles
 from monitor.core.minutes import MINUTE_MS

@@ -17,8 +17,8 @@ from monitor.binance.belief import ABSURD_TIME, believable_time
 from monitor.binance.bridge import Bridge
 from monitor.binance.bridge_values import BridgeStats
 from monitor.binance.endpoints import is_rate
+from monitor.binance.market_rows import Kline
 from monitor.binance.rest_errors import todo
-from monitor.binance.rest_rows import Kline
 from monitor.binance.streams import FeedStats, MarkFeed
 from monitor.binance.weights import WeightBudget
 from monitor.core.events import Closes

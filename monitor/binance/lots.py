@@ -3,7 +3,7 @@
 from typing import Final
 
 from monitor.binance.belief import amount_or_none
-from monitor.binance.rest_rows import ContractRow, ExchangeInfo, OrderFilter
+from monitor.binance.market_rows import ContractRow, ExchangeInfo, OrderFilter
 from monitor.core.model import Lot, Market
 
 # An order at market is held to both.

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, TypeVar
 
 import structlog
 
-from monitor.binance import rest_rows as rows
+from monitor.binance import account_rows, market_rows
 from monitor.binance import rest_wire as wire
 from monitor.binance.candidates import CandidateReport
 from monitor.binance.endpoints import Environment, endpoints
@@ -138,7 +138,7 @@ class RestClient:
         offset_ms = await self._caller.synchronise(urgent=urgent)
         return self._clock.wall_ms() + offset_ms
 
-    async def exchange_info(self, *, spare: bool = False) -> rows.ExchangeInfo:
+    async def exchange_info(self, *, spare: bool = False) -> market_rows.ExchangeInfo:
         """Return contracts and limits; the budget takes the weight limit from it.
 
         What is ``spare``, here and below, is asked once, and only with weight that nobody else needs.
@@ -148,41 +148,41 @@ class RestClient:
             self._budget.set_limit(info.weight_per_minute)
         return info
 
-    async def account_config(self) -> rows.AccountConfig:
+    async def account_config(self) -> account_rows.AccountConfig:
         """Return the modes of a USD-margined account."""
         return await self._signed("accountConfig", 5, wire.account_config, on=Market.USDM)
 
-    async def symbol_config(self, symbol: str | None = None) -> tuple[rows.SymbolConfig, ...]:
+    async def symbol_config(self, symbol: str | None = None) -> tuple[account_rows.SymbolConfig, ...]:
         """Return leverage and margin type of one symbol or of all; USD-margined."""
         return await self._signed(
             "symbolConfig", 5, self._some(wire.symbol_config), {"symbol": symbol}, on=Market.USDM
         )
 
-    async def account(self) -> rows.Account:
+    async def account(self) -> account_rows.Account:
         """Return a USD-margined account, version 3."""
         return await self._signed("account", 5, wire.account, version=3, on=Market.USDM)
 
-    async def coin_account(self) -> rows.CoinAccount:
+    async def coin_account(self) -> account_rows.CoinAccount:
         """Return a coin-margined account."""
         return await self._signed("account", 5, wire.coin_account, on=Market.COINM)
 
-    async def position_risk(self, symbol: str | None = None) -> tuple[rows.PositionRisk, ...]:
+    async def position_risk(self, symbol: str | None = None) -> tuple[account_rows.PositionRisk, ...]:
         """Return USD-margined positions, version 3: what is held or ordered."""
         return await self._signed(
             "positionRisk", 5, wire.position_risk, {"symbol": symbol}, version=3, on=Market.USDM
         )
 
-    async def coin_position_risk(self) -> tuple[rows.CoinPositionRisk, ...]:
+    async def coin_position_risk(self) -> tuple[account_rows.CoinPositionRisk, ...]:
         """Return coin-margined positions: every contract, held or not."""
         return await self._signed("positionRisk", 1, wire.coin_position_risk, on=Market.COINM)
 
-    async def balance(self) -> tuple[rows.Balance, ...]:
+    async def balance(self) -> tuple[account_rows.Balance, ...]:
         """Return the balances by asset."""
         if self.market is Market.USDM:
             return await self._signed("balance", 5, wire.balance, version=3)
         return await self._signed("balance", 1, wire.balance)
 
-    async def leverage_brackets(self, symbol: str | None = None) -> tuple[rows.LeverageBracket, ...]:
+    async def leverage_brackets(self, symbol: str | None = None) -> tuple[account_rows.LeverageBracket, ...]:
         """Return the account's maintenance tiers of one symbol or of all."""
         if self.market is Market.USDM:
             return await self._signed("leverageBracket", 1, self._some(wire.leverage_brackets), {"symbol": symbol})
@@ -200,7 +200,9 @@ class RestClient:
         """Return whether LONG and SHORT may stand side by side. Heavy."""
         return (await self._signed("positionSide/dual", 30, wire.position_mode)).dual_side_position
 
-    async def asset_index(self, symbol: str | None = None, *, urgent: bool = False) -> tuple[rows.AssetIndex, ...]:
+    async def asset_index(
+        self, symbol: str | None = None, *, urgent: bool = False
+    ) -> tuple[market_rows.AssetIndex, ...]:
         """Return what one asset (by its index, such as ``BTCUSD``) or all count in multi-assets mode.
 
         What is ``urgent`` is asked once, and waits for no weight.
@@ -209,14 +211,16 @@ class RestClient:
         call = self._call("assetIndex", 1 if symbol else 10)._replace(urgent=urgent)
         return self._some(wire.asset_index)(await self._ask(call, {"symbol": symbol}), call.where)
 
-    async def open_orders(self, symbol: str | None = None, *, spare: bool = False) -> tuple[rows.OpenOrder, ...]:
+    async def open_orders(
+        self, symbol: str | None = None, *, spare: bool = False
+    ) -> tuple[account_rows.OpenOrder, ...]:
         """Return the orders in the book; stops are not among them."""
         decode, params = self._some(wire.open_orders), {"symbol": symbol}
         return await self._signed("openOrders", 1 if symbol else 40, decode, params, spare=spare)
 
     async def open_algo_orders(
         self, symbol: str | None = None, *, spare: bool = False
-    ) -> tuple[rows.AlgoOrder, ...]:
+    ) -> tuple[account_rows.AlgoOrder, ...]:
         """Return the conditional orders: where stops are.
 
         Coin-margined ones were plain orders until the exchange moved them, market by market: none where the market
@@ -232,7 +236,7 @@ class RestClient:
 
     async def force_orders(
         self, symbol: str | None = None, *, start_ms: int | None = None, end_ms: int | None = None, limit: int = 50
-    ) -> tuple[rows.ForceOrder, ...]:
+    ) -> tuple[account_rows.ForceOrder, ...]:
         """Return orders by which the exchange closed something, liquidations and deleveragings both."""
         params: Params = {"symbol": symbol, "startTime": start_ms, "endTime": end_ms, "limit": limit}
         return await self._signed("forceOrders", 20 if symbol else 50, wire.force_orders, params)
@@ -245,7 +249,7 @@ class RestClient:
         start_ms: int | None = None,
         end_ms: int | None = None,
         limit: int = 100,
-    ) -> tuple[rows.Income, ...]:
+    ) -> tuple[account_rows.Income, ...]:
         """Return money that came or went, oldest first, at most ``limit`` (1 to 1000) rows."""
         params: Params = {
             "symbol": symbol,
@@ -258,11 +262,11 @@ class RestClient:
 
     async def adl_quantile(
         self, symbol: str | None = None, *, spare: bool = False
-    ) -> tuple[rows.AdlQuantile, ...]:
+    ) -> tuple[account_rows.AdlQuantile, ...]:
         """Return places in the queue for auto-deleveraging."""
         return await self._signed("adlQuantile", 5, self._some(wire.adl_quantile), {"symbol": symbol}, spare=spare)
 
-    async def funding_info(self, *, spare: bool = False) -> tuple[rows.FundingInfo, ...]:
+    async def funding_info(self, *, spare: bool = False) -> tuple[market_rows.FundingInfo, ...]:
         """Return symbols whose funding has other terms than every 8 hours and the usual caps."""
         return await self._get("fundingInfo", 0, self._some(wire.funding_info), spare=spare)
 
@@ -275,7 +279,7 @@ class RestClient:
         start_ms: int | None = None,
         end_ms: int | None = None,
         urgent: bool = False,
-    ) -> tuple[rows.Kline, ...]:
+    ) -> tuple[market_rows.Kline, ...]:
         """Return candles of mark prices, oldest first; the last may not be over yet. All have a close.
 
         What is ``urgent`` is asked once, and waits for no weight.
@@ -307,11 +311,11 @@ class RestClient:
         self.funding = funding
         return found
 
-    async def trading_schedule(self) -> rows.TradingSchedule:
+    async def trading_schedule(self) -> market_rows.TradingSchedule:
         """Return the sessions of the markets that stocks and commodities are traded on, of about a week."""
         return await self._get("tradingSchedule", 5, wire.trading_schedule, on=Market.USDM)
 
-    async def create_listen_key(self) -> rows.ListenKey:
+    async def create_listen_key(self) -> account_rows.ListenKey:
         """Return the key of the account's private stream: a new one, or the one it has, prolonged by an hour."""
         call = self._call("listenKey", 1)._replace(method="post")
         return wire.listen_key(await self._ask(call, {}), call.where)
@@ -420,7 +424,7 @@ class RestClient:
             raise ValueError(f"{path} is not of this market")
 
 
-def _permissions(row: rows.KeyPermissions) -> Permissions:
+def _permissions(row: account_rows.KeyPermissions) -> Permissions:
     trades = (
         row.enable_spot_and_margin_trading,
         row.enable_margin,

@@ -10,8 +10,8 @@ from monitor.binance.backoff import PauseBounds, pause_s
 from monitor.binance.belief import FUTURE_TOLERANCE_MS
 from monitor.binance.candidates import CandidateReport
 from monitor.binance.endpoints import is_rate
+from monitor.binance.market_rows import AssetIndex, Kline
 from monitor.binance.rest_errors import todo
-from monitor.binance.rest_rows import AssetIndex, Kline
 from monitor.binance.weights import WeightBudget
 from monitor.core.minutes import MINUTE_MS
 from monitor.core.model import ASK, BID, Market, MarkTick, Source

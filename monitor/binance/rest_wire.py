@@ -11,25 +11,17 @@ from typing import Final, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
-from monitor.binance.belief import BAD_AMOUNT, NOT_JSON, TRUNCATED, UNREADABLE, WRONG_SHAPE, unreadable
-from monitor.binance.rest_rows import (
+from monitor.binance.account_rows import (
     Account,
     AccountConfig,
     AdlQuantile,
-    AdlRisk,
     AlgoOrder,
-    AssetIndex,
     Balance,
     CoinAccount,
     CoinPositionRisk,
-    ContractRow,
-    ExchangeInfo,
     ForceOrder,
-    FundingInfo,
     Income,
-    InsuranceFund,
     KeyPermissions,
-    Kline,
     LeverageBracket,
     ListenKey,
     MarginChange,
@@ -39,12 +31,22 @@ from monitor.binance.rest_rows import (
     PositionMode,
     PositionRisk,
     PositionRiskV2,
-    RateLimit,
-    Row,
-    ServerTime,
     SymbolConfig,
+)
+from monitor.binance.belief import BAD_AMOUNT, NOT_JSON, TRUNCATED, UNREADABLE, WRONG_SHAPE, unreadable
+from monitor.binance.market_rows import (
+    AdlRisk,
+    AssetIndex,
+    ContractRow,
+    ExchangeInfo,
+    FundingInfo,
+    InsuranceFund,
+    Kline,
+    RateLimit,
+    ServerTime,
     TradingSchedule,
 )
+from monitor.binance.rest_rows import Row
 from monitor.errors import WireError
 
 MISSING_FIELD: Final = "missing_field"

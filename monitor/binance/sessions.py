@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from monitor.binance.rest_rows import ExchangeInfo, TradingSchedule
+from monitor.binance.market_rows import ExchangeInfo, TradingSchedule
 from monitor.errors import RestError, WireError
 from monitor.ports import Clock
 

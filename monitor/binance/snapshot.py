@@ -7,22 +7,20 @@ of the account reply. Both describe one moment only if they agree, which ``Accou
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from monitor.binance.account_state import Contract
-from monitor.binance.belief import amount_or_none
-from monitor.binance.rest_rows import (
+from monitor.binance.account_rows import (
     Account,
     AccountConfig,
     AccountLeg,
-    AssetIndex,
     AssetRow,
     CoinAccount,
     CoinLeg,
     CoinPositionRisk,
-    ContractRow,
-    ExchangeInfo,
     PositionRisk,
     SymbolConfig,
 )
+from monitor.binance.account_state import Contract
+from monitor.binance.belief import amount_or_none
+from monitor.binance.market_rows import AssetIndex, ContractRow, ExchangeInfo
 from monitor.binance.user_wire import side_of
 from monitor.core.model import (
     MULTI_WALLET,

@@ -10,10 +10,10 @@ from typing import TypeVar
 import msgspec
 
 from monitor.binance.account import AccountFollower
+from monitor.binance.account_rows import AdlQuantile, AlgoOrder, OpenOrder
 from monitor.binance.account_state import Contract
 from monitor.binance.account_values import AccountTimings, AccountUnavailableError, FullReply, Permissions
 from monitor.binance.around_orders import OpenOrders
-from monitor.binance.rest_rows import AdlQuantile, AlgoOrder, OpenOrder
 from monitor.binance.user_wire import AccountUpdate, ForcedUpdate, LeverageUpdate
 from monitor.core.model import (
     AccountSnapshot,

@@ -9,11 +9,11 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
+from monitor.binance.account_rows import AdlQuantile, AlgoOrder
 from monitor.binance.account_values import AccountUnavailableError, Permissions
 from monitor.binance.around_account import AccountAround, places
 from monitor.binance.around_orders import OpenOrders
 from monitor.binance.around_values import PartStats
-from monitor.binance.rest_rows import AdlQuantile, AlgoOrder
 from monitor.binance.weights import NOT_SPARED
 from monitor.core.events import Learnt
 from monitor.core.model import AccountSnapshot, MarginMode, Position, Side

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from monitor.binance.around_market import MarketAround
 from monitor.binance.around_values import DEFAULT_AROUND_TIMINGS, AroundTimings
-from monitor.binance.rest_rows import ContractRow, ExchangeInfo, FundingInfo, OrderFilter
+from monitor.binance.market_rows import ContractRow, ExchangeInfo, FundingInfo, OrderFilter
 from monitor.binance.weights import NOT_SPARED
 from monitor.binance.wire import NextFunding
 from monitor.core.ahead import FRESH_MS

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor.binance.account_rows import AlgoOrder, OpenOrder
 from monitor.binance.around_orders import OpenOrders, waiting_orders
-from monitor.binance.rest_rows import AlgoOrder, OpenOrder, Slot
+from monitor.binance.rest_rows import Slot
 from monitor.binance.rest_wire import open_algo_orders, open_orders
 from monitor.core.model import AccountSnapshot, MarginMode, Position, Side, WaitingOrder
 

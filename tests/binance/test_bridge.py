@@ -12,8 +12,7 @@ from structlog.testing import capture_logs
 
 from monitor.binance.bridge import Bridge
 from monitor.binance.candidates import CandidateReport
-from monitor.binance.rest_marks import OLD_MS
-from monitor.binance.rest_rows import (
+from monitor.binance.market_rows import (
     AssetIndex,
     ContractRow,
     ExchangeInfo,
@@ -22,6 +21,7 @@ from monitor.binance.rest_rows import (
     TradingSchedule,
     TradingSession,
 )
+from monitor.binance.rest_marks import OLD_MS
 from monitor.binance.weights import WeightBudget
 from monitor.core.events import AtRest, Distrusted, Event
 from monitor.core.model import Market, MarkTick, Source

@@ -9,7 +9,7 @@ import pytest
 
 from monitor.binance.belief import ABSURD_TIME
 from monitor.binance.candles import NO_CANDLES, PAGE, PATIENCE_S, SHARE, CandleHistory, Found, candles_of
-from monitor.binance.rest_rows import Kline
+from monitor.binance.market_rows import Kline
 from monitor.binance.weights import WeightBudget
 from monitor.core.away import Candle
 from monitor.core.minutes import MINUTE_MS

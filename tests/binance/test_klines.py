@@ -30,8 +30,8 @@ from monitor.binance.klines import (
     asks_of,
     closes_of,
 )
+from monitor.binance.market_rows import Kline
 from monitor.binance.rest import RestClient
-from monitor.binance.rest_rows import Kline
 from monitor.binance.streams import MarkFeed
 from monitor.binance.weights import WeightBudget
 from monitor.core.events import Closes, Event

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from monitor.binance import rest_wire as wire
+from monitor.binance.account_rows import AlgoOrder, SymbolConfig
 from monitor.binance.belief import BAD_AMOUNT, NOT_JSON, TRUNCATED, WRONG_SHAPE
-from monitor.binance.rest_rows import AlgoOrder, SymbolConfig
 from monitor.binance.wire import decode_premium_index
 from monitor.core.model import MarginMode
 from monitor.errors import WireError

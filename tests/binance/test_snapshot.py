@@ -6,23 +6,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.binance.account_fetch import bracket_tables
-from monitor.binance.account_state import Contract
-from monitor.binance.rest_rows import (
+from monitor.binance.account_rows import (
     Account,
     AccountConfig,
     AccountLeg,
-    AssetIndex,
     AssetRow,
     CoinAccount,
     CoinLeg,
     CoinPositionRisk,
-    ContractRow,
-    ExchangeInfo,
     LeverageBracket,
     PositionRisk,
     SymbolConfig,
     TierRow,
 )
+from monitor.binance.account_state import Contract
+from monitor.binance.market_rows import AssetIndex, ContractRow, ExchangeInfo
 from monitor.binance.snapshot import AccountReply, build_coinm, build_usdm, contracts_of
 from monitor.core.model import MULTI_WALLET, AssetRate, MarginMode, Market, Side
 from monitor.core.surroundings import FundsKnown

@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from monitor.binance import rest_wire
+from monitor.binance.account_rows import Account, AccountConfig
 from monitor.binance.backoff import penalty_s, retry_after_s
 from monitor.binance.pick import RowPicker
-from monitor.binance.rest_rows import Account, AccountConfig
 from monitor.binance.snapshot import build_usdm
 from monitor.binance.weights import told_weight
 from monitor.errors import JournalError, WireError

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from monitor.binance import rest_rows as rows
+from monitor.binance import account_rows, market_rows
 from monitor.binance import rest_wire as rest
 from monitor.binance.around_account import places
 from monitor.binance.around_orders import OpenOrders, waiting_orders
@@ -197,36 +197,36 @@ def server_time() -> Target:
 
 # By the name of the decoder: the type of a reply, or of a row of it, and the reference payloads.
 _ENDPOINTS: Final[dict[str, tuple[type, tuple[str, ...]]]] = {
-    "server_time": (rows.ServerTime, ("check_server_time",)),
-    "exchange_info": (rows.ExchangeInfo, ("exchange_information",)),
-    "trading_schedule": (rows.TradingSchedule, ("trading_schedule",)),
-    "account_config": (rows.AccountConfig, ("futures_account_configuration",)),
-    "symbol_config": (rows.SymbolConfig, ("symbol_configuration",)),
-    "account": (rows.Account, ("account_information_v3",)),
-    "coin_account": (rows.CoinAccount, ("account_information",)),
-    "position_risk": (rows.PositionRisk, ("position_information_v3",)),
-    "position_risk_v2": (rows.PositionRiskV2, ("position_information_v2",)),
-    "coin_position_risk": (rows.CoinPositionRisk, ("position_information",)),
-    "balance": (rows.Balance, ("futures_account_balance_v3", "futures_account_balance")),
+    "server_time": (market_rows.ServerTime, ("check_server_time",)),
+    "exchange_info": (market_rows.ExchangeInfo, ("exchange_information",)),
+    "trading_schedule": (market_rows.TradingSchedule, ("trading_schedule",)),
+    "account_config": (account_rows.AccountConfig, ("futures_account_configuration",)),
+    "symbol_config": (account_rows.SymbolConfig, ("symbol_configuration",)),
+    "account": (account_rows.Account, ("account_information_v3",)),
+    "coin_account": (account_rows.CoinAccount, ("account_information",)),
+    "position_risk": (account_rows.PositionRisk, ("position_information_v3",)),
+    "position_risk_v2": (account_rows.PositionRiskV2, ("position_information_v2",)),
+    "coin_position_risk": (account_rows.CoinPositionRisk, ("position_information",)),
+    "balance": (account_rows.Balance, ("futures_account_balance_v3", "futures_account_balance")),
     "leverage_brackets": (
-        rows.LeverageBracket, ("notional_and_leverage_brackets", "notional_bracket_for_symbol"),
+        account_rows.LeverageBracket, ("notional_and_leverage_brackets", "notional_bracket_for_symbol"),
     ),
-    "multi_assets": (rows.MultiAssets, ("get_current_multi_assets_mode",)),
-    "position_mode": (rows.PositionMode, ("get_current_position_mode",)),
-    "asset_index": (rows.AssetIndex, ("asset_index",)),
-    "open_orders": (rows.OpenOrder, ("current_all_open_orders",)),
-    "open_algo_orders": (rows.AlgoOrder, ("current_all_algo_open_orders",)),
-    "force_orders": (rows.ForceOrder, ("users_force_orders",)),
-    "income": (rows.Income, ("get_income_history",)),
-    "adl_quantile": (rows.AdlQuantile, ("position_adl_quantile_estimation",)),
-    "funding_info": (rows.FundingInfo, ("get_funding_rate_info",)),
-    "klines": (rows.Kline, ("mark_price_kline_candlestick_data",)),
-    "listen_key": (rows.ListenKey, ("start_user_data_stream",)),
-    "insurance_fund": (rows.InsuranceFund, ("query_insurance_fund_balance_snapshot",)),
-    "adl_risk": (rows.AdlRisk, ("adl_risk",)),
-    "margin_changes": (rows.MarginChange, ("get_position_margin_change_history",)),
-    "key_permissions": (rows.KeyPermissions, ()),
-    "portfolio_account": (rows.PortfolioAccount, ()),
+    "multi_assets": (account_rows.MultiAssets, ("get_current_multi_assets_mode",)),
+    "position_mode": (account_rows.PositionMode, ("get_current_position_mode",)),
+    "asset_index": (market_rows.AssetIndex, ("asset_index",)),
+    "open_orders": (account_rows.OpenOrder, ("current_all_open_orders",)),
+    "open_algo_orders": (account_rows.AlgoOrder, ("current_all_algo_open_orders",)),
+    "force_orders": (account_rows.ForceOrder, ("users_force_orders",)),
+    "income": (account_rows.Income, ("get_income_history",)),
+    "adl_quantile": (account_rows.AdlQuantile, ("position_adl_quantile_estimation",)),
+    "funding_info": (market_rows.FundingInfo, ("get_funding_rate_info",)),
+    "klines": (market_rows.Kline, ("mark_price_kline_candlestick_data",)),
+    "listen_key": (account_rows.ListenKey, ("start_user_data_stream",)),
+    "insurance_fund": (market_rows.InsuranceFund, ("query_insurance_fund_balance_snapshot",)),
+    "adl_risk": (market_rows.AdlRisk, ("adl_risk",)),
+    "margin_changes": (account_rows.MarginChange, ("get_position_margin_change_history",)),
+    "key_permissions": (account_rows.KeyPermissions, ()),
+    "portfolio_account": (account_rows.PortfolioAccount, ()),
 }  # fmt: skip
 _IN_PARTS = frozenset({
     "exchange_info", "symbol_config", "leverage_brackets", "asset_index", "open_orders", "open_algo_orders",
@@ -275,44 +275,50 @@ def _decoded(decode: Callable[..., Any], raw: bytes, *, in_parts: bool) -> Itera
 def _derived(value: object) -> None:
     """Ask what is computed of a row: none of it may raise either."""
     match value:
-        case rows.LeverageBracket():
+        case account_rows.LeverageBracket():
             for tier in value.brackets:
                 promise(math.isfinite(tier.floor) and math.isfinite(tier.cap), tier)
-        case rows.ExchangeInfo():
+        case market_rows.ExchangeInfo():
             promise(value.weight_per_minute is None or value.weight_per_minute > 0, value)
             for market in Market:
                 lots = lots_of(value, market)
                 promise(
                     all(0.0 < one.step < math.inf and 0.0 <= one.least < math.inf for one in lots.values()), lots
                 )
-        case rows.ListenKey():
+        case account_rows.ListenKey():
             promise(value.listen_key not in repr(value) or value.listen_key in "ListenKey(***)", "a listen key")
-        case rows.Kline():
+        case market_rows.Kline():
             _candle(value)
-        case rows.OpenOrder() | rows.AlgoOrder() | rows.AdlQuantile() | rows.Account() | rows.CoinAccount():
+        case (
+            account_rows.OpenOrder()
+            | account_rows.AlgoOrder()
+            | account_rows.AdlQuantile()
+            | account_rows.Account()
+            | account_rows.CoinAccount()
+        ):
             _around(value)
-        case rows.SymbolConfig() | rows.ContractRow():
+        case account_rows.SymbolConfig() | market_rows.ContractRow():
             str(getattr(value, "margin_mode", "") or getattr(value, "kind", "") or getattr(value, "state", ""))
 
 
 def _around(value: object) -> None:
     """Make of a row what is known around positions."""
     match value:
-        case rows.OpenOrder() | rows.AlgoOrder():
-            found = OpenOrders((value,)) if isinstance(value, rows.OpenOrder) else OpenOrders((), (value,))
+        case account_rows.OpenOrder() | account_rows.AlgoOrder():
+            found = OpenOrders((value,)) if isinstance(value, account_rows.OpenOrder) else OpenOrders((), (value,))
             for account in _HOLDERS:
                 for place in infinite(waiting_orders(found, account)):
                     promise(False, place)
-        case rows.AdlQuantile():
+        case account_rows.AdlQuantile():
             for account in _HOLDERS:
                 seen = places([value], account)
                 promise(all(0 <= one <= 4 for sides in seen.values() for one in sides.values()), seen)
-        case rows.Account() | rows.CoinAccount():
+        case account_rows.Account() | account_rows.CoinAccount():
             amounts = [row.available for row in value.assets]
             promise(all(one is None or math.isfinite(one) for one in amounts), amounts)
 
 
-def _candle(row: rows.Kline) -> None:
+def _candle(row: market_rows.Kline) -> None:
     """Make of one what is made of many: closes for typical moves, and a candle of a time nobody watched."""
     for make in (closes_of, candles_of):
         try:
