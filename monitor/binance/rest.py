@@ -1,22 +1,22 @@
 """The exchange's REST endpoints as methods that return decoded rows. Reads only.
 
 Every method raises RestError (see ``rest_errors``) where the exchange refuses or does not answer, and WireError
-where its answer cannot be believed. Long, because there is a method for each endpoint and little else.
+where its answer cannot be believed.
 """
 
 from collections.abc import Mapping
 from random import Random
-from typing import Final, NamedTuple, TypeVar
-
-import structlog
+from typing import Final, TypeVar
 
 from monitor.binance import account_rows, market_rows
 from monitor.binance import rest_wire as wire
 from monitor.binance.candidates import CandidateReport
 from monitor.binance.endpoints import Environment, endpoints
 from monitor.binance.keys import Credentials
+from monitor.binance.permissions import Permissions, permissions_of
 from monitor.binance.rest_call import Api, Call, Caller, Params
 from monitor.binance.rest_errors import HTML, NO_SUCH_PATH, NOT_FOUND, PORTFOLIO_HINT, PORTFOLIO_MARGIN
+from monitor.binance.tolerant import Tolerant
 from monitor.binance.weights import LONGEST_WAIT_S, WeightBudget
 from monitor.binance.wire import NextFunding, decode_premium_index
 from monitor.core.model import Market, MarkTick
@@ -28,37 +28,16 @@ PORTFOLIO_BASE: Final = "https://papi.binance.com"
 
 T = TypeVar("T")
 
-log = structlog.get_logger()
-
-_MOST_TOLD = 1000  # rows that are logged
 _UNPERMITTED = -2015
 _UNKNOWABLE = frozenset({403, 404})
 _KLINE_WEIGHTS = ((100, 1), (500, 2), (1001, 5))  # below so many candles
 _MOST_KLINES_WEIGHT = 10
 
 
-class Permissions(NamedTuple):
-    """What a key may do."""
-
-    can_trade: bool  # anything, futures included
-    can_withdraw: bool  # or send to other users
-    can_transfer: bool  # between wallets of the same owner
-    futures: bool  # trade them
-    reading: bool
-    ip_restricted: bool
-    portfolio_margin: bool  # trade in a portfolio margin account
-
-    @property
-    def reads_only(self) -> bool:
-        """Whether nothing can be lost by this key."""
-        return not (self.can_trade or self.can_withdraw or self.can_transfer)
-
-
 class RestClient:
     """One market of one environment, for one account or for nobody in particular.
 
-    ``rows_left_out`` counts what replies were taken without; ``funding`` is the next one by symbol, as the newest
-    reply about marks told beside them.
+    ``funding`` is the next one by symbol, as the newest reply about marks told beside them.
 
     Use it only within a running loop, and close it. Nothing is sent before the first method is called.
 
@@ -92,9 +71,7 @@ class RestClient:
         self._api: Api = "fapi" if market is Market.USDM else "dapi"
         built_in = bases == endpoints(environment, market).rest
         others = {"sapi": PERMISSIONS_BASE, "papi": PORTFOLIO_BASE} if built_in else {}
-        self._left_out: dict[str, tuple[wire.LeftOut, ...]] = {}  # by endpoint, of its latest reply
-        self._told: set[tuple[str, str, str]] = set()  # endpoints, symbols and fields logged
-        self.rows_left_out = 0
+        self._tolerant = Tolerant()
         self.funding: Mapping[str, NextFunding] = {}
         self._caller = Caller(
             "fapi" if market is Market.USDM else "dapi",
@@ -112,6 +89,11 @@ class RestClient:
     def host(self) -> str:
         """The host in use."""
         return self._caller.host
+
+    @property
+    def rows_left_out(self) -> int:
+        """How many rows replies were taken without."""
+        return self._tolerant.rows_left_out
 
     @property
     def offset_ms(self) -> int | None:
@@ -143,7 +125,7 @@ class RestClient:
 
         What is ``spare``, here and below, is asked once, and only with weight that nobody else needs.
         """
-        info = await self._get("exchangeInfo", 1, self._some(wire.exchange_info), spare=spare)
+        info = await self._get("exchangeInfo", 1, self._tolerant.rows(wire.exchange_info), spare=spare)
         if info.weight_per_minute is not None:
             self._budget.set_limit(info.weight_per_minute)
         return info
@@ -155,7 +137,7 @@ class RestClient:
     async def symbol_config(self, symbol: str | None = None) -> tuple[account_rows.SymbolConfig, ...]:
         """Return leverage and margin type of one symbol or of all; USD-margined."""
         return await self._signed(
-            "symbolConfig", 5, self._some(wire.symbol_config), {"symbol": symbol}, on=Market.USDM
+            "symbolConfig", 5, self._tolerant.rows(wire.symbol_config), {"symbol": symbol}, on=Market.USDM
         )
 
     async def account(self) -> account_rows.Account:
@@ -185,10 +167,12 @@ class RestClient:
     async def leverage_brackets(self, symbol: str | None = None) -> tuple[account_rows.LeverageBracket, ...]:
         """Return the account's maintenance tiers of one symbol or of all."""
         if self.market is Market.USDM:
-            return await self._signed("leverageBracket", 1, self._some(wire.leverage_brackets), {"symbol": symbol})
+            return await self._signed(
+                "leverageBracket", 1, self._tolerant.rows(wire.leverage_brackets), {"symbol": symbol}
+            )
         weight = 1 if symbol else 2
         return await self._signed(
-            "leverageBracket", weight, self._some(wire.leverage_brackets), {"symbol": symbol}, version=2
+            "leverageBracket", weight, self._tolerant.rows(wire.leverage_brackets), {"symbol": symbol}, version=2
         )
 
     async def multi_assets(self) -> bool:
@@ -209,13 +193,13 @@ class RestClient:
         """
         self._check("assetIndex", Market.USDM)
         call = self._call("assetIndex", 1 if symbol else 10)._replace(urgent=urgent)
-        return self._some(wire.asset_index)(await self._ask(call, {"symbol": symbol}), call.where)
+        return self._tolerant.rows(wire.asset_index)(await self._ask(call, {"symbol": symbol}), call.where)
 
     async def open_orders(
         self, symbol: str | None = None, *, spare: bool = False
     ) -> tuple[account_rows.OpenOrder, ...]:
         """Return the orders in the book; stops are not among them."""
-        decode, params = self._some(wire.open_orders), {"symbol": symbol}
+        decode, params = self._tolerant.rows(wire.open_orders), {"symbol": symbol}
         return await self._signed("openOrders", 1 if symbol else 40, decode, params, spare=spare)
 
     async def open_algo_orders(
@@ -226,7 +210,7 @@ class RestClient:
         Coin-margined ones were plain orders until the exchange moved them, market by market: none where the market
         does not know of any.
         """
-        decode, params = self._some(wire.open_algo_orders), {"symbol": symbol}
+        decode, params = self._tolerant.rows(wire.open_algo_orders), {"symbol": symbol}
         try:
             return await self._signed("openAlgoOrders", 1 if symbol else 40, decode, params, spare=spare)
         except RestError as error:
@@ -264,11 +248,13 @@ class RestClient:
         self, symbol: str | None = None, *, spare: bool = False
     ) -> tuple[account_rows.AdlQuantile, ...]:
         """Return places in the queue for auto-deleveraging."""
-        return await self._signed("adlQuantile", 5, self._some(wire.adl_quantile), {"symbol": symbol}, spare=spare)
+        return await self._signed(
+            "adlQuantile", 5, self._tolerant.rows(wire.adl_quantile), {"symbol": symbol}, spare=spare
+        )
 
     async def funding_info(self, *, spare: bool = False) -> tuple[market_rows.FundingInfo, ...]:
         """Return symbols whose funding has other terms than every 8 hours and the usual caps."""
-        return await self._get("fundingInfo", 0, self._some(wire.funding_info), spare=spare)
+        return await self._get("fundingInfo", 0, self._tolerant.rows(wire.funding_info), spare=spare)
 
     async def mark_price_klines(
         self,
@@ -335,7 +321,7 @@ class RestClient:
             if error.status in _UNKNOWABLE or error.reason in {HTML, NOT_FOUND}:
                 return None
             raise
-        return _permissions(wire.key_permissions(answer.body, call.where))
+        return permissions_of(wire.key_permissions(answer.body, call.where))
 
     async def is_portfolio_margin(self) -> bool:
         """Return whether the portfolio margin host knows the key; False where it refuses or does not answer.
@@ -355,27 +341,7 @@ class RestClient:
 
     def left_out(self, path: str) -> frozenset[str]:
         """Return the symbols that an endpoint's latest reply was taken without; an unreadable one is empty."""
-        rows = self._left_out.get(path, ())
-        return frozenset(row.symbol for row in rows)
-
-    def _some(self, decode: wire.DecodeSome[T]) -> wire.Decode[T]:
-        """Return a decoder that takes a list without the rows that cannot be believed, and logs each once."""
-
-        def tolerant(body: bytes, where: str) -> T:
-            found: list[wire.LeftOut] = []
-            rows = decode(body, where, found.append)
-            self._left_out[where.rpartition("/")[2]] = tuple(found)
-            self.rows_left_out += len(found)
-            for row in found:
-                about = (where, row.symbol, row.field)
-                if about not in self._told and len(self._told) < _MOST_TOLD:
-                    self._told.add(about)
-                    log.warning(
-                        "rest.row_left_out", endpoint=where, symbol=row.symbol, field=row.field, reason=row.reason
-                    )
-            return rows
-
-        return tolerant
+        return self._tolerant.left_out(path)
 
     def _call(self, path: str, weight: int, *, version: int = 1, signed: bool = False) -> Call:
         return Call(self._api, path, weight, version, signed)
@@ -422,23 +388,3 @@ class RestClient:
     def _check(self, path: str, market: Market | None) -> None:
         if market not in {None, self.market}:
             raise ValueError(f"{path} is not of this market")
-
-
-def _permissions(row: account_rows.KeyPermissions) -> Permissions:
-    trades = (
-        row.enable_spot_and_margin_trading,
-        row.enable_margin,
-        row.enable_futures,
-        row.enable_vanilla_options,
-        row.enable_portfolio_margin_trading,
-        row.enable_fix_api_trade,
-    )
-    return Permissions(
-        can_trade=any(trades),
-        can_withdraw=row.enable_withdrawals or row.enable_internal_transfer,
-        can_transfer=row.permits_universal_transfer,
-        futures=row.enable_futures,
-        reading=row.enable_reading,
-        ip_restricted=row.ip_restrict,
-        portfolio_margin=row.enable_portfolio_margin_trading,
-    )

@@ -8,7 +8,8 @@ import msgspec
 
 from monitor.binance.account_fetch import Tiers, bracket_tables, fetch_account
 from monitor.binance.account_state import Contract
-from monitor.binance.rest import Permissions, RestClient
+from monitor.binance.permissions import Permissions
+from monitor.binance.rest import RestClient
 from monitor.binance.snapshot import AccountReply, contracts_of
 from monitor.config import AccountKey, KeyedAccount
 from monitor.core.audit import Audit, audit

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from monitor.binance.rest import Permissions
+from monitor.binance.permissions import Permissions
 from monitor.core.audit import Audit
 from monitor.core.model import AccountSnapshot, BracketTable, Compared
 from monitor.doctor.finding import Finding, State

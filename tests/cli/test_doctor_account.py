@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from monitor.binance.account_fetch import Tiers
-from monitor.binance.rest import Permissions
+from monitor.binance.permissions import Permissions
 from monitor.binance.snapshot import AccountReply
 from monitor.config import AccountKey, Secret, Settings, load_text, shipped_tables
 from monitor.core.model import (
