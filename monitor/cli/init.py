@@ -20,8 +20,11 @@ from monitor.cli.common import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from monitor.cli.setup.given import Given
     from monitor.cli.setup.places import Place
+    from monitor.cli.setup.tiers import Tier
 
 _File = Annotated[str | None, typer.Option(metavar="PATH")]
 
@@ -44,7 +47,7 @@ def init(  # noqa: PLR0917 - typer passes options by name
         str | None, typer.Option("--account", metavar="NAME", help="What to call the account.")
     ] = None,
     market: Annotated[
-        str | None, typer.Option("--market", metavar="NAME", help="usdm (the default) or coinm.")
+        str | None, typer.Option("--market", metavar="NAME", help="usdm or coinm; else by the symbol, or usdm.")
     ] = None,
     api_key_file: Annotated[str | None, _path("--api-key-file", "an API key that can only read")] = None,
     api_key_env: Annotated[str | None, _variable("--api-key-env", "the API key")] = None,
@@ -53,10 +56,12 @@ def init(  # noqa: PLR0917 - typer passes options by name
     typed: Annotated[
         bool, typer.Option("--typed", help="Type in a position in place of following an account.")
     ] = False,
-    symbol: Annotated[str | None, typer.Option("--symbol", metavar="SYMBOL", help="Such as BTCUSDT.")] = None,
+    symbol: Annotated[
+        str | None, typer.Option("--symbol", metavar="SYMBOL", help="Such as BTCUSDT or BTCUSD_PERP.")
+    ] = None,
     side: Annotated[str | None, typer.Option("--side", metavar="SIDE", help="LONG or SHORT.")] = None,
     quantity: Annotated[
-        str | None, typer.Option("--quantity", metavar="NUMBER", help="Of the base asset.")
+        str | None, typer.Option("--quantity", metavar="NUMBER", help="Of the base asset; contracts of coinm.")
     ] = None,
     entry: Annotated[str | None, typer.Option("--entry", metavar="PRICE", help="The entry price.")] = None,
     margin_mode: Annotated[
@@ -65,6 +70,13 @@ def init(  # noqa: PLR0917 - typer passes options by name
     margin: Annotated[
         str | None,
         typer.Option("--margin", metavar="AMOUNT", help="The isolated wallet balance; with cross, of its wallet."),
+    ] = None,
+    tier: Annotated[
+        list[str] | None,
+        typer.Option("--tier", metavar="CAP=RATE", help="A maintenance tier, as 5=0.4%; for coinm, one by one."),
+    ] = None,
+    contract_size: Annotated[
+        str | None, typer.Option("--contract-size", metavar="USD", help="Of coinm; else as the exchange has it.")
     ] = None,
     channel_url_file: Annotated[
         str | None, _path("--channel-url-file", "the Apprise address for alerts", "--telegram-url-file")
@@ -137,6 +149,8 @@ def init(  # noqa: PLR0917 - typer passes options by name
         entry_price=_number("--entry", entry),
         margin_mode=margin_mode,
         margin=_number("--margin", margin),
+        contract_size=_number("--contract-size", contract_size),
+        tiers=_tiers(tier or ()),
         channel=source_of("--channel-url", channel_url_file, channel_url_env, checks.channel_trouble),
         no_channel=no_channel,
         channel_name=channel_name,
@@ -199,6 +213,19 @@ def _no_variables(*variables: str | None) -> None:
     if any(one is not None for one in variables):
         hint = "files: their secrets are handed to the service, and to nothing else"
         raise misuse("--system", "a secret in an environment variable", "secrets from files", hint)
+
+
+def _tiers(texts: "Sequence[str]") -> "tuple[Tier, ...]":
+    from monitor.cli.setup.tiers import SHAPE, TierError, parse_tier
+
+    tiers = []
+    for text in texts:
+        try:
+            tiers.append(parse_tier(text))
+        except TierError as error:
+            hint = "once for each tier, the lowest first"
+            raise misuse("--tier", ": ".join(filter(None, (repr(text[:60]), str(error)))), SHAPE, hint) from None
+    return tuple(tiers)
 
 
 def _number(option: str, text: str | None) -> float | None:

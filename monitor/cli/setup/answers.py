@@ -46,11 +46,15 @@ class TypedPosition:
 
     symbol: str
     side: str  # LONG or SHORT
-    quantity: float  # base asset, above 0
+    quantity: float  # base asset, or coin-margined contracts; above 0
     entry_price: float
     margin_mode: str  # isolated or cross
     margin: float
     margin_asset: str  # what margins the contract, such as USDT
+    contract_size: float | None = None  # US dollars of a coin-margined contract; None: by the rule of the program
+    rows: tuple[
+        tuple[float, ...], ...
+    ] = ()  # tiers of one's own: floor, cap, mmr, cum; none: those of the program
 
 
 @dataclass(frozen=True, slots=True)

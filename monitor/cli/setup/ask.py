@@ -1,5 +1,6 @@
 """What a first user is asked, and told before it: few words, one thing after the other."""
 
+from functools import partial
 from pathlib import Path
 
 from monitor.cli.setup import checks
@@ -7,8 +8,10 @@ from monitor.cli.setup.answers import LISTEN, Source, Stored
 from monitor.cli.setup.given import Given
 from monitor.cli.setup.places import Place
 from monitor.cli.setup.terminal import Refused, ask, ask_hidden, heading, say
+from monitor.cli.setup.tiers import PLACE, Tier, TierError, parse_tier, rows_of
 from monitor.cli.typed import number_of
 from monitor.config import Secret
+from monitor.config.contracts import coin_of, contract_size
 from monitor.doctor.judge import MANAGE
 
 _STEPS = 5
@@ -78,11 +81,15 @@ def _key(given: Given) -> None:
 def _position(given: Given) -> None:
     if given.symbol is None:
         say("As the exchange shows it. Others can be added to the file later.")
-        given.symbol = ask("Symbol, such as BTCUSDT", "", _symbol)
+        like = {"usdm": "BTCUSDT", "coinm": "BTCUSD_PERP"}.get(given.market or "", "BTCUSDT or BTCUSD_PERP")
+        given.symbol = ask(f"Symbol, such as {like}", "", lambda text: _symbol(text, given.market))
+    symbol, coin = given.symbol, coin_of(given.symbol)
     if given.side is None:
         given.side = ask("LONG or SHORT", "LONG", lambda text: _valid("side", text.upper()))
     if given.quantity is None:
-        given.quantity = ask("Quantity in coins, such as 0.5", "", lambda text: _number("quantity", text))
+        size = given.contract_size or contract_size(symbol, {})
+        what = f"Contracts of {size:g} US dollars, such as 200" if coin else "Quantity in coins, such as 0.5"
+        given.quantity = ask(what, "", lambda text: _number("quantity", text, symbol))
     if given.entry_price is None:
         given.entry_price = ask("Entry price, such as 62000", "", lambda text: _number("entry_price", text))
     if given.margin_mode is None:
@@ -90,7 +97,40 @@ def _position(given: Given) -> None:
         given.margin_mode = ask(words, "isolated", lambda text: _valid("margin_mode", text.lower()))
     if given.margin is None:
         what = "Margin of the position" if given.margin_mode == "isolated" else "Balance of the cross wallet"
-        given.margin = ask(f"{what}, such as 1550", "", lambda text: _number("margin", text))
+        like = f"in {coin}, such as 0.05" if coin else "such as 1550"
+        given.margin = ask(f"{what}, {like}", "", lambda text: _number("margin", text))
+    if coin and not given.tiers:
+        notional = checks.notional_of(symbol, given.quantity, given.entry_price, given.contract_size)
+        given.tiers = _tiers(symbol, coin, notional)
+
+
+def _tiers(symbol: str, coin: str, notional: float) -> tuple[Tier, ...]:
+    say(
+        "Maintenance tiers of coin-margined contracts do not come with the program. The exchange shows them at"
+        f" {PLACE}. For each, from the first: up to how many {coin}, and the rate. The position is"
+        f" {notional:.4g} {coin}: go one tier further. Enter alone ends."
+    )
+    tiers: tuple[Tier, ...] = ()
+    while True:
+        convert = partial(_tier, symbol=symbol, before=tiers, notional=notional)
+        more = ask(f"Tier {len(tiers) + 1}, such as 5 0.4%", "", convert)
+        if more is None:
+            return tiers
+        tiers = (*tiers, more)
+
+
+def _tier(text: str, symbol: str, before: tuple[Tier, ...], notional: float) -> Tier | None:
+    """Return one more tier, or None where no more come."""
+    if not text:
+        if not before or notional >= before[-1].cap:
+            raise Refused("the tier of the position is missing; Ctrl-C stops")
+        return None
+    try:
+        tier = parse_tier(text)
+        rows_of(symbol, (*before, tier))
+    except TierError as error:
+        raise Refused("; ".join(filter(None, (str(error), "a cap and a rate, such as 5 0.4%")))) from None
+    return tier
 
 
 def _channel(given: Given) -> None:
@@ -161,18 +201,25 @@ def _valid(key: str, text: str) -> str:
     return text
 
 
-def _symbol(text: str) -> str:
+def _symbol(text: str, market: str | None) -> str:
     symbol = text.upper()
-    if symbol and (problem := checks.trouble("symbol", symbol)) is not None:
-        hint = problem.hint.partition(" or give them")[0]
-        raise Refused(f"the tiers of {ascii(symbol)[:40]} do not come with the program; {hint}")
-    return _valid("symbol", symbol)
+    if not symbol:
+        raise Refused("something is needed here; Ctrl-C stops")
+    if market == "usdm" and checks.market_of(symbol) == "coinm":
+        raise Refused(
+            "that is a coin-margined contract, and usdm was asked for; what is needed is one like BTCUSDT"
+        )
+    if (problem := checks.symbol_trouble(symbol, market, tiers=False)) is not None:
+        raise Refused(f"that is {problem.found}; {problem.hint or f'what is needed is {problem.allowed}'}")
+    return symbol
 
 
-def _number(key: str, text: str) -> float:
+def _number(key: str, text: str, symbol: str = "BTCUSDT") -> float:
     number = number_of(text)
-    if number is None or checks.trouble(key, number) is not None:
+    if number is None or number <= 0:
         raise Refused("a number above 0, such as 1550 or 0.5")
+    if (problem := checks.trouble(key, number, symbol)) is not None:
+        raise Refused(f"what is needed is {problem.allowed}: {problem.hint}")
     return number
 
 

@@ -6,30 +6,48 @@ from typing import Any
 from monitor.binance.keys import Credentials
 from monitor.cli.setup.answers import LISTEN
 from monitor.config import Secret, SecretRef
+from monitor.config.contracts import COINM_SHAPE, coin_of, contract_size
 from monitor.config.load import load_document
+from monitor.config.problems import fix_of, nearest, shown_text
 from monitor.config.pulse import judged_address
+from monitor.config.schema import SYMBOL_SHAPE
 from monitor.config.secret import NAME_SHAPES, Fetched, Keeper, fetch
+from monitor.config.shipped import shipped_tables
+from monitor.config.values import symbol_name
+from monitor.core.model import MarginMode, Position, Side
+from monitor.core.whatif import value_of
 from monitor.errors import ConfigError, KeyRefusedError, Problem
 from monitor.notify.apprise import build_channel
 
 _SCHEMES = {"tgram": "telegram", "mailto": "email", "mailtos": "email", "ntfys": "ntfy"}
 _LONGEST_NAME = 30
+_SOME_SYMBOL = "BTCUSDT"
+_SOME_ROWS = [[0, 1, 0.004, 0]]
 
 
-def trouble(key: str, value: object) -> Problem | None:
+def market_of(symbol: str) -> str:
+    """Return the market of a symbol as the configuration calls it."""
+    return "usdm" if coin_of(symbol) is None else "coinm"
+
+
+def trouble(key: str, value: object, symbol: str = _SOME_SYMBOL) -> Problem | None:
     """Return what is wrong with one value of the configuration, None if nothing is.
 
     Args:
         key: environment, account, symbol, side, quantity, entry_price, margin_mode, margin, listen or time_zone.
         value: as TOML decodes it.
+        symbol: of the position, which says what is allowed of its other values.
     """
+    coin = coin_of(value if key == "symbol" and isinstance(value, str) else symbol)
     position: dict[str, Any] = {
-        "symbol": "BTCUSDT", "side": "LONG", "quantity": 1.0, "entry_price": 1.0, "margin_mode": "isolated",
+        "symbol": symbol, "side": "LONG", "quantity": 1.0, "entry_price": 1.0, "margin_mode": "isolated",
         "margin": 1.0,
     }  # fmt: skip
     account: dict[str, Any] = {"name": "main", "positions": [position]}
     web = {"enabled": True, "listen": LISTEN, "token": {"file": "/token"}}
     document: dict[str, Any] = {"exchange": {}, "accounts": [account], "display": {}, "web": web}
+    if coin is not None:
+        account["market"] = "coinm"
     table, name = {
         "environment": (document["exchange"], key),
         "account": (account, "name"),
@@ -39,12 +57,53 @@ def trouble(key: str, value: object) -> Problem | None:
     table[name] = value
     if position["margin_mode"] == "cross":
         del position["margin"]
-        account["balances"] = {"USDT": 1.0}
+        account["balances"] = {coin or "USDT": 1.0}
+    if coin is not None or symbol not in shipped_tables():
+        document["brackets"] = {position["symbol"]: {"rows": _SOME_ROWS}}
     try:
         load_document(document, "init")
     except ConfigError as error:
         return error.problems[0]
     return None
+
+
+def symbol_trouble(symbol: str, market: str | None, *, tiers: bool) -> Problem | None:
+    """Return what is wrong with the symbol of a position, None if nothing is.
+
+    Args:
+        symbol: in capitals.
+        market: that was asked for, None for that of the symbol.
+        tiers: whether tiers of one's own come with it.
+    """
+    alike = f'did you mean "{symbol}_PERP"?' if coin_of(f"{symbol}_PERP") else ""
+    if market == "coinm" and coin_of(symbol) is None:
+        return Problem("symbol", f"{shown_text(symbol)}, not a coin-margined contract", COINM_SHAPE, alike)
+    if market_of(symbol) == "usdm" and symbol not in shipped_tables() and (alike or not tiers):
+        if (form := fix_of(symbol_name, symbol)) is not None:
+            return Problem("symbol", shown_text(symbol), SYMBOL_SHAPE, form)
+        found = f"{shown_text(symbol)}, a symbol without known tiers"
+        return Problem(
+            "symbol", found, "another symbol, or --tier with it", alike or nearest(symbol, shipped_tables())
+        )
+    return trouble("symbol", symbol, symbol)
+
+
+def notional_of(symbol: str, quantity: float, entry_price: float, size: float | None) -> float:
+    """Return the notional at entry, in what margins the contract.
+
+    Args:
+        symbol: of either market.
+        quantity: base asset, or contracts.
+        entry_price: above 0.
+        size: US dollars of one coin-margined contract, None for what the program knows.
+    """
+    coin = coin_of(symbol)
+    each = 1.0 if coin is None else size or contract_size(symbol, {})
+    leg = Position(
+        symbol, Side.LONG, quantity, entry_price, MarginMode.CROSS, coin or "", contract_size=each,
+        inverse=coin is not None,
+    )  # fmt: skip
+    return value_of(leg, quantity, entry_price)
 
 
 def channel_trouble(url: Secret) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from monitor.cli.common import misuse
 from monitor.cli.setup.answers import LISTEN, Answers, InVariable, KeyPair, Source, Stored, TypedPosition
+from monitor.cli.setup.tiers import PLACE, SHAPE, Tier, TierError, rows_of
 from monitor.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
@@ -19,7 +20,10 @@ STANDARD_INPUT = "-"
 _TOKEN_BYTES = 32
 _MOST_BYTES = 65536
 _POSITION = ("symbol", "side", "quantity", "entry_price", "margin_mode", "margin")
-_FLAGS = {"entry_price": "--entry", "margin_mode": "--margin-mode", "time_zone": "--time-zone"}
+_FLAGS = {
+    "entry_price": "--entry", "margin_mode": "--margin-mode", "time_zone": "--time-zone", "tiers": "--tier",
+    "contract_size": "--contract-size",
+}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -38,6 +42,8 @@ class Given:
     entry_price: float | None = None
     margin_mode: str | None = None
     margin: float | None = None
+    contract_size: float | None = None
+    tiers: tuple[Tier, ...] = ()
     channel: Source | None = None
     no_channel: bool = False
     channel_name: str | None = None
@@ -50,12 +56,7 @@ class Given:
         """Return the options without which there is nothing to write, with what they are."""
         needed: list[tuple[str, str]] = []
         if self.typed:
-            words = {
-                "symbol": "such as BTCUSDT", "side": "LONG or SHORT", "quantity": "of the base asset",
-                "entry_price": "a price", "margin_mode": "isolated or cross",
-                "margin": "the isolated wallet balance, or with cross that of the cross wallet",
-            }  # fmt: skip
-            needed += [(flag_of(key), words[key]) for key in _POSITION if getattr(self, key) is None]
+            needed += self._missing_of_position()
         elif self.key is None and self.secret is None:
             needed.append(("--api-key-file", "and --api-secret-file, to follow an account; or --typed"))
         elif self.key is None:
@@ -64,6 +65,23 @@ class Given:
             needed.append(("--api-secret-file", "or --api-secret-env"))
         if self.channel is None and not self.no_channel:
             needed.append(("--channel-url-file", "or --channel-url-env; or --no-channel"))
+        return needed
+
+    def _missing_of_position(self) -> list[tuple[str, str]]:
+        from monitor.cli.setup.checks import market_of
+        from monitor.config.contracts import coin_of
+
+        coin = coin_of(self.symbol or "")
+        words = {
+            "symbol": "such as BTCUSDT or BTCUSD_PERP", "side": "LONG or SHORT",
+            "quantity": "contracts" if coin else "of the base asset",
+            "entry_price": "a price", "margin_mode": "isolated or cross",
+            "margin": "the isolated wallet balance, or with cross that of the cross wallet",
+        }  # fmt: skip
+        needed = [(flag_of(key), words[key]) for key in _POSITION if getattr(self, key) is None]
+        if market_of(self.symbol or "") == "coinm" and not self.tiers:
+            text = f"{SHAPE}, once for each tier, caps in {coin}: what the exchange shows at {PLACE}"
+            needed.append(("--tier", text))
         return needed
 
     def answers(self) -> Answers:
@@ -87,7 +105,7 @@ class Given:
             channel=self.channel,
             channel_name=self.channel_name or _named_after(self.channel),
             environment=self.environment or "testnet",
-            market=self.market or "usdm",
+            market=self._market(),
             heartbeat=self.heartbeat,
             web_token=_token() if self.web else None,
             listen=self.listen or LISTEN,
@@ -97,37 +115,71 @@ class Given:
     def _check(self) -> None:
         from monitor.cli.setup import checks
 
-        by_hand = [flag_of(key) for key in _POSITION if getattr(self, key) is not None]
+        by_hand = [flag_of(key) for key in (*_POSITION, "contract_size") if getattr(self, key) is not None]
+        by_hand += ["--tier"] if self.tiers else []
         if by_hand and not self.typed:
             raise misuse(by_hand[0], "no --typed beside it", "only with --typed")
         if self.typed and (self.key or self.secret):
             raise misuse("--typed", "an API key beside it", "one of them", "an account is followed, or typed in")
-        if self.typed and self.market == "coinm":
-            hint = "their tiers are needed as well: config.example.toml shows how; or follow it by key"
-            raise misuse("--market", "coinm with --typed", "usdm", hint)
         if self.channel is not None and self.no_channel:
             raise misuse("--no-channel", "an address of a channel beside it", "one of them")
-        for key in ("environment", "account", *_POSITION, "listen", "time_zone"):
-            value = getattr(self, key)
-            if value is not None and (problem := checks.trouble(key, value)) is not None:
-                raise misuse(flag_of(key), problem.found, problem.allowed, problem.hint)
         if self.market not in {None, "usdm", "coinm"}:
             raise misuse("--market", repr(self.market[:60]), "usdm or coinm")
+        if self.symbol is not None:
+            self._check_symbol(self.symbol)
+        for key in ("environment", "account", *_POSITION[1:], "listen", "time_zone"):
+            value = getattr(self, key)
+            problem = None if value is None else checks.trouble(key, value, self.symbol or "BTCUSDT")
+            if problem is not None:
+                raise misuse(flag_of(key), problem.found, problem.allowed, problem.hint)
         if self.channel_name is not None and (wrong := checks.trouble("account", self.channel_name)):
             raise misuse("--channel-name", wrong.found, 'a name such as "telegram"', wrong.hint)
 
+    def _check_symbol(self, symbol: str) -> None:
+        from monitor.cli.setup import checks
+        from monitor.config.shipped import shipped_tables
+
+        if self.market == "usdm" and checks.market_of(symbol) == "coinm":
+            raise misuse("--market", f"usdm with {symbol}", "coinm, or a symbol such as BTCUSDT")
+        if self.market == "coinm" and symbol in shipped_tables():
+            raise misuse("--market", f"coinm with {symbol}", "usdm, or a symbol such as BTCUSD_PERP")
+        problem = checks.symbol_trouble(symbol, self.market, tiers=bool(self.tiers))
+        if problem is not None:
+            raise misuse("--symbol", problem.found, problem.allowed, problem.hint)
+        if self.contract_size is not None and checks.market_of(symbol) != "coinm":
+            hint = "contracts of other markets have no size"
+            raise misuse("--contract-size", f"{symbol} beside it", "a symbol such as BTCUSD_PERP", hint)
+        if self.contract_size is not None and self.contract_size <= 0:
+            raise misuse("--contract-size", f"{self.contract_size:g}", "US dollars, above 0, such as 100")
+
+    def _market(self) -> str:
+        from monitor.cli.setup.checks import market_of
+
+        return self.market or (market_of(self.symbol or "") if self.typed else "usdm")
+
     def _position(self) -> TypedPosition:
+        from monitor.cli.setup.checks import notional_of
         from monitor.config.positions import margin_asset_of
+        from monitor.core.model import Market
 
         if (
             self.symbol is None or self.side is None or self.quantity is None or self.entry_price is None
             or self.margin_mode is None or self.margin is None
         ):  # fmt: skip
             raise AssertionError("missing() names it")
-        asset = margin_asset_of(self.symbol) or ""
+        asset = margin_asset_of(self.symbol, Market(self._market())) or ""
+        try:
+            rows = rows_of(self.symbol, self.tiers)
+        except TierError as error:
+            raise misuse("--tier", f"tiers of which {error}", "caps and rates that rise") from None
+        notional = notional_of(self.symbol, self.quantity, self.entry_price, self.contract_size)
+        if rows and notional >= rows[-1][1]:
+            found = f"tiers up to {rows[-1][1]:.12g} {asset}"
+            raise misuse("--tier", found, f"tiers that hold the position, {notional:.6g} {asset}, and the next")
         return TypedPosition(
-            self.symbol, self.side, self.quantity, self.entry_price, self.margin_mode, self.margin, asset
-        )
+            self.symbol, self.side, self.quantity, self.entry_price, self.margin_mode, self.margin, asset,
+            self.contract_size, rows,
+        )  # fmt: skip
 
 
 def flag_of(key: str) -> str:

@@ -67,11 +67,13 @@ def _followed(answers: Answers, refs: Mapping[str, SecretRef]) -> Iterator[str]:
 
 
 def _typed(answers: Answers, position: TypedPosition) -> Iterator[str]:
-    isolated = position.margin_mode == "isolated"
+    isolated, coins = position.margin_mode == "isolated", answers.market == "coinm"
     yield ""
     yield "# Typed in: it knows nothing of trades, transfers and funding made since. More may follow it."
     yield "[[accounts]]"
     yield f"name = {quoted(answers.account)}"
+    if coins:
+        yield f"market = {quoted(answers.market)} # coin-margined: balances and margin are in coins"
     if not isolated:
         balance = f"{{ {position.margin_asset} = {position.margin!r} }}"
         yield f"balances = {balance} # cross wallet balance by margin asset"
@@ -79,11 +81,39 @@ def _typed(answers: Answers, position: TypedPosition) -> Iterator[str]:
     yield "[[accounts.positions]]"
     yield f"symbol = {quoted(position.symbol)}"
     yield f'side = {quoted(position.side)} # "LONG" or "SHORT"'
-    yield f"quantity = {position.quantity!r} # base asset, above 0"
+    if coins:
+        yield f"quantity = {position.quantity:.0f} # contracts, a whole number"
+    else:
+        yield f"quantity = {position.quantity!r} # base asset, above 0"
     yield f"entry_price = {position.entry_price!r}"
     yield f'margin_mode = {quoted(position.margin_mode)} # "isolated" or "cross"'
     if isolated:
-        yield f"margin = {position.margin!r} # the isolated wallet balance"
+        yield f"margin = {position.margin!r} # the isolated wallet balance, in {position.margin_asset}"
+    yield from _contract(position)
+
+
+def _contract(position: TypedPosition) -> Iterator[str]:
+    bare = position.symbol.isascii() and position.symbol.replace("_", "").isalnum()
+    symbol = position.symbol if bare else quoted(position.symbol)
+    asset = position.margin_asset
+    if position.rows:
+        yield ""
+        yield f"# Maintenance tiers as the exchange shows them: floor, cap, rate and amount, in {asset}."
+        yield "# It changes them now and then, and nothing here follows that."
+        yield f"[brackets.{symbol}]"
+        yield "rows = ["
+        yield from (f"    [{', '.join(map(_plain, row))}]," for row in position.rows)
+        yield "]"
+    if position.contract_size is not None:
+        yield ""
+        yield "# US dollars of one contract."
+        yield f"[contracts.{symbol}]"
+        yield f"size = {position.contract_size!r}"
+
+
+def _plain(value: float) -> str:
+    text = f"{value:.15g}"
+    return text if float(text) == value and "e" not in text else repr(value)
 
 
 def _channel(answers: Answers, refs: Mapping[str, SecretRef]) -> Iterator[str]:

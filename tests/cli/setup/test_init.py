@@ -29,6 +29,10 @@ TYPED = [
     "--typed", "--symbol", "BTCUSDT", "--side", "LONG", "--quantity", "0.5", "--entry", "62,000",
     "--margin-mode", "isolated", "--margin", "1550",
 ]  # fmt: skip
+COINS = [
+    "--typed", "--symbol", "BTCUSD_PERP", "--side", "LONG", "--quantity", "200", "--entry", "62000",
+    "--margin-mode", "isolated", "--margin", "0.05",
+]  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -85,6 +89,47 @@ def test_complete_options_need_no_question(home: Path, tmp_path: Path) -> None:
     assert checked.exit_code == 0, checked.output
 
 
+def test_coins_are_as_easy_as_dollars(home: Path) -> None:
+    """The market comes of the symbol, tables of the tiers; check-config and assess take what was written."""
+    result = init(*COINS, "--tier", "5=0.4%", "--tier", "10=0.005", "--no-channel", "--no-test", "--yes")
+    assert result.exit_code == 0, result.output
+    document = tomllib.loads((home / ".config/position-monitor/config.toml").read_text())
+    assert document["accounts"] == [{"name": "by-hand", "market": "coinm", "positions": [{
+        "symbol": "BTCUSD_PERP", "side": "LONG", "quantity": 200, "entry_price": 62000.0,
+        "margin_mode": "isolated", "margin": 0.05,
+    }]}]  # fmt: skip
+    assert document["brackets"] == {"BTCUSD_PERP": {"rows": [[0, 5, 0.004, 0], [5, 10, 0.005, 0.005]]}}
+    assert "contracts" not in document
+    checked = CliRunner().invoke(app, ["check-config"])
+    assert checked.exit_code == 0, checked.output
+    assessed = CliRunner().invoke(app, ["assess", "--mark", "BTCUSD_PERP=60000", "--json"])
+    (wallet,) = json.loads(assessed.stdout)["wallets"]
+    assert (wallet["asset"], wallet["wallet_balance"], wallet["level"]) == ("BTC", 0.05, "ok")
+
+
+def test_a_cross_wallet_of_coins_and_a_contract_of_another_size(home: Path) -> None:
+    """The balance is in the coin; a size that was given is written down."""
+    words = [*COINS, "--margin-mode", "cross", "--tier", "5=0.4%", "--contract-size", "10", "--market", "coinm"]
+    result = init(*words, "--no-channel", "--no-test", "--yes")
+    assert result.exit_code == 0, result.output
+    settings = load_text((home / ".config/position-monitor/config.toml").read_text(), "test")
+    assert settings.accounts[0].balances == {"BTC": 0.05}
+    assert settings.accounts[0].positions[0].contract_size == 10.0
+
+
+def test_a_contract_whose_tiers_do_not_come_with_the_program_may_bring_its_own(home: Path) -> None:
+    """Of any market."""
+    words = [*TYPED, "--symbol", "BTCUSDX", "--no-channel", "--no-test", "--yes"]
+    refused = init(*words)
+    assert refused.exit_code == 2
+    assert "or --tier with it" in refused.stderr
+    assert (
+        init(*TYPED, "--symbol", "NEWUSDT", "--tier", "100000=1%", "--no-channel", "--no-test", "--yes").exit_code
+        == 0
+    )
+    assert "[brackets.NEWUSDT]" in (home / ".config/position-monitor/config.toml").read_text()
+
+
 def test_what_is_missing_is_named_all_at_once(home: Path) -> None:
     """Where nobody can be asked; nothing is written."""
     result = init()
@@ -95,6 +140,10 @@ def test_what_is_missing_is_named_all_at_once(home: Path) -> None:
     assert [one["path"] for one in json.loads(result.stdout)["problems"]] == [
         "--side", "--quantity", "--entry", "--margin-mode", "--margin",
     ]  # fmt: skip
+    result = init(*COINS, "--no-channel", "--yes", "--json")
+    (missing,) = json.loads(result.stdout)["problems"]
+    assert missing["path"] == "--tier"
+    assert "caps in BTC" in missing["allowed"]
     assert list(home.iterdir()) == []
 
 
@@ -122,6 +171,18 @@ def test_a_margin_that_is_used_up_at_once_is_warned_of(home: Path) -> None:
         (["--web", "--listen", "here"], "--listen"),
         (["--market", "coinm"], "--market"),
         (["--market", "spot"], "--market"),
+        (["--market", "coinm", "--symbol", "BTCUSD"], "--symbol"),
+        (["--symbol", "BTCUSD", "--tier", "5=1%"], "--symbol"),
+        (["--symbol", "BTCUSD_PERP", "--tier", "5=1%", "--market", "usdm"], "--market"),
+        (["--symbol", "BTCUSD_PERP", "--tier", "5=1%"], "--quantity"),
+        (["--symbol", "BTCUSD_PERP", "--tier", "5", "--quantity", "2"], "--tier"),
+        (["--symbol", "BTCUSD_PERP", "--tier", "5=1%", "--tier", "4=2%", "--quantity", "2"], "--tier"),
+        (["--symbol", "BTCUSD_PERP", "--tier", "5=1%", "--quantity", "20000"], "--tier"),
+        (["--contract-size", "100"], "--contract-size"),
+        (
+            ["--symbol", "BTCUSD_PERP", "--tier", "5=1%", "--quantity", "2", "--contract-size", "0"],
+            "--contract-size",
+        ),
         (["--instance", "main"], "--instance"),
         (["--channel-name", "a b"], "--channel-name"),
         (["--api-key-env", "lower"], "--api-key-env"),

@@ -23,6 +23,11 @@ KEYED = [
     ("API secret (hidden)", f"{SECRET}\n"), ("usdm or coinm", "\n"), ("Address (hidden)", "\n"),
 ]  # fmt: skip
 
+COINS = [
+    ("Contracts of", "20,000\n"), ("Entry price", "62,000\n"), ("isolated or cross", "cross\n"),
+    ("Balance of the cross wallet, in BTC", "5\n"), ("Tier 1", "5 0.4%\n"),
+]  # fmt: skip
+
 
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
@@ -64,6 +69,31 @@ def test_a_conversation_ends_in_a_configuration_that_works(tmp_path: Path, envir
     assert stat.S_IMODE((home / "secrets/channel-url").stat().st_mode) == 0o600
     too_wide = [line for line in terminal.shown.split("\n") if len(line) > 80 and str(home) not in line]
     assert not too_wide
+
+
+def test_coins_are_asked_for_in_their_own_words(tmp_path: Path, environ: dict[str, str]) -> None:
+    """Contracts and the coin in place of coins and dollars, and the tiers, as far as the position needs them."""
+    words = ["init", "--no-test", "--environment", "testnet", "--typed", "--no-channel", "--time-zone", "UTC"]
+    with Terminal(words, environ) as terminal:
+        terminal.answer("Symbol", "btcusd\n")
+        terminal.wait_for('"BTCUSD_PERP"?')
+        terminal.answer("Symbol", "btcusd_perp\n")
+        terminal.answer("LONG or SHORT", "\n")
+        terminal.answer("Contracts of 100 US dollars", "0.5\n")
+        terminal.wait_for("a whole number of")
+        for question, keys in COINS:
+            terminal.answer(question, keys)
+        terminal.answer("Tier 2", "\n")
+        terminal.wait_for("the tier of the position is missing")
+        terminal.answer("Tier 2", "50=0.5 %\n")
+        terminal.answer("Tier 3", "\n")
+        for question, keys in [("Ping address", "\n"), ("yes or no", "\n"), ("Write these", "\n")]:
+            terminal.answer(question, keys)
+        assert terminal.end() == 0, terminal.shown
+    document = tomllib.loads((tmp_path / "home/.config/position-monitor/config.toml").read_text())
+    assert document["accounts"][0]["market"] == "coinm"
+    assert document["accounts"][0]["balances"] == {"BTC": 5.0}
+    assert document["brackets"]["BTCUSD_PERP"]["rows"] == [[0, 5, 0.004, 0], [5, 50, 0.005, 0.005]]
 
 
 def test_a_key_is_asked_for_hidden(tmp_path: Path, environ: dict[str, str]) -> None:

@@ -5,10 +5,12 @@ from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import astuple
 
 from monitor.cli.setup.answers import Answers, InVariable, KeyPair, Source, Stored, TypedPosition
 from monitor.cli.setup.places import Place, system_place
 from monitor.cli.setup.text import configuration, quoted
+from monitor.cli.setup.tiers import Tier, rows_of
 from monitor.config import Secret, load_text, shipped_tables
 from monitor.config.positions import margin_asset_of
 from monitor.config.secret import Keeper
@@ -31,14 +33,24 @@ positions = st.builds(
     st.sampled_from(SYMBOLS), st.sampled_from(["LONG", "SHORT"]), amounts, amounts,
     st.sampled_from(["isolated", "cross"]), amounts,
 )  # fmt: skip
+coins = st.builds(
+    lambda quantity, entry, mode, margin, size, cap: TypedPosition(
+        "BTCUSD_PERP", "LONG", float(quantity), entry, mode, margin, "BTC", size,
+        rows_of("BTCUSD_PERP", [Tier(cap, 0.004), Tier(cap * 2, 0.1 / 3)]),
+    ),
+    st.integers(1, 10**9), amounts, st.sampled_from(["isolated", "cross"]), amounts, st.none() | amounts, amounts,
+)  # fmt: skip
+holdings = st.one_of(
+    st.tuples(st.one_of(st.builds(KeyPair, sources, sources), positions), st.just("usdm")),
+    st.tuples(st.one_of(st.builds(KeyPair, sources, sources), coins), st.just("coinm")),
+)
 everything = st.builds(
-    Answers,
-    holding=st.one_of(st.builds(KeyPair, sources, sources), positions),
+    lambda held, **others: Answers(holding=held[0], market=held[1], **others),
+    held=holdings,
     account=names,
     channel=st.none() | sources,
     channel_name=names,
     environment=st.sampled_from(["testnet", "live"]),
-    market=st.just("usdm"),
     heartbeat=st.none() | sources,
     web_token=st.none() | st.just(Secret(HUSH)),
     listen=st.sampled_from(["127.0.0.1:9757", "0.0.0.0:1", "[::1]:65535"]),
@@ -66,9 +78,12 @@ def test_answers_are_read_back(answers: Answers, path: Path, system: bool) -> No
     assert settings.engine.accounts == (answers.account,)
     if isinstance(answers.holding, KeyPair):
         (keyed,) = settings.keyed
+        assert keyed.market.value == answers.market
         assert (keyed.api_key, keyed.api_secret) == (refs["api-key"], refs["api-secret"])
     else:
         _is_held(answers.holding, settings.accounts[0].positions[0], settings.accounts[0].balances)
+        own = [[tuple(row)[:4] for row in map(astuple, table.brackets)] for table in settings.own_tables]
+        assert own == ([list(answers.holding.rows)] if answers.holding.rows else [])
     told = [(one.name, one.url) for one in settings.channels]
     assert told == ([(answers.channel_name, refs["channel-url"])] if answers.channel else [])
     assert (settings.heartbeat.url if settings.heartbeat else None) == (
@@ -87,6 +102,8 @@ def _is_held(asked: TypedPosition, held: object, balances: object) -> None:
     assert balances == ({} if isolated else {asked.margin_asset: asked.margin})
     for name in ("symbol", "side", "quantity", "entry_price", "margin_mode", "margin_asset"):
         assert getattr(held, name) == getattr(asked, name)
+    if asked.contract_size is not None:
+        assert getattr(held, "contract_size", None) == asked.contract_size
     assert getattr(held, "margin", None) == (asked.margin if isolated else 0.0)
     assert MarginMode(asked.margin_mode) in MarginMode
 
