@@ -61,9 +61,11 @@ COPY --from=build /opt/position-monitor /opt/position-monitor
 # The directory above it, because only what is inside of one keeps its mode.
 COPY --from=build --chown=10001:10001 /build/root /
 
-# "container" is how a program learns that it is in one; see monitor/config/secret.py.
+# "container" is how a program learns that it is in one; see monitor/config/secret.py. No engine starts a container anew
+# that stands still: it ends by itself after so many seconds of that. A variable, for CMD goes with the first argument.
 ENV PATH=/opt/position-monitor/bin:/usr/local/bin:/usr/bin:/bin \
     POSITION_MONITOR_CONFIG=/etc/position-monitor/config.toml \
+    POSITION_MONITOR_END_WHEN_STUCK=60 \
     STATE_DIRECTORY=/data \
     HOME=/tmp \
     PYTHONDONTWRITEBYTECODE=1 \

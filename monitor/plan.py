@@ -11,6 +11,7 @@ from monitor.config.secret import Secret
 from monitor.config_difference import Difference
 from monitor.core.model import AccountSnapshot, BracketTable, Market
 from monitor.core.settings import EngineSettings
+from monitor.dead_man import DeadMan
 from monitor.heartbeat import HeartbeatPlan
 from monitor.notify.pacing import MINUTE_S
 from monitor.ports import AccountSource, Channel, Feed, Inbox
@@ -66,6 +67,7 @@ class Plan(NamedTuple):
     heartbeat: HeartbeatPlan | None = None  # where to ping while all is well
     pace_minute_s: float = MINUTE_S  # in which a channel gets five messages at most
     systemd: Systemd | None = None  # who started this process and wants to know that it lives
+    dead_man: DeadMan | None = None  # ends the process if it does not say so
     summary_minute: int | None = None  # of the daily summary, since midnight in ``time_zone``; None: there is none
     away: Timings = DEFAULT_TIMINGS  # of looking at what nobody saw
     web: WebPlan | None = None  # where the status page, health, metrics and the JSON interface are served

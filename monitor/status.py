@@ -55,12 +55,13 @@ class AwayView(msgspec.Struct, frozen=True):
 
 
 class WatchdogView(msgspec.Struct, frozen=True):
-    """What the process that started this one was told, counted since the start."""
+    """What the process that started this one, or what ends this one, was told, counted since the start."""
 
     within_s: float | None  # how often it wants to hear; None: it does not
     fed: int
     last_ms: int | None  # when it was last told that the service lives, our wall clock
     standing: tuple[str, ...]  # the loops that do not come round: it is told nothing until they do
+    ends_s: float | None = None  # how long without a sign of life until the service ends itself; None: it does not
 
 
 class WebView(msgspec.Struct, frozen=True):

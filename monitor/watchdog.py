@@ -1,5 +1,7 @@
 """Tells systemd that the service is ready, and lives as long as its loops come round; else it is started anew.
 
+Where there is no systemd, a dead man's switch is told that it lives, and ends it for whoever starts it anew.
+
 That the exchange is silent, a disk is full or a channel refuses is told to people, and is no reason to start anew.
 A loop that stands still is: whatever the reason, it will not go on by itself. A blocked event loop feeds nothing.
 """
@@ -10,6 +12,7 @@ from typing import Final
 import structlog
 
 from monitor.beat import Beat, standing
+from monitor.dead_man import STOPPING_WITHIN_S, DeadMan
 from monitor.ports import Clock, Job
 from monitor.sd_notify import READY, RELOADING, STOPPING, WATCHDOG, Systemd, extend, monotonic, status_line
 from monitor.status import WatchdogView
@@ -32,8 +35,9 @@ class Watchdog:
     """One job, if somebody wants to know.
 
     Args:
-        systemd: whom to tell; None: nobody, and nothing is done.
+        systemd: whom to tell; None: nobody.
         clock: its time.
+        dead_man: what ends the process otherwise; None: nothing. Without either nothing is done.
         beats: the loops that have to come round, by name; asked for at each look.
         prove: gives the store something to write, so that its loop has to move.
         brief: returns in a few words how the service does; without secrets.
@@ -41,11 +45,13 @@ class Watchdog:
     """
 
     def __init__(
-        self, systemd: Systemd | None, clock: Clock, *, beats: Callable[[], Mapping[str, Beat]],
-        prove: Callable[[], None], brief: Callable[[], str], waits: Callable[[], str] = str,
+        self, systemd: Systemd | None, clock: Clock, *, dead_man: DeadMan | None = None,
+        beats: Callable[[], Mapping[str, Beat]], prove: Callable[[], None], brief: Callable[[], str],
+        waits: Callable[[], str] = str,
     ) -> None:  # fmt: skip
         self._systemd = systemd
         self._clock = clock
+        self._dead_man = dead_man
         self._beats = beats
         self._prove = prove
         self._brief = brief
@@ -59,48 +65,55 @@ class Watchdog:
 
     def jobs(self) -> Sequence[Job]:
         """Return what must run; it may be cancelled at any time."""
-        return () if self._systemd is None else (Job("watchdog", self._run),)
+        return () if self._systemd is None and self._dead_man is None else (Job("watchdog", self._run),)
 
     def opening(self) -> None:
         """Tell that databases are opened, which may take longer than a start may."""
-        if self._systemd is not None:
-            self._systemd.tell(extend(OPENING_WITHIN_S), status_line("starting: opens its databases"))
+        self._tell(extend(OPENING_WITHIN_S), status_line("starting: opens its databases"))
+        if self._dead_man is not None:
+            self._dead_man.within(OPENING_WITHIN_S)
 
     def reloading(self) -> None:
         """Tell that the configuration is read again; ``reloaded`` has to follow. Nothing before it is ready."""
-        if self._systemd is not None and self._ready and not self._stopping:
-            self._systemd.tell(RELOADING, monotonic(self._clock.mono_s()), status_line("reloading"))
+        if self._ready and not self._stopping:
+            self._tell(RELOADING, monotonic(self._clock.mono_s()), status_line("reloading"))
 
     def reloaded(self) -> None:
         """Tell that it works with the configuration that holds now, the new one or the old."""
-        if self._systemd is not None and self._ready and not self._stopping:
-            self._systemd.tell(READY, status_line(self._brief()))
+        if self._ready and not self._stopping:
+            self._tell(READY, status_line(self._brief()))
 
     def stopping(self) -> None:
-        """Tell that the service drains; nothing is told after that."""
-        if self._systemd is not None and not self._stopping:
-            self._systemd.tell(STOPPING, status_line("stopping"))
+        """Tell that the service drains; nothing is told after that. One that does not come to its end is ended."""
+        if not self._stopping:
+            self._tell(STOPPING, status_line("stopping"))
+            if self._dead_man is not None:
+                self._dead_man.within(STOPPING_WITHIN_S)
         self._stopping = True
 
     def view(self) -> WatchdogView | None:
         """Return what was told so far; None if there is nobody to tell."""
-        if self._systemd is None:
+        if self._systemd is None and self._dead_man is None:
             return None
-        return WatchdogView(self._systemd.watchdog_s, self._fed, self._fed_ms, self._standing)
+        ends_s = None if self._dead_man is None else self._dead_man.within_s
+        within_s = None if self._systemd is None else self._systemd.watchdog_s
+        return WatchdogView(within_s, self._fed, self._fed_ms, self._standing, ends_s)
+
+    def _tell(self, *words: str) -> bool:
+        """Tell systemd; return whether it took that, or is not there to take it."""
+        return self._systemd is None or self._systemd.tell(*words)
 
     async def _run(self) -> None:
-        systemd = self._systemd
-        if systemd is None:
-            return
         since_s = self._clock.mono_s()
-        every_s = UNASKED_S if systemd.watchdog_s is None else systemd.watchdog_s / 3
+        wanted_s = self._wanted_s()
+        every_s = UNASKED_S if wanted_s is None else wanted_s / 3
         feed_s = since_s
         while not self._stopping:
-            self._start(systemd)
+            self._start()
             if self._clock.mono_s() >= feed_s:
                 self._prove()
                 feed_s = self._clock.mono_s() + every_s
-                self._feed(systemd)
+                self._feed(counts=wanted_s is not None)
             pause_s = feed_s - self._clock.mono_s()
             asked_s = self._clock.mono_s() + (pause_s if self._ready else min(pause_s, STARTING_S))
             await self._clock.sleep(asked_s - self._clock.mono_s())
@@ -108,13 +121,19 @@ class Watchdog:
             if now_s - asked_s <= LATE_S:
                 self._look(since_s, now_s)
 
-    def _start(self, systemd: Systemd) -> None:
+    def _wanted_s(self) -> float | None:
+        """Return within how many seconds a sign of life is wanted, by whoever is less patient; None by nobody."""
+        systemd_s = None if self._systemd is None else self._systemd.watchdog_s
+        patient = [systemd_s, None if self._dead_man is None else self._dead_man.within_s]
+        return min((seconds for seconds in patient if seconds is not None), default=None)
+
+    def _start(self) -> None:
         """Tell that the service is ready once it is, until that was taken: one that is never heard is ended."""
         if self._ready:
             return
         if not (waits := self._waits()):
-            self._ready = systemd.tell(READY, status_line(self._brief()))
-        elif waits != self._said and systemd.tell(extend(WAIT_FOR_START_S), _starting(waits)):
+            self._ready = self._tell(READY, status_line(self._brief()))
+        elif waits != self._said and self._tell(extend(WAIT_FOR_START_S), _starting(waits)):
             self._said = waits
 
     def _look(self, since_s: float, now_s: float) -> None:
@@ -125,13 +144,17 @@ class Watchdog:
             log.info("watchdog.moving", loops=self._standing)
         self._standing = found
 
-    def _feed(self, systemd: Systemd) -> None:
+    def _feed(self, *, counts: bool) -> None:
         if self._standing:
-            systemd.tell(status_line(f"standing still: {', '.join(self._standing)}"))
+            self._tell(status_line(f"standing still: {', '.join(self._standing)}"))
             return
-        words = () if systemd.watchdog_s is None else (WATCHDOG,)
+        wanted = self._systemd is not None and self._systemd.watchdog_s is not None
         waits = "" if self._ready else self._waits()
-        if systemd.tell(*words, _starting(waits) if waits else status_line(self._brief())) and words:
+        line = _starting(waits) if waits else status_line(self._brief())
+        told = self._tell(*((WATCHDOG,) if wanted else ()), line)
+        if self._dead_man is not None:
+            self._dead_man.lives()
+        if told and counts:
             self._fed += 1
             self._fed_ms = self._clock.wall_ms()
 

@@ -12,6 +12,7 @@ import typer
 from monitor import early
 from monitor.cli.common import FAILED, MISUSED, ConfigOption, complain, globals_of, guarded, load
 from monitor.cli.hangups import Hangups
+from monitor.dead_man import LEAST_S, LOADING_WITHIN_S, VARIABLE, DeadMan
 
 if TYPE_CHECKING:
     from monitor.app import Daemon
@@ -30,6 +31,16 @@ def run(
             help="Record what enters the engine, for `replay`; an earlier file of this name is kept.",
         ),
     ] = None,
+    end_when_stuck: Annotated[
+        float | None,
+        typer.Option(
+            "--end-when-stuck",
+            metavar="SECONDS",
+            min=LEAST_S,
+            envvar=VARIABLE,
+            help="End with code 1 once a part has stood still for so long, for whoever starts it anew.",
+        ),
+    ] = None,
 ) -> int:
     """Watch the configured positions until told to stop."""
     from monitor import logs
@@ -45,6 +56,10 @@ def run(
         level = "debug" if globals_of(context).verbose else chosen.log.level
         logs.configure(level, chosen.log.format, sys.stderr)
 
+    dead_man = None
+    if end_when_stuck is not None:
+        dead_man = DeadMan(end_when_stuck)
+        dead_man.within(LOADING_WITHIN_S)
     settings = load(context, config)
     listen_to(settings)
     # Read once: what a reload compares with later has to be what channels and clients were made of.
@@ -55,7 +70,7 @@ def run(
         log.warning("config.warning", text=warning)
     daemon = build_daemon(
         settings, channels, secrets=secrets, clock=SystemClock(), environ=os.environ, journal=journal,
-        config=Path(settings.source).absolute(), adopted=listen_to,
+        dead_man=dead_man, config=Path(settings.source).absolute(), adopted=listen_to,
     )  # fmt: skip
     try:
         asyncio.run(serve(daemon))

@@ -15,6 +15,7 @@ from monitor.cli.renewal import Opened, Renewer
 from monitor.cli.sourcing import Sourcing, build_clients
 from monitor.config import Secrets, Settings, resolve_secrets
 from monitor.control import PATH_LIMIT
+from monitor.dead_man import DeadMan
 from monitor.errors import Problem
 from monitor.notify.apprise import AppriseChannel
 from monitor.notify.pacing import MINUTE_S
@@ -81,6 +82,7 @@ def build_daemon(
     clock: Clock,
     environ: Mapping[str, str],
     journal: Path | None = None,
+    dead_man: DeadMan | None = None,
     timings: AccountTimings = DEFAULT_ACCOUNT_TIMINGS,
     pace_minute_s: float = MINUTE_S,
     away: Timings = DEFAULT_TIMINGS,
@@ -104,7 +106,11 @@ def build_daemon(
     clients = build_clients(settings, secrets.account_keys, clock, rng, budget)
     sourcing = Sourcing(settings, environ, clients, budget=budget, clock=clock, rng=rng, timings=timings)
     plan = build_plan(settings, secrets, channels, clock=clock, environ=environ)._replace(
-        journal=journal, pace_minute_s=pace_minute_s, systemd=from_environ(environ, os.getpid()), away=away
+        journal=journal,
+        pace_minute_s=pace_minute_s,
+        systemd=from_environ(environ, os.getpid()),
+        away=away,
+        dead_man=dead_man,
     )
     renewer = None
     if config is not None:

@@ -88,6 +88,11 @@ class Around:
         for path in sorted(self._secrets.iterdir()):
             yield f"--mount={bind(str(path), f'{MOUNTED}/{path.name}')}"
 
+    def secrets(self) -> Iterator[tuple[str, str]]:
+        """Return the names and values of those that the containers are given."""
+        for path in sorted(self._secrets.iterdir()):
+            yield path.name, path.read_text()
+
     def told(self, word: str) -> int:
         """Return how many messages so far have a word in them."""
         return sum(word in str(got.fields) for got in self.receiver.got)

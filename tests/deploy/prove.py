@@ -16,14 +16,16 @@ from pathlib import Path
 from typing import Final
 
 from monitor.errors import MonitorError
+from tests import blocking
 from tests.deploy.around import Around, hardening, surroundings
 from tests.deploy.engine import CLOCK, Engine, RefusedError
-from tests.deploy.reading import ROOT
+from tests.deploy.reading import ROOT, bind
 
 NAME: Final = "position-monitor-proof"
 BARE: Final = f"{NAME}-bare"
 VOLUME: Final = f"{NAME}-data"
 PATIENCE_S: Final = 60.0
+STUCK_S: Final = 60.0  # what the image has
 DRAINED_S: Final = 5.0
 CHECKED_S: Final = 10.0  # the timeout of the health check
 # Every program of the distribution: no shell, no tool. What is left that can be started is Python.
@@ -68,18 +70,18 @@ class Proof:
         self.failed += not good
         say(f"{'ok  ' if good else 'BAD '} {what}: {seen}")
 
-    async def until(self, what: str, holds: Callable[[], Awaitable[bool]]) -> None:
+    async def until(self, what: str, holds: Callable[[], Awaitable[bool]], patience_s: float = PATIENCE_S) -> None:
         """Wait for something, and judge whether it came."""
         began_s = CLOCK.mono_s()
-        while not (good := await holds()) and CLOCK.mono_s() - began_s < PATIENCE_S:
+        while not (good := await holds()) and CLOCK.mono_s() - began_s < patience_s:
             await CLOCK.sleep(0.1)
         self.judge(what, f"after {CLOCK.mono_s() - began_s:.1f} s", good=good)
 
-    async def start(self, image: str, *, writable: bool = False) -> None:
+    async def start(self, image: str, *more: str, writable: bool = False) -> None:
         """Run a container in the background; health is asked every second instead of every thirty."""
         await self._engine.do(
             "run", "--detach", f"--name={NAME}", "--network=host", f"--volume={VOLUME}:/data",
-            "--health-interval=1s", *hardening(writable=writable), *self._around.mounts(), image,
+            "--health-interval=1s", *hardening(writable=writable), *self._around.mounts(), *more, image,
         )  # fmt: skip
 
     async def is_(self, status: str) -> bool:
@@ -179,6 +181,40 @@ class Proof:
             await self.until(f"a configuration that is to be {word} is, on SIGHUP", said)
         self._around.configure()
 
+    async def stuck(self, image: str, folder: Path) -> None:
+        """One that blocks ends by itself, says where it was, and is started anew by the engine."""
+        say("\nWith an event loop that is blocked (a signal has it sleep), started anew by the engine:")
+        place = blocking.write(folder)
+        await self.start(
+            image, "--restart=unless-stopped", f"--mount={bind(str(place), '/blocking')}",
+            "--env=PYTHONPATH=/blocking", "--env=BLOCKED_BY=asleep",
+        )  # fmt: skip
+        await self.until("healthy", self.healthy)
+        first = json.loads(await self.ask("alerts", "--json"))["alerts"]
+        await self._engine.do("kill", "--signal=USR1", NAME)
+        await self.until("unhealthy, as the engine finds", partial(self.is_, "unhealthy"))
+
+        async def restarted() -> bool:
+            return int((await self._engine.look(NAME))["RestartCount"]) == 1
+
+        await self.until("ended by itself, and started anew by the engine", restarted, 2 * STUCK_S)
+        await self.until("healthy again", self.healthy)
+        log = await self.log()
+        lines = log[log.find("Timeout (") :].splitlines()
+        where = next((line.strip() for line in lines if line.endswith(" in asleep")), "nothing")
+        self.judge("the log says that its time was over", lines[:1], good=lines[:1] == ["Timeout (0:01:00)!"])
+        self.judge("and where it was", where, good=where != "nothing")
+        secrets = [name for name, value in self._around.secrets() if value in log]
+        self.judge("secrets in the log", secrets or "none", good=not secrets)
+        second = json.loads(await self.ask("alerts", "--json"))["alerts"]
+        good = 0 < len(first) <= len(second)
+        self.judge("alerts of the first life are known in the second", f"{len(first)}, {len(second)}", good=good)
+        await self._engine.do("stop", NAME)
+        state = (await self._engine.look(NAME))["State"]
+        seen = f"{state['Status']}, exit code {state['ExitCode']}"
+        self.judge("and stays stopped by `stop`", seen, good=seen == "exited, exit code 0")
+        await self._engine.do("rm", "--force", NAME)
+
     async def writable(self, image: str) -> None:
         """In a root that could be written to, nothing is written either."""
         say("\nWith a root that can be written to:")
@@ -255,6 +291,7 @@ async def prove(engine: Engine, base: str, more: list[str]) -> int:
             await _clean(engine)
             try:
                 await proof.as_composed(NAME)
+                await proof.stuck(NAME, Path(folder))
                 await proof.writable(NAME)
                 await proof.without_programs()
                 await proof.with_pictures(f"{NAME}-charts")

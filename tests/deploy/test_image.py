@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from monitor import dead_man
 from monitor.config.locate import SYSTEM_CONFIG, VARIABLE
 from tests.deploy.reading import PINNED, ROOT, instructions, stages
 
@@ -91,6 +92,12 @@ def test_state_and_configuration_are_where_the_program_looks() -> None:
     """The volume is the state directory; the configuration is the machine's, whatever HOME is."""
     assert variables()["STATE_DIRECTORY"] == only("VOLUME")
     assert variables()[VARIABLE] == str(SYSTEM_CONFIG)
+
+
+def test_it_ends_by_itself_when_it_stands_still() -> None:
+    """Whatever it is run with: engines start anew what ends, and leave alone what is unhealthy."""
+    assert float(variables()[dead_man.VARIABLE]) == 60.0
+    assert "--end-when-stuck" not in str([one.text for one in FINAL])
 
 
 def test_labels_say_what_the_project_says() -> None:
