@@ -2,7 +2,6 @@
 
 import asyncio
 import dataclasses
-import socket
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
@@ -24,6 +23,7 @@ from monitor.ports import Rows
 from monitor.system_clock import SystemClock
 from tests.following import QUICK, following, fresh
 from tests.notify.fakes import FakeChannel
+from tests.ports import free_port
 from tests.test_app import Exchange, exchange, running, settings_of
 
 PATIENCE_S = 60.0
@@ -37,12 +37,6 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while not condition():
             await SystemClock().sleep(0.01)
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 class Asked:

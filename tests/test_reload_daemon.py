@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,6 +23,7 @@ from monitor.errors import ControlError
 from monitor.health import DYING
 from monitor.storage.paths import CONTROL_SOCKET, LOCK_FILE
 from monitor.storage.state import StateReader
+from tests.ports import free_port
 from tests.reloaded import Site, account, exchange, move, position, running, trading, until
 
 BTC, ETH = position("BTCUSDT"), position("ETHUSDT")
@@ -373,10 +373,7 @@ async def test_pictures_begin_with_a_channel_that_takes_them_and_end_with_the_la
 async def test_the_web_interface_takes_another_token_and_goes_on_listening(tmp_path: Path) -> None:
     """On the same address, at once; the token is in no answer."""
     (tmp_path / "token").write_text("first-token-" + "x" * 40)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    web = f'[web]\nenabled = true\nlisten = "127.0.0.1:{port}"\ntoken = {{ file = "{tmp_path}/token" }}\n'
+    web = f'[web]\nenabled = true\nlisten = "127.0.0.1:{free_port()}"\ntoken = {{ file = "{tmp_path}/token" }}\n'
     async with site_of(tmp_path) as site:
         site.write(account("a", BTC), site.channel(), web)
         async with running(site) as daemon:

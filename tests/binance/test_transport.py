@@ -11,6 +11,7 @@ from monitor.binance import transport
 from monitor.binance.transport import ConnectSettings, RejectedError, open_stream, receive, send
 from monitor.errors import FeedError
 from tests.binance.stand_in import StandIn, until
+from tests.ports import free_port
 
 SETTINGS = ConnectSettings(open_timeout_s=5.0, close_timeout_s=1.0)
 WALL_MS = 1_780_000_000_000
@@ -59,9 +60,7 @@ async def test_a_rejected_handshake_names_its_status(
 
 async def test_nobody_listens() -> None:
     """A closed port is a refusal, told apart from an unknown name."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     error = await failure(f"ws://127.0.0.1:{port}/market/ws")
     assert (error.host, error.reason) == (f"127.0.0.1:{port}", "connection_refused")
 
@@ -95,6 +94,7 @@ async def test_a_server_that_never_answers_times_out() -> None:
     server = await asyncio.start_server(lambda _, writer: writers.append(writer), "127.0.0.1", 0)
     url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/market/ws"
     assert (await failure(url, ConnectSettings(open_timeout_s=0.05))).reason == "open_timeout"
+    await until(lambda: bool(writers))
     for writer in writers:
         writer.close()
         await writer.wait_closed()

@@ -23,15 +23,10 @@ from monitor.doctor.web import address_finding, address_of, web_findings
 from monitor.status import WebView
 from monitor.storage.paths import CONTROL_SOCKET, LOCK_FILE
 from tests.cli.made import state
+from tests.ports import free_port
 
 ACCOUNT = '[[accounts]]\nname = "main"\n'
 LOCAL = "127.0.0.1"
-
-
-def free_port() -> int:
-    with socket.create_server((LOCAL, 0)) as server:
-        port: int = server.getsockname()[1]
-    return port
 
 
 def chosen(port: int, host: str = LOCAL) -> WebSettings:

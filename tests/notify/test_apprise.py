@@ -24,6 +24,7 @@ from monitor.notify.apprise import AppriseChannel, build_channel
 from monitor.notify.retry import ThrottledError
 from monitor.notify.verdict import Outcome
 from monitor.ports import Channel, Message
+from tests.ports import free_port
 
 TOKEN = "123456789:not_a_real_token-not_a_real_token"
 TOKEN_TAIL = "not_a_real_token"
@@ -333,7 +334,7 @@ async def test_a_closed_channel_sends_nothing(service: Service) -> None:
     assert len(service.got) == 1
 
 
-def test_an_answer_after_the_end_of_the_loop_is_dropped(service_free_port: int) -> None:
+def test_an_answer_after_the_end_of_the_loop_is_dropped() -> None:
     """A thread left behind may finish when nobody is there any more."""
     loop = asyncio.new_event_loop()
     future: asyncio.Future[Outcome] = loop.create_future()
@@ -401,18 +402,11 @@ class Postbox:
 
 
 @pytest.fixture
-def service_free_port() -> int:
-    with closing(socket(AF_INET, SOCK_STREAM)) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@pytest.fixture
-def postbox(service_free_port: int) -> Iterator[tuple[Postbox, str]]:
-    box = Postbox()
-    controller = Controller(box, hostname="127.0.0.1", port=service_free_port)
+def postbox() -> Iterator[tuple[Postbox, str]]:
+    box, port = Postbox(), free_port()
+    controller = Controller(box, hostname="127.0.0.1", port=port, ready_timeout=60.0)
     controller.start()
-    yield box, f"mailto://127.0.0.1:{service_free_port}/?from=watch@example.com&to="
+    yield box, f"mailto://127.0.0.1:{port}/?from=watch@example.com&to="
     controller.stop()
 
 

@@ -18,19 +18,13 @@ from monitor.system_clock import SystemClock
 from monitor.web.families.family import seen
 from monitor.web.metrics import DaemonCollector, Meter, registry_of, written
 from tests.following import PATIENCE_S, QUICK, following
+from tests.ports import free_port
 
 OFTEN = AccountTimings(reconcile_every_s=0.2, reconcile_gap_s=0.0, pauses=QUICK)
 WELL = Health()
 
 # Figures by name of the series and its labels.
 Series = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-    return port
 
 
 @asynccontextmanager

@@ -6,7 +6,6 @@
 import asyncio
 import contextlib
 import os
-import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator
@@ -30,6 +29,7 @@ from monitor.system_clock import SystemClock
 from monitor.web.throttle import Throttle
 from tests.by_hand import LONG_BTC
 from tests.notify.fakes import FakeChannel
+from tests.ports import free_port
 
 TOKEN = "a-token-that-only-tests-know"
 PATIENCE_S = 20.0
@@ -124,13 +124,6 @@ async def until(condition: Any) -> None:  # noqa: ANN401 - a callable
     async with asyncio.timeout(PATIENCE_S):
         while not condition():
             await SystemClock().sleep(0.005)
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
 
 
 @asynccontextmanager

@@ -13,7 +13,8 @@ from aiohttp import ClientError, ClientSession
 
 from monitor.system_clock import SystemClock
 from tests.following import fresh
-from tests.web.scraping import free_port, scraped, serving
+from tests.ports import free_port
+from tests.web.scraping import scraped, serving
 
 MONITORING = Path(__file__).parents[2] / "deploy" / "monitoring"
 TOKEN = "0123456789abcdef0123456789abcdef"

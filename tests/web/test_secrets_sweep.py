@@ -8,7 +8,6 @@ import os
 import re
 import secrets as chance
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -37,6 +36,7 @@ from monitor.web.keeper import Keeper
 from monitor.web.limits import LIMITS, Tally
 from monitor.web.metrics import Meter
 from monitor.web.reading import Reader, Snapshot
+from tests.ports import free_port
 from tests.web.serving import FakeDaemon
 from tests.web.sweep import Found, files_in, forms_of, leaks, processes_of
 
@@ -163,7 +163,7 @@ url = {{ file = "{kept}/ping" }}
 interval = "10s"
 [web]
 enabled = true
-listen = "127.0.0.1:{_free_port()}"
+listen = "127.0.0.1:{free_port()}"
 token = {{ file = "{kept}/token" }}
 [[accounts]]
 name = "main"
@@ -232,12 +232,6 @@ api_secret = {{ file = "{kept}/secret" }}
 def _contract(price: str) -> Instrument:
     path = PricePath(((0.0, Decimal(price)),))
     return Instrument(SYMBOL, "BTC", path, Brackets.from_rows(SYMBOL, BRACKET_ROWS[SYMBOL]))
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port
 
 
 async def until(condition: Callable[[], bool]) -> None:
