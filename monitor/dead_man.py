@@ -1,7 +1,7 @@
 """Ends the process once nobody has said for too long that it lives; for where nobody outside would end it.
 
-A thread of the interpreter itself waits for that. It needs neither Python nor its lock, so that nothing that holds up
-the service holds up its end. In a container nothing else could: no signal from within ends the first process.
+A thread of the interpreter itself waits for that. It needs neither Python nor its lock, so that nothing holds
+it up that holds up the service. In a container nothing else could: no signal from within ends the first process.
 """
 
 import faulthandler
