@@ -19,6 +19,7 @@ from monitor.binance.feed_values import Timings
 from monitor.binance.streams import MarkFeed
 from monitor.core.model import Market
 from monitor.core.settings import ChannelRule, EngineSettings, FreshnessRules
+from monitor.dead_man import STOPPING_WITHIN_S, DeadMan
 from monitor.errors import DeliveryError, StoreError
 from monitor.health import MARKS, STANDING, UNKNOWN
 from monitor.plan import Plan, Sources
@@ -26,7 +27,7 @@ from monitor.ports import Inbox, Job
 from monitor.readiness import START_ENDS_S
 from monitor.sd_notify import Systemd
 from monitor.storage.history import HistorySettings
-from monitor.watchdog import LATE_S, STARTING_S, WAIT_FOR_START_S, Watchdog
+from monitor.watchdog import LATE_S, OPENING_WITHIN_S, STARTING_S, WAIT_FOR_START_S, Watchdog
 from tests.conftest import ManualClock, settle
 from tests.core.builders import account, isolated, table
 from tests.notify.fakes import FakeChannel
@@ -74,18 +75,34 @@ def test_a_loop_that_is_given_something_to_do_is_due_from_then_on() -> None:
 # The job
 
 
+class HeldDeadMan(DeadMan):
+    """One that ends nothing: it notes within how many seconds it was to hear the next word."""
+
+    def __init__(self, within_s: float) -> None:
+        self.within_s = within_s
+        self.given: list[float] = []
+
+    def within(self, seconds: float) -> None:
+        self.given.append(seconds)
+
+    def heard(self) -> list[float]:
+        """Return what it was given since the last call."""
+        given, self.given = self.given, []
+        return given
+
+
 class Rig:
     """A watchdog over one loop."""
 
-    def __init__(self, clock: ManualClock, systemd: Systemd | None) -> None:
+    def __init__(self, clock: ManualClock, systemd: Systemd | None, dead_man: DeadMan | None = None) -> None:
         self.clock = clock
         self.beat = Beat()
         self.beat.rest()
         self.proofs = 0
         self.waits = ""
         self.watchdog = Watchdog(
-            systemd, clock, beats=lambda: {"loop": self.beat}, prove=self.prove, brief=lambda: "all is well",
-            waits=lambda: self.waits,
+            systemd, clock, dead_man=dead_man, beats=lambda: {"loop": self.beat}, prove=self.prove,
+            brief=lambda: "all is well", waits=lambda: self.waits,
         )  # fmt: skip
 
     def prove(self) -> None:
@@ -275,6 +292,60 @@ def test_without_anybody_to_tell_nothing_is_done(clock: ManualClock) -> None:
     assert rig.watchdog.jobs() == ()
     rig.watchdog.stopping()
     assert rig.watchdog.view() is None
+
+
+async def test_what_ends_the_process_is_held_back_while_loops_come_round(clock: ManualClock) -> None:
+    """As systemd is: at a third of its time, with proof of the store, and not while a loop stands still."""
+    dead_man = HeldDeadMan(WITHIN_S)
+    rig = Rig(clock, None, dead_man)
+    async with rig.running():
+        assert dead_man.heard() == [WITHIN_S]
+        await clock.advance(WITHIN_S / 3 - 0.1)
+        assert dead_man.heard() == []
+        await clock.advance(0.1)
+        assert (dead_man.heard(), rig.proofs) == ([WITHIN_S], 2)
+        view = rig.watchdog.view()
+        assert view is not None
+        assert (view.within_s, view.ends_s, view.fed, view.standing) == (None, WITHIN_S, 2, ())
+        rig.beat.back(clock.mono_s() - PATIENCE_S)
+        with capture_logs() as logs:
+            await clock.advance(WITHIN_S)
+        assert dead_man.heard() == []
+        assert [entry["loops"] for entry in logs] == [("loop",)]
+        rig.beat.rest()
+        await clock.advance(WITHIN_S / 3)
+        assert dead_man.heard() == [WITHIN_S]
+
+
+async def test_what_ends_the_process_waits_for_databases_and_for_a_stop(clock: ManualClock) -> None:
+    """Each gets a time of its own, which begins once; a stop is not put off by signs of life."""
+    dead_man = HeldDeadMan(WITHIN_S)
+    rig = Rig(clock, None, dead_man)
+    rig.watchdog.opening()
+    assert dead_man.heard() == [OPENING_WITHIN_S]
+    async with rig.running():
+        dead_man.heard()
+        rig.watchdog.reloading()
+        rig.watchdog.reloaded()
+        assert dead_man.heard() == []
+        rig.watchdog.stopping()
+        await clock.advance(WITHIN_S)
+        rig.watchdog.stopping()
+    assert dead_man.heard() == [STOPPING_WITHIN_S]
+
+
+async def test_whoever_is_less_patient_says_how_often_it_is_fed(clock: ManualClock, listener: Listener) -> None:
+    """Systemd and what ends the process hear the same; that one hears nothing is no matter of the other's."""
+    dead_man = HeldDeadMan(WITHIN_S / 2)
+    async with Rig(clock, Systemd(listener.address, WITHIN_S), dead_man).running():
+        listener.heard()
+        await clock.advance(WITHIN_S / 6)
+        assert listener.heard() == [[FED, "STATUS=all is well"]]
+        assert dead_man.heard() == [WITHIN_S / 2] * 2
+        listener.close()
+        with capture_logs():
+            await clock.advance(WITHIN_S / 6)
+        assert dead_man.heard() == [WITHIN_S / 2]
 
 
 # The whole service
