@@ -2,8 +2,7 @@
 
 An event is applied the moment it arrives. A reconcile asks REST for everything, takes what is newer, and applies
 once more what came while it was asked. Neither source is trusted alone: REST lags, and a stream may be dead
-without a sign, which shows when REST tells what no event did. Longer than other modules: the order of the two
-sources is kept in one place.
+without a sign, which shows when REST tells what no event did.
 """
 
 import asyncio
@@ -14,10 +13,13 @@ from typing import Final
 import structlog
 
 from monitor.beat import Beat
+from monitor.binance.account_closings import forced, tell_closings
 from monitor.binance.account_contracts import Contracts
 from monitor.binance.account_key import KeyGuard
-from monitor.binance.account_state import NEW_ASSET, NEW_POSITION, UNKNOWN_SYMBOL, Merge, TrackedAccount
+from monitor.binance.account_pace import LEVERAGE, Pace
+from monitor.binance.account_state import UNKNOWN_SYMBOL, Merge, TrackedAccount
 from monitor.binance.account_tiers import Tiers
+from monitor.binance.account_trouble import RestTrouble
 from monitor.binance.account_values import (
     DEFAULT_ACCOUNT_TIMINGS,
     AccountRest,
@@ -28,7 +30,6 @@ from monitor.binance.account_values import (
     TierCache,
 )
 from monitor.binance.around_account import AccountAround
-from monitor.binance.backoff import pause_s
 from monitor.binance.snapshot import UNKNOWN_CONTRACT
 from monitor.binance.stream_watch import StreamWatch
 from monitor.binance.touched import Touched
@@ -45,7 +46,7 @@ from monitor.binance.user_wire import (
     OrderUpdate,
     UserDecoder,
 )
-from monitor.core.events import AccountState, MarginCall, OrderForced, Reconciled, Snapshot
+from monitor.core.events import AccountState, MarginCall, Reconciled, Snapshot
 from monitor.core.model import AccountSnapshot, Market
 from monitor.ports import Clock, Inbox, Job
 
@@ -57,13 +58,8 @@ FAILING: Final = "failing"
 REFUSED: Final = "refused"
 
 RECONCILE: Final = "reconcile"
-LEVERAGE: Final = "leverage"
 
-_TRADING = frozenset({NEW_POSITION, NEW_ASSET, LEVERAGE})  # why REST is asked again and again while one trades
 _KEY_HINT = "make a key that can only read, or set allow_trading_key = true for this account"
-_NO_STREAM_HINT = "its private stream is not open either"
-_MOST_ASKED = 3  # symbols, of what the exchange itself closed; each costs a weight of 20
-_LOOK_BACK_MS = 60_000
 _MOST_RECORDED = 10_000  # events during one reconcile; it takes seconds
 _PATIENCE_S = 900.0  # with all that REST may be asked in one round, each of it waiting for its turn
 
@@ -105,7 +101,6 @@ class AccountFollower:
         self._rest = rest
         self._inbox = inbox
         self._clock = clock
-        self._rng = rng
         self._timings = timings
         self._tiers = Tiers(account, rest, cache, inbox, clock=clock, timings=timings)
         self._key = KeyGuard(rest, clock, refuse=refuse_trading_key, timings=timings)
@@ -122,24 +117,14 @@ class AccountFollower:
         self._recorded: list[AccountUpdate | LeverageUpdate] | None = None  # while a reconcile is under way
         self._touched = Touched()  # by events since REST was last asked
         self._restless = False  # the last reply was not of one moment
-        self._active = False  # REST is to be asked because the account trades
-        self._hurried = 0  # reconciles in a row that its trading hurried
-        self._begun_s = 0.0  # the last reconcile, whatever became of it
-        self._due_s = 0.0  # the next reconcile
-        self._reconciled_s: float | None = None
+        self._pace = Pace(timings)
         self._reconciled_ms: int | None = None
-        self._reconciles = 0
         self._suspected_s: float | None = None  # since when REST shows what no event told
         self._unproved = False  # the stream was found silent, and no event came since
         self._missing = False  # that the stream does not tell was logged
         self._heard = StreamWatch(account, timings.complain_after_s)
         self._rest_beat, self._watch_beat = Beat(_PATIENCE_S), Beat()
-        self._embargo_s = 0.0
-        self._failures = 0
-        self._failing_s: float | None = None
-        self._error: AccountUnavailableError | None = None
-        # The reason last complained of, and whether it was final.
-        self._told: tuple[str, bool] | None = ("", False) if heir else None
+        self._trouble = RestTrouble(account, rng, timings, heir=heir)
 
     def jobs(self) -> Sequence[Job]:
         """Return what must run for this account: stream, REST, the watch that wakes both, what is around."""
@@ -166,13 +151,13 @@ class AccountFollower:
             account=self._account,
             market=self._market.value,
             state=self._state(),
-            reason=self._error.reason if self._error is not None else "",
+            reason=self._trouble.error.reason if self._trouble.error is not None else "",
             stream=self._stream.stats(),
             events=dict(self._decoder.seen),
             rejected=dict(self._decoder.rejected),
-            reconciles=self._reconciles,
+            reconciles=self._pace.count,
             reconciled_ms=self._reconciled_ms,
-            reconcile_age_s=None if self._reconciled_s is None else now_s - self._reconciled_s,
+            reconcile_age_s=self._pace.age_s(now_s),
             used_weight=self._rest.used_weight(),
             permissions_known=self._key.known is not None,
             hedge_mode=snapshot is not None and snapshot.hedge_mode,
@@ -186,9 +171,9 @@ class AccountFollower:
         )
 
     def _state(self) -> str:
-        if self._error is not None:
-            return REFUSED if self._error.fatal else FAILING
-        return STARTING if self._reconciled_s is None else FOLLOWING
+        if self._trouble.error is not None:
+            return REFUSED if self._trouble.fatal else FAILING
+        return STARTING if self._pace.reconciled_s is None else FOLLOWING
 
     # The rhythm.
 
@@ -207,14 +192,14 @@ class AccountFollower:
             self._wake.clear()
             self._rest_beat.back(self._clock.mono_s())
             begun_s = self._clock.mono_s()
-            if begun_s >= self._embargo_s:
+            if begun_s >= self._trouble.embargo_s:
                 try:
                     await self._work()
                 except AccountUnavailableError as error:
                     self._failed(error, begun_s)
                 else:
                     self._worked()
-                if self._error is None or not self._error.fatal:
+                if not self._trouble.fatal:
                     await self._stream.keep_alive(self._clock.mono_s())
             self._complain()
             await self._wake.wait()
@@ -233,7 +218,7 @@ class AccountFollower:
         self._stream.want()
         self._judge_stream(now_s)
         try:
-            if now_s >= self._due_s:
+            if now_s >= self._pace.due_s:
                 await self._reconcile()
         except AccountUnavailableError:
             await self._refresh_tiers()
@@ -242,8 +227,7 @@ class AccountFollower:
 
     async def _await_tiers(self, now_s: float) -> None:
         """Have tiers before the account; without any it waits, for as long as it is silent about a failure."""
-        failing_s = now_s - (self._failing_s if self._failing_s is not None else now_s)
-        if not self._tiers.known and failing_s < self._timings.complain_after_s:
+        if not self._tiers.known and self._trouble.lasts_s(now_s) < self._timings.complain_after_s:
             await self._tiers.begin(now_s)
         else:
             await self._tiers.refresh(now_s)
@@ -252,31 +236,21 @@ class AccountFollower:
         """Ask for tiers where that is due, after what is more urgent."""
         now_s = self._clock.mono_s()
         if await self._tiers.refresh(now_s):
-            self._due_s = now_s  # what was compared with the old ones proves nothing any more
+            self._pace.due_s = now_s  # what was compared with the old ones proves nothing any more
             self._wake.set()
 
     def _ask(self, reason: str) -> None:
         """Have REST asked at once, or as soon as the last time is long enough ago."""
-        soonest_s = 0.0 if self._reconciled_s is None else self._reconciled_s + self._timings.reconcile_gap_s
-        if reason in _TRADING:
-            self._active = True
-            soonest_s = max(soonest_s, self._begun_s + self._calm_s() if self._hurried else 0.0)
-        self._due_s = min(self._due_s, max(self._clock.mono_s(), soonest_s))
+        self._pace.ask(reason, self._clock.mono_s())
         self._wake.set()
-
-    def _calm_s(self) -> float:
-        """Return how long after a reconcile that trading hurried the next may follow, in seconds."""
-        pause_s = self._timings.again_after_s * 2.0 ** max(0, min(self._hurried, 32) - 1)
-        return min(pause_s, self._timings.reconcile_every_s)
 
     # Asking REST.
 
     async def _reconcile(self) -> None:
-        timings, active = self._timings, self._active
-        self._recorded, self._active = [], False
-        self._begun_s = self._clock.mono_s()
+        timings = self._timings
+        self._recorded = []
+        active = self._pace.begin(self._clock.mono_s())
         try:
-            self._due_s = self._begun_s + timings.reconcile_every_s
             # An account that trades all the time would touch each of them.
             for attempt in range(1 if self._restless else timings.attempts):
                 if attempt:
@@ -294,26 +268,13 @@ class AccountFollower:
             for event in self._recorded:
                 self._tracked.apply(event)
             if before is not None and (first or merge.unannounced) and self._tracked.snapshot is not None:
-                await self._ask_what_closed(before, self._tracked.snapshot)
+                await tell_closings(self._rest, before, self._tracked.snapshot, self._inbox)
             self._merged(reply, merge, asked_s, active=active)
         finally:
             self._recorded = None
 
-    async def _ask_what_closed(self, before: AccountSnapshot, after: AccountSnapshot) -> None:
-        """Tell of liquidations that no event told: streams are lost in crashes, which is when they happen."""
-        now = {(leg.symbol, leg.side): leg.quantity for leg in after.positions}
-        shrunk = {leg.symbol for leg in before.positions if now.get((leg.symbol, leg.side), 0.0) < leg.quantity}
-        for symbol in sorted(shrunk)[:_MOST_ASKED]:
-            try:
-                orders = await self._rest.forced_orders(symbol, before.as_of_ms - _LOOK_BACK_MS)
-            except AccountUnavailableError as error:
-                log.warning("account.closings_unknown", account=self._account, reason=error.reason)
-                return
-            for order in orders:
-                self._inbox.post(_forced(self._account, order))
-
     def _merged(self, reply: FullReply, merge: Merge, asked_s: float, *, active: bool) -> None:
-        timings, last_s = self._timings, self._reconciled_s
+        last_s = self._pace.reconciled_s
         snapshot = self._tracked.snapshot
         if snapshot is None:
             return
@@ -323,7 +284,8 @@ class AccountFollower:
         self._around.funds(reply.funds)
         # Between new tiers and their arrival here, a difference would be about the tiers.
         if not self._tiers.is_due(self._clock.mono_s()):
-            self._audit(reply, held_back=merge.held_back)
+            contracts = self._tracked.contracts
+            self._say(self._touched.comparable(reply, contracts, held_back=merge.held_back))
         # Since when events would have told: before that REST alone could know.
         open_s = self._stream.open_since_s
         if not merge.unannounced or open_s is None or last_s is None or open_s > last_s:
@@ -331,25 +293,9 @@ class AccountFollower:
                 self._tracked.forget_unannounced()
         elif self._suspected_s is None:
             self._suspected_s = self._clock.mono_s()
-        self._reconciles += 1
-        self._reconciled_s = asked_s
         self._reconciled_ms = self._clock.wall_ms()
-        self._hurried = self._hurried + 1 if merge.held_back or active else 0
-        soon_s = [self._calm_s()] * merge.held_back + [timings.unproved_every_s] * (
-            self._unproved or open_s is None
-        )
-        self._due_s = min([self._due_s, *(asked_s + gap_s for gap_s in soon_s)])
-
-    def _audit(self, reply: FullReply, *, held_back: bool) -> None:
-        """Post what of the exchange's figures belongs to the account as the same reply describes it."""
-        if not self._touched:
-            if reply.consistent:
-                self._inbox.post(Reconciled(reply.snapshot, reply.figures))
-            return
-        whole = reply.consistent and not held_back  # a reply that lags may do so in a part of it
-        figures = self._touched.left(reply.snapshot, reply.figures, self._tracked.contracts, whole=whole)
-        if figures.positions or figures.wallets:
-            self._inbox.post(Reconciled(reply.snapshot, figures))
+        proved = open_s is not None and not self._unproved
+        self._pace.done(asked_s, held_back=merge.held_back, active=active, proved=proved)
 
     def _judge_stream(self, now_s: float) -> None:
         """Renew the stream when REST showed something that no event tells even late."""
@@ -398,7 +344,7 @@ class AccountFollower:
     def _ordered(self, event: ForcedUpdate | OrderUpdate) -> None:
         self._around.stir(event.symbol)
         if isinstance(event, ForcedUpdate):
-            self._inbox.post(_forced(self._account, event))
+            self._inbox.post(forced(self._account, event))
 
     def _apply(self, event: AccountUpdate | LeverageUpdate, cause: str) -> None:
         if self._recorded is not None and len(self._recorded) < _MOST_RECORDED:
@@ -413,21 +359,13 @@ class AccountFollower:
             self._contracts.due = self._contracts.due or applied.ask == UNKNOWN_SYMBOL
             self._ask(applied.ask)
 
-    # Trouble: each reason is said once.
+    # Trouble.
 
     def _failed(self, error: AccountUnavailableError, begun_s: float) -> None:
-        now_s, timings = self._clock.mono_s(), self._timings
-        if self._error is None or self._error.reason != error.reason:
-            log.warning("account.rest_failed", account=self._account, reason=error.reason, hint=error.hint)
-        self._error = error
-        self._failures += 1
+        self._trouble.failed(error, begun_s, self._clock.mono_s())
         self._contracts.due = self._contracts.due or error.reason == UNKNOWN_CONTRACT
-        if self._failing_s is None:
-            self._failing_s = begun_s
-        pause = pause_s(0.0, self._failures, self._rng.random(), timings.rest_pauses)
-        self._embargo_s = now_s + max(pause, timings.fatal_again_s if error.fatal else error.wait_s)
-        self._around.wait(self._embargo_s)
-        self._due_s = min(self._due_s, self._embargo_s)  # what failed may have been the reconcile
+        self._around.wait(self._trouble.embargo_s)
+        self._pace.no_later(self._trouble.embargo_s)  # what failed may have been the reconcile
 
     def _watch_stream(self) -> None:
         """Tell that the private stream is missing or tells nothing, once, and that it is back."""
@@ -449,37 +387,13 @@ class AccountFollower:
             log.info("account.stream_back", account=self._account)
 
     def _worked(self) -> None:
-        self._error, self._failing_s, self._failures = None, None, 0
-        if self._told is not None and self._reconciled_s is not None:
-            self._told = None
-            log.info("account.followed", account=self._account)
-            self._inbox.post(AccountState(self._account, ok=True))
+        self._say(self._trouble.worked(described=self._pace.reconciled_s is not None))
 
     def _complain(self) -> None:
-        error, since_s = self._error, self._failing_s
-        if error is None or since_s is None:
-            return
-        now_s, timings = self._clock.mono_s(), self._timings
-        patience_s = timings.complain_after_s
-        undescribed_s = 0.0 if self._reconciled_s is None else now_s - self._reconciled_s
-        # A ban that will last longer than that is told at once.
-        if (
-            not error.fatal
-            and max(now_s - since_s, error.wait_s) < patience_s
-            and undescribed_s < timings.complain_undescribed_s
-        ):
-            return
-        if self._told == (error.reason, error.fatal):
-            return
-        self._told = (error.reason, error.fatal)
-        log.warning("account.unfollowed", account=self._account, reason=error.reason, fatal=error.fatal)
-        hint = error.hint
-        if self._stream.missing_s(now_s) and not error.fatal:
-            hint = "; ".join(part for part in (hint, _NO_STREAM_HINT) if part)
-        self._inbox.post(AccountState(self._account, False, error.reason, hint, fatal=error.fatal))
+        now_s = self._clock.mono_s()
+        undescribed_s, deaf = self._pace.age_s(now_s) or 0.0, bool(self._stream.missing_s(now_s))
+        self._say(self._trouble.complaint(now_s, undescribed_s, deaf=deaf))
 
-
-def _forced(account: str, event: ForcedUpdate) -> OrderForced:
-    return OrderForced(
-        account, event.order, event.symbol, event.side, event.kind, event.quantity, event.price, event.event_ms
-    )
+    def _say(self, event: AccountState | Reconciled | None) -> None:
+        if event is not None:
+            self._inbox.post(event)

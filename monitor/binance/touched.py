@@ -6,7 +6,9 @@ from typing import Final
 import msgspec
 
 from monitor.binance.account_state import BOTH, Contract, LegKey
+from monitor.binance.account_values import FullReply
 from monitor.binance.user_wire import AccountUpdate
+from monitor.core.events import Reconciled
 from monitor.core.model import MULTI_WALLET, AccountSnapshot, ExchangeFigures, PositionFigures
 
 _CROSS: Final = "cross:"
@@ -27,6 +29,22 @@ class Touched:
         """Note what an event changed."""
         self._legs.update((row.symbol, row.slot) for row in event.legs)
         self._assets.update(row.asset for row in event.balances)
+
+    def comparable(
+        self, reply: FullReply, contracts: Mapping[str, Contract], *, held_back: bool
+    ) -> Reconciled | None:
+        """Return what of the exchange's figures belongs to the account as that reply describes it, if anything.
+
+        Args:
+            reply: whole.
+            contracts: static facts by symbol.
+            held_back: it lags behind the private stream.
+        """
+        if not self:
+            return Reconciled(reply.snapshot, reply.figures) if reply.consistent else None
+        whole = reply.consistent and not held_back  # a reply that lags may do so in a part of it
+        figures = self.left(reply.snapshot, reply.figures, contracts, whole=whole)
+        return Reconciled(reply.snapshot, figures) if figures.positions or figures.wallets else None
 
     def left(
         self, account: AccountSnapshot, figures: ExchangeFigures, contracts: Mapping[str, Contract], *, whole: bool

@@ -777,7 +777,7 @@ async def test_a_due_reconcile_does_not_wait_for_tiers(bench: Bench) -> None:
             call(name)
 
         bench.rest._call = noted  # type: ignore[method-assign]
-        bench.follower._due_s = 0.0
+        bench.follower._pace.due_s = 0.0
         bench.follower._tiers._due_s = 0.0
         await bench.pass_time(1.0)
     assert order[:2] == ["account", "tables"]
