@@ -1,6 +1,6 @@
 """Accounts as people are shown them: what the engine knows of each, and how following it goes. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -50,6 +50,15 @@ def account_rows(found: Status) -> tuple[AccountRow, ...]:
             )
         )  # fmt: skip
     return tuple(rows)
+
+
+def untabled_lines(rows: Iterable[AccountRow]) -> tuple[str, ...]:
+    """Return which symbols are not watched, for want of tiers."""
+    return tuple(
+        f"{row.account}: no maintenance tiers of {', '.join(row.untabled)}: not watched."
+        for row in rows
+        if row.untabled
+    )
 
 
 def heard(follow: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from monitor.account_rows import account_rows, around_lines, release_lines
+from monitor.account_rows import account_rows, around_lines, release_lines, untabled_lines
 from monitor.cli.common import WIDE
 
 if TYPE_CHECKING:
@@ -40,11 +40,8 @@ def print_accounts(found: "Status", out: "Console", zone: "dt.tzinfo | None") ->
             empty="No account.",
         )
     )
-    for row in rows:
-        if row.untabled:
-            names = ", ".join(row.untabled)
-            text = f"{row.account}: no maintenance tiers of {names}: not watched."
-            out.print(text, style="bold red", markup=False)
+    for line in untabled_lines(rows):
+        out.print(line, style="bold red", markup=False)
     for line in (*around_lines(found), *release_lines(found)):
         out.print(line, markup=False, highlight=False, soft_wrap=out.width >= WIDE)
     if any(row.trouble for row in rows):

@@ -31,7 +31,7 @@ WIDE = 160  # cells of a line where there is no terminal
 _WIDEST = 10_000
 _LOOKALIKE = "position-monitor-lookalike"
 _UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
-_LOOKALIKES = {"━": "=", "╸": "-", "·": ".", "│": "|", "┤": "|", "└": "+", "─": "-", "…": "~"}
+_LOOKALIKES = dict(zip("━╸·│┤└─…▁▂▃▄▅▆▇█▲▼", "=-.||+-~_.,-=+*#^v", strict=True))
 _BRAILLE = range(0x2800, 0x2900)
 _UPPER_DOTS, _LOWER_DOTS = 0x1B, 0xE4  # the two upper and the two lower rows of dots of a braille character
 

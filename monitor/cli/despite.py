@@ -33,13 +33,18 @@ def told(
             answer = ask_by(source_of(context, config), request)
         except NotRunningError:
             raise mistakes from None
-        problems = counted(len(mistakes.problems), "problem")
-        remark(
-            f"{mistakes.source}: {problems} in the configuration, see check-config. The daemon goes on with "
-            "the one that it read before."
-        )
+        remark(goes_on(mistakes))
         return answer, None
     return ask(settings.state_directory(os.environ), request), settings
+
+
+def goes_on(mistakes: ConfigError) -> str:
+    """Return that a daemon runs although its file holds mistakes by now."""
+    problems = counted(len(mistakes.problems), "problem")
+    return (
+        f"{mistakes.source}: {problems} in the configuration, see check-config. The daemon goes on with "
+        "the one that it read before."
+    )
 
 
 def source_of(context: typer.Context, config: Path | None) -> Path:

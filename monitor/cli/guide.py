@@ -9,7 +9,7 @@ from functools import cache
 from typing import Final, NamedTuple
 
 GROUPS: Final = {
-    "Watching": ("run", "status", "history", "healthcheck"),
+    "Watching": ("run", "status", "watch", "history", "healthcheck"),
     "Understanding": ("explain", "assess", "simulate", "stress", "leverage", "checkup", "audit"),
     "Answering alerts": ("alerts", "ack", "snooze", "unsnooze", "mute"),
     "Setting up": ("init", "check-config", "doctor", "test-alert", "drill", "demo", "completion"),

@@ -102,27 +102,37 @@ def print_open(
     """Print one line for each open incident, the worst first."""
     shown = incidents[:limit]
     times = _Times([one.since_ms for one in shown], zone, now_ms)
+    out.print(_open_table(shown, times, zone, now_ms))
+    if len(incidents) > limit:
+        out.print(f"and {len(incidents) - limit} more; `alerts --open --last {len(incidents)}` lists all")
+    times.print(out)
+
+
+def open_table(incidents: Sequence[IncidentRow], zone: dt.tzinfo | None, now_ms: int) -> FittedTable:
+    """Return one row for each open incident; where all times have the same offset it is left out."""
+    return _open_table(incidents, _Times([one.since_ms for one in incidents], zone, now_ms), zone, now_ms)
+
+
+def _open_table(
+    shown: Sequence[IncidentRow], times: "_Times", zone: dt.tzinfo | None, now_ms: int
+) -> FittedTable:
     more = (
         Column("worst", [level_text(one.peak) for one in shown], 4),
         Column("told", [_few(one.told) or "nobody" for one in shown], 2),
     )
-    out.print(
-        FittedTable(
-            (
-                Column("alert", [str(one.number) for one in shown], right=True),
-                Column("level", [level_text(one.level) for one in shown]),
-                Column("since", [times.at(one.since_ms) for one in shown]),
-                Column("whose", [subject_name(one.subject, Facts()) for one in shown]),
-                Column("symbols", [_few(one.symbols) for one in shown], 3),
-                *(more if any(one.peak for one in shown) else ()),
-                Column("quiet", [in_short(one.held, zone, now_ms) if one.held else "-" for one in shown], 1),
-            ),
-            empty="No alert is open.",
-        )
+    quiet = [in_short(one.held, zone, now_ms) if one.held else "-" for one in shown]
+    return FittedTable(
+        (
+            Column("alert", [str(one.number) for one in shown], right=True),
+            Column("level", [level_text(one.level) for one in shown]),
+            Column("since", [times.at(one.since_ms) for one in shown]),
+            Column("whose", [subject_name(one.subject, Facts()) for one in shown]),
+            Column("symbols", [_few(one.symbols) for one in shown], 3),
+            *(more if any(one.peak for one in shown) else ()),
+            Column("quiet", quiet, 1, names=True, worth=True),
+        ),
+        empty="No alert is open.",
     )
-    if len(incidents) > limit:
-        out.print(f"and {len(incidents) - limit} more; `alerts --open --last {len(incidents)}` lists all")
-    times.print(out)
 
 
 def print_story(story: Story, out: Console, zone: dt.tzinfo | None, now_ms: int) -> None:

@@ -48,19 +48,24 @@ def print_answer(answer: Answer, out: Console, zone: dt.tzinfo | None, now_ms: i
 
 def print_in_force(holds: Sequence[Hold], out: Console, zone: dt.tzinfo | None, now_ms: int) -> None:
     """Print the holds in force, a line for each wish, and a blank one after them; nothing if there are none."""
+    for line in in_force(holds, zone, now_ms):
+        out.print(line, style="yellow", markup=False, soft_wrap=not out.is_terminal)
+    if holds:
+        out.print()
+
+
+def in_force(holds: Sequence[Hold], zone: dt.tzinfo | None, now_ms: int) -> list[str]:
+    """Return the holds in force, a line for each wish."""
     wishes: dict[tuple[object, ...], list[Hold]] = {}
     for hold in holds:
         # Several alerts acknowledged by one command are one wish.
         wishes.setdefault((hold.kind, hold.made_ms, hold.until_ms, hold.by, hold.why), []).append(hold)
-    for same in wishes.values():
-        one = same[0]
-        out.print(
-            f"{_STATES[one.kind].capitalize()} until {until(one.until_ms, zone, now_ms)}: "
-            f"{_few([hold.target for hold in same])}{_whose_wish(one)}.",
-            style="yellow", markup=False, soft_wrap=not out.is_terminal,
-        )  # fmt: skip
-    if holds:
-        out.print()
+    return [
+        f"{_STATES[one.kind].capitalize()} until {until(one.until_ms, zone, now_ms)}: "
+        f"{_few([hold.target for hold in same])}{_whose_wish(one)}."
+        for same in wishes.values()
+        for one in same[:1]
+    ]
 
 
 def in_short(hold: Hold | HoldRow, zone: dt.tzinfo | None, now_ms: int) -> str:

@@ -35,6 +35,7 @@ from monitor.cli import (
     simulate,
     status,
     stress,
+    watch,
 )
 from monitor.cli.common import Globals
 from monitor.cli.in_order import InOrder
@@ -63,6 +64,7 @@ app.command("simulate", cls=InOrder)(simulate.simulate)
 app.command("checkup")(checkup.checkup)
 app.command("stress")(stress.stress)
 app.command("status")(status.status)
+app.command("watch")(watch.watch)
 app.command("healthcheck")(healthcheck.healthcheck)
 app.command("audit")(audit.audit)
 app.command("history")(history.history)

@@ -56,7 +56,7 @@ def status(
     try:
         document, settings = told(context, config, {"command": "status"})
     except NotRunningError as error:
-        raise ControlError(f"{error}; start it with `position-monitor run`") from None
+        raise ControlError(why_silent(error)) from None
     if json or globals_of(context).json:
         print_json(in_words(document))
         return 0
@@ -115,14 +115,13 @@ def print_status(
     from rich.text import Text
 
     from monitor.cli.tables import position_table, wallet_table
-    from monitor.notify.numbers import span
+    from monitor.web.page.words import process_of
 
     engine = found.engine
     out.print(
         Text.assemble(
             (f" {engine.environment.upper()} ", "reverse"),
-            f"  position-monitor {found.version}, process {found.pid}, "
-            f"up {span((found.now_ms - found.started_ms) / 1000)}",
+            f"  {process_of(found)}",
         )
     )
     out.print()
@@ -242,6 +241,7 @@ def _print_channels(found: "Status", out: "Console", zone: "dt.tzinfo | None") -
     from monitor.cli.brief import short
     from monitor.cli.tables import Column, FittedTable
     from monitor.notify.times import local_time
+    from monitor.web.page.words import NO_CHANNELS, stranded_lines
 
     rows = found.channels
     out.print(
@@ -259,12 +259,11 @@ def _print_channels(found: "Status", out: "Console", zone: "dt.tzinfo | None") -
                 Column("last error", [short(one["last_reason"]) or "-" for one in rows], 2),
                 Column("instead", [found.fallbacks.get(one["channel"], "-") for one in rows], 5),
             ),
-            empty="No channels: alerts go to the log only.",
+            empty=NO_CHANNELS,
         )
     )
-    for name, count in found.stranded.items():
-        waits = "1 message waits" if count == 1 else f"{count} messages wait"
-        out.print(f"{waits} for the channel {name}, which is not configured.", style="yellow", markup=False)
+    for line in stranded_lines(found):
+        out.print(line, style="yellow", markup=False)
 
 
 def _print_rest(found: "Status", out: "Console") -> None:
@@ -321,12 +320,14 @@ def _print_watchdog(found: "Status", out: "Console") -> None:
     from monitor.notify.numbers import span
 
     dog = found.watchdog
-    if dog is None or dog.within_s is None:
+    if dog is None or (dog.within_s is None and dog.ends_s is None):
         return
     ago = "never" if dog.last_ms is None else f"the last time {span((found.now_ms - dog.last_ms) / 1000)} ago"
     still = f"; STANDING STILL: {', '.join(dog.standing)}" if dog.standing else ""
+    who = [] if dog.within_s is None else [f"of systemd ({span(dog.within_s)})"]
+    who += [] if dog.ends_s is None else [f"that ends the service by itself ({span(dog.ends_s)})"]
     out.print(
-        f"Watchdog of systemd ({span(dog.within_s)}): fed {counted(dog.fed, 'time')}, {ago}{still}.",
+        f"Watchdog {' and '.join(who)}: fed {counted(dog.fed, 'time')}, {ago}{still}.",
         style="bold red" if dog.standing else None, markup=False, highlight=False,
     )  # fmt: skip
 
@@ -349,6 +350,13 @@ def _not_listening(why_not: str, listen: "WebSettings | None") -> str:
         return f"NOT LISTENING{wanted}: not yet"
     why, fix = in_the_way(why_not)
     return f"NOT LISTENING{wanted}: {why} ({fix})"
+
+
+def why_silent(error: MonitorError) -> str:
+    """Return in one line why no daemon answered, and what to do where none runs."""
+    if isinstance(error, NotRunningError):
+        return f"{error}; start it with `position-monitor run`"
+    return _one_line(error)
 
 
 def _one_line(error: MonitorError) -> str:

@@ -10,6 +10,7 @@ from monitor.notify.subjects import subject_name
 from monitor.web.page.markup import Html, tag
 from monitor.web.page.seen import Seen
 from monitor.web.page.top import badge, level_class
+from monitor.web.page.words import alerts_title
 
 SHOWN = 20
 HOLDS_SHOWN = 10
@@ -34,7 +35,7 @@ def alerts(seen: Seen) -> Html:
     more = len(open_) - SHOWN
     return tag(
         "section",
-        tag("h2", f"Open alerts: {len(open_)}" if open_ else "No alert is open"),
+        tag("h2", alerts_title(len(open_))),
         tag("p", seen.said, class_="said", role="status") if seen.said else None,
         tag("ul", *(_alert(seen, one) for one in open_[:SHOWN]), class_="alerts") if open_ else None,
         tag("p", f"and {more} more; /api/v1/alerts has all.") if more > 0 else None,

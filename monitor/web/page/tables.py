@@ -13,7 +13,7 @@ from monitor.storage.outbox import OutboxRow, OutboxState
 from monitor.web.page.markup import Html, table, tag
 from monitor.web.page.seen import Seen, rank
 from monitor.web.page.top import level_class
-from monitor.web.page.words import channel_state, feed_line, is_deaf
+from monitor.web.page.words import NO_CHANNELS, channel_state, feed_line, is_deaf, process_of
 
 ROWS = 30
 MESSAGES = 8
@@ -122,7 +122,7 @@ def channels(seen: Seen) -> Html:
         )
         for one in seen.status.channels
     ]  # fmt: skip
-    none = tag("p", "No channels: alerts go to the log only.", class_="bad")
+    none = tag("p", NO_CHANNELS, class_="bad")
     return _section("channels", "Channels", table("Channels", heads, rows) if rows else none)
 
 
@@ -183,8 +183,7 @@ def footer(seen: Seen) -> Html:
         )  # fmt: skip
     return tag(
         "footer",
-        tag("p", f"position-monitor {status.version}, up {span((status.now_ms - status.started_ms) / 1000)}. "
-            f"{status.ticks} marks.{quick}"),
+        tag("p", f"{process_of(status)}. {status.ticks} marks.{quick}"),
         tag("p", "For programs: ", tag("a", "/api/v1/status", href="/api/v1/status"), ", ",
             tag("a", "/api/v1/openapi.json", href="/api/v1/openapi.json"), ", ",
             tag("a", "/metrics", href="/metrics"), "."),

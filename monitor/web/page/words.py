@@ -10,10 +10,13 @@ from monitor.core.notices import DataState
 from monitor.core.report import WalletView
 from monitor.health import MARKS
 from monitor.notify.numbers import span
-from monitor.web.page.seen import Seen, rank
+from monitor.notify.subjects import wallet_name
+from monitor.status import Status
+from monitor.web.page.seen import Seen, nearest, rank
 
 WATCHING = "Watching"
 BLIND = "BLIND"
+NO_CHANNELS = "No channels: alerts go to the log only."
 _NAMED = 5
 
 
@@ -122,3 +125,38 @@ def few(names: Sequence[str]) -> str:
     """Return the first names, and how many more there are."""
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return ", ".join(names[:_NAMED]) + more
+
+
+def name_of(seen: Seen, wallet: WalletView) -> str:
+    """Return a wallet's name for people: its account, and its position, or where it backs several the nearest."""
+    return f"{wallet.account} {position_of(seen, wallet)}"
+
+
+def position_of(seen: Seen, wallet: WalletView) -> str:
+    """Return what a wallet backs, such as ``BTCUSDT LONG`` or, the nearest of three, ``BTCUSDT LONG +2``."""
+    mine = seen.legs.get((wallet.account, wallet.wallet), ())
+    near = nearest(mine)
+    if near is None:
+        return wallet_name(wallet.wallet)
+    more = f" +{len(mine) - 1}" if len(mine) > 1 else ""
+    return f"{near.symbol} {near.side}{more}"
+
+
+def alerts_title(count: int) -> str:
+    """Return how many alerts are open."""
+    return f"Open alerts: {count}" if count else "No alert is open"
+
+
+def stranded_lines(found: Status) -> list[str]:
+    """Return what waits for channels that are not configured, a line each."""
+    return [
+        f"{'1 message waits' if count == 1 else f'{count} messages wait'} for the channel {name}, which is not "
+        "configured."
+        for name, count in found.stranded.items()
+    ]
+
+
+def process_of(found: Status) -> str:
+    """Return which process answers, and for how long it has been there."""
+    up = span((found.now_ms - found.started_ms) / 1000)
+    return f"position-monitor {found.version}, process {found.pid}, up {up}"
