@@ -203,7 +203,7 @@ class Daemon:
         self._decider.take(SettingsChanged(plan.settings, plan.tables))
         self._decider.take(
             Restored(
-                stored.subjects, stored.fates, stored.holds, stored.last_number, stored.pending,
+                stored.subjects, stored.fates, stored.holds, stored.last_number, stored.undelivered,
                 unread=self._committer.must_open or (stored.replaced is not None and not stored.replaced.whole),
             )
         )  # fmt: skip

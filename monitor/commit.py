@@ -408,7 +408,7 @@ class Committer:
             # What this run knows of levels by now is better; of all else the store knows more.
             self._inbox.post(
                 Restored(
-                    stored.subjects, stored.fates, stored.holds, stored.last_number, stored.pending, late=True
+                    stored.subjects, stored.fates, stored.holds, stored.last_number, stored.undelivered, late=True
                 )
             )
         else:

@@ -100,6 +100,12 @@ class Stored(NamedTuple):
     holds: tuple[Hold, ...] = ()  # that have not ended, oldest first
     last_number: int = 0  # the highest number an incident ever had
     replaced: Replaced | None = None  # where the file was damaged and this is what was saved of it
+    refused: tuple[Notice, ...] = ()  # for good, the newest of an open subject on a channel, oldest first
+
+    @property
+    def undelivered(self) -> tuple[Notice, ...]:
+        """What waits and what was refused, in the order of decision."""
+        return tuple(sorted((*self.refused, *self.pending), key=lambda notice: notice.decided_ms))
 
 
 class Attempt(NamedTuple):

@@ -66,12 +66,15 @@ class Switch:
         coming += [msgspec.structs.replace(one, source=Source.STORED) for one in last.values()]
         earlier, self.plan = self.plan, plan
         self._charts(earlier)
+        # Whoever asks for a reload may have mended what is no matter of the file.
+        broken = {one.channel for one in self._delivery.stats() if one.broken}
+        mended = sorted(changes.channels | broken & {channel.name for channel in plan.channels})
         sending = self._delivery.switch(plan.channels, tz=plan.time_zone, illustrator=plan.charts)
         self._running.start(Stage.SENDING, sending)
         self._running.parting(self._delivery.parting())
         self._lend_tables(changes.followed, earlier)
         self._decider.take(
-            SettingsChanged(plan.settings, plan.tables, tuple(coming), tuple(sorted(changes.channels)), origins)
+            SettingsChanged(plan.settings, plan.tables, tuple(coming), tuple(mended), origins)
         )
         for following in renewal.followed:
             # What another account held was not closed.

@@ -38,6 +38,23 @@ async def test_what_a_channel_refused_is_told_over_its_new_address_at_once(tmp_p
     assert decisions(site.effects) == decisions(one for _, one in replayed(tmp_path / "journal"))
 
 
+async def test_what_a_channel_refused_is_told_at_a_reload_of_the_same_file(tmp_path: Path) -> None:
+    """Whoever asks for one may have mended what is no matter of the file, such as a bot that was blocked."""
+    async with site_of(tmp_path) as site:
+        site.write(account("a", BTC), site.channel())
+        async with running(site) as daemon:
+            await until(lambda: len(wallets(daemon)) == 1)
+            channel = site.told()
+            channel.script = [REFUSED] * 9
+            move(site.emulator, "BTCUSDT", DANGER)
+            await until(lambda: daemon.status().channels[0]["broken"])
+            channel.script = []
+            assert await site.change(account("a", BTC), site.channel()) == []
+            await until(lambda: len(channel.accepted) == 1)
+            assert "EMERGENCY" in channel.titles[0]
+            assert site.told() is channel
+
+
 async def test_a_liquidation_is_not_lost_with_a_channel_that_was_renamed(tmp_path: Path) -> None:
     """The new name tells it; that the old one did not is answered, logged and shown."""
     async with site_of(tmp_path) as site:

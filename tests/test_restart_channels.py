@@ -20,6 +20,7 @@ from tests.reloaded import Site, account, decisions, move, running, until
 from tests.test_reload_daemon import BTC, DANGER, site_of, wallets
 
 DOWN = DeliveryError("tg", "http-503")
+REFUSED = DeliveryError("tg", "http-401", permanent=True)
 CUT = DeliveryError("tg", "timeout")  # perhaps it arrived
 LIQUIDATION = "LIQUIDATED"
 
@@ -81,6 +82,23 @@ async def test_a_liquidation_is_not_lost_with_a_channel_that_was_renamed_between
             await beaten(daemon)
             assert daemon.status().stranded == {}
             assert site.told("phone").tried == []
+
+
+async def test_a_liquidation_that_was_refused_is_told_by_the_run_whose_address_is_mended(tmp_path: Path) -> None:
+    """Under the same name: it happened once, and nothing else would ever tell of it."""
+    async with site_of(tmp_path) as site:
+        site.write(account("a", BTC), site.channel())
+        async with running(site) as daemon:
+            await until(lambda: len(wallets(daemon)) == 1)
+            site.told().script = [REFUSED] * 99
+            liquidated(daemon)
+            await until(lambda: daemon.status().channels[0]["refused"] >= 1)
+        async with running(site) as daemon:
+            await until(lambda: len(titles(site.told(), LIQUIDATION)) == 1)
+            await beaten(daemon)
+        async with running(site) as daemon:
+            await beaten(daemon)
+            assert site.told().tried == []
 
 
 async def test_one_that_others_took_is_told_by_the_new_name_and_by_nobody_again(tmp_path: Path) -> None:

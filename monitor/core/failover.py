@@ -86,7 +86,7 @@ def forsaken(state: SubjectState, channels: Sequence[ChannelRule]) -> tuple[tupl
     gone = tuple(
         name
         for name, told in state.told.items()
-        if name not in names and told.awaited and told.level > Level.OK and not told.handed
+        if name not in names and (told.awaited or told.refused) and told.level > Level.OK and not told.handed
         and (not told.delivered or told.level < state.level)
     )  # fmt: skip
     if not gone:

@@ -22,6 +22,11 @@ FALLBACK = "fallback:"
 ESCALATION = "escalation"
 # So long the marks of a start may take, before people are told with those of the run before.
 INHERIT_S = 10.0
+# What a channel refused for good is not tried over it again within this time of anything else it refused, so that
+# all of it goes together: many alerts must not be as many questions to a service that says no.
+TOGETHER_S = 60.0
+# What is serious and happened once is told for so long where nobody took it.
+UNTOLD_S = 86_400.0
 # What a person who wants quiet is not told at all.
 _MUTED = (NoticeKind.CHANGED, NoticeKind.SUMMARY, NoticeKind.AHEAD, NoticeKind.CHECKUP)
 
@@ -53,6 +58,7 @@ class Incidents:
         self.heights = Heights()
         self.symbols_of: Callable[[str], Collection[str]] = lambda _subject: ()  # those a wallet holds
         self._last_number = 0
+        self._refused_ms: dict[str, int] = {}  # by channel that takes nothing, when it refused last
         self._handed_ms: int | None = None  # since when there may be wallets to hand on
         self._latest: dict[str, tuple[Facts, NoticeKind]] = {}  # what was last told of an open incident
         self._clear()
@@ -171,7 +177,16 @@ class Incidents:
         self, state: SubjectState, reminder_s: float | None, channels: Sequence[ChannelRule], at_ms: int
     ) -> tuple[str, ...]:
         """Return the channels to be told again; none while a person wants quiet about it."""
-        return () if self._held(state, state.level) else planner.remind(state, reminder_s, channels, at_ms)
+        if self._held(state, state.level):
+            return ()
+        due = planner.remind(state, reminder_s, channels, at_ms)
+        return tuple(name for name in due if self._may_try(state, name, at_ms)) if self._refused_ms else due
+
+    def _may_try(self, state: SubjectState, channel: str, at_ms: int) -> bool:
+        told, refused_ms = state.told.get(channel), self._refused_ms.get(channel)
+        if told is None or not told.refused or refused_ms is None:
+            return True
+        return not 0 <= at_ms - refused_ms < TOGETHER_S * 1000
 
     def held_by(self, state: SubjectState) -> Hold | None:
         """Return the wish that holds back reminders of an incident."""
@@ -261,6 +276,8 @@ class Incidents:
         for subject, state in tuple(self._states.items()):
             if state.level is Level.OK:
                 continue
+            if is_announcement(subject) and state.level >= Level.CRITICAL:
+                self._tell_untold(state, at_ms)
             loans = [
                 (helper, lent, f"{FALLBACK}{other}")
                 for helper, other, lent in failover.overdue(state, self.channels, at_ms)
@@ -280,6 +297,19 @@ class Incidents:
             for name, lent, via in loans:
                 why = msgspec.structs.replace(facts, via=via)
                 self._apply(failover.lend(self._states[subject], name, lent, at_ms, why, kind=kind))
+
+    def _tell_untold(self, state: SubjectState, at_ms: int) -> None:
+        """Tell again what happened once where it was refused and nobody took it; after a day it is forgotten."""
+        if not planner.is_untold(state):
+            return
+        if at_ms - state.since_ms >= UNTOLD_S * 1000:
+            self._drop_if_told(state.subject, forget=True)
+            return
+        facts, kind = self._latest.get(state.subject, (None, NoticeKind.ALERT))
+        due = [name for name in planner.again(state, self.channels, at_ms) if self._may_try(state, name, at_ms)]
+        if due and facts is not None:
+            plan = planner.reminders(state, due, at_ms, facts, kind=kind, decided_ms=state.since_ms)
+            self._apply(plan)
 
     def waiting(self) -> Mapping[str, int]:
         """Return since when each channel has had something to deliver, Unix milliseconds."""
@@ -308,7 +338,9 @@ class Incidents:
         )
 
     def mended(self, channels: Collection[str]) -> None:
-        """Have what these channels refused told over them soon: they send otherwise now."""
+        """Have what these channels refused told over them soon: they send otherwise, or take messages again."""
+        for name in channels:
+            self._refused_ms.pop(name, None)
         for state in tuple(self._states.values()):
             if (after := planner.mended(state, channels)) != state:
                 self._save(after)
@@ -341,10 +373,12 @@ class Incidents:
         after = failover.handed(state, gone)
         if facts is None or not names:
             self._save(after)
+            if is_announcement(state.subject):
+                self._drop_if_told(state.subject)
             return
         why = msgspec.structs.replace(facts, via=f"{FALLBACK}{min(gone)}")
         # How late it is, is said of when it was decided.
-        decided_ms = min((at for name in gone if (at := state.told[name].at_ms)), default=at_ms)
+        decided_ms = min((at for name in gone if (at := state.told[name].at_ms)), default=state.since_ms)
         self._apply(planner.reminders(after, names, at_ms, why, kind=kind, decided_ms=decided_ms))
 
     def _hand_wallets(self, at_ms: int, present: Callable[[SubjectState], Facts | None]) -> None:
@@ -394,6 +428,8 @@ class Incidents:
         Where it is not ``sure`` that the channel took it, it is still tried, and whoever may have heard it hears
         the end.
         """
+        if sure:
+            self._answered(outcome, at_ms)
         settled = planner.settle if sure else planner.doubt
         state = self._states.get(subject)
         if state is not None and outcome.channel in state.told:
@@ -408,9 +444,21 @@ class Incidents:
             self._emit(plan)
             self._leave(plan.state, ending)
 
-    def _drop_if_told(self, subject: str) -> None:
-        """Forget an announcement that every channel took, or refused with nobody to take over."""
+    def _answered(self, outcome: planner.Outcome, at_ms: int) -> None:
+        """Note whether a channel takes messages. Once one that refused does, what it refused is told at once."""
+        if not outcome.accepted:
+            self._refused_ms[outcome.channel] = at_ms
+        elif outcome.channel in self._refused_ms:
+            self.mended((outcome.channel,))
+
+    def _drop_if_told(self, subject: str, *, forget: bool = False) -> None:
+        """Forget an announcement that every channel took, or refused with nobody to take over.
+
+        One that is serious and that nobody took stays, to be told again, unless it is to be forgotten.
+        """
         state = self._states[subject]
+        if planner.is_untold(state) and state.level >= Level.CRITICAL and not forget:
+            return
         fallbacks = {channel.name: channel.fallback for channel in self.channels if channel.fallback}
         for name, told in state.told.items():
             helper = fallbacks.get(name) if told.refused else None

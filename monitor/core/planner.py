@@ -18,7 +18,7 @@ from monitor.core.notices import Facts, Fate, Notice, NoticeKind, SubjectState, 
 from monitor.core.settings import ChannelRule
 
 # How soon a channel that refused a notice for good is tried again: addresses get mended while it runs.
-REFUSED_S = 900.0
+REFUSED_S = 300.0
 # A wall clock set back further than this would put reminders off for as long.
 _CLOCK_STEP_MS = 60_000
 
@@ -343,6 +343,24 @@ def doubt(state: SubjectState, outcome: Outcome, at_ms: int, facts: Facts, kind:
         return settle(state, outcome, at_ms, facts, kind)
     told = {**state.told, outcome.channel: msgspec.structs.replace(before, uncertain=True)}
     return Plan(msgspec.structs.replace(state, told=told))
+
+
+def is_untold(state: SubjectState) -> bool:
+    """Return whether it was refused and nobody took it, nor can by now be about to."""
+    entries = [told for told in state.told.values() if not told.handed]
+    return any(told.refused for told in entries) and not any(told.delivered or told.awaited for told in entries)
+
+
+def again(state: SubjectState, channels: Sequence[ChannelRule], at_ms: int) -> tuple[str, ...]:
+    """Return the channels that refused what happened once and are due to be told it again."""
+    names = [channel.name for channel in channels]
+    return tuple(
+        name
+        for name in names
+        if name in state.told
+        and state.told[name].refused
+        and not 0 <= at_ms - state.told[name].at_ms < REFUSED_S * 1000
+    )
 
 
 def owed(state: SubjectState, at_ms: int) -> tuple[str, ...]:

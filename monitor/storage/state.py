@@ -166,6 +166,7 @@ class SqliteState:
         await self._prune()
         subjects = await self._db.rows("read levels", statements.SUBJECTS)
         notices = await self._db.rows("read outbox", statements.PENDING)
+        refused = await self._db.rows("read outbox", statements.REFUSED)
         newest = await self._db.rows("read outbox", statements.FATES)
         holds = await self._db.rows("read holds", statements.HOLDS, (False,))
         [(last_number,)] = await self._db.rows("read numbers", statements.LAST_NUMBER)
@@ -180,6 +181,7 @@ class SqliteState:
             holds=tuple(hold for row in holds if (hold := self._hold(row)) is not None),
             last_number=last_number,
             replaced=replaced,
+            refused=tuple(notice for row in refused if (notice := self._notice(row)) is not None),
         )
 
     async def _prune(self) -> None:

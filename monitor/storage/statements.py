@@ -43,6 +43,12 @@ COUNTS: Final = """
 SELECT channel, state, count(*), min(decided_ms) FROM outbox GROUP BY channel, state ORDER BY channel, state
 """
 PENDING: Final = "SELECT key, payload FROM outbox WHERE state = 'pending' ORDER BY decided_ms, id"
+REFUSED: Final = """
+SELECT key, payload FROM outbox
+WHERE id IN (SELECT max(id) FROM outbox GROUP BY subject, channel) AND state = 'refused'
+  AND subject IN (SELECT subject FROM subjects WHERE level > 0)
+ORDER BY decided_ms, id
+"""
 FATES: Final = """
 SELECT subject, channel, state, decided_ms, key, EXISTS (
     SELECT 1 FROM outbox AS heard

@@ -199,7 +199,7 @@ def test_a_channel_that_refuses_is_told_of_through_the_others() -> None:
     for notice in tuple(desk.notices):
         if notice.kind is NoticeKind.CHANNEL:
             desk.result(notice)
-    stay(desk, 910, 0.19)  # a refused alert is tried again after a quarter of an hour
+    stay(desk, 310, 0.19)  # a refused alert is tried again after five minutes
     again = [n for n in about_wallet(desk, "phone") if n.decided_ms > phone.decided_ms]
     desk.result(again[0])
     assert channel_notices(desk, "desk")[-1] == (NoticeKind.CHANNEL_BACK, "phone", "")

@@ -45,12 +45,16 @@ class MemoryState:
         waiting = [row for row in self.outbox.values() if row.state is OutboxState.PENDING]
         waiting.sort(key=lambda row: row.decided_ms)
         newest = {(row.subject, row.channel): row for row in self.outbox.values() if row.subject in self.subjects}
+        open_ = {name for name, state in self.subjects.items() if state.level > Level.OK}
+        refused = [one for one in newest.values() if one.state is OutboxState.REFUSED and one.subject in open_]
+        refused.sort(key=lambda row: row.decided_ms)
         return Stored(
             tuple(self.subjects[name] for name in sorted(self.subjects)),
             tuple(row.notice for row in waiting if row.notice is not None),
             tuple(self._fate(row) for _, row in sorted(newest.items())),
             tuple(hold for hold in self.made.values() if hold.ended_ms is None),
             self.last_number,
+            refused=tuple(row.notice for row in refused if row.notice is not None),
         )
 
     def _fate(self, newest: OutboxRow) -> Fate:

@@ -13,6 +13,8 @@ from monitor.storage.outbox import OutboxCount, OutboxState, Pending
 from tests.conftest import ManualClock
 from tests.storage.rows import OVER, Store, by_key, level_of, notice, reopen
 
+TRIED = Attempt(1_780_000_000_000, 1_780_000_000_100, "http-401")
+
 
 async def test_what_was_committed_is_there_when_opened_again(store: Store) -> None:
     """Levels and pending notices survive, notices oldest first, to the last field."""
@@ -24,6 +26,24 @@ async def test_what_was_committed_is_there_when_opened_again(store: Store) -> No
         Fate("b/isolated:BTCUSDT:LONG", "phone", "pending", 100, "k1"),
     )
     assert await reopen(store) == Stored(levels, (early, late), fates)
+
+
+async def test_what_was_refused_of_what_goes_on_is_there_as_it_was(store: Store) -> None:
+    """The newest on each channel: what is over, and what something else was told after, is not."""
+    levels = (level_of("a/cross:USDT"), level_of("over", Level.OK))
+    await store.commit(Rows(subjects=levels, notices=(notice("old"),)))
+    newest = (notice("k2", decided_ms=300), notice("k1", channel="mail", decided_ms=200))
+    await store.refused(["old"], "phone", TRIED)
+    await store.commit(Rows(notices=(*newest, notice("end", subject="over"), notice("gone", subject="gone"))))
+    for key, channel in (("k2", "phone"), ("k1", "mail"), ("end", "phone"), ("gone", "phone")):
+        await store.refused([key], channel, TRIED)
+    stored = await reopen(store)
+    assert (stored.pending, stored.refused) == ((), newest[::-1])
+    waits = notice("k3", decided_ms=250)
+    await store.commit(Rows(notices=(waits,)))
+    stored = await reopen(store)
+    assert stored.refused == (newest[1],)
+    assert stored.undelivered == (newest[1], waits)
 
 
 async def test_notices_of_one_moment_keep_the_order_of_their_commit(store: Store) -> None:

@@ -1,0 +1,135 @@
+"""What a channel refuses for good: told by others at once, and over itself as soon as it takes messages."""
+
+from itertools import pairwise
+
+import pytest
+
+from monitor.core.events import OrderForced, Restored
+from monitor.core.incidents import TOGETHER_S, UNTOLD_S
+from monitor.core.model import ForcedOrder, Level, Side
+from monitor.core.notices import Fate, Notice, NoticeKind
+from monitor.core.planner import REFUSED_S
+from monitor.core.settings import ChannelRule
+from tests.core.builders import BTC, ETH, Desk, isolated, mark_at
+
+ALERT = NoticeKind.ALERT
+
+
+def desk_of(*names: str) -> Desk:
+    return Desk(channels=[ChannelRule(name, Level.NOTICE) for name in names], deliver=False)
+
+
+def about(desk: Desk, symbol: str) -> list[Notice]:
+    return [one for one in desk.notices if one.subject == f"main/isolated:{symbol}:LONG"]
+
+
+def liquidated(desk: Desk) -> list[Notice]:
+    """Let the exchange close what the account held; return who is told."""
+    desk.step(OrderForced("main", "x-1", BTC, Side.LONG, ForcedOrder.LIQUIDATION, 1.0, 90.0, desk.wall_ms))
+    return forced(desk)
+
+
+def forced(desk: Desk) -> list[Notice]:
+    return [one for one in desk.notices if one.kind is NoticeKind.FORCED]
+
+
+def test_what_was_refused_is_told_as_soon_as_the_channel_takes_another_message() -> None:
+    """Not minutes later: that it took one shows that somebody mended it. And it says how things are by then."""
+    desk = desk_of("tg")
+    desk.hold(isolated(), isolated(ETH))
+    desk.marks(**{BTC: mark_at(0.18), ETH: mark_at(0.9)})
+    (first,) = about(desk, BTC)
+    desk.result(first, accepted=False)
+    desk.marks(**{BTC: mark_at(0.15), ETH: mark_at(0.9)})
+    desk.beat(5)
+    assert about(desk, BTC) == [first]
+    desk.marks(**{BTC: mark_at(0.15), ETH: mark_at(0.18)})
+    (other,) = about(desk, ETH)
+    desk.beat(2)
+    assert about(desk, BTC) == [first]
+    desk.result(other)
+    desk.beat()
+    _, again = about(desk, BTC)
+    assert (again.kind, again.level) == (ALERT, first.level)
+    assert again.facts.room == pytest.approx(0.15)
+    desk.result(again)
+    desk.beat(30)
+    assert len(about(desk, BTC)) == 2
+
+
+def test_many_alerts_are_not_as_many_questions_to_a_service_that_says_no() -> None:
+    """What is tried again is tried together, at most once in a minute; each of them within minutes."""
+    desk = desk_of("tg")
+    desk.hold(isolated(), isolated(ETH))
+    answered = 0
+    for seconds in range(1800):
+        desk.marks(**{BTC: mark_at(0.06), ETH: mark_at(0.06 if seconds > 30 else 0.9)})
+        desk.beat()
+        for one in desk.notices[answered:]:
+            desk.result(one, accepted=False)
+        answered = len(desk.notices)
+    moments = sorted({one.decided_ms for one in desk.notices})
+    firsts = {min(one.decided_ms for one in about(desk, symbol)) for symbol in (BTC, ETH)}
+    again = [at for at in moments if at not in firsts]
+    assert all(later - at >= TOGETHER_S * 1000 for at, later in pairwise(again))
+    for symbol in (BTC, ETH):
+        own = [one.decided_ms for one in about(desk, symbol)]
+        assert max(later - at for at, later in pairwise(own)) <= (REFUSED_S + TOGETHER_S) * 1000
+
+
+def test_a_liquidation_that_the_only_channel_refuses_is_told_once_it_takes_messages() -> None:
+    """Nothing else would ever tell of it; it says when it happened, is told once, and then forgotten."""
+    desk = desk_of("tg")
+    (told,) = liquidated(desk)
+    desk.result(told, accepted=False)
+    desk.beat(int(REFUSED_S) - 1)
+    assert forced(desk) == [told]
+    desk.beat(2)
+    _, again = forced(desk)
+    assert (again.facts, again.decided_ms) == (told.facts, told.decided_ms)
+    desk.result(again, accepted=False)
+    desk.beat(int(REFUSED_S) + 1)
+    assert len(forced(desk)) == 3
+    desk.result(forced(desk)[-1])
+    assert not [subject for subject in desk.rows if subject.startswith("/told:")]
+    desk.beat(2 * int(REFUSED_S))
+    assert len(forced(desk)) == 3
+
+
+def test_one_that_somebody_took_is_not_told_again() -> None:
+    """It is known."""
+    desk = desk_of("tg", "mail")
+    for one in liquidated(desk):
+        desk.result(one, accepted=one.channel == "mail")
+    desk.beat(2 * int(REFUSED_S))
+    assert len(forced(desk)) == 2
+    assert not [subject for subject in desk.rows if subject.startswith("/told:")]
+
+
+def test_after_a_day_it_is_forgotten() -> None:
+    """Whoever mends a channel then looks at the account anyway."""
+    desk = desk_of("tg")
+    (told,) = liquidated(desk)
+    desk.result(told, accepted=False)
+    desk.wait(UNTOLD_S)
+    desk.beat()
+    assert not [subject for subject in desk.rows if subject.startswith("/told:")]
+    desk.beat(int(REFUSED_S))
+    assert forced(desk) == [told]
+
+
+def test_a_liquidation_that_was_refused_is_told_by_the_next_run() -> None:
+    """A start is when addresses have been mended."""
+    desk = desk_of("tg")
+    (told,) = liquidated(desk)
+    desk.result(told, accepted=False)
+    following = Desk(channels=desk.settings.channels, deliver=False)
+    following.wall_ms = desk.wall_ms + 60_000
+    fate = Fate(told.subject, told.channel, "refused", told.decided_ms, told.key)
+    following.step(Restored(tuple(desk.rows.values()), (fate,), pending=(told,)))
+    following.beat()
+    (again,) = forced(following)
+    assert (again.channel, again.facts, again.decided_ms) == ("tg", told.facts, told.decided_ms)
+    following.result(again)
+    following.beat(int(REFUSED_S) + 1)
+    assert forced(following) == [again]
