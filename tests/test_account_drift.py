@@ -47,7 +47,13 @@ async def reconciled(daemon: Daemon) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while count() < before + 2:  # one may be under way
             await SystemClock().sleep(0.01)
-    await SystemClock().sleep(0.05)  # and for the engine to take it
+
+
+async def compared(daemon: Daemon, wanted: set[str]) -> None:
+    """Wait until the engine took a reconcile in which these figures differ, and no others."""
+    async with asyncio.timeout(PATIENCE_S):
+        while drifting(daemon) != wanted:
+            await SystemClock().sleep(0.01)
 
 
 async def test_tiers_that_are_really_steeper_rule_at_once_and_until_they_are_known(
@@ -64,7 +70,7 @@ async def test_tiers_that_are_really_steeper_rule_at_once_and_until_they_are_kno
             calm = wallet(daemon)
             emulator.faults.rest_brackets = {"BTCUSDT": STEEPER}
             await reconciled(daemon)
-            assert drifting(daemon) == {"maintenance margin", "liquidation price"}
+            await compared(daemon, {"maintenance margin", "liquidation price"})
             worse = wallet(daemon)
             assert worse.maintenance_margin is not None
             assert abs(worse.maintenance_margin - 0.5 * 60_000 * 0.05) < 1e-6
@@ -74,7 +80,7 @@ async def test_tiers_that_are_really_steeper_rule_at_once_and_until_they_are_kno
             await reconciled(daemon)
             emulator.faults.rest_brackets = {}
             await reconciled(daemon)
-            assert drifting(daemon) == set()
+            await compared(daemon, set())
             await equal(daemon, emulator, "the drift")
             async with asyncio.timeout(PATIENCE_S):
                 while sum("DRIFT" in title for title in channel.titles) < 2:
@@ -95,11 +101,11 @@ async def test_a_figure_of_the_exchange_that_is_better_is_told_and_changes_nothi
         await equal(daemon, emulator, "the fill")
         emulator.faults.rest_brackets = {"BTCUSDT": FLATTER}
         await reconciled(daemon)
-        assert drifting(daemon) == {"maintenance margin", "liquidation price"}
+        await compared(daemon, {"maintenance margin", "liquidation price"})
         await equal(daemon, emulator, "a better figure")
         told = drifts_told(effects)
         await reconciled(daemon)
-        assert drifting(daemon) == {"maintenance margin", "liquidation price"}
+        await compared(daemon, {"maintenance margin", "liquidation price"})
     assert told in HALF_KNOWN
     assert drifts_told(effects) == told
 
@@ -111,7 +117,9 @@ async def test_a_wrong_table_in_the_configuration_is_found_by_the_first_reconcil
     async with following(emulator, tmp_path, TIMINGS, extra) as (daemon, _, _effects):
         await emulator.accounts["main"].fill("BTCUSDT", "BUY", "0.5")
         await reconciled(daemon)
-        assert "maintenance margin" in drifting(daemon)
+        async with asyncio.timeout(PATIENCE_S):
+            while "maintenance margin" not in drifting(daemon):
+                await SystemClock().sleep(0.01)
         theirs = next(f for f in emulator.figures() if (f.account, f.wallet) == ("main", "cross:USDT"))
         ours = wallet(daemon).maintenance_margin
         assert ours is not None

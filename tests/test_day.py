@@ -27,6 +27,7 @@ from tests.conftest import ManualClock
 
 ROME, TONGA = ZoneInfo("Europe/Rome"), ZoneInfo("Pacific/Tongatapu")
 EIGHT = 8 * 60
+HANGS_S = 60.0  # of the machine's clock: what hangs in a test lasts as long as no test does
 HOUR_MS = 3_600_000
 
 
@@ -248,17 +249,17 @@ async def test_a_disk_that_hangs_delays_the_end_but_a_moment(
 
     def save(report: DayReport, at_ms: int) -> None:
         hanging.set()
-        assert go_on.wait(10)
+        assert go_on.wait(HANGS_S)
 
     monkeypatch.setattr(one.cache, "save", save)
     async with running(one):
         await clock.advance(SETTLE_S)
         await clock.advance(SAVE_S)
-        assert await asyncio.to_thread(hanging.wait, 10)
+        assert await asyncio.to_thread(hanging.wait, HANGS_S)
         hanging.clear()
     begun_s = SystemClock().mono_s()
     one.calendar.finish()
-    assert SystemClock().mono_s() - begun_s < 5
+    assert SystemClock().mono_s() - begun_s < HANGS_S / 2
     assert not hanging.is_set()
     go_on.set()
 

@@ -292,6 +292,7 @@ async def test_a_reading_that_hangs_is_alone_and_is_told_at_once(
         assert "within" in (await desk.reloads.ask({})).problems[0].found
         for _ in range(20):
             assert "has not ended" in (await desk.reloads.ask({})).problems[0].found
+        await until(disk.begun.is_set)
         assert disk.reads == 1
         assert not [one for one in threading.enumerate() if one.name.startswith("asyncio")]
         monkeypatch.setattr(reloading, "READ_S", 10.0)
@@ -304,6 +305,7 @@ async def test_a_reading_that_hangs_is_alone_and_is_told_at_once(
 
 async def test_nobody_s_stop_waits_for_a_reading_that_hangs(clock: ManualClock) -> None:
     """The thread is one that the end of the process does not wait for."""
+    others = set(threading.enumerate())
     disk = Hung("x")
     desk = Desk(clock, disk)
     async with asyncio.TaskGroup() as group:
@@ -311,7 +313,7 @@ async def test_nobody_s_stop_waits_for_a_reading_that_hangs(clock: ManualClock) 
             asked = group.create_task(desk.reloads.ask({}))
             await until(disk.begun.is_set)
         assert not (await asked).taken
-    assert [one.daemon for one in threading.enumerate() if one.name == "apart"] == [True]
+    assert [one.daemon for one in threading.enumerate() if one.name == "apart" and one not in others] == [True]
     disk.back()
     await until(lambda: disk.dropped == 1)
 
@@ -363,6 +365,7 @@ async def test_a_path_on_a_disk_that_hangs_is_compared_by_one_thread(
             assert "cannot tell now" in str(error)
         with pytest.raises(ControlError, match="cannot tell now"):
             await desk.reloads.meant({"source": paths[1]})
+        await until(lambda: bool(compared))
         assert compared == paths[:1]
         monkeypatch.setattr(reloading, "READ_S", 10.0)
         go.set()

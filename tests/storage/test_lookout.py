@@ -29,6 +29,7 @@ from tests.storage.damage import content_of, execute, put, scribble, spoil_pages
 from tests.storage.rows import level_of, notice
 
 MANY = 300
+HANGS_S = 60.0  # what hangs in a test lasts as long as no test does
 
 
 @asynccontextmanager
@@ -193,7 +194,7 @@ def blocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[Blocked]:
 
     def hang(path: Path, _verdict: str) -> None:
         found.entered.set()
-        found.go_on.wait(5)
+        found.go_on.wait(HANGS_S)
         raise DamagedError(str(path), "check", "as it was found then", "")
 
     monkeypatch.setattr("monitor.storage.lookout.check_sound", hang)
@@ -207,13 +208,12 @@ async def test_a_look_that_hangs_delays_no_commit_and_is_not_joined_by_a_second(
     """It has a thread of its own, and is given up after a while."""
     monkeypatch.setattr(lookout, "LONGEST_S", 0.05)
     async with opened(tmp_path / "state.db", clock) as store:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(store.look_through())
-            await asyncio.to_thread(blocked.entered.wait, 5)
-            await store.commit(Rows(subjects=(level_of("meanwhile"),)))
+        while not blocked.entered.is_set():  # a look may be given up before its thread has come so far
+            await store.look_through()
+        await store.commit(Rows(subjects=(level_of("meanwhile"),)))
         blocked.entered.clear()
-        monkeypatch.setattr(lookout, "LONGEST_S", 60.0)
-        async with asyncio.timeout(2):
+        monkeypatch.setattr(lookout, "LONGEST_S", HANGS_S)
+        async with asyncio.timeout(HANGS_S / 2):
             await store.look_through()
         assert not blocked.entered.is_set()
         assert store.usable()
@@ -230,7 +230,7 @@ async def test_what_a_look_found_of_a_file_that_was_replaced_meanwhile_counts_fo
         execute(path, "PRAGMA wal_checkpoint(TRUNCATE)")
         async with asyncio.TaskGroup() as group:
             group.create_task(store.look_through())
-            await asyncio.to_thread(blocked.entered.wait, 5)
+            assert await asyncio.to_thread(blocked.entered.wait, HANGS_S)
             await store.close()
             await store.open()
             blocked.go_on.set()
