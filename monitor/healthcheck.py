@@ -118,7 +118,8 @@ def state_directory(config: str | None, environ: Mapping[str, str]) -> str:
     given = places.given_directory(environ)
     if config is None and given and os.path.exists(f"{given}/{CONTROL_SOCKET}"):  # noqa: PTH110 - see places.py
         return given
-    return places.state_directory(_configured(config or environ.get(places.VARIABLE), environ), environ)
+    named = places.at_home(config or environ.get(places.VARIABLE, ""), environ)
+    return places.state_directory(_configured(named or None, environ), environ)
 
 
 def _configured(named: str | None, environ: Mapping[str, str]) -> str | None:

@@ -18,15 +18,14 @@ MOST_BYTES = 4_000_000
 def find_config(cli: Path | None, environ: Mapping[str, str]) -> Path:
     """Return which file to read: --config, else $POSITION_MONITOR_CONFIG, else the user's, else the machine's.
 
-    A file asked for by name is returned whether it exists or not, so that it cannot be passed over.
+    A file asked for by name is returned whether it exists or not, so that it cannot be passed over. ``~/`` is the
+    home: no shell sees to that behind an equals sign.
 
     Raises:
         ConfigError: none was named and none is in the usual places.
     """
-    if cli is not None:
-        return cli
-    if named := environ.get(VARIABLE):
-        return Path(named)
+    if named := environ.get(VARIABLE, "") if cli is None else str(cli):
+        return Path(places.at_home(named, environ))
     for place in (Path(places.user_config(environ)), SYSTEM_CONFIG):
         try:
             place.stat()

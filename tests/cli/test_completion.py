@@ -12,15 +12,20 @@ import typer
 from typer.testing import CliRunner
 
 from monitor.cli.completing.line import find, joined
-from monitor.cli.completing.shells import SCRIPTS
+from monitor.cli.completing.shells import BASH, FISH, SCRIPTS, ZSH
 from monitor.cli.completing.values import ANY, FINDERS
 from monitor.cli.completion import answer
 from monitor.cli.root import app
 from monitor.cli.scenarios import SCENARIOS
+from tests.cli.keys import Keys
 from tests.cli.test_common import CONFIG
 
 CHANNEL = '[[channels]]\nname = "telegram"\nurl = { env = "TELEGRAM_URL" }\n'
 TREE = typer.main.get_command(app)
+SHELLS = {
+    "bash": (["bash", "--norc", "--noprofile", "-i"], "set +o history"),
+    "zsh": (["zsh", "-f", "-i"], "autoload -Uz compinit; compinit -u -D"),
+}
 
 
 @pytest.fixture
@@ -135,12 +140,22 @@ def test_an_unknown_shell_is_refused_with_the_nearest() -> None:
     assert 'did you mean "bash"?' in result.stderr
 
 
+def test_each_script_completes_a_path_without_the_option_before_it() -> None:
+    """Behind ``--config=`` stands a path, and no file has a name like that; bash cuts there by itself."""
+    assert "'^--[^=]*='" in FISH
+    assert "compset -P '--*='" in ZSH
+    assert "compopt -o default" in BASH
+
+
 @pytest.fixture
 def program(tmp_path: Path, environ: dict[str, str]) -> dict[str, str]:
     """The environment of a shell that finds the program."""
     link = tmp_path / "bin" / "position-monitor"
     link.parent.mkdir()
-    link.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m monitor "$@"\n')
+    link.write_text(
+        f'#!/bin/sh\ncase "$1" in __complete | completion) exec "{sys.executable}" -m monitor "$@" ;; esac\n'
+        "printf 'ran:'; printf '[%s]' \"$@\"; echo .\n"
+    )
     link.chmod(0o755)
     root = str(Path(__file__).parents[2])
     return {**environ, "PATH": f"{link.parent}:{environ['PATH']}", "PYTHONPATH": root, "TERM": "dumb"}
@@ -182,6 +197,45 @@ def test_fish_completes(program: dict[str, str]) -> None:
     assert run_shell("fish", script, program).splitlines() == [
         "3\tcritical, by-hand/isolated:BTCUSDT", "4\tnotice, feed", "--scenario=fall", "--scenario=flap",
     ]  # fmt: skip
+
+
+def test_fish_completes_paths(program: dict[str, str], tmp_path: Path) -> None:
+    """Also behind an equals sign, in another directory, with a blank in its name, and below the home."""
+    (tmp_path / "with blank").mkdir()
+    (tmp_path / "with blank" / "mine.toml").touch()
+    script = """
+        position-monitor completion fish | source
+        cd
+        for words in "--config=conf" "--config conf" "--config=with" "--config=with\\\\ blank/" \
+                "--config 'with blank/" "--config=~/conf" "--config=nothing"
+            complete -C "position-monitor status $words"
+        end
+    """
+    assert run_shell("fish", script, program).splitlines() == [
+        "--config=config.toml", "config.toml", "--config=with blank/", "--config=with blank/mine.toml",
+        "with blank/mine.toml", "--config=~/config.toml",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_keys_that_are_pressed_complete(shell: str, program: dict[str, str], tmp_path: Path) -> None:
+    """In a shell on a terminal, names and paths, as somebody would: the program is called with what they make."""
+    (tmp_path / "with blank").mkdir()
+    (tmp_path / "with blank" / "mine.toml").touch()
+    words, load = SHELLS[shell]
+    if shutil.which(words[0]) is None:
+        pytest.skip(f"{shell} is not installed")
+    with Keys(words, program, tmp_path) as keys:
+        keys.press(f"PS1='' RPS1=''; {load}; source <(position-monitor completion {shell}); echo lo''aded\r")
+        keys.wait_for("loaded")
+        for typed, ran in (
+            ("status --config=conf\t", "[status][--config=config.toml]"),
+            ("status --config conf\t", "[status][--config][config.toml]"),
+            ("status --config=wi\tmi\t", "[status][--config=with blank/mine.toml]"),
+            ("expl\t--config=conf\tBTC\t", "[explain][--config=config.toml][BTCUSDT]"),
+        ):
+            keys.press(f"position-monitor {typed}\r")
+            keys.wait_for(f"ran:{ran}.")
 
 
 def test_zsh_takes_the_script(program: dict[str, str]) -> None:

@@ -42,6 +42,8 @@ def test_the_order_of_places(home: Path) -> None:
     environ["POSITION_MONITOR_CONFIG"] = "/named"
     assert find_config(None, environ) == Path("/named")
     assert find_config(Path("given"), environ) == Path("given")
+    assert find_config(Path("~/given"), {"HOME": "/home/me"}) == Path("/home/me/given")
+    assert find_config(None, {"HOME": "/home/me", "POSITION_MONITOR_CONFIG": "~/given"}) == Path("/home/me/given")
 
 
 def test_no_file_anywhere_names_the_places_and_the_ways(home: Path) -> None:

@@ -64,7 +64,11 @@ function __position_monitor_complete
             case word
                 printf '%s\\t%s\\n' $parts[2] $parts[3]
             case file
-                __fish_complete_path $current
+                # Paths as fish itself completes them, behind what is no part of them.
+                set -l option (string match -r -- '^--[^=]*=' "$current"; or echo)
+                for path in (complete -C "'' "(string replace -r -- '^--[^=]*=' '' "$current"))
+                    printf '%s%s\\n' "$option" $path
+                end
         end
     end
 end

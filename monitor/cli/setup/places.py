@@ -10,7 +10,7 @@ from monitor.cli.setup.answers import ALL_SECRETS, Answers, Stored
 from monitor.cli.setup.files import NewFile
 from monitor.config import SecretRef
 from monitor.config.secret import Keeper
-from monitor.places import VARIABLE, user_config
+from monitor.places import VARIABLE, at_home, user_config
 
 MACHINE = Path("/")
 _PROGRAM = "position-monitor"
@@ -68,8 +68,7 @@ class Place:
 def user_place(config: Path | None, environ: Mapping[str, str]) -> Place:
     """Return the place of a configuration that was named, or of the user's own."""
     named = environ.get(VARIABLE)
-    path = config or Path(named or user_config(environ))
-    path = path.absolute()
+    path = Path(at_home(str(config) if config else named or user_config(environ), environ)).absolute()
     _check_printable(path)
     return Place(path, path.parent / "secrets", Keeper.FILE, _prefix(path.stem))
 
