@@ -192,7 +192,7 @@ async def test_typed_in_and_followed_change_places(tmp_path: Path, first: str) -
             assert quantity(daemon) in ([held[first]], [held[second]])  # never nothing
             await until(lambda: quantity(daemon) == [held[second]])
             assert list(rows(daemon)) == (["main"] if second == "keyed" else [])
-            assert not daemon._engine._accounts._own.get("main") or second == "keyed"
+            assert not daemon._engine._accounts._tiers._own.get("main") or second == "keyed"
             (view,) = daemon.status().engine.accounts
             assert view.ok
             assert not [one for one in site.told_of() if "CHANGED" in one]
