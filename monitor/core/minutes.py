@@ -23,6 +23,14 @@ class Known(NamedTuple):
     age_s: float | None  # since the newest of them ended; None without any
 
 
+class MinuteCloses(NamedTuple):
+    """Closes of one watched name, one a minute, oldest first; 0 is a gap."""
+
+    name: str
+    first_ms: int  # when the first minute began, exchange time
+    closes: Floats
+
+
 class Minutes:
     """The last mark of every minute, as logarithms, aligned by the exchange's minute across symbols.
 
@@ -123,6 +131,19 @@ class Minutes:
             own = self._ordered(self._heard)[:, self._proxy] > 0
             found[:, self._proxy] = np.where(own[1:] == own[:-1], found[:, self._proxy], np.nan)
         return found
+
+    def closes(self) -> list[MinuteCloses]:
+        """Return the complete minutes of the watched names that have any; of rates, those that the stream saw.
+
+        A rate's closes from elsewhere are another index's, and would jump where they meet its own.
+        """
+        logs = self._ordered(self._log)
+        logs[:, self._proxy] = np.where(self._ordered(self._heard)[:, self._proxy], logs[:, self._proxy], np.nan)
+        first_ms = (self._newest - len(logs)) * MINUTE_MS
+        closes = np.nan_to_num(np.exp(logs), nan=0.0)
+        return [
+            MinuteCloses(name, first_ms, closes[:, i]) for i, name in enumerate(self.names) if closes[:, i].any()
+        ]
 
     def known(self, now_s: float) -> dict[str, Known]:
         """Return what is known of every watched name's complete minutes."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from monitor.core.book import Book, Bools, Floats, WalletInfo
 from monitor.core.events import Closes
-from monitor.core.minutes import Known, Minutes
+from monitor.core.minutes import Known, MinuteCloses, Minutes
 from monitor.core.model import ASK, BID, Level, MarkRange
 from monitor.core.moves import changing, floored, hourly_deviation, moves_left
 from monitor.core.risk import Readings
@@ -71,6 +71,10 @@ class MoveBoard:
         """Take closes from before a name was watched."""
         self.minutes.seed(event.symbol, event.first_ms, event.closes, now_s)
 
+    def closes(self) -> list[MinuteCloses]:
+        """Return what is known of minutes, for another run to go on from; nothing where they are none."""
+        return self.minutes.closes() if self.learning else []
+
     def refresh(self, book: Book, readings: Readings, now_s: float) -> bool:
         """Make anew what time, new closes or first marks of wallets made old; return whether anything was."""
         if self._version != self.minutes.version or now_s - self._made_s >= _REFRESH_S:
@@ -85,6 +89,11 @@ class MoveBoard:
             return False
         self._deviate(book, readings)
         return True
+
+    def meet(self, book: Book, readings: Readings, now_s: float) -> None:
+        """Follow first marks of wallets at once: the first alert after a start says how far moves are too."""
+        if not (self._priced | np.isnan(readings.cushion)).all():
+            self.refresh(book, readings, now_s)
 
     def settle(self, book: Book, readings: Readings, now_s: float) -> None:
         """Follow a change of the book."""
