@@ -58,7 +58,7 @@ async def exchange() -> AsyncIterator[Emulator]:
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A silent address is given up sooner than in earnest."""
-    monkeypatch.setattr(routes, "DATA_WITHIN_S", 0.5)
+    monkeypatch.setattr(routes, "DATA_WITHIN_S", 2.0)
 
 
 async def hosts_of(*bases: str) -> dict[tuple[str, str], Finding]:
