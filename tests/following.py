@@ -25,7 +25,7 @@ from monitor.storage.account_cache import AccountCache
 from monitor.system_clock import SystemClock
 from tests.notify.fakes import FakeChannel
 
-PATIENCE_S = 15.0
+PATIENCE_S = 60.0
 QUICK = PauseBounds(first_s=0.01, longest_s=0.05)
 
 

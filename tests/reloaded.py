@@ -24,7 +24,7 @@ from monitor.emulator.settings import EmulatorSettings
 from monitor.system_clock import SystemClock
 from tests.notify.fakes import FakeChannel
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 async def until(condition: Callable[[], bool]) -> None:

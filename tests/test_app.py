@@ -34,7 +34,7 @@ from monitor.system_clock import SystemClock
 from tests.by_hand import LONG_BTC
 from tests.notify.fakes import FakeChannel
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 async def until(condition: Callable[[], bool]) -> None:

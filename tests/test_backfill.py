@@ -39,7 +39,7 @@ from tests.core.builders import BTC, ETH, account, cross, isolated, table
 
 P = ParamSpec("P")
 T = TypeVar("T")
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 FIVE_MIN_MS = 300_000
 
 

@@ -29,7 +29,7 @@ from monitor.emulator.settings import EmulatorSettings
 from monitor.system_clock import SystemClock
 from tests.notify.fakes import FakeChannel
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 ROWS = ((0, 50_000, "0.004", 0, 125), (50_000, 250_000, "0.005", 50, 100))
 CALM = "calm"
 LIMITS = '[checkup]\nexperience = "beginner"\nlargest_share = 0.5\nmost_exposure = 2.5\n'

@@ -131,7 +131,7 @@ class Running:
         await self.clock.advance(end - self.clock.mono_s())
 
     async def asleep(self) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while self.clock.next_wake() is None:
                 await SystemClock().sleep(0.0005)
 

@@ -244,7 +244,7 @@ class Running:
         self.health = WELL
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not condition():
                 await SystemClock().sleep(0.002)
 

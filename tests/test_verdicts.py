@@ -103,7 +103,7 @@ async def test_what_cannot_be_written_is_told_by_the_next_answer_and_so_is_that_
     async with rig.running():
         rig.writes = writes
         rig.verdicts.health()
-        async with asyncio.timeout(20.0):
+        async with asyncio.timeout(60):
             while rig.verdicts.written:
                 await SystemClock().sleep(0.005)
         assert rig.verdicts.health() == rig.verdicts.readiness() == Health((Trouble(STATE, ("state",)),))
@@ -164,7 +164,7 @@ async def test_a_command_does_not_wait_for_a_disk_that_hangs(rig: Rig, monkeypat
     monkeypatch.setattr(verdicts, "ANSWER_S", 0.02)
     rig.writes = None
     async with rig.running():
-        async with asyncio.timeout(5.0):
+        async with asyncio.timeout(60):
             found: Any = await rig.verdicts.answer({})
     assert found["health"]["ok"]
 

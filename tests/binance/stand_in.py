@@ -17,7 +17,7 @@ from monitor.core.model import MarkTick
 from monitor.ports import Job
 from tests.conftest import settle
 
-PATIENCE_S = 10.0  # only a broken test waits this long
+PATIENCE_S = 60.0  # only a broken test waits this long
 
 
 async def until(condition: Callable[[], bool]) -> None:

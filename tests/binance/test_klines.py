@@ -398,7 +398,7 @@ async def asked(
     box = Box()
     past = Klines("usdm", rest, inbox=box, clock=clock, rng=RNG, budget=WeightBudget(clock))
     past.set_symbols(symbols)
-    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         task = group.create_task(past.run())
         while not until(past, box):
             await clock.advance(0.5)

@@ -149,7 +149,7 @@ async def make(clock: ManualClock, exchange: Exchange) -> AsyncIterator[Make]:
 
 async def run(clock: ManualClock, work: Coroutine[Any, Any, T]) -> T:
     """Return what a coroutine does, moving the clock to the next sleeper whenever there is one."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         task = asyncio.get_running_loop().create_task(work)
         while not task.done():
             await settle(1)

@@ -65,7 +65,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def eventually(true: Callable[[], bool]) -> None:
     """Return once a process of its own did something, of which nothing here is told."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not true():  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.005)  # noqa: TID251 - as above
 
@@ -239,7 +239,7 @@ async def test_closing_ends_the_process_and_the_job(tmp_path: Path, clock: Manua
             assert await rig.charts.picture(a_notice()) is None
             rig.charts.close()
             rig.charts.close()
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 await rig.task
             assert rig.charts._process is not None
             assert rig.charts._process.returncode is not None
@@ -255,7 +255,7 @@ async def test_a_daemon_that_is_killed_leaves_no_process(tmp_path: Path, clock: 
         assert process is not None
         assert process.stdin is not None
         process.stdin.close()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             assert await process.wait() == 0
 
 

@@ -183,7 +183,7 @@ async def test_killed_in_the_middle_nothing_is_lost(tmp_path: Path) -> None:
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     assert child.stdout is not None
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         async for line in child.stdout:
             if b"critical -> emergency" in line:
                 break

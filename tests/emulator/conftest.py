@@ -88,7 +88,7 @@ async def ask(socket: Socket, method: str, params: list[Json] | None = None) -> 
     """Send a control message and return the reply."""
     message = {"method": method, "id": 1} | ({} if params is None else {"params": params})
     await socket.send_str(json.dumps(message))
-    return await socket.receive_json(timeout=5)
+    return await socket.receive_json(timeout=60)
 
 
 async def silent(socket: Socket) -> bool:

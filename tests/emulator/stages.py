@@ -21,13 +21,13 @@ BTC, ETH = "btcusdt@markPrice@1s", "ethusdt@markPrice@1s"
 async def listening(base: str, *names: str) -> AsyncIterator[ClientConnection]:
     """Connect to streams by their path; pings of its own are off, and it gives up on closing soon."""
     url = f"{base}/ws/{'/'.join(names or (BTC,))}"
-    async with dial(url, proxy=None, ping_interval=None, close_timeout=0.1, open_timeout=10) as socket:
+    async with dial(url, proxy=None, ping_interval=None, close_timeout=0.1, open_timeout=60) as socket:
         yield socket
 
 
 async def heard(socket: ClientConnection) -> Json:
     """Return the next message, decoded."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         return json.loads(await socket.recv())
 
 
@@ -44,7 +44,7 @@ async def all_heard(socket: ClientConnection) -> list[Json]:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait until a condition holds, ten seconds at most."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():
             await settle(1)
 

@@ -38,7 +38,7 @@ async def emulator() -> AsyncIterator[Emulator]:
 
 async def until(condition: Callable[[], object]) -> None:
     """Wait until a condition holds, five seconds at most."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not condition():
             await settle(1)
 

@@ -13,7 +13,7 @@ Own = Callable[..., Owner]
 
 async def heard(socket: Socket) -> Json:
     """Return the next event."""
-    return await socket.receive_json(timeout=5)
+    return await socket.receive_json(timeout=60)
 
 
 async def test_listen_keys_need_the_key_and_nothing_else(start: Start, owner: Own) -> None:

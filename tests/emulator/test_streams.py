@@ -15,13 +15,13 @@ from tests.emulator.conftest import Connect, Json, Socket, Start, ask, silent
 
 async def heard(socket: Socket) -> Json:
     """Return the next event."""
-    return await socket.receive_json(timeout=5)
+    return await socket.receive_json(timeout=60)
 
 
 async def ended(socket: Socket) -> aiohttp.WSMsgType:
     """Return what ended the connection, skipping pings."""
     while True:
-        message = await socket.receive(timeout=5)
+        message = await socket.receive(timeout=60)
         if message.type not in (aiohttp.WSMsgType.PING, aiohttp.WSMsgType.TEXT):
             return message.type
 
@@ -121,7 +121,7 @@ async def test_other_routes_carry_no_mark_prices(start: Start, connect: Connect,
     assert await ask(socket, "SUBSCRIBE", ["btcusdt@markPrice@1s"]) == {"result": None, "id": 1}
     await emulator.step()
     await socket.ping(b"there?")
-    assert (await socket.receive(timeout=5)).type is aiohttp.WSMsgType.PONG
+    assert (await socket.receive(timeout=60)).type is aiohttp.WSMsgType.PONG
     assert await silent(socket)
 
 
@@ -163,7 +163,7 @@ async def test_the_server_pings(start: Start, connect: Connect, clock: ManualClo
     for _ in range(5):
         await clock.advance(180)
         await emulator.step()
-        ping = await socket.receive(timeout=5)
+        ping = await socket.receive(timeout=60)
         assert ping.type is aiohttp.WSMsgType.PING
         await socket.pong(ping.data)
         assert await silent(socket)  # the pong was read before this was answered
@@ -257,8 +257,8 @@ async def test_a_raw_frame_reaches_subscribers_only(start: Start, connect: Conne
     socket = await connect(f"{emulator.base_market_ws}/ws/btcusdt@markPrice@1s")
     await emulator.send_raw('{"e":"markPriceUpdate","p":NaN')
     await emulator.send_raw(b"\x00\x01")
-    assert await socket.receive_str(timeout=5) == '{"e":"markPriceUpdate","p":NaN'
-    assert await socket.receive_bytes(timeout=5) == b"\x00\x01"
+    assert await socket.receive_str(timeout=60) == '{"e":"markPriceUpdate","p":NaN'
+    assert await socket.receive_bytes(timeout=60) == b"\x00\x01"
     assert await silent(idle)
 
 

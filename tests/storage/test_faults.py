@@ -24,7 +24,7 @@ from tests.notify.fakes import FakeChannel, FakeInbox
 from tests.storage.damage import execute, remove, remove_all, spoil_pages
 from tests.storage.rows import level_of, notice
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 class Service:

@@ -68,7 +68,7 @@ class Harness:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[SqliteHistory]:
         try:
-            async with asyncio.timeout(30), asyncio.TaskGroup() as group:  # a writer that hangs fails its test
+            async with asyncio.timeout(60), asyncio.TaskGroup() as group:  # a writer that hangs fails its test
                 self.task = group.create_task(self.history.run())
                 await settle()
                 try:
@@ -81,7 +81,7 @@ class Harness:
     async def wake(self, seconds: float = 1.0) -> None:
         """Let the writer wake once, and wait until it sleeps again."""
         await self.clock.advance(seconds)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while self.clock.next_wake() is None and not self.task.done():
                 await settle(1)
 

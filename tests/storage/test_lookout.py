@@ -145,7 +145,7 @@ async def test_what_is_known_goes_into_the_new_file_and_people_are_told(
         committer = Committer(
             store, delivery, inbox, clock, memory=lambda: Effects(subjects=tuple(states.values()))
         )
-        async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(60), asyncio.TaskGroup() as group:
             group.create_task(committer.run())
             looking = group.create_task(Lookout((store,), clock).run())
             await settle()

@@ -27,7 +27,7 @@ from monitor.web.server import WebServer
 from tests.cli.made import state
 
 TOKEN = "correct-horse-battery-staple-42"
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 LOCAL = "127.0.0.1"
 
 

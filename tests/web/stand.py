@@ -32,7 +32,7 @@ from tests.notify.fakes import FakeChannel
 from tests.ports import free_port
 
 TOKEN = "a-token-that-only-tests-know"
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 SYMBOLS = {"BTCUSDT": ("BTC", "62000"), "ETHUSDT": ("ETH", "2900"), "SOLUSDT": ("SOL", "150")}
 
 CONFIG = (
