@@ -49,3 +49,5 @@ async def _serve(state: Path, handlers: Mapping[str, Handler], ready: Event, sto
         ready.set()
         await stop.wait()
         await server.stop()
+        # Whoever asked may be in the middle of it.
+        await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}), return_exceptions=True)

@@ -64,7 +64,7 @@ class Picture:
         body = self._body(console, plain, None if height is None else max(0, height - len(top)))
         lines = [*top, *body]
         for line in lines if height is None else lines[:height]:
-            yield from line
+            yield from map(_harmless, line)
             yield Segment.line()
 
     def _top(self, console: Console, options: ConsoleOptions) -> list[Line]:
@@ -145,6 +145,13 @@ def _one_line(text: Text, width: int | None = None) -> Text:
 
 def _lines(console: Console, options: ConsoleOptions, one: RenderableType) -> list[Line]:
     return console.render_lines(one, options, pad=False)
+
+
+def _harmless(segment: Segment) -> Segment:
+    """Return a piece of text without what a terminal would take for an order: names come from elsewhere."""
+    if segment.text.isprintable() or segment.control:
+        return segment
+    return segment._replace(text="".join(one if one.isprintable() else "?" for one in segment.text))
 
 
 def _faded(line: Iterable[Segment]) -> Iterator[Segment]:
