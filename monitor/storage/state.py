@@ -174,10 +174,14 @@ class SqliteState:
         states = tuple(state for row in subjects if (state := self._subject(row)) is not None)
         known = {state.subject for state in states}
         replaced, self._replaced = self._replaced, None
+        pending = tuple(notice for row in notices if (notice := self._notice(row)) is not None)
+        waiting = {(notice.key, notice.channel) for notice in pending}
+        fates = (fate for row in newest if row[0] in known and (fate := self._fate(row)) is not None)
         return Stored(
             subjects=states,
-            pending=tuple(notice for row in notices if (notice := self._notice(row)) is not None),
-            fates=tuple(fate for row in newest if row[0] in known and (fate := self._fate(row)) is not None),
+            pending=pending,
+            # One that cannot be read is sent by nobody: what it was about has to be told anew.
+            fates=tuple(one for one in fates if one.state != "pending" or (one.key, one.channel) in waiting),
             holds=tuple(hold for row in holds if (hold := self._hold(row)) is not None),
             last_number=last_number,
             replaced=replaced,

@@ -15,7 +15,8 @@ from monitor.commit import COMMIT_TIMEOUT_S
 from monitor.core.engine import Engine
 from monitor.core.events import Restored
 from monitor.core.model import Level, Now
-from monitor.core.notices import Facts, Fate, Hold, HoldKind, Notice, NoticeKind, SubjectState
+from monitor.core.notices import Facts, Fate, Hold, HoldKind, Notice, NoticeKind, SubjectState, Told
+from monitor.core.planner import reconcile
 from monitor.errors import DamagedError, SchemaTooNewError, StoreError
 from monitor.ports import Attempt, Rows, StateStore, Stored
 from monitor.storage.outbox import OutboxState, Pending
@@ -412,6 +413,21 @@ async def test_a_row_that_cannot_be_read_costs_no_other(store: SqliteState, path
         ("holds", "h1"),
     ]
     assert {row.key: row.notice is None for row in await store.alerts()} == {"k1": True, "k2": False}
+
+
+async def test_a_message_that_cannot_be_read_does_not_count_as_on_its_way(store: SqliteState, path: Path) -> None:
+    """Nobody sends it: were it waited for, its alert would be told by nothing until it got worse."""
+    both = (notice("k1", "s"), msgspec.structs.replace(notice("k2", "s"), channel="mail"))
+    await store.commit(Rows(subjects=(level_of("s"),), notices=both))
+    await store.close()
+    execute(path, "UPDATE outbox SET payload = '{}' WHERE key = 'k1'")
+    stored = await store.open()
+    assert stored.pending == (both[1],)
+    assert stored.fates == (Fate("s", "mail", "pending", 100, "k2"),)
+    before = SubjectState("s", Level.WARNING, 1, 1, Level.WARNING, told={
+        "phone": Told(Level.WARNING, 100, awaited="k1"), "mail": Told(Level.WARNING, 100, awaited="k2"),
+    })  # fmt: skip
+    assert list(reconcile(before, {one.channel: one for one in stored.fates}).told) == ["mail"]
 
 
 @pytest.mark.parametrize("damage", ["decided_ms = 'x'", "decided_ms = x'00ff'", "key = x'00ff'", "number = 'x'"])
