@@ -36,7 +36,16 @@ async def test_what_is_around_followed_positions_becomes_known(tmp_path: Path) -
         main, coin = emulator.accounts["main"], emulator.accounts["coin"]
         await main.fill("BTCUSDT", "BUY", "0.1")
         await coin.fill("BTCUSD_PERP", "BUY", "20")
-        known = await reach(daemon, lambda one: {"main", "coin"} <= one.orders.keys() & one.adl.keys())
+        both = {"main", "coin"}
+        known = await reach(
+            daemon,
+            lambda one: (
+                both <= one.orders.keys() & one.adl.keys() & one.funds.keys()
+                and {"BTCUSDT", "BTCUSD_PERP"} <= one.lots.keys()
+                and one.orders["main"].symbols
+                and all(one.adl[name].quantiles for name in both)
+            ),
+        )
         assert known.orders["main"].symbols == ("BTCUSDT",)
         assert known.orders["main"].orders == ()
         assert known.adl["main"].quantiles == {"BTCUSDT": {Side.LONG: 1}}
