@@ -81,50 +81,60 @@ _WHO: Final = """
     AND (:symbol IS NULL OR s.symbol = :symbol) AND (:side IS NULL OR s.side = :side)
     AND (NOT :held OR s.symbol <> '')
 """
-_SAMPLES: Final = f"""
-SELECT x.at_ms, s.account, s.wallet, s.symbol, s.side, x.source, x.level, x.margin_ratio, x.room, x.distance,
-       x.joint_distance, x.mark, x.liquidation_price, x.margin_balance, x.maintenance_margin, x.cushion,
-       x.moves_left
-FROM subjects AS s CROSS JOIN samples AS x ON x.subject_id = s.id
-WHERE {_WHO} AND x.at_ms >= :since_ms AND x.at_ms < :until_ms
-ORDER BY x.at_ms DESC, s.account DESC, s.wallet DESC, s.symbol DESC, s.side DESC LIMIT :limit
+
+
+def _listed(table: str, at: str, columns: str) -> str:
+    """Return the query for the newest rows of a table: time, subject and these columns of it."""
+    return f"""
+SELECT x.{at}, s.account, s.wallet, s.symbol, s.side, {columns}
+FROM subjects AS s CROSS JOIN {table} AS x ON x.subject_id = s.id
+WHERE {_WHO} AND x.{at} >= :since_ms AND x.{at} < :until_ms
+ORDER BY x.{at} DESC, s.account DESC, s.wallet DESC, s.symbol DESC, s.side DESC LIMIT :limit
 """  # noqa: S608 - put together from constants; what users give is bound
-_MINUTES: Final = f"""
-SELECT m.minute_ms, s.account, s.wallet, s.symbol, s.side, m.source, m.level_max, m.margin_ratio_max,
-       m.margin_ratio_last, m.room_min, m.distance_min, m.joint_distance_min, m.mark_low, m.mark_high,
-       m.mark_last, m.samples
-FROM subjects AS s CROSS JOIN minutes AS m ON m.subject_id = s.id
-WHERE {_WHO} AND m.minute_ms >= :since_ms AND m.minute_ms < :until_ms
-ORDER BY m.minute_ms DESC, s.account DESC, s.wallet DESC, s.symbol DESC, s.side DESC LIMIT :limit
-"""  # noqa: S608 - put together from constants; what users give is bound
-# Each position beside its wallet at the same time: joined to what the limit leaves of them.
-_SAMPLES_BACKED: Final = f"""
-SELECT l.at_ms, l.account, l.wallet, l.symbol, l.side, l.level, w.margin_ratio, w.room, l.distance, l.mark,
-       l.liquidation_price, l.source
-FROM (
-    SELECT x.at_ms, s.account, s.wallet, s.symbol, s.side, x.level, x.distance, x.mark, x.liquidation_price,
-           x.source
-    FROM subjects AS s CROSS JOIN samples AS x ON x.subject_id = s.id
-    WHERE {_WHO} AND x.at_ms >= :since_ms AND x.at_ms < :until_ms
-    ORDER BY x.at_ms DESC, s.account DESC, s.wallet DESC, s.symbol DESC, s.side DESC LIMIT :limit
-) AS l
+
+
+def _backed(table: str, at: str, columns: str, shown: str) -> str:
+    """Return the query for rows beside those of their wallets at the same time: joined to what the limit leaves.
+
+    Args:
+        table: of rows.
+        at: its column of time.
+        columns: of a row of its own.
+        shown: what is returned after time and subject; a row is ``l``, that of its wallet ``w``.
+    """
+    return f"""
+SELECT l.{at}, l.account, l.wallet, l.symbol, l.side, {shown}
+FROM ({_listed(table, at, columns)}) AS l
 LEFT JOIN subjects AS o ON o.account = l.account AND o.wallet = l.wallet AND o.symbol = '' AND o.side = ''
-LEFT JOIN samples AS w ON w.subject_id = o.id AND w.at_ms = l.at_ms
-ORDER BY l.at_ms DESC, l.account DESC, l.wallet DESC, l.symbol DESC, l.side DESC
+LEFT JOIN {table} AS w ON w.subject_id = o.id AND w.{at} = l.{at}
+ORDER BY l.{at} DESC, l.account DESC, l.wallet DESC, l.symbol DESC, l.side DESC
 """  # noqa: S608 - put together from constants; what users give is bound
-_MINUTES_BACKED: Final = f"""
-SELECT l.minute_ms, l.account, l.wallet, l.symbol, l.side, l.level_max, w.margin_ratio_max, w.room_min,
-       l.distance_min, l.mark_last, NULL, l.source
-FROM (
-    SELECT m.minute_ms, s.account, s.wallet, s.symbol, s.side, m.level_max, m.distance_min, m.mark_last, m.source
-    FROM subjects AS s CROSS JOIN minutes AS m ON m.subject_id = s.id
-    WHERE {_WHO} AND m.minute_ms >= :since_ms AND m.minute_ms < :until_ms
-    ORDER BY m.minute_ms DESC, s.account DESC, s.wallet DESC, s.symbol DESC, s.side DESC LIMIT :limit
-) AS l
-LEFT JOIN subjects AS o ON o.account = l.account AND o.wallet = l.wallet AND o.symbol = '' AND o.side = ''
-LEFT JOIN minutes AS w ON w.subject_id = o.id AND w.minute_ms = l.minute_ms
-ORDER BY l.minute_ms DESC, l.account DESC, l.wallet DESC, l.symbol DESC, l.side DESC
-"""  # noqa: S608 - put together from constants; what users give is bound
+
+
+_SAMPLES: Final = _listed(
+    "samples",
+    "at_ms",
+    "x.source, x.level, x.margin_ratio, x.room, x.distance, x.joint_distance, x.mark, x.liquidation_price,"
+    " x.margin_balance, x.maintenance_margin, x.cushion, x.moves_left",
+)
+_MINUTES: Final = _listed(
+    "minutes",
+    "minute_ms",
+    "x.source, x.level_max, x.margin_ratio_max, x.margin_ratio_last, x.room_min, x.distance_min,"
+    " x.joint_distance_min, x.mark_low, x.mark_high, x.mark_last, x.samples",
+)
+_SAMPLES_BACKED: Final = _backed(
+    "samples",
+    "at_ms",
+    "x.level, x.distance, x.mark, x.liquidation_price, x.source",
+    "l.level, w.margin_ratio, w.room, l.distance, l.mark, l.liquidation_price, l.source",
+)
+_MINUTES_BACKED: Final = _backed(
+    "minutes",
+    "minute_ms",
+    "x.level_max, x.distance_min, x.mark_last, x.source",
+    "l.level_max, w.margin_ratio_max, w.room_min, l.distance_min, l.mark_last, NULL, l.source",
+)
 _WORST: Final = f"""
 SELECT account, wallet, symbol, side, minute_ms, level, margin_ratio, room, distance, joint_distance, samples
 FROM (
