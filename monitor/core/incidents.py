@@ -25,8 +25,10 @@ INHERIT_S = 10.0
 # What a channel refused for good is not tried over it again within this time of anything else it refused, so that
 # all of it goes together: many alerts must not be as many questions to a service that says no.
 TOGETHER_S = 60.0
-# What is serious and happened once is told for so long where nobody took it.
+# What is serious and happened once is told for so long where nobody took it, ...
 UNTOLD_S = 86_400.0
+# ... and to those that come in the place of a channel for so long: a service may have stood still over some days.
+NEWS_S = 7 * 86_400.0
 # What a person who wants quiet is not told at all.
 _MUTED = (NoticeKind.CHANGED, NoticeKind.SUMMARY, NoticeKind.AHEAD, NoticeKind.CHECKUP)
 
@@ -365,7 +367,8 @@ class Incidents:
             if not self.channels or not is_announcement(subject) or state.level < Level.CRITICAL:
                 continue
             if gone := failover.left(state, before, self.channels):
-                self._hand(state, gone, failover.heirs(state, before, self.channels), at_ms)
+                old = at_ms - state.since_ms >= NEWS_S * 1000
+                self._hand(state, gone, () if old else failover.heirs(state, before, self.channels), at_ms)
 
     def _hand(self, state: SubjectState, gone: Collection[str], names: Sequence[str], at_ms: int) -> None:
         """Tell what was told last; also where nobody is left to be told, it is told for their sake no more."""

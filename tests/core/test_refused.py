@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from monitor.core.events import OrderForced, Restored
-from monitor.core.incidents import TOGETHER_S, UNTOLD_S
+from monitor.core.incidents import NEWS_S, TOGETHER_S, UNTOLD_S
 from monitor.core.model import ForcedOrder, Level, Side
 from monitor.core.notices import Fate, Notice, NoticeKind
 from monitor.core.planner import REFUSED_S
@@ -133,3 +133,19 @@ def test_a_liquidation_that_was_refused_is_told_by_the_next_run() -> None:
     following.result(again)
     following.beat(int(REFUSED_S) + 1)
     assert forced(following) == [again]
+
+
+@pytest.mark.parametrize(("ago_s", "told"), [(NEWS_S - 60, ["phone"]), (NEWS_S + 60, [])])
+def test_what_waits_for_a_channel_that_is_no_more_is_news_for_a_week(ago_s: float, told: list[str]) -> None:
+    """A start with another file tells the others, once; what is older than any pause of a service it does not."""
+    desk = desk_of("tg")
+    (waits,) = liquidated(desk)
+    following = Desk(channels=desk_of("phone").settings.channels, deliver=False)
+    following.wall_ms = desk.wall_ms + round(ago_s * 1000)
+    fate = Fate(waits.subject, waits.channel, "pending", waits.decided_ms, waits.key)
+    following.step(Restored(tuple(desk.rows.values()), (fate,), pending=(waits,)))
+    following.beat(20)
+    assert [one.channel for one in forced(following)] == told
+    for one in forced(following):
+        following.result(one)
+    assert not [subject for subject in following.rows if subject.startswith("/told:")]
