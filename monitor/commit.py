@@ -395,16 +395,20 @@ class Committer:
         self._unopened = None
         self._opened(stored)
 
+    def resume(self, pending: Iterable[Notice]) -> None:
+        """Offer what an earlier run left, save for what this one told since, or found to be over."""
+        parts = [part for part in (self._failed, self._batch) if part is not None]
+        known = [(notice.subject, notice.channel) for part in parts for notice in part.notices]
+        over = [pair for part in parts for pair in part.over]
+        self._outbox.offer(_without(pending, [*over, *known]), recorded=True)
+
     def _opened(self, stored: Stored) -> None:
         if stored.replaced is not None:
             self._inbox.post(replaced_event("state", stored.replaced))
         if self.must_open:
             self.must_open = False
-            parts = [part for part in (self._failed, self._batch) if part is not None]
             # What this run told since, also what was delivered by now, is newer than what waits in there.
-            known = [(notice.subject, notice.channel) for part in parts for notice in part.notices]
-            over = [pair for part in parts for pair in part.over]
-            self._outbox.offer(_without(stored.pending, [*over, *known]), recorded=True)
+            self.resume(stored.pending)
             # What this run knows of levels by now is better; of all else the store knows more.
             self._inbox.post(
                 Restored(
