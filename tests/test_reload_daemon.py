@@ -36,6 +36,17 @@ async def site_of(tmp_path: Path, *symbols: str) -> AsyncIterator[Site]:
         yield Site(tmp_path, emulator)
 
 
+@asynccontextmanager
+async def alerted(site: Site, *accounts: str) -> AsyncIterator[Daemon]:
+    """A daemon that watches these accounts, and has told the danger that the first of them is in."""
+    site.write(*accounts, site.channel())
+    async with running(site) as daemon:
+        await until(lambda: len(wallets(daemon)) == len(accounts))
+        move(site.emulator, "BTCUSDT", DANGER)
+        await until(lambda: len(site.told().accepted) == 1)
+        yield daemon
+
+
 def wallets(daemon: Daemon) -> dict[str, WalletView]:
     """Wallets whose reading is known."""
     found = daemon.status().engine.wallets
@@ -75,11 +86,7 @@ async def test_an_account_that_moves_to_another_name_leaves_no_symbol_unwatched(
 async def test_an_open_alert_of_an_account_taken_out_is_closed_and_is_no_all_clear(tmp_path: Path) -> None:
     """As after a restart: told as gone, never as recovered, and it does not hang on."""
     async with site_of(tmp_path) as site:
-        site.write(account("a", BTC), account("b", ETH), site.channel())
-        async with running(site) as daemon:
-            await until(lambda: len(wallets(daemon)) == 2)
-            move(site.emulator, "BTCUSDT", DANGER)
-            await until(lambda: len(site.told().accepted) == 1)
+        async with alerted(site, account("a", BTC), account("b", ETH)) as daemon:
             await site.change(account("b", ETH), site.channel())
             await until(lambda: len(site.told().accepted) == 2)
             assert daemon.status().engine.alerts == ()
@@ -106,11 +113,7 @@ async def test_positions_that_changed_are_judged_anew_at_once(tmp_path: Path) ->
 async def test_an_open_alert_is_neither_repeated_nor_forgotten_by_a_reload(tmp_path: Path) -> None:
     """Whatever else changes, and however often: one alert, one incident, its acknowledgement with it."""
     async with site_of(tmp_path) as site:
-        site.write(account("a", BTC), site.channel())
-        async with running(site) as daemon:
-            await until(lambda: len(wallets(daemon)) == 1)
-            move(site.emulator, "BTCUSDT", DANGER)
-            await until(lambda: len(site.told().accepted) == 1)
+        async with alerted(site, account("a", BTC)) as daemon:
             (alert,) = daemon.status().engine.alerts
             await daemon.view.hold({"kind": "ack", "targets": [f"alert:{alert.number}"], "for_s": 600.0})
             for minute in range(5):
@@ -138,11 +141,7 @@ async def test_levels_that_are_set_higher_rise_at_once(tmp_path: Path) -> None:
 async def test_a_channel_that_is_added_is_told_of_what_is_open(tmp_path: Path) -> None:
     """Like one that is there after a restart; the others hear nothing again."""
     async with site_of(tmp_path) as site:
-        site.write(account("a", BTC), site.channel())
-        async with running(site) as daemon:
-            await until(lambda: len(wallets(daemon)) == 1)
-            move(site.emulator, "BTCUSDT", DANGER)
-            await until(lambda: len(site.told().accepted) == 1)
+        async with alerted(site, account("a", BTC)) as daemon:
             changed = await site.change(account("a", BTC), site.channel(), site.channel("mail"))
             assert changed == ["channel mail: added"]
             await until(lambda: len(site.told("mail").accepted) == 1)

@@ -24,7 +24,7 @@ from monitor.storage.paths import LOCK_FILE, STATE_DB
 from monitor.storage.state import SqliteState
 from monitor.storage.state_reader import StateReader
 from monitor.system_clock import SystemClock
-from tests.by_hand import LONG_BTC
+from tests.by_hand import LONG_BTC, cross
 from tests.cli.answering import answering, serving
 from tests.test_commands import BTC, FakeEngine
 
@@ -39,13 +39,7 @@ name = "main"
 balances = {{ USDT = 1000.0 }}
 """
     + LONG_BTC
-    + """[[accounts.positions]]
-symbol = "ETHUSDT"
-side = "LONG"
-quantity = 0.5
-entry_price = 2000.0
-margin_mode = "cross"
-"""
+    + cross("ETHUSDT", "LONG", 0.5, 2000.0)
 )
 
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 from monitor.cli.root import app
 from monitor.core.model import AccountSnapshot, Bracket, BracketTable, MarginMode, Position, Side, Source
 from monitor.status import Holdings
-from tests.by_hand import LONG_BTC
+from tests.by_hand import LONG_BTC, cross
 from tests.cli.answering import answering
 from tests.cli.made import NOW_MS
 
@@ -23,13 +23,7 @@ name = "by-hand"
 balances = { USDT = 5000.0 }
 """
     + LONG_BTC
-    + """[[accounts.positions]]
-symbol = "ETHUSDT"
-side = "SHORT"
-quantity = 4.0
-entry_price = 2900.0
-margin_mode = "cross"
-"""
+    + cross("ETHUSDT", "SHORT", 4.0, 2900.0)
 )
 COINS = """
 [brackets.BTCUSD_PERP]

@@ -27,7 +27,7 @@ from monitor.emulator.server import Emulator
 from monitor.emulator.settings import EmulatorSettings
 from monitor.system_clock import SystemClock
 from monitor.web.throttle import Throttle
-from tests.by_hand import LONG_BTC
+from tests.by_hand import LONG_BTC, cross
 from tests.notify.fakes import FakeChannel
 from tests.ports import free_port
 
@@ -54,19 +54,9 @@ name = "{name}"
 balances = {{ USDT = 5000.0 }}
 """
     + LONG_BTC
-    + """[[accounts.positions]]
-symbol = "ETHUSDT"
-side = "SHORT"
-quantity = 8.0
-entry_price = 2900.0
-margin_mode = "cross"
-[[accounts.positions]]
-symbol = "SOLUSDT"
-side = "LONG"
-quantity = 60.0
-entry_price = 150.0
-margin_mode = "cross"
-[[channels]]
+    + cross("ETHUSDT", "SHORT", 8.0, 2900.0)
+    + cross("SOLUSDT", "LONG", 60.0, 150.0)
+    + """[[channels]]
 name = "telegram"
 url = {{ file = "{folder}/url" }}
 chart = false
