@@ -68,8 +68,9 @@ bench: $(VENV)/.dev ## benchmarks, ratios side by side (a few minutes)
 study: $(VENV)/.dev ## the lead-time study: renews the tables and the picture of docs/lead-time.md (a quarter of an hour)
 	$(VENV)/bin/python -m benchmarks.lead_time
 
-picture: $(VENV)/.dev ## renew docs/demo.svg from a real demonstration, docs/alert-chart.png and docs/status-page.png
+picture: $(VENV)/.dev ## renew docs/demo.svg and docs/watch.svg from real demonstrations, docs/alert-chart.png and docs/status-page.png
 	$(VENV)/bin/python -m docs.picture
+	$(VENV)/bin/python -m docs.watch_picture
 	$(VENV)/bin/python -m docs.alert_chart
 	$(VENV)/bin/python -m docs.page_picture
 

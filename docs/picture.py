@@ -39,6 +39,9 @@ class Recorder:
     def did(self, deed: Delivered) -> None:
         """Nothing: the frames show it."""
 
+    def remarked(self, text: str) -> None:
+        """Nothing: the frames show it."""
+
     def picture(self, frame: Frame) -> None:
         """Keep it if it is better than any before."""
         ranks = [_RANKS.get(wallet.level, 0) for wallet in frame.status.engine.wallets]
@@ -70,14 +73,17 @@ def main() -> None:
         raise SystemExit("the demonstration showed nothing")
     console = Console(record=True, width=WIDTH, height=HEIGHT, file=io.StringIO(), force_terminal=True)
     console.print(Picture(frame))
-    svg = console.export_svg(title="position-monitor demo", theme=DARK)
-    # The template asks a font server for its font; a document of ours asks nobody.
-    svg = (
+    TARGET.write_text(document(console, "position-monitor demo"), encoding="utf-8")
+
+
+def document(console: Console, title: str) -> str:
+    """Return what a console recorded as a picture that asks nobody for anything, not even a font."""
+    svg = console.export_svg(title=title, theme=DARK)
+    return (
         re.sub(r"@font-face\s*{[^}]*}|<!--.*?-->", "", svg)
         .replace("Fira Code, ", "")
         .replace("https://www.textualize.io", "")
     )
-    TARGET.write_text(svg, encoding="utf-8")
 
 
 if __name__ == "__main__":

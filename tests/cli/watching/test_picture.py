@@ -83,7 +83,7 @@ def statuses(draw: st.DrawFn) -> Status:
     )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     found=st.none() | statuses(), width=st.integers(1, 220), height=st.integers(1, 70), old=st.booleans(),
     to_do=st.text(max_size=300), silent=st.text(max_size=200), notes=st.lists(st.text(max_size=80), max_size=2),
@@ -106,7 +106,7 @@ def test_a_picture_fits_any_terminal(
     assert all(line.isprintable() for line in lines)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(count=st.integers(1, 60), width=st.integers(60, 200), height=st.integers(8, 60), old=st.booleans())
 def test_the_most_endangered_come_first_and_the_rest_is_counted(
     *, count: int, width: int, height: int, old: bool
