@@ -117,7 +117,9 @@ def state_of(daemon: Daemon) -> dict[str, object]:
         "settings": engine._settings,
         "accounts": {name: one for name, one in typed.items() if name not in followed},
         "followed": list(followed.items()),
-        "wallets": sorted(str(one.key) for one in engine._book.wallets if one.key.account not in followed),
+        "wallets": sorted(
+            str(one.key) for one in engine._assessment.book.wallets if one.key.account not in followed
+        ),
         "tables": {name: one for name, one in engine.holdings()[1].items() if "/" not in name and ":" not in name},
         "channels": [(name, repr(lane._around.tz)) for name, lane in lanes.items()],
         "ways out": [lane._channel for lane in lanes.values()] == list(plan.channels),

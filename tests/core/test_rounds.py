@@ -28,7 +28,7 @@ def held(*names: str) -> Desk:
 
 
 def scene_of(desk: Desk) -> Scene:
-    return desk.engine._scene(desk.now())
+    return desk.engine._facts.scene(desk.now())
 
 
 def whole(desk: Desk) -> Checkup:

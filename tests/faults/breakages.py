@@ -57,7 +57,7 @@ def _falls_while_blind() -> Iterator[None]:
     def sure(book: Any, *_: object) -> Any:  # noqa: ANN401 - as it is called
         return np.zeros(len(book.wallets), dtype=np.bool_)
 
-    with mock.patch("monitor.core.engine.unsure_wallets", sure):
+    with mock.patch("monitor.core.assessment.unsure_wallets", sure):
         yield
 
 
