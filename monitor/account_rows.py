@@ -1,12 +1,14 @@
 """Accounts as people are shown them: what the engine knows of each, and how following it goes. Pure."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from monitor.notify.numbers import span
-from monitor.status import Status
+
+if TYPE_CHECKING:
+    from monitor.status import Status  # numpy comes with it, which few commands need
 
 TROUBLE = frozenset({"failing", "refused"})
 AROUND_WORDS = {"adl": "ADL places", "key": "key rights"}
@@ -28,7 +30,7 @@ class AccountRow(NamedTuple):
     heard: str = "-"  # how long ago REST last described it, and its private stream last told something
 
 
-def account_rows(found: Status) -> tuple[AccountRow, ...]:
+def account_rows(found: "Status") -> tuple[AccountRow, ...]:
     """Return every configured account, those first of which nothing is known yet."""
     follows: dict[str, Mapping[str, Any]] = {one["account"]: one for one in msgspec.to_builtins(found.accounts)}
     rows = [
@@ -82,7 +84,7 @@ def why_not(follow: Mapping[str, Any], *, seen: bool) -> str:
     return ""
 
 
-def around_lines(found: Status) -> tuple[str, ...]:
+def around_lines(found: "Status") -> tuple[str, ...]:
     """Return how old each part of what is known around the positions of followed accounts is."""
     lines = []
     for one in msgspec.to_builtins(found.accounts):
@@ -99,7 +101,7 @@ def part_words(name: str, part: Mapping[str, Any]) -> str:
     return f"{name} {age}{why}"
 
 
-def release_lines(found: Status) -> tuple[str, ...]:
+def release_lines(found: "Status") -> tuple[str, ...]:
     """Return by account what partial closes of isolated positions released, where any were seen."""
     return tuple(released(one.account, one.released) for one in found.engine.accounts if any(one.released))
 
