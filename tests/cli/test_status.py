@@ -145,6 +145,10 @@ def test_people_see_whether_systemd_is_told_and_which_loop_stands_still() -> Non
     assert "Watchdog" not in printed(state(watchdog=WatchdogView(None, 0, None, ())))
     fed = WatchdogView(60.0, 7, NOW_MS - 12_000, ())
     assert "Watchdog of systemd (60 s): fed 7 times, the last time 12 s ago." in printed(state(watchdog=fed))
+    by_itself = WatchdogView(None, 7, NOW_MS - 12_000, (), 45.0)
+    assert "Watchdog that ends the service by itself (45 s): fed 7 times" in printed(state(watchdog=by_itself))
+    both = WatchdogView(60.0, 7, NOW_MS - 12_000, (), 45.0)
+    assert "of systemd (60 s) and that ends the service by itself (45 s): fed" in printed(state(watchdog=both))
     hung = WatchdogView(60.0, 0, None, ("commit", "decide"))
     assert "(60 s): fed 0 times, never; STANDING STILL: commit, decide." in printed(state(watchdog=hung))
 
