@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from monitor.cli.common import ConfigOption, JsonOption, console, globals_of, guarded, load, misuse, print_json
+from monitor.cli.common import ConfigOption, JsonOption, console, globals_of, guarded, misuse, print_json
+from monitor.cli.despite import load_recorded
 from monitor.errors import ControlError
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from monitor.cli.ledger import Story
     from monitor.config import Settings
-    from monitor.core.notices import Hold
+    from monitor.core.notices import Hold, SubjectState
     from monitor.ledger import IncidentRow, Wanted
     from monitor.storage.outbox import OutboxRow
     from monitor.storage.state_reader import StateReader
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _ROWS = 20
 _MOST_ROWS = 10_000
+_NEWEST = 50  # messages of an incident, of which one names its symbols
 _ANSWER_S = 1.0  # that the daemon has to tell whether all of it is there
 
 
@@ -63,7 +65,7 @@ def alerts(  # noqa: PLR0917 - typer passes options by name
     since_ms = 0 if since is None else now_ms - _length_ms(since)
     if number is not None and open_:
         raise misuse("--number", "together with --open", "one of the two")
-    settings = load(context, config)
+    settings = load_recorded(context, config)
     state = settings.state_directory(os.environ)
     as_json = json or globals_of(context).json
     limit = last or (_MOST_ROWS if as_json else _ROWS)
@@ -198,6 +200,18 @@ def _concerns(hold: "Hold", number: int, symbols: "Collection[str]", rows: "Sequ
     return over_ms >= rows[0].decided_ms and (ended_ms is None or hold.made_ms <= ended_ms)
 
 
+def _symbols(reader: "StateReader", one: "SubjectState", wallets: "Wallets") -> tuple[str, ...]:
+    """Return the symbols of an open incident: those its wallet holds now, else those that were last told of it."""
+    from monitor.ledger import facts_of
+
+    if held := wallets.get(one.subject, ()):
+        return held
+    told = map(facts_of, reader.alerts(limit=_NEWEST, number=one.number))
+    return next(
+        (symbols for facts in told if (symbols := facts.symbols or tuple(filter(None, (facts.symbol,))))), ()
+    )
+
+
 def _incidents(reader: "StateReader", holds: "Sequence[Hold]", wallets: "Wallets") -> "list[IncidentRow]":
     """Return the incidents that are open, the worst first."""
     from monitor.core.holds import Holds
@@ -210,7 +224,7 @@ def _incidents(reader: "StateReader", holds: "Sequence[Hold]", wallets: "Wallets
     return [
         IncidentRow(
             number=one.number, subject=one.subject, level=one.level.label, since_ms=one.since_ms,
-            peak=one.peak.label, symbols=(symbols := wallets.get(one.subject, ())),
+            peak=one.peak.label, symbols=(symbols := _symbols(reader, one, wallets)),
             told=tuple(name for name, told in one.told.items() if told.delivered),
             held=None if (held := kept.covering(one.subject, one.number, symbols, one.level)) is None
             else hold_row(held),

@@ -13,12 +13,12 @@ from monitor.cli.common import (
     console,
     globals_of,
     guarded,
-    load,
     misuse,
     now_text,
     print_json,
     remark,
 )
+from monitor.cli.despite import load_computed
 
 if TYPE_CHECKING:
     from monitor.core.book import Book
@@ -53,7 +53,7 @@ def assess(
     from monitor.core import report
     from monitor.core.rules import compile_thresholds, conditions, reached
 
-    settings = load(context, config)
+    settings = load_computed(context, config)
     followed = ", ".join(one.name for one in settings.keyed)
     if followed and not settings.accounts:
         allowed = "an account with positions typed in: what is followed by key is known only to the exchange"

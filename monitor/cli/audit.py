@@ -18,10 +18,10 @@ from monitor.cli.common import (
     counted,
     globals_of,
     guarded,
-    load,
     misuse,
     print_json,
 )
+from monitor.cli.despite import load_computed
 from monitor.cli.verdict import FINE, UNKNOWN, WARNING, CheckOption, in_one_line, print_verdict
 from monitor.errors import MonitorError, NotRunningError
 
@@ -63,12 +63,12 @@ def audit(
     """
     if check:
         try:
-            code, text = _verdict(_found(load(context, config), account or ()))
+            code, text = _verdict(_found(load_computed(context, config), account or ()))
         except MonitorError as error:
             code, text = UNKNOWN, in_one_line(error)
         print_verdict("audit", code, text)
         return code
-    settings = load(context, config)
+    settings = load_computed(context, config)
     found = _found(settings, account or ())
     if json or globals_of(context).json:
         print_json(found)

@@ -18,10 +18,10 @@ from monitor.cli.common import (
     counted,
     globals_of,
     guarded,
-    load,
     print_json,
     remark,
 )
+from monitor.cli.despite import load_computed
 from monitor.cli.held import find_held, find_inputs, measured
 from monitor.cli.verdict import CRITICAL, FINE, UNKNOWN, WARNING, in_one_line, print_verdict, without_bars
 from monitor.errors import MonitorError
@@ -124,13 +124,13 @@ def checkup(
     """
     if check:
         try:
-            report = _report(load(context, config), mark or (), account or ())
+            report = _report(load_computed(context, config), mark or (), account or ())
         except MonitorError as error:
             print_verdict("checkup", UNKNOWN, in_one_line(error))
             return UNKNOWN
         print_verdict("checkup", report.verdict, _verdict(report))
         return report.verdict
-    report = _report(load(context, config), mark or (), account or ())
+    report = _report(load_computed(context, config), mark or (), account or ())
     if json or globals_of(context).json:
         print_json(report)
     else:

@@ -11,6 +11,8 @@ from monitor.cli.common import counted, globals_of, load, remark
 from monitor.errors import ConfigError, NotRunningError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from monitor.config import Settings
 
 
@@ -38,13 +40,51 @@ def told(
     return ask(settings.state_directory(os.environ), request), settings
 
 
+def load_recorded(context: typer.Context, config: Path | None, *, history: bool = False) -> "Settings":
+    """Return the settings that tell where something is recorded; other mistakes in the file are said.
+
+    Raises:
+        ConfigError: where it is recorded cannot be told.
+    """
+    from monitor.config import RECORDED
+
+    settings, mistakes = _load_partly(context, config, RECORDED if history else RECORDED - {"history"})
+    if mistakes is not None:
+        where = settings.history_path(os.environ) if history else settings.state_directory(os.environ)
+        remark(f"{_told(mistakes)} What is recorded is read all the same, from {where}.")
+    return settings
+
+
+def load_computed(context: typer.Context, config: Path | None) -> "Settings":
+    """Return the settings that figures of positions come of; other mistakes in the file are said.
+
+    Raises:
+        ConfigError: what they come of holds mistakes.
+    """
+    from monitor.config import COMPUTED
+
+    settings, mistakes = _load_partly(context, config, COMPUTED)
+    if mistakes is not None:
+        remark(f"{_told(mistakes)} No figure here depends on what is wrong.")
+    return settings
+
+
+def _load_partly(
+    context: typer.Context, config: Path | None, needed: "Collection[str]"
+) -> "tuple[Settings, ConfigError | None]":
+    from monitor.config import load_partly
+
+    return load_partly(config or globals_of(context).config, os.environ, needed)
+
+
 def goes_on(mistakes: ConfigError) -> str:
     """Return that a daemon runs although its file holds mistakes by now."""
+    return f"{_told(mistakes)} The daemon goes on with the one that it read before."
+
+
+def _told(mistakes: ConfigError) -> str:
     problems = counted(len(mistakes.problems), "problem")
-    return (
-        f"{mistakes.source}: {problems} in the configuration, see check-config. The daemon goes on with "
-        "the one that it read before."
-    )
+    return f"{mistakes.source}: {problems} in the configuration, see check-config."
 
 
 def source_of(context: typer.Context, config: Path | None) -> Path:

@@ -11,11 +11,11 @@ from monitor.cli.common import (
     console,
     globals_of,
     guarded,
-    load,
     misuse,
     print_json,
     remark,
 )
+from monitor.cli.despite import load_computed
 from monitor.cli.held import find_held, find_inputs, held_levels, sharing, where_marks_are
 
 _GAP = 2
@@ -54,7 +54,7 @@ def explain(
     from monitor.cli.typed import meant
     from monitor.system_clock import SystemClock
 
-    settings = load(context, config)
+    settings = load_computed(context, config)
     given = parse_marks(mark or ())
     held = find_held(settings, ask_daemon=True)
     if symbol not in held.symbols:

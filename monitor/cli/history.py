@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from monitor.cli.common import ConfigOption, JsonOption, console, globals_of, guarded, load, misuse, print_json
+from monitor.cli.common import ConfigOption, JsonOption, console, globals_of, guarded, misuse, print_json
+from monitor.cli.despite import load_recorded
 from monitor.errors import StoreError
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def history(  # noqa: PLR0917 - typer passes options by name
     length_s = seconds(since)
     if length_s is None:
         raise misuse("--since", repr(since[:60]), SHAPE)
-    settings = load(context, config)
+    settings = load_recorded(context, config, history=True)
     path = settings.history_path(os.environ)
     _must_exist(path)
     wanted = Filter(account, symbol=symbol, since_ms=SystemClock().wall_ms() - round(length_s * 1000))

@@ -13,6 +13,7 @@ from monitor.cli.quiet import in_full, in_short
 from monitor.cli.tables import STYLES, Column, FittedTable, level_text
 from monitor.core.model import Level
 from monitor.core.notices import Facts, Hold, NoticeKind
+from monitor.core.outages import FEED_PREFIX
 from monitor.ledger import IncidentRow, facts_of, hold_rows, told_row
 from monitor.notify.numbers import span
 from monitor.notify.reasons import in_words
@@ -113,9 +114,7 @@ def open_table(incidents: Sequence[IncidentRow], zone: dt.tzinfo | None, now_ms:
     return _open_table(incidents, _Times([one.since_ms for one in incidents], zone, now_ms), zone, now_ms)
 
 
-def _open_table(
-    shown: Sequence[IncidentRow], times: "_Times", zone: dt.tzinfo | None, now_ms: int
-) -> FittedTable:
+def _open_table(shown: Sequence[IncidentRow], times: "_Times", zone: dt.tzinfo | None, now_ms: int) -> FittedTable:
     more = (
         Column("worst", [level_text(one.peak) for one in shown], 4),
         Column("told", [_few(one.told) or "nobody" for one in shown], 2),
@@ -127,7 +126,7 @@ def _open_table(
             Column("level", [level_text(one.level) for one in shown]),
             Column("since", [times.at(one.since_ms) for one in shown]),
             Column("whose", [subject_name(one.subject, Facts()) for one in shown]),
-            Column("symbols", [_few(one.symbols) for one in shown], 3),
+            Column("symbols", [_few(one.symbols) or _no_symbols(one.subject) for one in shown], 3),
             *(more if any(one.peak for one in shown) else ()),
             Column("quiet", quiet, 1, names=True, worth=True),
         ),
@@ -268,6 +267,11 @@ def _state_text(row: OutboxRow) -> Text:
 def _cut(text: str, cells: int) -> str:
     cells = max(cells, _LEAST_NAME)
     return text if len(text) <= cells else f"{text[: cells - 1]}…"
+
+
+def _no_symbols(subject: str) -> str:
+    # Nobody was told, so that nothing says which: of a feed it has some all the same.
+    return "not recorded" if subject.startswith(FEED_PREFIX) else "-"
 
 
 def _few(names: Sequence[str], most: int = 3) -> str:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from monitor.cli.assess import parse_marks
-from monitor.cli.common import ConfigOption, JsonOption, console, globals_of, guarded, load, misuse, print_json
+from monitor.cli.common import ConfigOption, JsonOption, console, globals_of, guarded, misuse, print_json
+from monitor.cli.despite import load_computed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -220,7 +221,7 @@ def _held(context: typer.Context, config: "Path | None", *, needed: bool) -> "He
             allowed = "a symbol, such as BTCUSDT, which needs none"
             raise misuse("SYMBOL", "nothing, and no configuration", allowed, "or --config PATH") from None
         return None
-    return find_held(load(context, config), ask_daemon=True)
+    return find_held(load_computed(context, config), ask_daemon=True)
 
 
 def _check_marks(marks: Mapping[str, float], symbols: Sequence[str]) -> None:

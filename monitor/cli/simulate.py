@@ -13,12 +13,12 @@ from monitor.cli.common import (
     console,
     globals_of,
     guarded,
-    load,
     misuse,
     now_text,
     print_json,
     remark,
 )
+from monitor.cli.despite import load_computed
 from monitor.cli.in_order import given
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def simulate(  # noqa: PLR0917 - typer passes options by name
         moves = parse_ladder(ladder or OPTIONAL["--ladder"])
     if picture is not None:
         _check_picture(picture)
-    ground = find_ground(load(context, config), mark or (), account or "")
+    ground = find_ground(load_computed(context, config), mark or (), account or "")
     check_symbol(ladder_symbol or "", ground.marks, ground.unknown)
     values = {"shock": shock, "add_margin": add_margin, "reduce": reduce, "leverage": leverage, "close": close}
     start = ground.grid(ground.accounts, ground.marks)

@@ -3,7 +3,8 @@
 import typer
 
 from monitor.cli.assess import MarkOption
-from monitor.cli.common import ConfigOption, JsonOption, console, globals_of, guarded, load, now_text, print_json
+from monitor.cli.common import ConfigOption, JsonOption, console, globals_of, guarded, now_text, print_json
+from monitor.cli.despite import load_computed
 from monitor.cli.simulate import AccountOption, tell_gaps
 
 
@@ -25,7 +26,7 @@ def stress(
     from monitor.cli.stress_tables import print_stress
     from monitor.cli.stress_view import Stress
 
-    ground = find_ground(load(context, config), mark or (), account or "")
+    ground = find_ground(load_computed(context, config), mark or (), account or "")
     view = Stress(ground.grid(ground.accounts, ground.marks), ground.measured.typical).view(now_text())
     if json or globals_of(context).json:
         print_json(view)

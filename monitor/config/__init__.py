@@ -6,6 +6,7 @@ secrets = resolve_secrets(settings, os.environ)  # or accounts=False, where no k
 
 from monitor.config.load import load, load_text
 from monitor.config.locate import find_config
+from monitor.config.partly import COMPUTED, RECORDED, load_partly
 from monitor.config.resolve import AccountKey, Secrets, gather_secrets, resolve_secrets
 from monitor.config.secret import Secret, SecretRef
 from monitor.config.settings import (
@@ -24,6 +25,8 @@ from monitor.config.settings import (
 from monitor.config.shipped import shipped_contract_size, shipped_tables
 
 __all__ = [
+    "COMPUTED",
+    "RECORDED",
     "AccountKey",
     "ChannelSettings",
     "DisplaySettings",
@@ -42,6 +45,7 @@ __all__ = [
     "find_config",
     "gather_secrets",
     "load",
+    "load_partly",
     "load_text",
     "resolve_secrets",
     "shipped_contract_size",

@@ -34,6 +34,19 @@ def salvaged(text: str) -> tuple[str, tuple[ChannelSettings, ...]]:
     )
 
 
+def block(text: str, name: str) -> dict[str, Any]:
+    """Return what the lines of a section say that come before one that is no TOML. Never raises."""
+    heading = re.compile(rf"\s*\[\s*{name}\s*\]")
+    lines: list[str] = []
+    inside = False
+    for line in text.splitlines():
+        if _HEADING.match(line):
+            inside = heading.match(line) is not None
+        elif inside:
+            lines.append(line)
+    return _beginning(lines)
+
+
 def _environment(document: dict[str, Any]) -> str | None:
     """Return what a document says, empty if it is none; None if it says nothing."""
     exchange = document.get("exchange", {})

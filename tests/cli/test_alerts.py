@@ -25,6 +25,7 @@ from monitor.system_clock import SystemClock
 from tests.cli.answering import answering
 from tests.cli.ledgers import notice, subject, write
 
+LASTS_MS = 1_100_000  # an eventful night
 CONFIG = """
 [state]
 directory = "{state}"
@@ -50,7 +51,11 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("night")
     (folder / "s").mkdir()
     (folder / "config.toml").write_text(CONFIG.format(state=folder / "s"))
-    write(folder / "s", SystemClock().wall_ms() - 1_100_000)
+    now_ms = SystemClock().wall_ms()
+    # It has to lie within one day of its zone: of more, a date takes the room of other words.
+    midnight_ms = now_ms - now_ms % 86_400_000
+    over_ms = now_ms if now_ms - midnight_ms > LASTS_MS else midnight_ms
+    write(folder / "s", over_ms - LASTS_MS)
     return folder
 
 
@@ -105,6 +110,70 @@ def test_what_is_open_is_listed_with_its_number_and_what_holds_it(night: Path) -
     assert [(one["number"], one["level"], one["told"]) for one in document["open"]] == [(18, "critical", ["sms"])]
     assert document["open"][0]["held"]["target"] == "symbol:ETHUSDT"
     assert document["holds"][0]["levels"] == {"main/cross:USDT": "critical"}
+
+
+def test_what_is_open_of_a_feed_names_the_symbols_that_were_told(tmp_path: Path) -> None:
+    """The newest message says which; where nobody was told, that is said and no dash passes for none."""
+    (tmp_path / "config.toml").write_text(CONFIG.format(state=tmp_path))
+    now_ms = SystemClock().wall_ms()
+
+    async def make() -> None:
+        store = SqliteState(tmp_path / STATE_DB, SystemClock())
+        await store.open()
+        for at_ms, symbols in ((now_ms - 5000, ("BTCUSDT",)), (now_ms - 2000, ("BTCUSDT", "ETHUSDT"))):
+            blind = notice(
+                at_ms, "sms", Level.CRITICAL, subject="/feed:usdm", number=19, kind=NoticeKind.BLIND,
+                said=Facts(symbols=symbols),
+            )  # fmt: skip
+            await store.commit(Rows(notices=[blind]))
+        silent = [("/feed:usdm", 19), ("/feed:coinm", 20), ("gone/cross:USDT", 21), ("/storage:history", 22)]
+        lost = notice(
+            now_ms, "sms", Level.CRITICAL, subject="gone/cross:USDT", number=21, said=Facts(symbol="XRPUSDT")
+        )
+        states = [subject(name, Level.CRITICAL, number, now_ms - 5000) for name, number in silent]
+        await store.commit(Rows(subjects=states, notices=[lost]))
+        await store.close()
+
+    asyncio.run(make())
+    document = json.loads(run(tmp_path, "--open", "--json").stdout)
+    assert [one["symbols"] for one in document["open"]] == [["BTCUSDT", "ETHUSDT"], [], ["XRPUSDT"], []]
+    shown = run(tmp_path, "--open").stdout.splitlines()[1:5]
+    assert ["not recorded" in line for line in shown] == [False, True, False, False]
+    assert "BTCUSDT, ETHUSDT" in shown[0]
+
+
+@pytest.mark.parametrize(
+    "words", [(), ("--open",), ("--number", "17"), ("--symbol", "BTCUSDT"), ("--channel", "telegram")]
+)
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("[[channels]]", "[web]\nenabeld = true\n[[channels]]"),
+        ("quantity = 0.5", "quantity = -0.5"),
+        ("[[channels]]", "[web]\nenabled = = true\n[[channels]]"),
+    ],
+)
+def test_a_mistake_elsewhere_in_the_file_keeps_nobody_from_reading(
+    night: Path, tmp_path: Path, words: tuple[str, ...], old: str, new: str
+) -> None:
+    """It is said on standard error, with where what is shown lies."""
+    (tmp_path / "config.toml").write_text(CONFIG.format(state=night / "s").replace(old, new, 1))
+    result, right = run(tmp_path, *words), run(night, *words)
+    assert result.exit_code == 0, result.output
+    assert len(result.stdout.splitlines()) == len(right.stdout.splitlines())
+    said = " ".join(result.stderr.split())
+    assert "1 problem in the configuration, see check-config. What is recorded is read all the same, from" in said
+    refused = run(tmp_path, "--channel", "telegrm")
+    assert refused.exit_code == 2
+    assert 'did you mean "telegram"?' in refused.stderr
+
+
+def test_where_it_is_has_to_be_right(night: Path, tmp_path: Path) -> None:
+    """Another database than the one that is meant would read as calm."""
+    (tmp_path / "config.toml").write_text(CONFIG.format(state=night / "s").replace("directory", "directroy"))
+    result = run(tmp_path)
+    assert result.exit_code == 2
+    assert "state.directroy" in result.stderr
 
 
 def test_the_story_of_one_incident(night: Path) -> None:

@@ -147,6 +147,19 @@ async def test_what_is_too_old_is_not_shown(config: Path) -> None:
     assert len(json.loads(run(config, "--since", "3h", "--json").stdout)) == 2 * STEPS
 
 
+def test_a_mistake_elsewhere_in_the_file_keeps_nobody_from_reading(recorded: Path) -> None:
+    """It is said on standard error, with the file that is read; one about where that is stops all."""
+    right = run(recorded, "--json")
+    text = recorded.read_text()
+    for spoiled in (f"{text}[web]\nenabeld = true\n", f"{text}[web]\nenabled = = true\n"):
+        recorded.write_text(spoiled)
+        result = run(recorded, "--json")
+        assert (result.exit_code, result.stdout) == (0, right.stdout)
+        assert "history.db" in result.stderr
+    recorded.write_text(f"{text}[history]\npth = '/elsewhere.db'\n")
+    assert run(recorded).exit_code == 2
+
+
 def test_a_missing_file_says_what_to_do(config: Path) -> None:
     """Before the first run there is no history: that is said, with the way to one."""
     found = run(config)
