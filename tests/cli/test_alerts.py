@@ -25,15 +25,21 @@ from monitor.system_clock import SystemClock
 from tests.cli.answering import answering
 from tests.cli.ledgers import notice, subject, write
 
-LASTS_MS = 1_100_000  # an eventful night
-CONFIG = """
+
+def noon_now() -> str:
+    """Return a time zone in which it is about noon: what happened within hours is of one day, and has no dates."""
+    ahead = 12 - SystemClock().wall_ms() // 3_600_000 % 24
+    return f"Etc/GMT{-ahead:+d}"
+
+
+CONFIG = f"""
 [state]
-directory = "{state}"
+directory = "{{state}}"
 [display]
-time_zone = "UTC"
+time_zone = "{noon_now()}"
 [[accounts]]
 name = "main"
-balances = {{ USDT = 1000.0 }}
+balances = {{{{ USDT = 1000.0 }}}}
 [[accounts.positions]]
 symbol = "ETHUSDT"
 side = "LONG"
@@ -42,7 +48,7 @@ entry_price = 2000.0
 margin_mode = "cross"
 [[channels]]
 name = "telegram"
-url = {{ env = "NOT_READ" }}
+url = {{{{ env = "NOT_READ" }}}}
 """
 
 
@@ -51,11 +57,7 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("night")
     (folder / "s").mkdir()
     (folder / "config.toml").write_text(CONFIG.format(state=folder / "s"))
-    now_ms = SystemClock().wall_ms()
-    # It has to lie within one day of its zone: of more, a date takes the room of other words.
-    midnight_ms = now_ms - now_ms % 86_400_000
-    over_ms = now_ms if now_ms - midnight_ms > LASTS_MS else midnight_ms
-    write(folder / "s", over_ms - LASTS_MS)
+    write(folder / "s", SystemClock().wall_ms() - 1_100_000)
     return folder
 
 
