@@ -37,6 +37,7 @@ from monitor.holes import HoleInbox
 from monitor.inbox import EngineInbox
 from monitor.journal import JournalWriter
 from monitor.leaving import Leaving
+from monitor.moves_keeper import MovesKeeper
 from monitor.notify.delivery import Delivery
 from monitor.plan import Plan, Renew, SourceFactory
 from monitor.ports import Clock, Job, Probe, Stored, unwatched
@@ -48,6 +49,7 @@ from monitor.storage.account_cache import AccountCache
 from monitor.storage.history import SqliteHistory
 from monitor.storage.holes_cache import HolesCache
 from monitor.storage.lookout import Lookout
+from monitor.storage.moves_cache import MovesCache
 from monitor.storage.paths import CONTROL_SOCKET, LOCK_FILE, STATE_DB
 from monitor.storage.state import SqliteState
 from monitor.switching import Switch
@@ -109,6 +111,8 @@ class Daemon:
         self._holes = HoleInbox(inbox)
         self._sources = sources(self._holes)
         self._keeper = AccountKeeper(AccountCache(plan.state_dir), engine.accounts, clock)
+        moves = MovesCache(plan.state_dir, plan.settings.environment)
+        self._moves_keeper = MovesKeeper(moves, engine.closes, clock)
         self._stop = asyncio.Event()
         self._gave_up: MonitorError | None = None  # why the service ends by itself
         started_ms = clock.wall_ms()
@@ -216,8 +220,11 @@ class Daemon:
             # Watched as it was last known until the exchange answers; accounts that are no more are not taken.
             if account.account not in typed_in:
                 self._decider.take(Snapshot(account, STORED))
-        self._backfill.begin([name for market in Market for name in self._engine.watched(market)])
-        self._delivery.offer(stored.pending, recorded=True)
+        watched = [name for market in Market for name in self._engine.watched(market)]
+        for closes in self._moves_keeper.load(watched):
+            self._decider.take(closes)
+        self._backfill.begin(watched)
+        self._committer.resume(stored.pending)
         for name, messages in self._delivery.stranded().items():
             log.warning("delivery.left", channel=name, messages=messages)
         log.info(
@@ -261,6 +268,7 @@ class Daemon:
         await self._alive.close()
         await self._history.close()
         await self._store.close()
+        self._moves_keeper.finish()
         self._decider.close()
         log.info("daemon.stopped", ticks=self._decider.ticks, evaluations=self._engine.evaluations)
 
@@ -287,6 +295,7 @@ class Daemon:
                     *self._backfill.jobs(),
                     Job("heartbeat", self._beat),
                     *self._keeper.jobs(),
+                    *self._moves_keeper.jobs(),
                     Job("look-through", Lookout((self._store, self._history), self._clock).run),
                     *presence.jobs(),
                     *self._watchdog.jobs(),

@@ -12,6 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
+from monitor.cli.replay import replayed
 from monitor.cli.root import app
 from monitor.cli.wiring import build_daemon
 from monitor.config import Settings, load_text
@@ -22,6 +23,7 @@ from monitor.emulator.scenario import Scenario
 from monitor.emulator.server import Emulator
 from monitor.emulator.settings import EmulatorSettings
 from monitor.storage.history_reader import Filter, HistoryReader
+from monitor.storage.moves_cache import FILE
 from monitor.system_clock import SystemClock
 from tests.by_hand import LONG_BTC
 from tests.notify.fakes import FakeChannel
@@ -185,3 +187,23 @@ def test_the_service_is_wired_with_clients_that_need_no_key(tmp_path: Path) -> N
     daemon = build_daemon(settings, [], clock=SystemClock(), environ=os.environ)
     names = [job.name for feed in daemon._sources.feeds.values() for job in feed.jobs()]
     assert {"klines-usdm", "klines-coinm"} <= set(names)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+async def test_the_first_alert_after_a_restart_says_how_far_moves_are(tmp_path: Path, *, kept: bool) -> None:
+    """As the run before knew it, though the exchange does not answer; a replay decides the same."""
+    state = tmp_path / "s"
+    async with exchange() as market:
+        async with running(market.settings(state), FakeChannel()) as watch:
+            await until(lambda: len(known(watch)) == 2 and None not in known(watch))
+        if not kept:
+            (state / FILE).unlink()
+        market.fall("59300")
+        silent, channel = market.settings(state, "http://127.0.0.1:9"), FakeChannel()
+        async with running(silent, channel, tmp_path / "journal") as watch:
+            await until(lambda: any("EMERGENCY" in one for one in channel.titles))
+    alert = next(one for one in channel.accepted if "EMERGENCY" in one.title)
+    assert ("typical hourly moves left" in alert.body) is kept
+    told = [one.facts.moves_left for effects in watch.effects for one in effects.notices]
+    again = [one.facts.moves_left for _, effects in replayed(tmp_path / "journal") for one in effects.notices]
+    assert told == again

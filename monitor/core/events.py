@@ -134,7 +134,7 @@ class DeliveryResult(msgspec.Struct, frozen=True, tag=True):
     accepted: bool
     reason: str = ""
     level: Level = Level.OK  # of the notice; ok is the end of an incident
-    moved: bool = False  # refused, and the channel sends otherwise by now
+    moved: bool = False  # refused, and another configuration came before that was known here
 
 
 class Unsure(msgspec.Struct, frozen=True, tag=True):

@@ -86,6 +86,7 @@ class Lane:
         self._pace = Pace(around.minute_s)
         self._nap = Nap(around.clock)
         self._held_until_s = -math.inf  # the service asked not to be called at all
+        self._turns = 0  # how often another configuration came
         self._deadline_s: float | None = None  # set once finishing
         self._sent = self._notices = self._failed = self._refused = 0
         self._troubled: tuple[float, int] | None = None  # since when nothing was accepted, by both clocks
@@ -126,6 +127,7 @@ class Lane:
         What is in flight over another one meets its fate there; what failed there is due at once.
         """
         self._around = around
+        self._turns += 1
         if channel is not self._channel:
             self._replaced.append(self._channel)
             self._channel = channel
@@ -297,7 +299,7 @@ class Lane:
             self._report(entries, accepted=True)  # whatever becomes of the mark, somebody has been told
 
     async def _not_accepted(self, entries: Sequence[Entry], tried: Attempt, error: DeliveryError) -> None:
-        now_s, channel = self._clock.mono_s(), self._channel
+        now_s, turns = self._clock.mono_s(), self._turns
         self._last_reason = error.reason
         if error.reason not in _UNSURE:
             self._pace.missed()
@@ -317,7 +319,7 @@ class Lane:
                 self._passed(Step.MARKED, entries)
             finally:
                 # Or nobody else would be told instead.
-                self._report(entries, accepted=False, reason=error.reason, moved=channel is not self._channel)
+                self._report(entries, accepted=False, reason=error.reason, moved=turns != self._turns)
             return
         self._failed += 1
         self._apart = self._apart or (len(entries) > 1 and error.reason in _ABOUT_CONTENT)

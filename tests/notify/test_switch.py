@@ -90,9 +90,11 @@ async def test_what_the_old_address_refuses_goes_to_the_new_one(
     await rig.stop()
 
 
-async def test_what_is_refused_as_another_address_comes_is_said_to_be(clock: ManualClock) -> None:
-    """While it is marked: whoever decides takes the refusal for one of the new address otherwise, and waits."""
-    rig, new = Rig(clock, FakeChannel(script=[REFUSED] * 2)), FakeChannel()
+@pytest.mark.parametrize("other", [True, False])
+async def test_what_is_refused_as_another_file_comes_is_said_to_be(clock: ManualClock, *, other: bool) -> None:
+    """While it is marked: whoever decides takes the refusal for one of after it otherwise, and waits."""
+    old = FakeChannel(script=[REFUSED] * 2)
+    rig, new = Rig(clock, old), FakeChannel() if other else old
     await rig.offer("a/x")
     marking, marked = rig.store.refused, asyncio.Event()
 
