@@ -318,7 +318,8 @@ class Committer:
         batch: _Batch | None = None
         try:
             async with asyncio.timeout(COMMIT_TIMEOUT_S):
-                if self.must_open or not self._store.usable():
+                # One that was opened while nobody waited is usable; what became of its file is told all the same.
+                if self.must_open or self._opening is not None or not self._store.usable():
                     await self._open()
                 # Nothing is awaited up to the commit: all that is decided is in this batch, and in the image.
                 batch, rows, retried = self._begin()

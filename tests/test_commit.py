@@ -605,12 +605,39 @@ async def test_a_store_that_takes_long_to_open_holds_up_no_alert_and_is_opened_o
         rig.committer.submit(Effects(notices=(notice(1, "b/w"),)))
         await rig.committer.flushed()
         assert rig.outbox.offered == [("a/w#1.1", False, False), ("b/w#1.1", False, False)]
-        monkeypatch.setattr("monitor.commit.COMMIT_TIMEOUT_S", 0.9)
+        monkeypatch.setattr("monitor.commit.COMMIT_TIMEOUT_S", 60.0)
         gate.set()
         await settle()
         assert states_of(rig.store) == {"a/w#1.1": "pending", "b/w#1.1": "pending"}
         job.cancel()
     assert openings == 1
+
+
+async def test_a_store_begun_anew_while_nobody_waited_gets_all_that_is_known_and_is_told(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looking through a damaged file takes longer than a commit may: by the next one the new file is usable."""
+    await rig.store.close()
+    gate = asyncio.Event()
+    opened = rig.store.open
+    rig.memory = Effects(subjects=(state(4, "b/w"),))
+
+    async def slow() -> Stored:
+        await gate.wait()
+        return (await opened())._replace(replaced=Replaced("malformed", "/s/aside", "nothing", whole=False))
+
+    monkeypatch.setattr(rig.store, "open", slow)
+    monkeypatch.setattr("monitor.commit.COMMIT_TIMEOUT_S", 0.01)
+    async with asyncio.TaskGroup() as group:
+        job = group.create_task(rig.committer.run())
+        rig.committer.submit(Effects(notices=(notice(1),)))
+        await rig.committer.flushed()
+        monkeypatch.setattr("monitor.commit.COMMIT_TIMEOUT_S", 60.0)
+        gate.set()
+        await settle()
+        job.cancel()
+    assert set(rig.store.subjects) == {"b/w"}
+    assert [one.note for one in rig.inbox.events if isinstance(one, StoreState)] == ["", "damaged", ""]
 
 
 async def test_a_store_that_cannot_be_opened_is_left_alone_for_a_while(
