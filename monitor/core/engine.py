@@ -58,6 +58,7 @@ from monitor.core.planner import Outcome
 from monitor.core.portfolio import Portfolio
 from monitor.core.scene import KnownMoves
 from monitor.core.settings import EngineSettings
+from monitor.core.stand_ins import StandIns
 from monitor.core.surroundings import Surroundings
 from monitor.core.troubles import closing
 from monitor.core.view import EngineView, OpenAlert, engine_view
@@ -81,6 +82,7 @@ class Engine:
         self.evaluations = 0
         self._incidents = Incidents()
         self._incidents.symbols_of = self._assessment.symbols_of
+        self._stand_ins = StandIns(self._incidents)
         self._waking = Waking()
         self._outages = Outages(self._incidents)
         self._accounts = Accounts(self._incidents, self._waking)
@@ -154,7 +156,7 @@ class Engine:
         self._outages.watch_stores(self._settings, now)
         self._accounts.remind(now)
         self._deaf.judge(now)
-        self._incidents.help_out(
+        self._stand_ins.help_out(
             now.wall_ms,
             self._settings.escalate_after_s,
             lambda state: self._facts.present(state.subject, now),
@@ -175,7 +177,7 @@ class Engine:
         self._moves.learning = event.settings.typical_moves
         earlier, self._incidents.channels = self._incidents.channels, event.settings.channels
         self._incidents.mended(event.channels)
-        self._incidents.hand_on([channel.name for channel in earlier], now.wall_ms)
+        self._stand_ins.hand_on([channel.name for channel in earlier], now.wall_ms)
         self._deaf.configure(event.settings, now)
         # Of what is typed in nothing is known that a key told, nor what a key told of another account.
         typed_in = {account.account for account in event.accounts if account.source is Source.GIVEN}
@@ -190,7 +192,7 @@ class Engine:
         last_number = max(event.last_number, free)
         self._incidents.restore(subjects, event.fates, event.pending, last_number, late=event.late)
         self._incidents.holds.restore(event.holds)
-        self._incidents.inherit(event.fates, event.pending, now.wall_ms)
+        self._stand_ins.inherit(event.fates, event.pending, now.wall_ms)
         self._accounts.forget(now)
         self._daily.restored(now)
         if event.late:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from monitor.core import failover, planner
+from monitor.core import planner
 from monitor.core.heights import Heights
 from monitor.core.holds import Holds
 from monitor.core.model import Change, Compared, Level, Sample
@@ -17,18 +17,9 @@ from monitor.core.releases import Release
 from monitor.core.settings import ChannelRule
 
 TOLD_PREFIX = "/told:"
-# Why a channel is told that did not ask for it.
-FALLBACK = "fallback:"
-ESCALATION = "escalation"
-# So long the marks of a start may take, before people are told with those of the run before.
-INHERIT_S = 10.0
 # What a channel refused for good is not tried over it again within this time of anything else it refused, so that
 # all of it goes together: many alerts must not be as many questions to a service that says no.
 TOGETHER_S = 60.0
-# What is serious and happened once is told for so long where nobody took it, ...
-UNTOLD_S = 86_400.0
-# ... and to those that come in the place of a channel for so long: a service may have stood still over some days.
-NEWS_S = 7 * 86_400.0
 # What a person who wants quiet is not told at all.
 _MUTED = (NoticeKind.CHANGED, NoticeKind.SUMMARY, NoticeKind.AHEAD, NoticeKind.CHECKUP)
 
@@ -61,7 +52,6 @@ class Incidents:
         self.symbols_of: Callable[[str], Collection[str]] = lambda _subject: ()  # those a wallet holds
         self._last_number = 0
         self._refused_ms: dict[str, int] = {}  # by channel that takes nothing, when it refused last
-        self._handed_ms: int | None = None  # since when there may be wallets to hand on
         self._latest: dict[str, tuple[Facts, NoticeKind]] = {}  # what was last told of an open incident
         self._clear()
 
@@ -117,7 +107,7 @@ class Incidents:
             else:
                 self._save(after)
             if state.subject.startswith(TOLD_PREFIX):
-                self._drop_if_told(state.subject)
+                self.drop_if_told(state.subject)
 
     def missed(self, stored: Iterable[SubjectState]) -> tuple[SubjectState, ...]:
         """Return the states to go on from, of those an earlier run left and this one learns late.
@@ -146,6 +136,14 @@ class Incidents:
     def subjects(self) -> tuple[str, ...]:
         """Return the names of all subjects that were ever seen."""
         return tuple(self._states)
+
+    def states(self) -> tuple[SubjectState, ...]:
+        """Return the states of all subjects, as they are now."""
+        return tuple(self._states.values())
+
+    def last_told(self, subject: str) -> tuple[Facts | None, NoticeKind]:
+        """Return what was last told of an open incident and how; None where nothing was."""
+        return self._latest.get(subject, (None, NoticeKind.ALERT))
 
     def begin(self, subject: str, at_ms: int) -> SubjectState:
         """Return the state of a subject, made and recorded if it is new."""
@@ -182,9 +180,10 @@ class Incidents:
         if self._held(state, state.level):
             return ()
         due = planner.remind(state, reminder_s, channels, at_ms)
-        return tuple(name for name in due if self._may_try(state, name, at_ms)) if self._refused_ms else due
+        return tuple(name for name in due if self.may_try(state, name, at_ms)) if self._refused_ms else due
 
-    def _may_try(self, state: SubjectState, channel: str, at_ms: int) -> bool:
+    def may_try(self, state: SubjectState, channel: str, at_ms: int) -> bool:
+        """Return whether a channel may be told again what it refused; soon after a refusal it may not."""
         told, refused_ms = state.told.get(channel), self._refused_ms.get(channel)
         if told is None or not told.refused or refused_ms is None:
             return True
@@ -222,7 +221,7 @@ class Incidents:
             self.holds.worsened(state.subject, plan.state.number, level, at_ms)
         if level is not state.level:
             self._moved(state, level, at_ms, plan.state.incident, facts)
-        self._apply(plan, facts, kind)
+        self.apply(plan, facts, kind)
 
     def fall(
         self, state: SubjectState, level: Level, at_ms: int, facts: Facts, *,
@@ -233,7 +232,7 @@ class Incidents:
         asked = {channel.name: channel for channel in (*self.channels, *channels)}
         plan = planner.fall(state, level, tuple(asked.values()), at_ms, facts, kind=kind)
         self._eased(plan, at_ms)
-        self._apply(plan)
+        self.apply(plan)
 
     def _eased(self, plan: planner.Plan, at_ms: int) -> None:
         state = plan.state
@@ -257,7 +256,7 @@ class Incidents:
         state = planner.begin(f"{TOLD_PREFIX}{about}#{at_ms}.{self._announced}", at_ms)
         plan = planner.rise(state, level, channels, at_ms, facts, kind=kind)
         if plan.notices:
-            self._apply(plan, facts, kind)
+            self.apply(plan, facts, kind)
 
     def remind(
         self, state: SubjectState, channels: Sequence[str], at_ms: int, facts: Facts, *,
@@ -265,53 +264,7 @@ class Incidents:
     ) -> None:  # fmt: skip
         """Tell these channels again."""
         again = NoticeKind.ALERT if kind is NoticeKind.REMINDER else kind
-        self._apply(planner.reminders(state, channels, at_ms, facts, kind=kind), facts, again)
-
-    def help_out(
-        self, at_ms: int, escalate_after_s: float, present: Callable[[SubjectState], Facts | None]
-    ) -> None:
-        """Draw in other channels: for one that does not deliver, and for people who do not answer.
-
-        ``present`` returns what is known of a subject now; None where what was last told of it has to do.
-        """
-        self._hand_wallets(at_ms, present)
-        for subject, state in tuple(self._states.items()):
-            if state.level is Level.OK:
-                continue
-            if is_announcement(subject) and state.level >= Level.CRITICAL:
-                self._tell_untold(state, at_ms)
-            loans = [
-                (helper, lent, f"{FALLBACK}{other}")
-                for helper, other, lent in failover.overdue(state, self.channels, at_ms)
-            ]
-            if not (loans or state.loud_ms) or (not loans and is_announcement(subject)):
-                continue
-            if not is_announcement(subject) and not self._held(state, state.level):
-                drawn = {helper for helper, _, _ in loans}
-                due = failover.escalated(state, self.channels, escalate_after_s, at_ms)
-                loans.extend((name, lent, ESCALATION) for name, lent in due if name not in drawn)
-            if not loans:
-                continue  # hundreds of incidents, once a second
-            told, kind = self._latest.get(subject, (None, NoticeKind.ALERT))
-            facts = present(state) or told
-            if facts is None:
-                continue
-            for name, lent, via in loans:
-                why = msgspec.structs.replace(facts, via=via)
-                self._apply(failover.lend(self._states[subject], name, lent, at_ms, why, kind=kind))
-
-    def _tell_untold(self, state: SubjectState, at_ms: int) -> None:
-        """Tell again what happened once where it was refused and nobody took it; after a day it is forgotten."""
-        if not planner.is_untold(state):
-            return
-        if at_ms - state.since_ms >= UNTOLD_S * 1000:
-            self._drop_if_told(state.subject, forget=True)
-            return
-        facts, kind = self._latest.get(state.subject, (None, NoticeKind.ALERT))
-        due = [name for name in planner.again(state, self.channels, at_ms) if self._may_try(state, name, at_ms)]
-        if due and facts is not None:
-            plan = planner.reminders(state, due, at_ms, facts, kind=kind, decided_ms=state.since_ms)
-            self._apply(plan)
+        self.apply(planner.reminders(state, channels, at_ms, facts, kind=kind), facts, again)
 
     def waiting(self) -> Mapping[str, int]:
         """Return since when each channel has had something to deliver, Unix milliseconds."""
@@ -350,50 +303,6 @@ class Incidents:
             if (after := planner.mended(left, channels)) != left:
                 self._leave(after, ending)
 
-    def inherit(self, fates: Iterable[Fate], pending: Iterable[Notice], at_ms: int) -> None:
-        """Hand on what waits for channels that an earlier run had, as ``hand_on`` does; it told nobody else."""
-        told = {name for state in self._states.values() for name in state.told}
-        earlier = {*told, *(fate.channel for fate in fates), *(notice.channel for notice in pending)}
-        self.hand_on(earlier, at_ms)
-
-    def hand_on(self, before: Collection[str], at_ms: int) -> None:
-        """Tell others what waits for those of the channels of ``before`` that are no more.
-
-        At once what is serious and happened once. Of a wallet they are told as it is now; as it was then only
-        where that is not known ``INHERIT_S`` later.
-        """
-        self._handed_ms = at_ms
-        for subject, state in tuple(self._states.items()):
-            if not self.channels or not is_announcement(subject) or state.level < Level.CRITICAL:
-                continue
-            if gone := failover.left(state, before, self.channels):
-                old = at_ms - state.since_ms >= NEWS_S * 1000
-                self._hand(state, gone, () if old else failover.heirs(state, before, self.channels), at_ms)
-
-    def _hand(self, state: SubjectState, gone: Collection[str], names: Sequence[str], at_ms: int) -> None:
-        """Tell what was told last; also where nobody is left to be told, it is told for their sake no more."""
-        facts, kind = self._latest.get(state.subject, (None, NoticeKind.ALERT))
-        after = failover.handed(state, gone)
-        if facts is None or not names:
-            self._save(after)
-            if is_announcement(state.subject):
-                self._drop_if_told(state.subject)
-            return
-        why = msgspec.structs.replace(facts, via=f"{FALLBACK}{min(gone)}")
-        # How late it is, is said of when it was decided.
-        decided_ms = min((at for name in gone if (at := state.told[name].at_ms)), default=state.since_ms)
-        self._apply(planner.reminders(after, names, at_ms, why, kind=kind, decided_ms=decided_ms))
-
-    def _hand_wallets(self, at_ms: int, present: Callable[[SubjectState], Facts | None]) -> None:
-        """Tell what waits about wallets for channels that are no more, where nothing newer is known of these."""
-        if self._handed_ms is None or 0 <= at_ms - self._handed_ms < INHERIT_S * 1000:
-            return
-        self._handed_ms = None
-        for subject, state in tuple(self._states.items()):
-            gone, names = failover.forsaken(state, self.channels) if not subject.startswith("/") else ((), ())
-            if gone and not self._held(state, state.level) and present(state) is None:
-                self._hand(state, gone, names, at_ms)
-
     def close_again(self, subject: str, at_ms: int, facts: Facts, kind: NoticeKind) -> None:
         """Tell the end of an incident again where it was refused, once that is due."""
         left, ending = self._leaving.get(subject, (None, None))
@@ -402,7 +311,7 @@ class Incidents:
         if not due:
             return
         if ending is None:
-            self._apply(planner.close_again(state, due, at_ms, facts, kind=kind))
+            self.apply(planner.close_again(state, due, at_ms, facts, kind=kind))
         else:
             plan = planner.close_again(state, due, at_ms, ending, kind=NoticeKind.CLOSED)
             self._emit(plan)
@@ -438,23 +347,16 @@ class Incidents:
         if state is not None and outcome.channel in state.told:
             plan = settled(state, outcome, at_ms, facts, kind)
             if plan.state != state:
-                self._apply(plan)
+                self.apply(plan)
             if is_announcement(subject):
-                self._drop_if_told(subject)
+                self.drop_if_told(subject)
         elif subject in self._leaving:
             left, ending = self._leaving.pop(subject)
             plan = settled(left, outcome, at_ms, ending, NoticeKind.CLOSED)
             self._emit(plan)
             self._leave(plan.state, ending)
 
-    def _answered(self, outcome: planner.Outcome, at_ms: int) -> None:
-        """Note whether a channel takes messages. Once one that refused does, what it refused is told at once."""
-        if not outcome.accepted:
-            self._refused_ms[outcome.channel] = at_ms
-        elif outcome.channel in self._refused_ms:
-            self.mended((outcome.channel,))
-
-    def _drop_if_told(self, subject: str, *, forget: bool = False) -> None:
+    def drop_if_told(self, subject: str, *, forget: bool = False) -> None:
         """Forget an announcement that every channel took, or refused with nobody to take over.
 
         One that is serious and that nobody took stays, to be told again, unless it is to be forgotten.
@@ -472,6 +374,20 @@ class Incidents:
         self._latest.pop(subject, None)
         self._gone.append(subject)
 
+    def apply(self, plan: planner.Plan, facts: Facts | None = None, kind: NoticeKind = NoticeKind.ALERT) -> None:
+        """Carry out a plan; ``facts`` and ``kind`` are what it tells, where that is news."""
+        self._save(self._back(plan))
+        self._emit(plan)
+        if facts is not None:
+            self._latest[plan.state.subject] = (facts, kind)
+
+    def _answered(self, outcome: planner.Outcome, at_ms: int) -> None:
+        """Note whether a channel takes messages. Once one that refused does, what it refused is told at once."""
+        if not outcome.accepted:
+            self._refused_ms[outcome.channel] = at_ms
+        elif outcome.channel in self._refused_ms:
+            self.mended((outcome.channel,))
+
     def _leave(self, state: SubjectState, ending: Facts) -> None:
         if state.told:
             self._leaving[state.subject] = (state, ending)
@@ -488,12 +404,6 @@ class Incidents:
     def _moved(self, state: SubjectState, level: Level, at_ms: int, incident: int, facts: Facts) -> None:
         self.heights.note(state.subject, level, at_ms)
         self._transitions.append(Transition(state.subject, level, state.level, at_ms, incident, facts))
-
-    def _apply(self, plan: planner.Plan, facts: Facts | None = None, kind: NoticeKind = NoticeKind.ALERT) -> None:
-        self._save(self._back(plan))
-        self._emit(plan)
-        if facts is not None:
-            self._latest[plan.state.subject] = (facts, kind)
 
     def _back(self, plan: planner.Plan) -> SubjectState:
         """Return the state with what channels were owed before its subject was gone and came back.

@@ -4,10 +4,10 @@ from msgspec.structs import replace
 
 from monitor.core.events import Heartbeat, Held
 from monitor.core.holds import alert_target
-from monitor.core.incidents import ESCALATION, FALLBACK
 from monitor.core.model import Level
 from monitor.core.notices import Facts, Hold, HoldKind, Notice, NoticeKind
 from monitor.core.settings import ChannelRule
+from monitor.core.stand_ins import ESCALATION, FALLBACK
 from tests.core.builders import Desk
 from tests.core.test_engine import at_ease
 from tests.core.test_holds import stay

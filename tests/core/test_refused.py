@@ -5,11 +5,12 @@ from itertools import pairwise
 import pytest
 
 from monitor.core.events import OrderForced, Restored
-from monitor.core.incidents import NEWS_S, TOGETHER_S, UNTOLD_S
+from monitor.core.incidents import TOGETHER_S
 from monitor.core.model import ForcedOrder, Level, Side
 from monitor.core.notices import Fate, Notice, NoticeKind
 from monitor.core.planner import REFUSED_S
 from monitor.core.settings import ChannelRule
+from monitor.core.stand_ins import NEWS_S, UNTOLD_S
 from tests.core.builders import BTC, ETH, Desk, isolated, mark_at
 
 ALERT = NoticeKind.ALERT
