@@ -15,7 +15,7 @@ demo: $(VENV)/.run ## a scripted fall into danger and back, on a local exchange 
 	$(VENV)/bin/python -m monitor demo
 
 test: $(VENV)/.dev ## all tests, as many at once as there are processors
-	$(VENV)/bin/python -m pytest --numprocesses auto --dist worksteal
+	$(VENV)/bin/python -m pytest --numprocesses auto --dist worksteal $(TEST)
 
 crash: $(VENV)/.dev ## kill the daemon at every step of an alert and at 200 random moments, and count (two minutes)
 	OPENBLAS_NUM_THREADS=1 $(VENV)/bin/python -m tests.crash.campaign
