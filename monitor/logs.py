@@ -37,8 +37,7 @@ def configure(level: str, style: str, stream: TextIO, environ: Mapping[str, str]
         stream: where lines go; usually standard error, which leaves standard output to the commands.
         environ: the environment; NO_COLOR is respected.
     """
-    terminal = stream.isatty()
-    console = style == "console" or (style == "auto" and terminal)
+    terminal, console = stream.isatty(), not is_json(style, stream)
     common: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -73,6 +72,11 @@ def configure(level: str, style: str, stream: TextIO, environ: Mapping[str, str]
         # A cached logger would keep the set-up it was born with.
         cache_logger_on_first_use=False,
     )
+
+
+def is_json(style: str, stream: TextIO) -> bool:
+    """Return whether a style makes lines of JSON on a stream; ``style`` as ``configure`` takes it."""
+    return style == "json" or (style == "auto" and not stream.isatty())
 
 
 def _renderers(*, console: bool, colors: bool) -> list[Processor]:

@@ -25,7 +25,7 @@ SMALLEST, KEYED, HELPERS = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
 # Run by tests of their own against daemons and services, and by CI itself; here only their options are checked.
 ELSEWHERE = {
     "run", "replay", "status", "history", "test-alert", "doctor", "audit", "drill", "alerts", "ack", "snooze",
-    "mute", "unsnooze", "checkup", "init", "healthcheck",
+    "mute", "unsnooze", "checkup", "init", "healthcheck", "watch",
 }  # fmt: skip
 
 

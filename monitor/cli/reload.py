@@ -1,6 +1,7 @@
 """``reload``: have the running daemon read its configuration again."""
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,9 +19,10 @@ from monitor.cli.common import (
     guarded,
     print_json,
 )
-from monitor.errors import ConfigError, ControlError
+from monitor.errors import ConfigError, ControlError, MonitorError
 
 if TYPE_CHECKING:
+    from monitor.cli.voice import Voice
     from monitor.status import ConfigView, Reloaded
 
 
@@ -29,19 +31,51 @@ def reload(context: typer.Context, config: ConfigOption = None, json: JsonOption
     """Have the running daemon take a changed configuration, all of it or nothing, without a gap."""
     from monitor.cli.despite import source_of
 
+    plain = json or globals_of(context).json
+    voice = None if plain else _voice(context, config)
+    if voice is not None:
+        return _tell(voice, context, config)
     found = _ask(source_of(context, config))
-    if json or globals_of(context).json:
+    if plain:
         print_json(found)
     if not found.taken:
         left = "Some of it may hold." if found.torn else "Nothing was changed: the daemon goes on as before."
         complain(f"{ConfigError(found.source, found.problems)}\n{left}")
         return FAILED if found.torn else MISUSED
-    if not (json or globals_of(context).json):
+    if not plain:
         out = console()
         for line in found.changed or ("nothing changed",):
             out.print(line, markup=False)
         for warning in found.warnings:
             out.print(f"warning: {warning}", markup=False)
+    return 0
+
+
+def _voice(context: typer.Context, config: Path | None) -> "Voice | None":
+    """Return what speaks among the service's lines of JSON: in the journal, where ExecReload runs this."""
+    from monitor.cli.voice import Voice, in_journal
+
+    if not in_journal(sys.stderr, os.environ):
+        return None
+    voice = Voice()
+    voice.guess(config or globals_of(context).config, os.environ)
+    return voice if voice.as_json else None
+
+
+def _tell(voice: "Voice", context: typer.Context, config: Path | None) -> int:
+    from monitor.cli.despite import source_of
+    from monitor.logs import get_logger
+
+    try:
+        found = _ask(source_of(context, config))
+    except MonitorError as error:
+        voice.tell(error, "reload.failed")
+        return MISUSED if isinstance(error, ConfigError) else FAILED
+    if not found.taken:
+        # The daemon's own line tells that it refused; here each has its fields.
+        voice.mistakes(found.source, found.problems)
+        return FAILED if found.torn else MISUSED
+    get_logger().info("reload.taken", changed=found.changed, warnings=found.warnings)
     return 0
 
 

@@ -3,19 +3,20 @@
 import asyncio
 import os
 import signal
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from monitor import early
-from monitor.cli.common import FAILED, MISUSED, ConfigOption, complain, globals_of, guarded, load
+from monitor.cli.common import FAILED, MISUSED, ConfigOption, globals_of, guarded, load
 from monitor.cli.hangups import Hangups
 from monitor.dead_man import LEAST_S, LOADING_WITHIN_S, VARIABLE, DeadMan
+from monitor.errors import ConfigError, ControlError, MonitorError
 
 if TYPE_CHECKING:
     from monitor.app import Daemon
+    from monitor.cli.voice import Voice
     from monitor.config import Settings
 
 
@@ -43,50 +44,62 @@ def run(
     ] = None,
 ) -> int:
     """Watch the configured positions until told to stop."""
-    from monitor import logs
-    from monitor.cli.planning import opened_channels
-    from monitor.cli.wiring import build_daemon
-    from monitor.config import resolve_secrets
-    from monitor.errors import ControlError
-    from monitor.reloading import TornError
-    from monitor.supervise import JobGaveUpError
-    from monitor.system_clock import SystemClock
-
-    def listen_to(chosen: "Settings") -> None:
-        level = "debug" if globals_of(context).verbose else chosen.log.level
-        logs.configure(level, chosen.log.format, sys.stderr)
+    from monitor.cli.voice import Voice
 
     dead_man = None
     if end_when_stuck is not None:
         dead_man = DeadMan(end_when_stuck)
         dead_man.within(LOADING_WITHIN_S)
-    settings = load(context, config)
-    listen_to(settings)
+    voice = Voice(verbose=globals_of(context).verbose)
+    try:
+        daemon = _made(_loaded(context, config, voice), voice, journal, dead_man)
+    except MonitorError as error:
+        if not voice.as_json:
+            raise
+        voice.tell(error)
+        return MISUSED if isinstance(error, ConfigError) else FAILED
+    try:
+        asyncio.run(serve(daemon))
+    except MonitorError as error:
+        voice.tell(error)
+        # Where the state directory cannot be used starting it again cannot help, so a supervisor must not. Else
+        # everything was drained, and whatever started this process starts a clean one.
+        return MISUSED if isinstance(error, (ConfigError, ControlError)) else FAILED
+    except ExceptionGroup as group:
+        for each in group.exceptions:
+            voice.tell(each)
+        return FAILED
+    return 0
+
+
+def _loaded(context: typer.Context, config: Path | None, voice: "Voice") -> "Settings":
+    try:
+        settings = load(context, config)
+    except ConfigError:
+        voice.guess(config or globals_of(context).config, os.environ)
+        raise
+    voice.listen_to(settings.log)
+    return settings
+
+
+def _made(settings: "Settings", voice: "Voice", journal: Path | None, dead_man: DeadMan | None) -> "Daemon":
+    from monitor import logs
+    from monitor.cli.planning import opened_channels
+    from monitor.cli.wiring import build_daemon
+    from monitor.config import resolve_secrets
+    from monitor.system_clock import SystemClock
+
     # Read once: what a reload compares with later has to be what channels and clients were made of.
     secrets = resolve_secrets(settings, os.environ)
     channels = opened_channels(settings, secrets, secrets.channel_urls)
     log = logs.get_logger()
     for warning in (*settings.warnings, *secrets.warnings):
         log.warning("config.warning", text=warning)
-    daemon = build_daemon(
+    return build_daemon(
         settings, channels, secrets=secrets, clock=SystemClock(), environ=os.environ, journal=journal,
-        dead_man=dead_man, config=Path(settings.source).absolute(), adopted=listen_to,
+        dead_man=dead_man, config=Path(settings.source).absolute(),
+        adopted=lambda chosen: voice.listen_to(chosen.log),
     )  # fmt: skip
-    try:
-        asyncio.run(serve(daemon))
-    except ControlError as error:
-        # The state directory cannot be used. Starting it again cannot help, so a supervisor must not.
-        complain(str(error))
-        return MISUSED
-    except (JobGaveUpError, TornError) as error:
-        # Everything was drained; whatever started this process starts a clean one.
-        complain(str(error))
-        return FAILED
-    except ExceptionGroup as group:
-        for each in group.exceptions:
-            complain(str(each))
-        return FAILED
-    return 0
 
 
 async def serve(daemon: "Daemon") -> None:

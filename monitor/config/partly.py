@@ -116,7 +116,7 @@ def _without(document: dict[str, Any], problems: Collection[Problem]) -> dict[st
 
 def _is_lost(text: str, needed: Collection[str]) -> bool:
     """Return whether a text that is no TOML says where databases are in a way that cannot be understood."""
-    if _DIRECTORY.search(text) and seeming_directory(text) is None:
+    if "state" in needed and _DIRECTORY.search(text) and seeming_directory(text) is None:
         return True
     return "history" in needed and _PATH.search(text) is not None and "path" not in block(text, "history")
 
@@ -125,4 +125,4 @@ def _pieces(text: str) -> dict[str, Any]:
     """Return what can be read of a text that is no TOML about what is recorded, and how it is shown."""
     directory = seeming_directory(text)
     state = {"directory": directory} if directory else {}
-    return {"state": state, **{name: block(text, name) for name in ("history", "display")}}
+    return {"state": state, **{name: block(text, name) for name in ("history", "display", "log")}}

@@ -86,7 +86,7 @@ def test_what_a_restart_cannot_mend_is_misuse(
     monkeypatch.setattr(Daemon, "run", fail)
     result = call("run", tmp_path, tmp_path / "s")
     assert result.exit_code == code
-    assert result.stderr.count("position-monitor: ") == 1
+    assert result.stderr.count('"event": "run.ended"') == 1
 
 
 LAST_MOMENTS = """
