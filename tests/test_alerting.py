@@ -112,7 +112,8 @@ async def test_an_acknowledgement_outlives_the_process_that_took_it(tmp_path: Pa
             status = await ask(config, "status")
             (hold,) = status["engine"]["holds"]
             assert (hold["kind"], hold["target"], hold["why"]) == ("ack", "alert:1", "on it")
-            (alert,) = status["engine"]["alerts"]
+            # A slow start may have more to tell, of marks or of the channel that nobody answers.
+            (alert,) = [one for one in status["engine"]["alerts"] if one["subject"].startswith("by-hand/")]
             assert alert["level"] == "emergency"
             assert list(hold["levels"].values()) == ["emergency"]
             assert alert["held"]["key"] == hold["key"]
@@ -120,5 +121,5 @@ async def test_an_acknowledgement_outlives_the_process_that_took_it(tmp_path: Pa
             service.process.terminate()
             await service.ends()
     with StateReader(state / "state.db") as reader:
-        (row,) = reader.alerts()
+        (row,) = [one for one in reader.alerts() if one.subject.startswith("by-hand/")]
     assert row.acknowledged_ms == hold["made_ms"]

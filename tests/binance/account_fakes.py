@@ -27,6 +27,7 @@ from monitor.core.model import (
 )
 from monitor.core.surroundings import FundsKnown
 from monitor.errors import StoreError
+from monitor.system_clock import SystemClock
 from tests.binance.exchange_model import CONTRACTS, ModelAccount, on_wire
 from tests.binance.stand_in import PATIENCE_S, Recorder, Session, StandIn, until
 from tests.conftest import ManualClock, settle
@@ -206,7 +207,12 @@ class Bench:
         return self.follower.stats().reconciles
 
     async def session(self, number: int = 0) -> Session:
-        await until(lambda: len(self.server.sessions) > number)
+        """Wait for the session; where a connection ended late, more time has to pass until it is made anew."""
+        for _ in range(200):
+            if len(self.server.sessions) > number:
+                break
+            await SystemClock().sleep(0.005)
+        await self.reach(lambda: len(self.server.sessions) > number)
         return self.server.sessions[number]
 
     async def started(self) -> Session:

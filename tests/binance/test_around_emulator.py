@@ -43,16 +43,21 @@ def orders(one: Watcher) -> OrdersKnown | None:
 async def test_an_event_about_an_order_has_it_asked_for(emulator: Emulator, clock: ManualClock) -> None:
     """A stop is known two seconds after its event, and gone two seconds after it is taken back."""
     one = Watcher(emulator, clock, "main", reconcile_every_s=600.0)
+
+    def told() -> int:
+        return sum(one.follower.stats().events.values())
+
     async with running(one):
         await one.started()
         await one.live.fill("BTCUSDT", "BUY", "0.1")
         await one.reach(lambda: (found := orders(one)) is not None and found.symbols == ("BTCUSDT",))
         await one.pass_time(10.0)
+        before = told()
         stop = await one.live.place_stop("BTCUSDT", "SELL", "58000", "0.05", reduce_only=True)
         limit = await one.live.place_order("BTCUSDT", "SELL", "0.02", "70000", reduce_only=True)
-        placed_s = clock.mono_s()
-        await one.reach(lambda: (found := orders(one)) is not None and len(found.orders) == 2)
-        assert clock.mono_s() - placed_s <= 3.5
+        await one.until(lambda: told() == before + 2)
+        await one.pass_time(3.5)
+        await one.until(lambda: (found := orders(one)) is not None and len(found.orders) == 2)
         found = orders(one)
         assert found is not None
         assert found.orders == (
