@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from monitor import commit, day, heartbeat
+from monitor import day, heartbeat
 from monitor.alive import Alive
 from monitor.cli.wiring import build_daemon
 from monitor.config import Secret, Settings
@@ -82,8 +82,7 @@ async def service(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[PingService]
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(heartbeat, "AGAIN_S", 0.05)
-    monkeypatch.setattr(heartbeat, "TELL_AFTER_S", 0.15)
-    monkeypatch.setattr(commit, "COMMIT_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(heartbeat, "TELL_AFTER_S", 0.5)
     async with ping_service() as found:
         monkeypatch.setenv("HEARTBEAT_URL", found.check)
         yield found
@@ -96,7 +95,7 @@ def pinging(market: Exchange, folder: Path) -> Settings:
     return dataclasses.replace(
         loaded,
         heartbeat=dataclasses.replace(loaded.heartbeat, interval_s=INTERVAL_S),
-        engine=msgspec.structs.replace(loaded.engine, freshness=FreshnessRules(0.3, 30.0)),
+        engine=msgspec.structs.replace(loaded.engine, freshness=FreshnessRules(1.0, 30.0)),
     )
 
 
@@ -177,7 +176,8 @@ async def test_a_service_that_hangs_delays_neither_an_alert_nor_the_stop(
         async with exchange() as market, running(pinging(market, tmp_path), channel) as watch:
             await until(lambda: service.asked == 1)
             market.price("59300")
-            await until(lambda: bool(channel.accepted))
+            # On a slow machine there may be more to tell, and before it.
+            await until(lambda: any("EMERGENCY" in text for text in channel.texts))
             assert watch.level() == "emergency"
     assert "drain.late" not in [entry["event"] for entry in logs]
     assert service.check not in str(logs)
