@@ -36,6 +36,9 @@ from monitor.notify.words import clean
 from monitor.web.page import words
 from monitor.web.page.seen import Seen, is_held, nearest
 
+_ROOMY: Final = 100  # columns from which a blank line sets what to do apart
+_TERSE: Final = 70  # columns below which figures are left out rather than that names are shortened
+_CLOCK: Final = len("14:02:10")
 _TRENDS: Final = {1: Text("▲", "green"), -1: Text("▼", "red"), 0: Text(" ")}
 
 
@@ -104,7 +107,7 @@ def parts(look: Look, width: int) -> list[Part]:
         _lines("state", 0, [] if look.is_old else [Text(words.state_of(seen)[1])], apart=False),
         _lines("what is wrong", 1, [Text(f"- {one}", "bold red") for one in words.reasons(seen)], apart=False),
         _lines("notes", 3, notes, apart=False),
-        _wallets(look, seen),
+        _wallets(look, seen, names=width < _TERSE),
         _lines(
             "what to do", 4, [Text(look.to_do, "bold")] if look.to_do else [], share=0.4, apart=width >= _ROOMY
         ),
@@ -117,27 +120,26 @@ def parts(look: Look, width: int) -> list[Part]:
     ]
 
 
-_ROOMY = 100
-
-
 def _lines(name: str, rank: int, texts: Sequence[Text], *, share: float = 0.0, apart: bool = True) -> Part:
     return Part(name, rank, lambda _most: texts, len(texts), more=" lines", share=share, apart=apart)
 
 
-def _wallets(look: Look, seen: Seen) -> Part:
+def _wallets(look: Look, seen: Seen, *, names: bool) -> Part:
+    """Return the wallets; ``names`` matter more than figures where there is no space for both."""
     held = [one for one in seen.worst if is_held(one)]
     if not held:
         return _lines("wallets", 2, [Text("No wallet backs a position.")])
     return Part(
-        "wallets", 2, lambda most: [_wallet_table(look, seen, held[:most])], len(held),
+        "wallets", 2, lambda most: [_wallet_table(look, seen, held[:most], names=names)], len(held),
         titled=True, more=" that are better off", weight=2, share=0.5,
     )  # fmt: skip
 
 
-def _wallet_table(look: Look, seen: Seen, held: Sequence[WalletView]) -> FittedTable:
+def _wallet_table(look: Look, seen: Seen, held: Sequence[WalletView], *, names: bool) -> FittedTable:
     near = [nearest(seen.legs.get((one.account, one.wallet), ())) for one in held]
     symbols = {one.symbol: one for one in seen.status.engine.symbols}
     marks = [_oldest(seen, one, symbols) for one in held]
+    ends = [liquidation_text(one) if one else "-" for one in near]
     unsure = any(one is not None and one.data != DataState.FRESH.value for one in marks)
     return FittedTable(
         (
@@ -148,9 +150,9 @@ def _wallet_table(look: Look, seen: Seen, held: Sequence[WalletView]) -> FittedT
             Column("room", [room_text(one) for one in held], right=True, least=7),
             Column("", [_TRENDS[look.past.trend(one)] for one in held], least=1),
             Column(f"last {span(CELLS * CELL_S)}", [_line(look, one) for one in held], 5, least=CELLS),
-            Column("ratio", [ratio_text(one) for one in held], 1, right=True, least=7),
+            Column("ratio", [ratio_text(one) for one in held], 1, right=True, least=7, worth=not names),
             Column("distance", [_distance(one) for one in near], right=True, least=11),
-            Column("liq.", [liquidation_text(one) if one else "-" for one in near], 2, right=True, least=8),
+            Column("liq.", ends, 2, right=True, least=8, worth=not names),
             Column("mark", [price(one.mark_price) if one else "-" for one in near], 4, right=True, least=8),
             Column("age", [_age(look, one) for one in marks], 0 if unsure else 3, right=True, least=5),
             Column("moves", [moves_text(one) for one in held], 6, right=True, least=5),
@@ -295,9 +297,6 @@ def _changes(look: Look) -> Part:
         f"changes ({len(rows)})", 8, lambda most: rows[:most], len(rows),
         head=[Text(f"What changed{since}", "dim")] if rows else [], more=" before",
     )  # fmt: skip
-
-
-_CLOCK = len("14:02:10")
 
 
 def _told(before: str, after: str) -> str:
