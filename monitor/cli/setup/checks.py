@@ -17,7 +17,6 @@ from monitor.config.values import symbol_name
 from monitor.core.model import MarginMode, Position, Side
 from monitor.core.whatif import value_of
 from monitor.errors import ConfigError, KeyRefusedError, Problem
-from monitor.notify.apprise import build_channel
 
 _SCHEMES = {"tgram": "telegram", "mailto": "email", "mailtos": "email", "ntfys": "ntfy"}
 _LONGEST_NAME = 30
@@ -108,6 +107,8 @@ def notional_of(symbol: str, quantity: float, entry_price: float, size: float | 
 
 def channel_trouble(url: Secret) -> str:
     """Return why Apprise cannot use an address, without any of it; empty if it can."""
+    from monitor.notify.apprise import build_channel  # half of what the questions would wait for
+
     try:
         build_channel("alerts", url.reveal()).close()
     except ConfigError as error:
