@@ -25,7 +25,7 @@ from monitor.emulator.settings import EmulatorSettings
 from monitor.storage.history_reader import Filter, HistoryReader
 from monitor.storage.moves_cache import FILE
 from monitor.system_clock import SystemClock
-from tests.by_hand import LONG_BTC
+from tests.by_hand import LONG_BTC, cross
 from tests.notify.fakes import FakeChannel
 from tests.test_app import Watch, running, until
 
@@ -44,19 +44,9 @@ name = "by-hand"
 balances = {{ USDT = 3000.0 }}
 """
     + LONG_BTC
-    + """[[accounts.positions]]
-symbol = "SOLUSDT"
-side = "LONG"
-quantity = 40.0
-entry_price = 150.0
-margin_mode = "cross"
-[[accounts.positions]]
-symbol = "ETHUSDT"
-side = "SHORT"
-quantity = 2.0
-entry_price = 3000.0
-margin_mode = "cross"
-[[channels]]
+    + cross("SOLUSDT", "LONG", 40.0, 150.0)
+    + cross("ETHUSDT", "SHORT", 2.0, 3000.0)
+    + """[[channels]]
 name = "tg"
 url = {{ file = "{state}/url" }}
 """
