@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from monitor.app import Daemon
 from monitor.cli.replay import replayed
-from monitor.core import incidents
+from monitor.core import stand_ins
 from monitor.core.events import Heartbeat, OrderForced
 from monitor.core.model import ForcedOrder, Side
 from monitor.core.notices import Notice, NoticeKind
@@ -126,7 +126,7 @@ async def test_a_wallet_in_danger_is_told_by_the_new_name_though_no_mark_comes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As it would be by the old one: with what was known then, and how late that is."""
-    monkeypatch.setattr(incidents, "INHERIT_S", 1.0)
+    monkeypatch.setattr(stand_ins, "INHERIT_S", 1.0)
     async with site_of(tmp_path) as site:
         site.write(account("a", BTC), site.channel())
         async with running(site) as daemon:
