@@ -14,7 +14,10 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
-PATIENCE_S = 90.0
+from monitor.system_clock import SystemClock
+
+PATIENCE_S = 90.0  # for anything to be shown
+WHOLE_S = 240.0  # for all that is waited for: it draws for ever
 TAKEN, GIVEN_BACK = b"\x1b[?1049h", b"\x1b[?1049l"
 _SIZES = ("COLUMNS", "LINES", "NO_COLOR")
 _HOME = b"\x1b[H"
@@ -28,6 +31,8 @@ class Window:
         self, words: Sequence[str], width: int = 100, height: int = 30, term: str = "xterm-256color"
     ) -> None:
         self._raw = b""
+        self._clock = SystemClock()
+        self._until_s = self._clock.mono_s() + WHOLE_S
         self.pid, self.terminal = pty.fork()
         if not self.pid:
             # What another test may have set is inherited.
@@ -83,6 +88,7 @@ class Window:
 
     def read(self) -> bool:
         """Take what it writes next; return False once it writes no more."""
+        assert self._clock.mono_s() < self._until_s, f"waited in vain: {self.text}"
         ready, _, _ = select.select([self.terminal], [], [], PATIENCE_S)
         assert ready, f"nothing more is shown: {self.text}"
         try:
