@@ -171,9 +171,12 @@ def test_ctrl_z_gives_the_terminal_back_until_it_goes_on(tmp_path: Path) -> None
         assert window.end() == 0
 
 
-def test_a_daemon_that_hangs_is_told_while_it_is_waited_for(tmp_path: Path) -> None:
+@pytest.mark.parametrize("answers", [0, 1])
+def test_a_daemon_that_hangs_is_told_while_it_is_waited_for(tmp_path: Path, answers: int) -> None:
     """Before the question is given up, and with keys that still work."""
     asked, go_on = Event(), Event()
+    if not answers:
+        asked.set()
 
     async def status(_request: object) -> object:
         if asked.is_set():
@@ -186,7 +189,8 @@ def test_a_daemon_that_hangs_is_told_while_it_is_waited_for(tmp_path: Path) -> N
         Window(["watch", "--config", config_of(tmp_path, tmp_path / "s")]) as window,
     ):
         try:
-            window.until(lambda text: "BTCUSDT LONG" in text)
+            if answers:
+                window.until(lambda text: "BTCUSDT LONG" in text)
             window.until(lambda text: "The daemon takes its time" in text)
             window.press("q")
             assert window.end() == 0
