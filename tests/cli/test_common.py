@@ -278,11 +278,12 @@ def test_without_a_terminal_columns_decide(
     monkeypatch: pytest.MonkeyPatch, columns: str | None, width: int
 ) -> None:
     """Piped output is as wide as COLUMNS says, else wide enough for every table."""
-    monkeypatch.delenv("COLUMNS", raising=False)
-    if columns is not None:
-        monkeypatch.setenv("COLUMNS", columns)
-    monkeypatch.setattr(sys, "stdout", io.StringIO())
-    assert console().width == width
+    with monkeypatch.context() as patch:  # undone before pytest writes a line, which is as wide as COLUMNS too
+        patch.delenv("COLUMNS", raising=False)
+        if columns is not None:
+            patch.setenv("COLUMNS", columns)
+        patch.setattr(sys, "stdout", io.StringIO())
+        assert console().width == width
 
 
 @pytest.mark.parametrize("styled", [False, True])
