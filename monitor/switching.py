@@ -73,9 +73,7 @@ class Switch:
         self._running.start(Stage.SENDING, sending)
         self._running.parting(self._delivery.parting())
         self._lend_tables(changes.followed, earlier)
-        self._decider.take(
-            SettingsChanged(plan.settings, plan.tables, tuple(coming), tuple(mended), origins)
-        )
+        self._decider.take(SettingsChanged(plan.settings, plan.tables, tuple(coming), tuple(mended), origins))
         for following in renewal.followed:
             # What another account held was not closed.
             same = origins.get(following.account) != ""
