@@ -1,7 +1,7 @@
 """Settings of a file with mistakes, for commands that need only some of it and say that there are mistakes.
 
-What they need has to be right. All else with a mistake is left out, as if nobody had written it: a section, or an
-account or a channel.
+What they need has to be right, and nothing unknown may stand elsewhere that could be meant for it. All else with a
+mistake is left out, as if nobody had written it: a section, or an account or a channel.
 """
 
 import re
@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from monitor.config.astray import PLACES, is_figure_astray, is_place_astray
 from monitor.config.load import load_document, load_text
 from monitor.config.locate import find_config, read_config
 from monitor.config.problems import key_path, nearest
@@ -29,8 +30,7 @@ COMPUTED: Final = frozenset(  # what figures of positions come of
 
 _ALL = tuple(DocumentSection.model_fields)
 _ENTRY = re.compile(r"(accounts|channels)\[(\d+)\]")
-_DIRECTORY = re.compile(r"^\s*(state\s*\.\s*)?directory\s*=|^\s*state\s*=", re.MULTILINE)
-_PATH = re.compile(r"^\s*(history\s*\.\s*)?path\s*=|^\s*history\s*=", re.MULTILINE)
+_MANY_LINES = ('"""', "'''")  # within such a string lines look like what they are not
 _NOBODY = {"name": "nobody", "api_key": {"env": "NOT_READ"}, "api_secret": {"env": "NOT_READ"}}
 
 
@@ -68,7 +68,7 @@ def partly_of(text: str, source: str, needed: Collection[str]) -> tuple[Settings
         if not RECORDED.issuperset(needed) or _is_lost(text, needed):
             raise mistakes from None
         return replace(_sound(_pieces(text), mistakes), channels=salvaged(text)[1]), mistakes
-    if any(_concerns(problem, document, needed) for problem in mistakes.problems):
+    if any(_concerns(problem, document, needed) for problem in mistakes.problems) or _is_astray(document, needed):
         raise mistakes
     return _sound(document, mistakes), mistakes
 
@@ -78,6 +78,13 @@ def _concerns(problem: Problem, document: Mapping[str, Any], needed: Collection[
     section = _section(problem.path, document)
     meant = "" if section in _ALL else nearest(section, _ALL)
     return section in needed or any(f'"{name}"' in meant for name in needed)
+
+
+def _is_astray(document: Mapping[str, Any], needed: Collection[str]) -> bool:
+    """Return whether what is needed may stand where nobody looks for it."""
+    if RECORDED.issuperset(needed):
+        return is_place_astray(document, needed)
+    return is_figure_astray(document)
 
 
 def _section(path: str, document: Mapping[str, Any]) -> str:
@@ -116,9 +123,18 @@ def _without(document: dict[str, Any], problems: Collection[Problem]) -> dict[st
 
 def _is_lost(text: str, needed: Collection[str]) -> bool:
     """Return whether a text that is no TOML says where databases are in a way that cannot be understood."""
-    if "state" in needed and _DIRECTORY.search(text) and seeming_directory(text) is None:
-        return True
-    return "history" in needed and _PATH.search(text) is not None and "path" not in block(text, "history")
+    understood = {"state": seeming_directory(text) is not None, "history": "path" in block(text, "history")}
+    for section in understood.keys() & {*needed}:
+        written = _written(section, PLACES[section], text)
+        if written > 1 or (written and (not understood[section] or any(mark in text for mark in _MANY_LINES))):
+            return True
+    return False
+
+
+def _written(section: str, key: str, text: str) -> int:
+    """Return how many lines seem to say where a database is."""
+    section, key = rf"""["']?{section}["']?""", rf"""["']?{key}["']?"""
+    return len(re.findall(rf"^\s*(?:{section}\s*\.\s*)?{key}\s*=|^\s*{section}\s*=", text, re.MULTILINE))
 
 
 def _pieces(text: str) -> dict[str, Any]:

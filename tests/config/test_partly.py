@@ -44,12 +44,13 @@ ELSEWHERE = {
     "web": ("[[channels]]", "[web]\nenabeld = true\n[[channels]]"),
     "display": ('"Europe/Rome"', '"Europe/Atlantis"'),
     "channel": ('{ env = "MAIL" }', '"https://literal"'),
-    "unknown": ("[[channels]]", "[chanels]\nx = 1\n[[channels]]"),
+    "key of a channel": ('{ env = "MAIL" }', '{ envv = "MAIL" }\nmin_levl = "warning"'),
 }
 COMPUTING = {
     "position": ("quantity = 0.5", "quantity = -0.5"),
     "rule": ("room = 0.3", "rom = 0.3"),
     "misspelled": ("[alerts.accounts", "[alrts.accounts"),
+    "unknown": ("[[channels]]", "[chanels]\nx = 1\n[[channels]]"),
     "bracket": ("[display]", "[brackets.BTCUSDT]\nrows = [[0, 5, 0.004]]\n[display]"),
 }
 
@@ -82,7 +83,7 @@ def test_figures_depend_on_no_mistake_elsewhere(tmp_path: Path, at: str) -> None
     assert (settings.accounts, settings.keyed, settings.tables) == (right.accounts, right.keyed, right.tables)
     assert (settings.engine.rules, settings.engine.overrides) == (right.engine.rules, right.engine.overrides)
     assert mistakes is not None
-    assert len(mistakes.problems) == 1
+    assert mistakes.problems
 
 
 @pytest.mark.parametrize("at", COMPUTING)
@@ -115,13 +116,34 @@ def test_one_account_with_a_mistake_leaves_the_others(tmp_path: Path) -> None:
     [
         ("directory =", "directroy ="), ('"/kept/here"', "7"), ("[state]", "[sate]"), ("[history]", "[histroy]"),
         ("path =", "pth ="), ('"/kept/here"', "/kept/here"), ('"/kept/there.db"', "/kept/there.db"),
-        ("[state]", "[state"), ("[history]", "[history"),
+        ("[state]", "[state"), ("[history]", "[history"), ("[state]", "[data]"), ("[state]", "[storage]"),
+        ("[state]", "[display]"), ("[history]", "[database]"), ("[history]", "[web]"), ("[state]", ""),
+        ("[state]", "[web.x]"), ("[state]\ndirectory", "[data]\ndir"),
     ],
 )  # fmt: skip
 def test_no_other_database_is_taken_for_the_one_that_is_meant(tmp_path: Path, old: str, new: str) -> None:
     """Where the file says where it is, and not in words that can be understood, it is refused."""
     with pytest.raises(ConfigError):
         partly(tmp_path, TEXT.replace(old, new, 1), RECORDED)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("directory =", '"directory" ='), ("[state]", '["state"]'), ("[history]", '["history"]'),
+        ("\n[state]", '\nnote = """\n[state]\ndirectory = "/elsewhere"\n"""\n[state]'),
+        ("\n[state]", "\nnote = '''\n[history]\npath = '/elsewhere'\n'''\n[state]"),
+        ("[history]", '[state]\ndirectory = "/elsewhere"\n[history]'),
+        ("[state]", '[history]\npath = "/elsewhere"\n[state]'),
+    ],
+)  # fmt: skip
+def test_a_text_that_is_no_toml_and_can_be_read_in_two_ways_is_refused(old: str, new: str) -> None:
+    """A quoted key, lines within a string, a second answer: the first look at it finds another database."""
+    assert old in TEXT
+    broken = TEXT + "\n[web]\nenabled = = true\n"
+    assert partly_of(broken, "test", RECORDED)[0].state.directory == "/kept/here"
+    with pytest.raises(ConfigError):
+        partly_of(broken.replace(old, new, 1), "test", RECORDED)
 
 
 def test_a_text_that_is_no_toml_says_where_databases_are(tmp_path: Path) -> None:
