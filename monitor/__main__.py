@@ -4,10 +4,20 @@ import os
 import sys
 
 from monitor import __version__, early
+from monitor.cli.closed import UnwritableError, stand_in
 
 
 def main() -> None:
     """Run the command line."""
+    stand_in()
+    try:
+        _answer()
+    except UnwritableError as error:  # of what no command says: commands tell their own
+        sys.stderr.write(f"position-monitor: the output cannot be written: {error.strerror}\n")
+        sys.exit(1)
+
+
+def _answer() -> None:
     if sys.argv[1:2] == ["__complete"]:  # first of all: the words behind it are those of another line
         from monitor.cli.completion import answer
 

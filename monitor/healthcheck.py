@@ -12,6 +12,7 @@ import socket
 import stat
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from monitor import places
@@ -78,7 +79,8 @@ def check(wanted: Wanted, environ: Mapping[str, str]) -> int:
         line = json.dumps({"status": words[bool(troubles)], "troubles": troubles})
     else:
         line = f"{unwell}: {'; '.join(map(_spoken, troubles))}" if troubles else well
-    sys.stdout.write(f"{line}\n")
+    with suppress(OSError):  # where standard output is closed the exit code is still the answer
+        sys.stdout.write(f"{line}\n")
     return int(bool(troubles))
 
 
