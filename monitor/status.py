@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
-from monitor.core.model import AccountSnapshot, BracketTable
+from monitor.core.model import AccountSnapshot, BracketTable, Lot
 from monitor.core.notices import WorstAway
 from monitor.core.scene import KnownMoves
 from monitor.core.settings import AdviceRules, AlertRules, RulesOverride
@@ -102,6 +102,7 @@ class Judged(msgspec.Struct, frozen=True):
     rules: AlertRules
     overrides: tuple[RulesOverride, ...]
     advice: AdviceRules
+    lots: dict[str, Lot] = {}  # typed in, by symbol; what the exchange tells wins
 
 
 class Holdings(msgspec.Struct, frozen=True):

@@ -136,7 +136,7 @@ class View:
     def holdings(self) -> Holdings:
         """Return the accounts and tier tables as the engine has them now, and what it judges them by."""
         engine, rules = self._parts.engine, self._parts.switch.plan.settings
-        judged = Judged(rules.rules, rules.overrides, rules.advice)
+        judged = Judged(rules.rules, rules.overrides, rules.advice, rules.lots)
         return Holdings(*engine.holdings(), engine.surroundings, judged)
 
     def health(self) -> Health:

@@ -1,12 +1,11 @@
 """What is held, for commands that compute with it: typed in, and what only a running daemon knows."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from monitor.cli.steps import Input
     from monitor.config import Settings
     from monitor.core.changed_moves import Measured
@@ -60,7 +59,7 @@ def find_held(settings: "Settings", *, ask_daemon: bool) -> Held:
         try:
             status = ask(directory, {"command": "status"})
             held = _told(settings, tables, status, ask(directory, {"command": "holdings"}))
-            return held._replace(joint=_joint(held, directory))
+            return held._replace(joint=joint_moves(held.accounts, partial(ask, directory)))
         except ControlError as error:
             silent = f"{error}; {_RUNNING if isinstance(error, NotRunningError) else _LOOK}"
             unknown = f"what is followed by key ({followed}); {silent}" if followed else ""
@@ -147,24 +146,25 @@ def _typed(account: "AccountSnapshot") -> object:
     return legs, dict(account.balances), account.multi_assets
 
 
-def _joint(held: Held, directory: "Path") -> "KnownMoves | None":
+def joint_moves(
+    accounts: "Sequence[AccountSnapshot]", ask: Callable[[Mapping[str, object]], Any]
+) -> "KnownMoves | None":
     """Return how names that share a wallet moved together; None where a daemon of another version cannot tell."""
     import msgspec
     import numpy as np
 
-    from monitor.control import ask
     from monitor.core.scene import KnownMoves
     from monitor.core.trial import batched
     from monitor.errors import ControlError
     from monitor.status import MOST_NAMES, JointMoves
 
-    names = sorted(_sharing_names(held.accounts))
+    names = sorted(_sharing_names(accounts))
     if not names:
         return None
     for _ in range(_ATTEMPTS):
         try:
             told = [
-                msgspec.convert(ask(directory, {"command": "moves", "names": some}), JointMoves)
+                msgspec.convert(ask({"command": "moves", "names": some}), JointMoves)
                 for some in batched(names, MOST_NAMES)
             ]
             parts = [np.frombuffer(one.returns, "<f8").reshape(-1, len(one.names)) for one in told if one.names]

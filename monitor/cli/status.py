@@ -1,5 +1,7 @@
 """``status``: what the running daemon knows, for people, for programs and for monitoring systems."""
 
+import os
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -53,6 +55,8 @@ def status(
             code, text = UNKNOWN, _one_line(error)
         print_verdict("status", code, text)
         return code
+    from monitor.control import ask
+
     try:
         document, settings = told(context, config, {"command": "status"})
     except NotRunningError as error:
@@ -64,8 +68,9 @@ def status(
     if settings is None:
         print_status(found, console(), None)
         return 0
-    to_do = first_remedy(settings, found.engine.wallets)
-    print_status(found, console(), settings.display.zone(), to_do, settings.web)
+    asked = partial(ask, settings.state_directory(os.environ))
+    to_do = first_remedy(asked, document, found.engine.wallets)
+    print_status(found, console(), settings.display.zone(), to_do.text if to_do else "", settings.web)
     return 0
 
 

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from monitor.cli.common import FAILED, ConfigOption, JsonOption, console, globals_of, guarded, load
-from monitor.errors import ConfigError, NotRunningError
+from monitor.cli.common import FAILED, ConfigOption, JsonOption, console, globals_of, guarded
 
 if TYPE_CHECKING:
-    from monitor.cli.watching.session import Source
+    from monitor.cli.watching.source import Source
 
 # Faster costs the daemon time that marks would wait for, and shows nobody more.
 _SHORTEST_S, _LONGEST_S = 1.0, 3600.0
@@ -61,20 +60,10 @@ def _source(context: typer.Context, config: Path | None) -> "Source":
     Raises:
         ConfigError: it holds mistakes, and no daemon runs with it.
     """
-    import os
+    from monitor.cli.despite import source_of
+    from monitor.cli.watching.source import DaemonOf
 
-    from monitor.cli.despite import ask_by, goes_on, source_of
-    from monitor.cli.watching.session import Source
-    from monitor.control import ask
-
-    try:
-        settings = load(context, config)
-    except ConfigError as mistakes:
-        asked = partial(ask_by, source_of(context, config), _QUESTION)
-        try:
-            asked()
-        except NotRunningError:
-            raise mistakes from None
-        return Source(asked, None, None, (goes_on(mistakes),))
-    asked = partial(ask, settings.state_directory(os.environ), _QUESTION)
-    return Source(asked, settings, settings.display.zone())
+    source = DaemonOf(partial(source_of, context, config))
+    if source.read() is not None:
+        source.ask(_QUESTION)
+    return source

@@ -23,7 +23,7 @@ from monitor.core.rules import compile_thresholds
 from monitor.core.settings import DEFAULT_LEVELS, AdviceRules, AlertRules, EngineSettings, LevelRule
 from monitor.core.surroundings import FundsKnown, Surroundings
 from monitor.core.whatif import add_margin, close
-from monitor.status import Holdings
+from monitor.status import Holdings, Judged
 from tests.by_hand import LONG_BTC
 from tests.cli.answering import answering
 from tests.cli.made import engine, state, symbol, wallet
@@ -443,7 +443,9 @@ def daemon(config: str, *levels: str, mark: float = 59_400.0) -> dict[str, objec
         for name, level in zip(names, levels, strict=False)
     )
     found = state(engine=engine(wallets=wallets, symbols=(symbol(mark=mark),)))
-    holdings = Holdings(settings.accounts, {one.symbol: one for one in settings.tables})
+    ours = settings.engine
+    judged = Judged(ours.rules, ours.overrides, ours.advice, ours.lots)
+    holdings = Holdings(settings.accounts, {one.symbol: one for one in settings.tables}, judged=judged)
     return {"status": msgspec.to_builtins(found), "holdings": msgspec.to_builtins(holdings)}
 
 
@@ -489,6 +491,29 @@ def test_status_says_first_what_has_to_be_done(tmp_path: Path) -> None:
     with answering(tmp_path / "s", answers):
         result = call("status", "--config", config)
     assert "To do about by-hand isolated ETHUSDT LONG, and to be safe: nothing more is needed" in result.stdout
+
+
+def test_status_advises_by_what_the_daemon_holds_whatever_the_file_says_by_now(tmp_path: Path) -> None:
+    """The level is about that position and those rules: an amount for another one would be a wrong one."""
+    config = written(tmp_path)
+    answers = daemon(config, "critical")
+    changed = DESIGN.replace("quantity = 0.5", "quantity = 5.0") + "[advice]\nslippage = 0.05\n"
+    assert "quantity = 5.0" in changed
+    Path(config).write_text(changed.format(state=tmp_path / "s"), encoding="utf-8")
+    with answering(tmp_path / "s", answers):
+        result = call("status", "--config", config)
+    assert "add 300.41 USDT, or reduce BTCUSDT LONG by 0.289 BTC (58 %)" in " ".join(result.stdout.split())
+
+
+def test_status_does_without_where_what_levels_come_from_is_not_told(tmp_path: Path) -> None:
+    """A daemon of another version: rules that are guessed would make amounts that are guessed."""
+    config = written(tmp_path)
+    answers = daemon(config, "critical")
+    answers["holdings"]["judged"] = None  # type: ignore[index]  # JSON
+    with answering(tmp_path / "s", answers):
+        result = call("status", "--config", config)
+    assert result.exit_code == 0, result.output
+    assert "To do" not in result.stdout
 
 
 def test_status_does_without_where_the_mark_is_not_known(tmp_path: Path) -> None:

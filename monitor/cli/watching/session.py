@@ -2,46 +2,27 @@
 
 import datetime as dt
 import signal
-from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
 from monitor.account_rows import account_rows
-from monitor.cli.first_remedy import first_remedy
 from monitor.cli.status import decoded, why_silent
+from monitor.cli.watching.advising import Advising, Told
 from monitor.cli.watching.asking import Answer, Asker
 from monitor.cli.watching.outlets import Outlet, Screen
 from monitor.cli.watching.parts import Look
 from monitor.cli.watching.past import Past
+from monitor.cli.watching.source import Source
 from monitor.cli.watching.waking import Waker
-from monitor.config import Settings
-from monitor.core.model import Level
 from monitor.errors import OutOfReachError
 from monitor.health import health, vitals_of
 from monitor.notify.times import local_time
 from monitor.ports import Clock
 from monitor.status import Status
-from monitor.web.page.seen import Seen, legs_of, rank, worst_first
+from monitor.web.page.seen import Seen, legs_of, worst_first
 
 DRAW_S: Final = 1.2  # ages grow by themselves; answers that come once a second are drawn anyway
 PATIENCE_S: Final = 2.0  # an answer takes milliseconds
-REMEDY_S: Final = 10.0  # working out what to do costs the daemon as much as three answers
-REMEDY_KEPT_S: Final = 60.0
-
-
-class Told(NamedTuple):
-    """An answer as it came, and as a value."""
-
-    document: object
-    found: Status
-
-
-class Source(NamedTuple):
-    """Who is asked, and how what is known is shown."""
-
-    ask: Callable[[], object]
-    settings: Settings | None  # None: the file holds mistakes
-    zone: dt.tzinfo | None
-    notes: tuple[str, ...] = ()
+_QUESTION: Final = {"command": "status"}
 
 
 class Session:
@@ -65,15 +46,15 @@ class Session:
         self._left = count
         self._waker = Waker(live=outlet.live)
         self._daemon: Asker[Told] = Asker(self._waker.wake)
-        self._remedy: Asker[str] = Asker(self._waker.wake)
+        self._advising = Advising(self._waker.wake, source.ask)
         self._past = Past()
+        self._told: Told | None = None
         self._seen: Seen | None = None
         self._silent = ""
         self._answered_s = 0.0
         self._asked_s = 0.0
         self._next_s = 0.0
         self._drawn_s = 0.0
-        self._to_do, self._to_do_s, self._to_do_next_s = "", 0.0, 0.0
 
     def run(self) -> signal.Signals | None:
         """Watch; return the signal that ended it, None where it ended by itself or by a key.
@@ -132,7 +113,7 @@ class Session:
         self._daemon.ask(self._question)
 
     def _question(self) -> Told:
-        document = self._source.ask()
+        document = self._source.ask(_QUESTION)
         return Told(document, decoded(document))
 
     def _took(self, answer: Answer[Told]) -> bool:
@@ -142,11 +123,15 @@ class Session:
             raise error
         if answer.value is not None:
             self._silent, self._answered_s = "", now_s
+            if self._told is not None and _read_by(self._told.found) != _read_by(answer.value.found):
+                self._source.read_again()
+            self._told = answer.value
             self._seen = seen_of(answer.value.found, self._source.zone)
             self._past.take(self._seen, now_s)
         elif error is not None:
             self._silent = why_silent(error)
             self._past.missed(now_s)
+            self._advising.forget()
         self._drawn_s = now_s
         self._outlet.show(self._look(), None if answer.value is None else answer.value.document, error)
         if self._left is not None:
@@ -162,38 +147,29 @@ class Session:
         waiting_s = now_s - self._asked_s if self._daemon.asks else 0.0
         # A machine that slept counts no seconds meanwhile; its wall clock does.
         age_s = 0.0 if seen is None else max(now_s - self._answered_s, (now_ms - seen.status.now_ms) / 1000)
-        late = waiting_s > PATIENCE_S or age_s > self._every_s + PATIENCE_S
+        is_old = bool(self._silent) or waiting_s > PATIENCE_S or age_s > self._every_s + PATIENCE_S
         return Look(
             now_ms=now_ms, now_s=now_s, zone=self._source.zone, past=self._past, seen=seen, age_s=age_s,
-            is_old=bool(self._silent) or late, silent=self._silent, waiting_s=waiting_s, to_do=self._advice(now_s),
+            is_old=is_old, silent=self._silent, waiting_s=waiting_s, to_do="" if is_old else self._to_do(now_s),
             notes=self._source.notes, keys=bool(self._outlet.keys),
         )  # fmt: skip
 
-    def _advice(self, now_s: float) -> str:
+    def _to_do(self, now_s: float) -> str:
         """Return what to do, and when that was worked out."""
-        if not self._to_do or now_s - self._to_do_s > REMEDY_KEPT_S or not self._in_danger():
-            return ""
-        at_ms = self._clock.wall_ms() - round((now_s - self._to_do_s) * 1000)
-        return f"{self._to_do} As of {local_time(at_ms, self._source.zone)}."
-
-    def _in_danger(self) -> bool:
-        return self._seen is not None and any(rank(one.level) >= Level.WARNING for one in self._seen.worst)
+        found = None if self._told is None else self._advising.advice(self._told, now_s)
+        return "" if found is None else f"{found.text} As of {local_time(found.at_ms, self._source.zone)}."
 
     def _look_after_remedy(self) -> None:
-        """Have it worked out now and then while a wallet is in danger; without an answer the last one runs out."""
-        now_s = self._clock.mono_s()
-        if (answer := self._remedy.take()) is not None:
-            if answer.error is None:
-                self._to_do, self._to_do_s = answer.value or "", now_s
-            if self._outlet.live:
-                self._show_time()
-        seen, settings = self._seen, self._source.settings
-        if seen is None or settings is None or not self._outlet.live or not self.answered:
-            return
-        if self._in_danger() and not self._remedy.asks and now_s >= self._to_do_next_s:
-            self._to_do_next_s = now_s + REMEDY_S
-            wallets = seen.status.engine.wallets
-            self._remedy.ask(lambda: first_remedy(settings, wallets))
+        """Have it worked out now and then while a wallet is in danger."""
+        if self._advising.take() and self._outlet.live:
+            self._show_time()
+        if self._told is not None and self._outlet.live and self.answered:
+            self._advising.look_after(self._told, self._clock.mono_s())
+
+
+def _read_by(found: Status) -> object:
+    """Return what becomes another when a daemon reads its file."""
+    return found.pid, None if found.config is None else found.config.loaded_ms
 
 
 def seen_of(found: Status, zone: dt.tzinfo | None) -> Seen:

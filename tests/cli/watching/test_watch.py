@@ -10,10 +10,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from monitor.cli.root import app
+from monitor.cli.watching.advising import Told
 from monitor.cli.watching.asking import Answer
 from monitor.cli.watching.outlets import Lines
 from monitor.cli.watching.parts import Look
-from monitor.cli.watching.session import PATIENCE_S, Session, Source, Told
+from monitor.cli.watching.session import PATIENCE_S, Session
 from monitor.control import ANSWER_TIMEOUT_S
 from monitor.core.model import Level
 from monitor.core.view import OpenAlert
@@ -106,13 +107,25 @@ def test_whoever_has_read_enough_ends_it(tmp_path: Path) -> None:
         assert (process.wait(60), process.stderr.read()) == (0, b"")
 
 
+class Still:
+    """A source that is never asked and does not change."""
+
+    zone = dt.UTC
+    notes: tuple[str, ...] = ()
+
+    def ask(self, request: object) -> object:
+        raise AssertionError(request)
+
+    def read_again(self) -> None:
+        """Nothing was read."""
+
+
 class _Watched:
     """A session whose answers and time are the test's."""
 
     def __init__(self, every_s: float = 1.0) -> None:
         self.clock = ManualClock()
-        source = Source(dict, None, dt.UTC)
-        self.session = Session(source, Lines(), self.clock, every_s=every_s)
+        self.session = Session(Still(), Lines(), self.clock, every_s=every_s)
 
     def answer(self) -> None:
         found = state(now_ms=self.clock.wall_ms())
