@@ -15,7 +15,7 @@ from monitor.config.contracts import build_contracts, contract_warnings
 from monitor.config.doubts import position_warnings
 from monitor.config.locate import find_config, read_config
 from monitor.config.positions import PositionBuilder
-from monitor.config.problems import Problems, shown
+from monitor.config.problems import Problems, shown, without_secrets
 from monitor.config.pulse import build_heartbeat, build_summary, with_summary
 from monitor.config.schema import (
     AdviceSection,
@@ -163,7 +163,7 @@ def _parse(text: str, source: str) -> dict[str, Any]:
         match = _AT.search(message)
         lines = text.split("\n")
         line, column = (match[1], match[2]) if match and match[1] else (str(len(lines)), str(len(lines[-1]) + 1))
-        found = _AT.sub("", message)
+        found = without_secrets(_AT.sub("", message))
         problem = Problem(f"line {line}, column {column}", found[:1].lower() + found[1:], "TOML")
         raise ConfigError(source, [problem]) from None
     except ValueError:

@@ -23,6 +23,10 @@ _NAMES = ("name", "symbol")  # keys that say what an entry of a list is called
 _LONGEST_SHOWN = 40
 _LARGEST_INT_SHOWN = 10**18
 _LONGEST_LIST_NAMED = 12
+_PIECE_BOUNDS = re.compile(r"[\s/.]+")
+_SHORTEST_TOKEN = 20  # the longest symbol of the exchange with digits in it has 19 characters
+_ROUTE = re.compile(r"[A-Za-z]{0,20}|[A-Za-z0-9]{1,3}")  # of an address, such as market or v1
+_WORD = re.compile(r"[^\s'\"(),]+")
 
 
 def mistake(hint: str) -> PydanticCustomError:
@@ -61,6 +65,8 @@ def key_path(loc: Loc) -> str:
             path += f"[{part}]"
         else:
             key = part if _BARE_KEY.fullmatch(part) and len(part) <= _LONGEST_SHOWN else shown_text(part)
+            if seems_secret(part):
+                key = "(a key that may be a secret, not shown)"
             path += f".{key}" if path else key
     return path
 
@@ -89,20 +95,58 @@ def _at(node: object, part: str | int) -> object:
 
 
 def _is_name(value: object) -> bool:
-    """Return whether it can be said in few words on one line, and is no address."""
+    """Return whether it can be said in few words on one line, and is neither an address nor like a secret."""
     return (
-        isinstance(value, str) and 0 < len(value) <= _LONGEST_SHOWN and value.isprintable() and "://" not in value
+        isinstance(value, str)
+        and 0 < len(value) <= _LONGEST_SHOWN
+        and value.isprintable()
+        and not _has_address(value)
+        and not seems_secret(value)
+    )
+
+
+def seems_secret(text: str) -> bool:
+    """Return whether text may hold a token or a key: a long piece of it has letters and digits.
+
+    Whoever takes the wrong key or line for it must not find it in the log afterwards.
+    """
+    return any(
+        len(piece) >= _SHORTEST_TOKEN and any(map(str.isalpha, piece)) and any(map(str.isdigit, piece))
+        for piece in _PIECE_BOUNDS.split(text)
+    )
+
+
+def _has_address(text: str) -> bool:
+    return "://" in text or "@" in text
+
+
+def without_secrets(sentence: str) -> str:
+    """Return a sentence of a parser, without words out of the file that may be secrets or hold an address."""
+    return _WORD.sub(
+        lambda word: "(not shown)" if _has_address(word[0]) or seems_secret(word[0]) else word[0], sentence
     )
 
 
 def shown_text(text: str) -> str:
-    """Return text in quotes, shortened, on one line; one that looks like an address is not shown."""
-    return "text with an address in it (not shown)" if "://" in text else _quoted(text)
+    """Return text in quotes, shortened, on one line; one that looks like an address or a secret is not shown."""
+    if _has_address(text):
+        return "text with an address in it (not shown)"
+    return "text that may be a secret (not shown)" if seems_secret(text) else _quoted(text)
 
 
 def shown_address(text: str) -> str:
-    """Return an address that is no secret, in quotes; not shown if it has a place where a secret could be."""
-    return "an address with a user or a query (not shown)" if set(text) & set("@?#") else _quoted(text)
+    """Return an address that is no secret, in quotes; not shown if it has a place where a secret could be.
+
+    Of a path only what looks like a route is shown.
+    """
+    if set(text) & set("@?#"):
+        return "an address with a user or a query (not shown)"
+    scheme, colon, rest = text.partition("://")
+    host, _, path = rest.partition("/")
+    if not colon or seems_secret(f"{scheme} {host}"):
+        return "an address that may hold a secret (not shown)" if colon else shown_text(text)
+    is_route = all(map(_ROUTE.fullmatch, path.split("/")))
+    return _quoted(text if is_route else f"{scheme}://{host}/...")
 
 
 def _quoted(text: str) -> str:

@@ -8,7 +8,7 @@ from typing import Literal
 from urllib.parse import SplitResult, urlsplit
 
 from monitor.config import durations
-from monitor.config.problems import mistake, nearest
+from monitor.config.problems import mistake, nearest, seems_secret
 from monitor.config.secret import NAME_SHAPES, Keeper, SecretRef
 from monitor.core.notices import FindingCode
 
@@ -48,7 +48,7 @@ def symbol_name(value: object) -> str:
     """Return the value if it has the form of a symbol. Symbols may hold other scripts than Latin."""
     text = _text(value)
     if text != text.upper() and SYMBOL.fullmatch(text.upper()):
-        raise mistake(f'write "{text.upper()}"')
+        raise mistake("" if seems_secret(text) else f'write "{text.upper()}"')
     if not SYMBOL.fullmatch(text):
         raise mistake("letters and digits only, as the exchange writes it")
     return text
@@ -58,7 +58,8 @@ def asset_name(value: object) -> str:
     """Return an asset in capitals."""
     text = _text(value)
     if not ASSET.fullmatch(text):
-        raise mistake(f'write "{text.upper()}"' if ASSET.fullmatch(text.upper()) else "")
+        alike = ASSET.fullmatch(text.upper()) and not seems_secret(text)
+        raise mistake(f'write "{text.upper()}"' if alike else "")
     return text
 
 

@@ -13,6 +13,7 @@ from monitor.config.problems import (
     shown,
     shown_address,
     sound_parts,
+    without_secrets,
 )
 from monitor.config.schema import DocumentSection, PositionSection
 from monitor.errors import ConfigError
@@ -27,6 +28,7 @@ from monitor.errors import ConfigError
         (("a.b", "c"), '"a.b".c'),
         (("x" * 41,), '"' + "x" * 37 + '..."'),
         (("a\nb",), '"a\\nb"'),
+        (("accounts", 1, "1234567890abcdefghij", "x"), "accounts[1].(a key that may be a secret, not shown).x"),
     ],
 )
 def test_a_place_is_written_as_in_the_file(loc: tuple[str | int, ...], path: str) -> None:
@@ -34,11 +36,13 @@ def test_a_place_is_written_as_in_the_file(loc: tuple[str | int, ...], path: str
     assert key_path(loc) == path
 
 
+TOKEN = "7123456789:AAEkq3vJ_x-Z0"
 BOOK = {
     "accounts": [
         {"name": "main"},
         {"name": "by-hand", "positions": [{"symbol": "BTCUSDT"}, {"symbol": "x" * 41}, {"symbol": 3}, 4]},
         {"name": "a\nb", "positions": [{"symbol": "mailto://me:pass@host"}]},
+        {"name": "me:pass@host", "positions": [{"symbol": TOKEN}]},
     ],
     "log": {"name": "x"},
 }
@@ -56,6 +60,7 @@ BOOK = {
         (("accounts", 1, "positions", 3), "by-hand"),
         (("accounts", 1, "positions", 9, "side"), "by-hand"),
         (("accounts", 2, "positions", 0, "side"), ""),
+        (("accounts", 3, "positions", 0, "side"), ""),
         (("log", "level"), ""),
         (("accounts",), ""),
     ],
@@ -85,6 +90,13 @@ def test_a_place_in_a_list_has_its_name_beside_it(loc: tuple[str | int, ...], ab
         ('a"\x1b', '"a\\"\\u001b"'),
         ("\ud800", '"\\ud800"'),
         ("mailto://me:pass@host", "text with an address in it (not shown)"),
+        ("me:pass@gmail.com", "text with an address in it (not shown)"),
+        (TOKEN, "text that may be a secret (not shown)"),
+        (f"bot {TOKEN}, and more", "text that may be a secret (not shown)"),
+        ("2f1c7a6e-3b0e-4c1d-9d1e-0a1b2c3d4e5f", "text that may be a secret (not shown)"),
+        ("1000000BABYDOGEUSDT", '"1000000BABYDOGEUSDT"'),
+        ("var/lib/position-monitor/2/history.db", '"var/lib/position-monitor/2/history.db"'),
+        ("no digits in these many words", '"no digits in these many words"'),
         ([1, 2], "a list of 2"),
         ({"a": 1}, "a table"),
         (dt.date(2026, 1, 1), "a date or a time"),
@@ -102,11 +114,31 @@ def test_what_was_found_is_short_and_safe(value: object, text: str) -> None:
         ("wss://host/market", '"wss://host/market"'),
         ("https://me:pass@host", "an address with a user or a query (not shown)"),
         ("https://host/?token=1", "an address with a user or a query (not shown)"),
+        ("wss://host:443/fapi/v1/ws/", '"wss://host:443/fapi/v1/ws/"'),
+        ("http://host", '"http://host"'),
+        ("http://host/abc123def", '"http://host/..."'),
+        (f"http://host/market/{TOKEN}", '"http://host/..."'),
+        (f"http://{TOKEN}.example", "an address that may hold a secret (not shown)"),
+        (TOKEN, "text that may be a secret (not shown)"),
+        ("host", '"host"'),
     ],
 )
 def test_an_address_of_the_exchange_is_shown_without_secrets(address: str, text: str) -> None:
     """Only addresses with a place for a secret are held back."""
     assert shown_address(address) == text
+
+
+@pytest.mark.parametrize(
+    ("sentence", "said"),
+    [
+        ("cannot declare ('channels',) twice", "cannot declare ('channels',) twice"),
+        (f"cannot declare ('{TOKEN}',) twice", "cannot declare ('(not shown)',) twice"),
+        ("cannot declare ('a', 'tgram://b/1') twice", "cannot declare ('a', '(not shown)') twice"),
+    ],
+)
+def test_a_parser_repeats_no_secret(sentence: str, said: str) -> None:
+    """It quotes keys of the file, and somebody may have pasted a token there."""
+    assert without_secrets(sentence) == said
 
 
 def test_the_nearest_option() -> None:
