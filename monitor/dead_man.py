@@ -31,13 +31,22 @@ class DeadMan:
         self.within_s = within_s
         self._out = _never_waiting(_STDERR)
 
-    def lives(self) -> None:
-        """Note that the service lives: the time begins anew."""
-        self.within(self.within_s)
+    def lives(self) -> bool:
+        """Note that the service lives: the time begins anew; return as ``within``."""
+        return self.within(self.within_s)
 
-    def within(self, seconds: float) -> None:
-        """Have the next word come within so many seconds, for what takes longer or must not; or be the end."""
-        faulthandler.dump_traceback_later(seconds, exit=True, file=self._out)
+    def within(self, seconds: float) -> bool:
+        """Have the next word come within so many seconds, for what takes longer or must not; or be the end.
+
+        Returns:
+            Whether it waits for that. Each word takes a thread, and where the system has none left nothing waits
+            until a later one.
+        """
+        try:
+            faulthandler.dump_traceback_later(seconds, exit=True, file=self._out)
+        except RuntimeError:
+            return False
+        return True
 
 
 def _never_waiting(number: int) -> int:

@@ -6,6 +6,7 @@ That the exchange is silent, a disk is full or a channel refuses is told to peop
 A loop that stands still is: whatever the reason, it will not go on by itself. A blocked event loop feeds nothing.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
@@ -62,6 +63,8 @@ class Watchdog:
         self._fed = 0
         self._fed_ms: int | None = None
         self._standing: tuple[str, ...] = ()
+        self._unarmed = False  # what ends the process could not be started
+        self._awake_s = -math.inf  # when it was woken late, if it has been each time since
 
     def jobs(self) -> Sequence[Job]:
         """Return what must run; it may be cancelled at any time."""
@@ -71,7 +74,7 @@ class Watchdog:
         """Tell that databases are opened, which may take longer than a start may."""
         self._tell(extend(OPENING_WITHIN_S), status_line("starting: opens its databases"))
         if self._dead_man is not None:
-            self._dead_man.within(OPENING_WITHIN_S)
+            self._note_armed(armed=self._dead_man.within(OPENING_WITHIN_S))
 
     def reloading(self) -> None:
         """Tell that the configuration is read again; ``reloaded`` has to follow. Nothing before it is ready."""
@@ -85,17 +88,18 @@ class Watchdog:
 
     def stopping(self) -> None:
         """Tell that the service drains; nothing is told after that. One that does not come to its end is ended."""
-        if not self._stopping:
-            self._tell(STOPPING, status_line("stopping"))
-            if self._dead_man is not None:
-                self._dead_man.within(STOPPING_WITHIN_S)
+        if self._stopping:
+            return
         self._stopping = True
+        self._tell(STOPPING, status_line("stopping"))
+        if self._dead_man is not None:
+            self._note_armed(armed=self._dead_man.within(STOPPING_WITHIN_S))
 
     def view(self) -> WatchdogView | None:
         """Return what was told so far; None if there is nobody to tell."""
         if self._systemd is None and self._dead_man is None:
             return None
-        ends_s = None if self._dead_man is None else self._dead_man.within_s
+        ends_s = None if self._dead_man is None or self._unarmed else self._dead_man.within_s
         within_s = None if self._systemd is None else self._systemd.watchdog_s
         return WatchdogView(within_s, self._fed, self._fed_ms, self._standing, ends_s)
 
@@ -117,9 +121,7 @@ class Watchdog:
             pause_s = feed_s - self._clock.mono_s()
             asked_s = self._clock.mono_s() + (pause_s if self._ready else min(pause_s, STARTING_S))
             await self._clock.sleep(asked_s - self._clock.mono_s())
-            now_s = self._clock.mono_s()
-            if now_s - asked_s <= LATE_S:
-                self._look(since_s, now_s)
+            self._judge(since_s, asked_s)
 
     def _wanted_s(self) -> float | None:
         """Return within how many seconds a sign of life is wanted, by whoever is less patient; None by nobody."""
@@ -136,16 +138,36 @@ class Watchdog:
         elif waits != self._said and self._tell(extend(WAIT_FOR_START_S), _starting(waits)):
             self._said = waits
 
+    def _judge(self, since_s: float, asked_s: float) -> None:
+        now_s = self._clock.mono_s()
+        if now_s - asked_s <= LATE_S:
+            self._awake_s = -math.inf
+        elif math.isinf(self._awake_s):
+            self._awake_s = now_s
+            return
+        # One that is woken late each time is judged as well: by how it stood when it should have been woken.
+        self._look(since_s, min(now_s, asked_s))
+
     def _look(self, since_s: float, now_s: float) -> None:
-        found = standing(self._beats(), since_s, now_s)
+        found = standing(self._beats(), since_s, now_s, self._awake_s)
         if found and found != self._standing:
             log.critical("watchdog.standing", loops=found)
         elif self._standing and not found:
             log.info("watchdog.moving", loops=self._standing)
         self._standing = found
 
+    def _note_armed(self, *, armed: bool) -> None:
+        if armed == self._unarmed:
+            if armed:
+                log.info("watchdog.armed")
+            else:
+                log.error("watchdog.unarmed", reason="no_thread")
+        self._unarmed = not armed
+
     def _feed(self, *, counts: bool) -> None:
         if self._standing:
+            if self._dead_man is not None and self._unarmed:
+                self._note_armed(armed=self._dead_man.lives())
             self._tell(status_line(f"standing still: {', '.join(self._standing)}"))
             return
         wanted = self._systemd is not None and self._systemd.watchdog_s is not None
@@ -153,7 +175,7 @@ class Watchdog:
         line = _starting(waits) if waits else status_line(self._brief())
         told = self._tell(*((WATCHDOG,) if wanted else ()), line)
         if self._dead_man is not None:
-            self._dead_man.lives()
+            self._note_armed(armed=self._dead_man.lives())
         if told and counts:
             self._fed += 1
             self._fed_ms = self._clock.wall_ms()

@@ -1,6 +1,7 @@
 """systemd hears that the service lives while its loops come round, and only then."""
 
 import asyncio
+import faulthandler
 import math
 import random
 from collections.abc import AsyncIterator, Callable
@@ -82,13 +83,38 @@ class HeldDeadMan(DeadMan):
         self.within_s = within_s
         self.given: list[float] = []
 
-    def within(self, seconds: float) -> None:
+    def within(self, seconds: float) -> bool:
         self.given.append(seconds)
+        return True
 
     def heard(self) -> list[float]:
         """Return what it was given since the last call."""
         given, self.given = self.given, []
         return given
+
+
+class ShortOfThreads:
+    """Stands in for ``faulthandler``: each word takes a new thread, and the system has none left.
+
+    Args:
+        monkeypatch: of the test.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.left = False
+        self._waits_s: float | None = None
+        monkeypatch.setattr(faulthandler, "dump_traceback_later", self._later)
+
+    def take(self) -> float | None:
+        """Return within how many seconds it was last told to wait for the next word; None if it waits no more."""
+        waits_s, self._waits_s = self._waits_s, None
+        return waits_s
+
+    def _later(self, seconds: float, **_options: object) -> None:
+        self._waits_s = None  # the thread before is ended first
+        if not self.left:
+            raise RuntimeError("unable to start watchdog thread")
+        self._waits_s = seconds
 
 
 class Rig:
@@ -198,6 +224,30 @@ async def test_a_process_that_was_not_run_for_a_while_blames_no_loop(
         listener.heard()
         await clock.advance(WITHIN_S / 3 + late_s)
         assert [FED in words for words in listener.heard()] == [fed]
+
+
+async def test_a_process_that_is_woken_late_each_time_still_finds_what_stands(listener: Listener) -> None:
+    """How long it stood still itself the last time is not held against them."""
+    clock = LateClock()
+    clock.late_s = LATE_S + 1.0
+    rig = Rig(clock, Systemd(listener.address, WITHIN_S))
+    round_s = WITHIN_S / 3 + clock.late_s
+    async with rig.running():
+        rig.beat.back(clock.mono_s())
+        with capture_logs() as logs:
+            for _ in range(3):
+                await clock.advance(round_s)
+            assert [entry["event"] for entry in logs] == []
+            await clock.advance(round_s)
+        assert [entry["event"] for entry in logs] == ["watchdog.standing"]
+        clock.late_s = 100 * PATIENCE_S
+        rig.beat.rest()
+        with capture_logs() as logs:
+            await clock.advance(round_s)
+            assert [entry["event"] for entry in logs] == ["watchdog.moving"]
+            rig.beat.back(clock.mono_s())
+            await clock.advance(WITHIN_S / 3 + clock.late_s)
+        assert [entry["event"] for entry in logs] == ["watchdog.moving"]
 
 
 async def test_until_it_is_ready_it_says_what_it_waits_for_and_lives(
@@ -334,6 +384,47 @@ async def test_what_ends_the_process_waits_for_databases_and_for_a_stop(clock: M
     assert dead_man.heard() == [STOPPING_WITHIN_S]
 
 
+async def test_what_ends_the_process_is_started_again_once_there_is_a_thread_for_it(
+    clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That there is none is said once, is no reason to end a service that is well, and leaves its stop alone."""
+    threads = ShortOfThreads(monkeypatch)
+    rig = Rig(clock, None, DeadMan(WITHIN_S))
+    with capture_logs() as logs:
+        rig.watchdog.opening()
+        async with rig.running():
+            await clock.advance(WITHIN_S)
+            assert threads.take() is None
+            view = rig.watchdog.view()
+            assert view is not None
+            assert (view.ends_s, view.fed) == (None, 4)
+            threads.left = True
+            await clock.advance(WITHIN_S / 3)
+            assert threads.take() == WITHIN_S
+            threads.left = False
+            rig.watchdog.stopping()
+    assert [(entry["event"], entry["log_level"]) for entry in logs] == [
+        ("watchdog.unarmed", "error"), ("watchdog.armed", "info"), ("watchdog.unarmed", "error")
+    ]  # fmt: skip
+
+
+async def test_what_could_not_be_started_is_also_while_a_loop_stands_still(
+    clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once: from then on it is not held back."""
+    threads = ShortOfThreads(monkeypatch)
+    rig = Rig(clock, None, DeadMan(WITHIN_S))
+    async with rig.running():
+        rig.beat.back(clock.mono_s() - PATIENCE_S)
+        with capture_logs():
+            await clock.advance(WITHIN_S / 3)
+            threads.left = True
+            await clock.advance(WITHIN_S / 3)
+            assert threads.take() == WITHIN_S
+            await clock.advance(WITHIN_S)
+    assert threads.take() is None
+
+
 async def test_whoever_is_less_patient_says_how_often_it_is_fed(clock: ManualClock, listener: Listener) -> None:
     """Systemd and what ends the process hear the same; that one hears nothing is no matter of the other's."""
     dead_man = HeldDeadMan(WITHIN_S / 2)
@@ -354,7 +445,10 @@ async def test_whoever_is_less_patient_says_how_often_it_is_fed(clock: ManualClo
 class Life:
     """A daemon on a clock of the test's, with a feed whose exchange is not there."""
 
-    def __init__(self, folder: Path, clock: ManualClock, listener: Listener, channel: FakeChannel) -> None:
+    def __init__(
+        self, folder: Path, clock: ManualClock, listener: Listener, channel: FakeChannel,
+        dead_man: DeadMan | None = None,
+    ) -> None:  # fmt: skip
         self.clock = clock
         self.listener = listener
         self.channel = channel
@@ -367,6 +461,7 @@ class Life:
             history_path=folder / "history.db",
             history=HistorySettings(flush_s=5.0),
             systemd=Systemd(listener.address, WITHIN_S),
+            dead_man=dead_man,
         )
         self.daemon = Daemon(plan, self._sources, clock, random.Random(7))  # noqa: S311 - jitter
 
@@ -527,3 +622,18 @@ async def test_a_silent_exchange_full_disks_and_deaf_channels_are_no_hang(
     assert "state" in status["unwritable"]
     assert status["engine"]["symbols"][0]["data"] == "blind"
     assert status["watchdog"]["standing"] == ()
+
+
+async def test_a_service_that_is_short_of_threads_goes_on_and_drains(
+    tmp_path: Path, clock: ManualClock, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though it cannot start anew what would end it once it stands still; that is all that is lost."""
+    ShortOfThreads(monkeypatch)
+    life = Life(tmp_path / "s", clock, listener, FakeChannel(), DeadMan(WITHIN_S))
+    with capture_logs() as logs:
+        async with life.running():
+            assert await life.advance(2 * WITHIN_S) > 0
+    told = [entry["event"] for entry in logs]
+    assert "job.died" not in told
+    assert told.count("watchdog.unarmed") == 1
+    assert told[-1] == "daemon.stopped"
