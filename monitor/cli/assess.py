@@ -23,6 +23,7 @@ from monitor.cli.despite import load_computed
 if TYPE_CHECKING:
     from monitor.core.book import Book
     from monitor.core.model import AccountSnapshot, BracketTable, SubjectKey
+    from monitor.core.outgrown import Outgrown
     from monitor.core.report import PositionView, WalletView
     from monitor.core.risk import Readings
 
@@ -43,6 +44,8 @@ class Assessment(msgspec.Struct, frozen=True):
     positions: "tuple[PositionView, ...]"
     # Tables that are neither the user's nor the account's own; absent where there is none.
     shipped_brackets: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
+    # Positions worth more than the last tier reaches; absent where there is none.
+    outgrown_brackets: "tuple[Outgrown, ...] | msgspec.UnsetType" = msgspec.UNSET
 
 
 @guarded
@@ -50,7 +53,9 @@ def assess(
     context: typer.Context, config: ConfigOption = None, mark: MarkOption = None, json: JsonOption = False
 ) -> int:
     """Compute readings of the configured positions at the prices given; needs no network."""
+    from monitor.config.outgrown import outgrown_words
     from monitor.core import report
+    from monitor.core.outgrown import outgrown as find_outgrown
     from monitor.core.rules import compile_thresholds, conditions, reached
 
     settings = load_computed(context, config)
@@ -62,11 +67,13 @@ def assess(
     book, readings = evaluated(settings.accounts, tables, parse_marks(mark or ()))
     levels = reached(conditions(book, compile_thresholds(book, settings.engine), readings)).tolist()
     shipped = {table.symbol: table.label for table in settings.tables if table.origin == "shipped"}
+    outgrown = find_outgrown(book, readings, tables)
     assessment = Assessment(
         as_of=now_text(),
         wallets=report.wallet_views(book, readings, levels),
         positions=report.position_views(book, readings, levels),
         shipped_brackets=shipped or msgspec.UNSET,
+        outgrown_brackets=outgrown or msgspec.UNSET,
     )
     if json or globals_of(context).json:
         print_json(assessment)
@@ -82,6 +89,8 @@ def assess(
         for one in assessment.wallets:
             if is_used_up(one):
                 out.print(Text(f"{one.account} {wallet_name(one.wallet)}: {LOOK_FIRST}."))
+    for other in outgrown:
+        remark(f"Warning: {outgrown_words(other)}.")
     if shipped:
         remark(f"Maintenance tiers: {', '.join(sorted(set(shipped.values())))} ({', '.join(shipped)}).")
     if followed:

@@ -48,10 +48,12 @@ def explain(
     from monitor.cli.ahead_steps import Ahead
     from monitor.cli.cases import case_of
     from monitor.cli.move_steps import Moves
+    from monitor.cli.outgrown import outgrown_steps
     from monitor.cli.pasted import Asked, options
     from monitor.cli.remedy_steps import Around, Remedies, as_json
     from monitor.cli.steps import Explainer
     from monitor.cli.typed import meant
+    from monitor.core.outgrown import outgrown
     from monitor.system_clock import SystemClock
 
     settings = load_computed(context, config)
@@ -81,7 +83,10 @@ def explain(
     ahead = Ahead(book, readings, settings.engine, held.surroundings, SystemClock().wall_ms(), watched=watched)
     moves = Moves(book, readings, held.status, wanted=settings.engine.typical_moves) if watched else None
 
+    grown = outgrown(book, readings, held.tables)
+
     def more(row: int) -> "Iterator[Step]":
+        yield from outgrown_steps(book, row, grown)
         if moves is not None:
             yield from moves.steps(row)
         yield from remedies.steps(row)

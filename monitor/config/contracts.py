@@ -1,17 +1,20 @@
 """Coin-margined contracts and what their symbols tell; [contracts.SYMBOL]: contract sizes and order quantities."""
 
+import datetime as dt
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from monitor.config.problems import Loc, Problems, fix_of, key_path, shown, shown_text
 from monitor.config.schema import ContractsSection
-from monitor.config.shipped import shipped_contract_size
+from monitor.config.shipped import shipped_contract_size, shipped_contracts_date
 from monitor.config.values import symbol_name
 from monitor.core.model import Lot
 
 COINM_SHAPE = 'a coin-margined contract, such as "BTCUSD_PERP" or "ETHUSD_261225"'
 
+_DELIVERY = re.compile(r"[^_]+_([0-9]{2})([0-9]{2})([0-9]{2})")
+_AT = dt.time(8, tzinfo=dt.UTC)
 _COINM = re.compile(r"([0-9A-Z]{1,20})USD_(PERP|[0-9]{6})")
 
 
@@ -19,6 +22,19 @@ def coin_of(symbol: str) -> str | None:
     """Return the coin that margins a contract, such as ``BTC`` of ``BTCUSD_PERP``; None for other markets."""
     match = _COINM.fullmatch(symbol)
     return match[1] if match else None
+
+
+def is_over(symbol: str, now_ms: int) -> bool:
+    """Return whether a contract was delivered by ``now_ms``, or is of a day that no calendar has."""
+    match = _DELIVERY.fullmatch(symbol)
+    if match is None:
+        return False
+    year, month, day = (int(part) for part in match.groups())
+    try:
+        at = dt.datetime.combine(dt.date(2000 + year, month, day), _AT)
+    except ValueError:
+        return True
+    return at.timestamp() * 1000 <= now_ms
 
 
 class Contracts(NamedTuple):
@@ -82,7 +98,7 @@ def contract_size(symbol: str, own: Mapping[str, float]) -> float:
 
 
 def contract_warnings(held: tuple[str, ...], own: Contracts, *, any_symbol: bool) -> list[str]:
-    """Return which figures of one's own nothing uses.
+    """Return which figures of one's own nothing uses, and which sizes are not those of the exchange.
 
     Args:
         held: symbols of typed-in positions.
@@ -90,8 +106,14 @@ def contract_warnings(held: tuple[str, ...], own: Contracts, *, any_symbol: bool
         any_symbol: an account is followed by its key, so a lot of any symbol may be used.
     """
     useful = set(held) | (own.lots.keys() if any_symbol else set())
-    return [
+    unused = [
         f"contracts.{key_path((name,))} is not used: no typed-in position holds {name}"
         for name in dict.fromkeys((*own.sizes, *own.lots))
         if name not in useful
+    ]
+    return unused + [
+        f"contracts.{key_path((name,))}.size = {size:.12g}, and a contract is of {usual:.12g} US dollars at the"
+        f" exchange as of {shipped_contracts_date()}: leave it out, unless that has changed since"
+        for name, size in own.sizes.items()
+        if name in held and size != (usual := shipped_contract_size(name))
     ]

@@ -14,6 +14,7 @@ from monitor.config.collateral import Rates
 from monitor.config.contracts import build_contracts, contract_warnings
 from monitor.config.doubts import position_warnings
 from monitor.config.locate import find_config, read_config
+from monitor.config.outgrown import outgrown_warnings
 from monitor.config.positions import PositionBuilder
 from monitor.config.problems import Problems, shown, without_secrets
 from monitor.config.pulse import build_heartbeat, build_summary, with_summary
@@ -118,6 +119,7 @@ def load_document(document: dict[str, Any], source: str) -> Settings:
         *table_warnings(held, own_tables, tables, exchange.environment, any_symbol=any_symbol),
         *contract_warnings(held, contracts, any_symbol=any_symbol),
         *position_warnings(names, accounts.typed, contracts.lots, tables),
+        *outgrown_warnings(accounts.typed, tables),
         *rates.warnings(),
         *rule_warnings(rules, overrides),
     ]

@@ -37,6 +37,11 @@ def shipped_contract_size(symbol: str) -> float:
     return contracts.sizes.get(symbol.partition("_")[0], contracts.others)
 
 
+def shipped_contracts_date() -> str:
+    """Return the ISO date as of which ``shipped_contract_size`` holds."""
+    return _shipped_contracts().as_of
+
+
 @cache
 def _shipped_contracts() -> _Contracts:
     return msgspec.json.decode(_content("coinm-contracts.json"), type=_Contracts)

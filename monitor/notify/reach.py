@@ -1,11 +1,7 @@
 """Liquidation prices that nobody can use: true of the formula, and farther away than any price goes."""
 
-MOST_TIMES = 10_000.0  # the mark; a liquidation price beyond that is shown as none
+from monitor.core.reach import MOST_TIMES, within_reach
+
+__all__ = ["BEYOND", "MOST_TIMES", "within_reach"]
+
 BEYOND = f"none that a price could reach: it is more than {MOST_TIMES:,.0f} times the mark"
-
-
-def within_reach(price: float | None, mark: float | None) -> float | None:
-    """Return a liquidation price as people are shown it; None where there is none that a price could reach."""
-    if price is None or mark is None or not price > MOST_TIMES * mark:
-        return price
-    return None

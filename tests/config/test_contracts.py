@@ -1,9 +1,11 @@
 """Coin-margined contracts: what their symbols tell, and what one contract is worth."""
 
+import datetime as dt
+
 import pytest
 
 from monitor.config import Settings, load_text, shipped_contract_size
-from monitor.config.contracts import coin_of
+from monitor.config.contracts import coin_of, is_over
 from monitor.core.model import Lot
 from monitor.core.settings import AdviceRules
 
@@ -60,11 +62,31 @@ def test_the_shipped_sizes(symbol: str, size: float) -> None:
 
 
 def test_a_size_of_ones_own_wins() -> None:
-    """It is used without a warning, and only for its symbol."""
+    """It is used, and only for its symbol; one that is not the exchange's is warned of."""
     settings = loaded("BTCUSD_PERP", "[contracts.BTCUSD_PERP]\nsize = 50\n")
     assert size_of(settings) == 50.0
+    (warning,) = [text for text in settings.warnings if "contracts" in text]
+    assert warning == (
+        "contracts.BTCUSD_PERP.size = 50, and a contract is of 100 US dollars at the exchange as of 2026-05-28:"
+        " leave it out, unless that has changed since"
+    )
+    settings = loaded("BTCUSD_PERP", "[contracts.BTCUSD_PERP]\nsize = 100\n")
     assert [text for text in settings.warnings if "contracts" in text] == []
     assert size_of(loaded("BTCUSD_261225", "[contracts.BTCUSD_PERP]\nsize = 50\n")) == 100.0
+
+
+@pytest.mark.parametrize(
+    ("symbol", "over"),
+    [
+        ("BTCUSD_261225", False), ("BTCUSD_261201", True), ("BTCUSD_261202", False), ("BTCUSDT_250627", True),
+        ("BTCUSD_991231", False), ("BTCUSD_261325", True), ("BTCUSD_PERP", False), ("BTCUSDT", False),
+    ],
+)  # fmt: skip
+def test_a_contract_ends_on_the_day_of_its_name(symbol: str, *, over: bool) -> None:
+    """At eight in the morning, UTC; one of a day that there is not cannot be held at all. Others never end."""
+    eight = int(dt.datetime(2026, 12, 1, 8, tzinfo=dt.UTC).timestamp() * 1000)
+    assert is_over(symbol, eight) is over
+    assert not is_over("BTCUSD_261201", eight - 1)
 
 
 def test_a_size_nobody_uses_is_warned_about() -> None:

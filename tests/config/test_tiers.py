@@ -44,8 +44,8 @@ def test_on_the_testnet_the_shipped_figures_are_warned_about() -> None:
 
 def test_a_table_of_ones_own_wins() -> None:
     """It is used without a warning, for symbols nobody ships as well."""
-    settings = loaded("XXXUSDT", "[brackets.XXXUSDT]\nrows = [[0, 1000, 0.01, 0]]\n")
-    assert settings.tables == (BracketTable("XXXUSDT", (Bracket(0.0, 1000.0, 0.01, 0.0),), "config", ""),)
+    settings = loaded("XXXUSDT", "[brackets.XXXUSDT]\nrows = [[0, 100000, 0.01, 0]]\n")
+    assert settings.tables == (BracketTable("XXXUSDT", (Bracket(0.0, 100000.0, 0.01, 0.0),), "config", ""),)
     assert bracket_warnings(settings) == []
 
 

@@ -1,10 +1,11 @@
 """What a first user is asked, and told before it: few words, one thing after the other."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from monitor.cli.setup import checks
-from monitor.cli.setup.answers import LISTEN, Source, Stored
+from monitor.cli.setup.answers import LISTEN, Source, Stored, TypedPosition
 from monitor.cli.setup.given import Given
 from monitor.cli.setup.places import Place
 from monitor.cli.setup.terminal import Refused, ask, ask_hidden, heading, say
@@ -101,22 +102,34 @@ def _position(given: Given) -> None:
         given.margin = ask(f"{what}, {like}", "", lambda text: _number("margin", text))
     if coin and not given.tiers:
         notional = checks.notional_of(symbol, given.quantity, given.entry_price, given.contract_size)
-        given.tiers = _tiers(symbol, coin, notional)
+        typed = partial(
+            TypedPosition, symbol, given.side, given.quantity, given.entry_price, given.margin_mode, given.margin,
+            coin, given.contract_size,
+        )  # fmt: skip
+        given.tiers = _tiers(symbol, coin, notional, lambda tiers: checks.outgrows(typed(rows_of(symbol, tiers))))
 
 
-def _tiers(symbol: str, coin: str, notional: float) -> tuple[Tier, ...]:
+def _tiers(
+    symbol: str, coin: str, notional: float, outgrows: Callable[[tuple[Tier, ...]], str]
+) -> tuple[Tier, ...]:
     say(
         "Maintenance tiers of coin-margined contracts do not come with the program. The exchange shows them at"
         f" {PLACE}. For each, from the first: up to how many {coin}, and the rate. The position is"
         f" {notional:.4g} {coin}: go one tier further. Enter alone ends."
     )
     tiers: tuple[Tier, ...] = ()
+    told = False
     while True:
         convert = partial(_tier, symbol=symbol, before=tiers, notional=notional)
         more = ask(f"Tier {len(tiers) + 1}, such as 5 0.4%", "", convert)
-        if more is None:
+        if more is not None:
+            tiers = (*tiers, more)
+        elif not told and (words := outgrows(tiers)):
+            # The exchange may have no more, and then nobody can answer.
+            say(f"Before it is liquidated {words}: go one tier further, or Enter if there is none.")
+            told = True
+        else:
             return tiers
-        tiers = (*tiers, more)
 
 
 def _tier(text: str, symbol: str, before: tuple[Tier, ...], notional: float) -> Tier | None:

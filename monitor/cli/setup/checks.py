@@ -4,24 +4,27 @@ from pathlib import Path
 from typing import Any
 
 from monitor.binance.keys import Credentials
-from monitor.cli.setup.answers import LISTEN
+from monitor.cli.setup.answers import LISTEN, TypedPosition
 from monitor.config import Secret, SecretRef
-from monitor.config.contracts import COINM_SHAPE, coin_of, contract_size
+from monitor.config.contracts import COINM_SHAPE, coin_of, contract_size, is_over
 from monitor.config.load import load_document
+from monitor.config.outgrown import find_outgrown
 from monitor.config.problems import fix_of, nearest, shown_text
 from monitor.config.pulse import judged_address
 from monitor.config.schema import SYMBOL_SHAPE
 from monitor.config.secret import NAME_SHAPES, Fetched, Keeper, fetch
 from monitor.config.shipped import shipped_tables
 from monitor.config.values import symbol_name
-from monitor.core.model import MarginMode, Position, Side
+from monitor.core.brackets import validate_table
+from monitor.core.model import AccountSnapshot, BracketTable, MarginMode, Market, Position, Side
 from monitor.core.whatif import value_of
 from monitor.errors import ConfigError, KeyRefusedError, Problem
+from monitor.system_clock import SystemClock
 
 _SCHEMES = {"tgram": "telegram", "mailto": "email", "mailtos": "email", "ntfys": "ntfy"}
 _LONGEST_NAME = 30
 _SOME_SYMBOL = "BTCUSDT"
-_SOME_ROWS = [[0, 1, 0.004, 0]]
+_SOME_ROWS = [[0, 1e18, 0.004, 0]]
 
 
 def market_of(symbol: str) -> str:
@@ -84,7 +87,24 @@ def symbol_trouble(symbol: str, market: str | None, *, tiers: bool) -> Problem |
         return Problem(
             "symbol", found, "another symbol, or --tier with it", alike or nearest(symbol, shipped_tables())
         )
+    if is_over(symbol, SystemClock().wall_ms()):
+        found = f"{shown_text(symbol)}, whose delivery is past or of no such day"
+        return Problem("symbol", found, "a contract that is traded", "its name ends with its delivery as YYMMDD")
     return trouble("symbol", symbol, symbol)
+
+
+def outgrows(position: TypedPosition) -> str:
+    """Return that a position is beyond the last of its own tiers before it is liquidated; empty if it is not."""
+    market, mode = Market(market_of(position.symbol)), MarginMode(position.margin_mode)
+    inverse = market is Market.COINM
+    leg = Position(
+        position.symbol, Side(position.side), position.quantity, position.entry_price, mode, position.margin_asset,
+        position.margin, contract_size=_size_of(position.symbol, position.contract_size), inverse=inverse,
+    )  # fmt: skip
+    balances = {position.margin_asset: position.margin} if mode is MarginMode.CROSS else {}
+    table = BracketTable(position.symbol, validate_table(position.symbol, position.rows))
+    found = find_outgrown([AccountSnapshot("", balances, (leg,), market)], [table])
+    return next((f"it is worth {one.notional:.4g} {one.asset} at {one.price:.6g}" for one in found), "")
 
 
 def notional_of(symbol: str, quantity: float, entry_price: float, size: float | None) -> float:
@@ -97,12 +117,15 @@ def notional_of(symbol: str, quantity: float, entry_price: float, size: float | 
         size: US dollars of one coin-margined contract, None for what the program knows.
     """
     coin = coin_of(symbol)
-    each = 1.0 if coin is None else size or contract_size(symbol, {})
     leg = Position(
-        symbol, Side.LONG, quantity, entry_price, MarginMode.CROSS, coin or "", contract_size=each,
-        inverse=coin is not None,
+        symbol, Side.LONG, quantity, entry_price, MarginMode.CROSS, coin or "",
+        contract_size=_size_of(symbol, size), inverse=coin is not None,
     )  # fmt: skip
     return value_of(leg, quantity, entry_price)
+
+
+def _size_of(symbol: str, size: float | None) -> float:
+    return 1.0 if coin_of(symbol) is None else size or contract_size(symbol, {})
 
 
 def channel_trouble(url: Secret) -> str:

@@ -117,6 +117,23 @@ def test_a_cross_wallet_of_coins_and_a_contract_of_another_size(home: Path) -> N
     assert settings.accounts[0].positions[0].contract_size == 10.0
 
 
+def test_figures_that_agree_with_nothing_are_warned_of(home: Path) -> None:
+    """Tiers that end before liquidation, and a size that no contract has: it may be meant, and is kept."""
+    words = [*COINS, "--no-channel", "--no-test", "--yes", "--json"]
+    (warning,) = _warnings(*words, "--tier", "0.33=0.4%")
+    assert "rows end at 0.33 BTC, and the LONG of by-hand is worth 0.3711 BTC at 53894.4" in warning
+    (warning,) = _warnings(*words, "--tier", "5=0.4%", "--contract-size", "10", "--force")
+    assert "contracts.BTCUSD_PERP.size = 10, and a contract is of 100 US dollars" in warning
+    assert _warnings(*words, "--tier", "5=0.4%", "--contract-size", "100", "--force") == []
+    assert (home / ".config/position-monitor/config.toml").is_file()
+
+
+def _warnings(*words: str) -> list[str]:
+    result = init(*words)
+    assert result.exit_code == 0, result.output
+    return [one for one in json.loads(result.stdout)["warnings"] if "BTCUSD_PERP" in one]
+
+
 def test_a_contract_whose_tiers_do_not_come_with_the_program_may_bring_its_own(home: Path) -> None:
     """Of any market."""
     words = [*TYPED, "--symbol", "BTCUSDX", "--no-channel", "--no-test", "--yes"]
@@ -178,6 +195,7 @@ def test_a_margin_that_is_used_up_at_once_is_warned_of(home: Path) -> None:
         (["--symbol", "BTCUSD_PERP", "--tier", "5", "--quantity", "2"], "--tier"),
         (["--symbol", "BTCUSD_PERP", "--tier", "5=1%", "--tier", "4=2%", "--quantity", "2"], "--tier"),
         (["--symbol", "BTCUSD_PERP", "--tier", "5=1%", "--quantity", "20000"], "--tier"),
+        (["--symbol", "BTCUSD_250627", "--tier", "5=1%", "--quantity", "2"], "--symbol"),
         (["--contract-size", "100"], "--contract-size"),
         (
             ["--symbol", "BTCUSD_PERP", "--tier", "5=1%", "--quantity", "2", "--contract-size", "0"],

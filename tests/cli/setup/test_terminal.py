@@ -96,6 +96,29 @@ def test_coins_are_asked_for_in_their_own_words(tmp_path: Path, environ: dict[st
     assert document["brackets"]["BTCUSD_PERP"]["rows"] == [[0, 5, 0.004, 0], [5, 50, 0.005, 0.005]]
 
 
+@pytest.mark.parametrize("more", [True, False])
+def test_tiers_that_end_before_liquidation_are_asked_for_once_more(
+    tmp_path: Path, environ: dict[str, str], *, more: bool
+) -> None:
+    """One tier further is what is needed; where there is none, Enter again is taken, and a warning told."""
+    words = ["init", "--no-test", "--environment", "testnet", "--typed", "--no-channel", "--time-zone", "UTC"]
+    given = ["--symbol", "BTCUSD_PERP", "--side", "LONG", "--quantity", "200", "--entry", "62000"]
+    rest = ["--margin-mode", "isolated", "--margin", "0.05"]
+    with Terminal([*words, *given, *rest], environ) as terminal:
+        terminal.answer("Tier 1", "0.33 0.4%\n")
+        terminal.answer("Tier 2", "\n")
+        terminal.wait_for("it is worth 0.3711 BTC at 53894.4")
+        terminal.answer("Tier 2", "1 0.5%\n" if more else "\n")
+        for question, keys in [("Tier 3", "\n")] * more + [
+            ("Ping address", "\n"), ("yes or no", "\n"), ("Write these", "\n"),
+        ]:  # fmt: skip
+            terminal.answer(question, keys)
+        assert terminal.end() == 0, terminal.shown
+    assert ("Warning: brackets.BTCUSD_PERP.rows" in terminal.shown) is not more
+    document = tomllib.loads((tmp_path / "home/.config/position-monitor/config.toml").read_text())
+    assert len(document["brackets"]["BTCUSD_PERP"]["rows"]) == 1 + more
+
+
 def test_a_key_is_asked_for_hidden(tmp_path: Path, environ: dict[str, str]) -> None:
     """What cannot be one is asked for again; nothing of it is shown, and each is in a file of its own."""
     with Terminal(["init", "--no-test", "--time-zone", "UTC"], environ) as terminal:
