@@ -38,6 +38,7 @@ from monitor.web.page.seen import Seen, is_held, nearest
 
 _ROOMY: Final = 100  # columns from which a blank line sets what to do apart
 _TERSE: Final = 70  # columns below which figures are left out rather than that names are shortened
+NOTICED_S: Final = 1.5  # an answer that is older is said to be
 _CLOCK: Final = len("14:02:10")
 _TRENDS: Final = {1: Text("▲", "green"), -1: Text("▼", "red"), 0: Text(" ")}
 
@@ -58,6 +59,11 @@ class Look(NamedTuple):
     notes: tuple[str, ...] = ()
     keys: bool = False  # there is somebody who can press one
 
+    @property
+    def ago_s(self) -> float:
+        """How long ago the last answer was made; 0 where that is too short to be said."""
+        return self.age_s if self.age_s >= NOTICED_S else 0.0
+
     def as_of(self) -> str:
         """Return when the last answer was made."""
         if self.seen is None:
@@ -71,7 +77,8 @@ class Look(NamedTuple):
             return Text("position-monitor watch", "bold")
         state, _ = words.state_of(self.seen)
         worst = words.worst_of(self.seen)
-        calm = "bold green" if state == words.WATCHING else "bold red"
+        # Of a while ago it is no promise any more that somebody watches.
+        calm = "bold red" if state != words.WATCHING else "" if self.ago_s else "bold green"
         where = self.seen.status.engine.environment.upper()
         text = Text.assemble((f" {where} ", "reverse"), " ", ("was: " if self.is_old else ""))
         text.append(state, "" if self.is_old else calm)
@@ -104,7 +111,7 @@ def parts(look: Look, width: int) -> list[Part]:
         return [_lines("notes", 3, notes)]
     return [
         # Of old answers it would claim what nobody knows.
-        _lines("state", 0, [] if look.is_old else [Text(words.state_of(seen)[1])], apart=False),
+        _lines("state", 0, [] if look.is_old else [Text(words.state_of(seen, look.ago_s)[1])], apart=False),
         _lines("what is wrong", 1, [Text(f"- {one}", "bold red") for one in words.reasons(seen)], apart=False),
         _lines("notes", 3, notes, apart=False),
         _wallets(look, seen, names=width < _TERSE),

@@ -5,7 +5,7 @@ lose their colours.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.segment import Segment
@@ -19,7 +19,6 @@ from monitor.notify.times import local_time
 
 Line = list[Segment]
 
-NOTICED_S: Final = 1.5  # an answer that is older is said to be
 _TERSE = 70  # columns below which the head leaves out what is nice to know
 _DIM = Style(dim=True)
 _ALARM = "bold white on red"
@@ -126,8 +125,8 @@ def _head(look: Look, width: int) -> Text:
     """Return one line: where, how it stands, as of when, and how to end this."""
     left = look.title()
     right = look.as_of() if look.seen is not None else local_time(look.now_ms, look.zone)
-    if look.seen is not None and look.age_s >= NOTICED_S:
-        right += f", {span(look.age_s)} ago"
+    if look.ago_s:
+        right += f", {span(look.ago_s)} ago"
     if look.keys and width >= _TERSE:
         right += "  q ends"
     left.truncate(max(0, width - len(right) - 1), overflow="ellipsis")

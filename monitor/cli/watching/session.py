@@ -109,8 +109,13 @@ class Session:
         if self._daemon.asks or now_s < self._next_s:
             return
         self._asked_s = now_s
-        self._next_s = max(self._next_s + self._every_s, now_s)
+        self._skip_missed(now_s)
         self._daemon.ask(self._question)
+
+    def _skip_missed(self, now_s: float) -> None:
+        """Have the next question asked when the next is due: several at once would show nobody more."""
+        if (late_s := now_s - self._next_s) >= 0:
+            self._next_s += self._every_s * (late_s // self._every_s + 1)
 
     def _question(self) -> Told:
         document = self._source.ask(_QUESTION)
@@ -132,6 +137,7 @@ class Session:
             self._silent = why_silent(error)
             self._past.missed(now_s)
             self._advising.forget()
+        self._skip_missed(now_s)
         self._drawn_s = now_s
         self._outlet.show(self._look(), None if answer.value is None else answer.value.document, error)
         if self._left is not None:

@@ -20,18 +20,24 @@ NO_CHANNELS = "No channels: alerts go to the log only."
 _NAMED = 5
 
 
-def state_of(seen: Seen) -> tuple[str, str]:
-    """Return whether it watches in a word or two, and the sentence beside it."""
+def state_of(seen: Seen, ago_s: float = 0.0) -> tuple[str, str]:
+    """Return whether it watches in a word or two, and the sentence beside it.
+
+    Args:
+        seen: the snapshot.
+        ago_s: seconds since it was taken; 0 where it is of now.
+    """
     symbols = seen.status.engine.symbols
     blind = [one for one in symbols if one.data == DataState.BLIND.value]
     unsure = [one for one in symbols if one.data not in {DataState.FRESH.value, DataState.BLIND.value}]
     if blind:
         ages = [one.age_s for one in blind if one.age_s is not None]
-        since = f"the last mark came {span(max(ages))} ago" if ages else "no mark has come"
+        since = f"the last mark came {span(max(ages) + ago_s)} ago" if ages else "no mark has come"
         return BLIND, f"No fresh mark of {few([one.symbol for one in blind])}: {since}."
+    are = f"were fresh {span(ago_s)} ago" if ago_s else "are fresh"
     if not seen.health.ok:
         watching = MARKS not in seen.health.reasons
-        words = "Marks are fresh, but not all of the service does its work." if watching else (
+        words = f"Marks {are}, but not all of the service does its work." if watching else (
             f"Not sure of {few([one.symbol for one in unsure])}." if unsure else "Marks are not fresh."
         )  # fmt: skip
         return "Not well", words
@@ -39,7 +45,7 @@ def state_of(seen: Seen) -> tuple[str, str]:
         return WATCHING, "No position needs a price: there is nothing to watch at the moment."
     count = f"the one symbol is {symbols[0].symbol}" if len(symbols) == 1 else f"{len(symbols)} symbols"
     oldest = max((one.age_s or 0.0 for one in symbols), default=0.0)
-    return WATCHING, f"All marks are fresh: {count}, the oldest mark is {span(oldest)} old."
+    return WATCHING, f"All marks {are}: {count}, the oldest mark {'was' if ago_s else 'is'} {span(oldest)} old."
 
 
 def worst_of(seen: Seen) -> tuple[str, str] | None:

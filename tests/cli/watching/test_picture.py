@@ -188,6 +188,17 @@ def test_marks_that_are_not_fresh_are_told_however_narrow_it_is() -> None:
     assert any("BLIND 20 s" in line for line in lines)
 
 
+def test_the_sentence_above_all_grows_old_with_the_answer() -> None:
+    """Where looks are far apart none is late for long: what was so then is told as of then, and is not green."""
+    old = look(age_s=22.0)
+    lines = shown(Picture(old), 100)
+    assert lines[1] == "All marks were fresh 22 s ago: the one symbol is BTCUSDT, the oldest mark was 0.4 s old."
+    assert not any("green" in str(one.style) for one in old.title().spans)
+    assert any("green" in str(one.style) for one in look(age_s=0.4).title().spans)
+    blind = state(engine=engine(symbols=(symbol(data="blind", age_s=20.0),)))
+    assert "the last mark came 42 s ago" in shown(Picture(look(blind, age_s=22.0)), 100)[1]
+
+
 def test_ages_of_marks_grow_with_the_age_of_the_answer() -> None:
     """A mark that was 0.4 s old five seconds ago is not 0.4 s old."""
     lines = shown(Picture(look(age_s=5.0, is_old=True, silent="gone")), 100)

@@ -130,7 +130,7 @@ def test_ctrl_c_ends_it_as_it_ends_other_commands(tmp_path: Path) -> None:
         assert window.is_given_back()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 def test_a_signal_ends_it_after_the_terminal_was_given_back(tmp_path: Path, number: signal.Signals) -> None:
     """By the signal, as if it had not been caught: that is what whoever sent it sees."""
     with watching(tmp_path) as window:

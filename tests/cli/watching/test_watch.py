@@ -152,6 +152,35 @@ async def test_an_answer_is_old_once_the_next_should_have_come() -> None:
     assert watched.look().is_old
 
 
+class _Asked:
+    """An asker whose answers the test takes its time with."""
+
+    def __init__(self) -> None:
+        self.asks = False
+        self.count = 0
+
+    def ask(self, _question: object) -> None:
+        self.asks, self.count = True, self.count + 1
+
+
+@pytest.mark.usefixtures("quiet")
+async def test_looks_that_were_missed_are_not_caught_up_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a stall, or a pause in which nothing ran, there is one look, and the next one when it is due."""
+    watched, asker = _Watched(), _Asked()
+    monkeypatch.setattr(watched.session, "_daemon", asker)
+    counts = []
+    steps = (0.0, "asks"), (3.5, "answers"), (0.4, ""), (0.2, "asks"), (0.1, "answers"), (0.9, "asks"), (
+        0.1, "answers"), (60.0, "asks"), (0.1, "answers")  # fmt: skip
+    for passed, what in steps:
+        await watched.clock.advance(passed)
+        if what == "answers":
+            asker.asks = False
+            watched.answer()
+        watched.session._ask()
+        counts.append(asker.count)
+    assert counts == [1, 1, 1, 2, 2, 3, 3, 4, 4]
+
+
 @pytest.mark.usefixtures("quiet")
 async def test_a_machine_that_slept_makes_an_answer_old() -> None:
     """Its seconds were not counted meanwhile, only the wall clock went on."""

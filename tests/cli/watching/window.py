@@ -4,6 +4,7 @@ import fcntl
 import os
 import pty
 import re
+import resource
 import select
 import signal
 import struct
@@ -36,8 +37,9 @@ class Window:
         self.pid, self.terminal = pty.fork()
         if not self.pid:
             # What another test may have set is inherited.
-            for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+            for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_DFL)
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
             # Said as a whole: readline sets COLUMNS where Python does not see it.
             environ = {name: value for name, value in os.environ.items() if name not in _SIZES} | {"TERM": term}
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
