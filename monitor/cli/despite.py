@@ -51,7 +51,9 @@ def load_recorded(context: typer.Context, config: Path | None, *, history: bool 
     settings, mistakes = _load_partly(context, config, RECORDED if history else RECORDED - {"history"})
     if mistakes is not None:
         where = settings.history_path(os.environ) if history else settings.state_directory(os.environ)
-        remark(f"{_told(mistakes)} What is recorded is read all the same, from {where}.")
+        remark(
+            f"{_told(mistakes)} What is recorded is read all the same, from {where}.{_zone(settings, mistakes)}"
+        )
     return settings
 
 
@@ -65,7 +67,7 @@ def load_computed(context: typer.Context, config: Path | None) -> "Settings":
 
     settings, mistakes = _load_partly(context, config, COMPUTED)
     if mistakes is not None:
-        remark(f"{_told(mistakes)} No figure here depends on what is wrong.")
+        remark(f"{_told(mistakes)} No figure here depends on what is wrong.{_zone(settings, mistakes)}")
     return settings
 
 
@@ -85,6 +87,15 @@ def goes_on(mistakes: ConfigError) -> str:
 def _told(mistakes: ConfigError) -> str:
     problems = counted(len(mistakes.problems), "problem")
     return f"{mistakes.source}: {problems} in the configuration, see check-config."
+
+
+def _zone(settings: "Settings", mistakes: ConfigError) -> str:
+    """Return whose time zone times are in, where the mistakes may hide another: a sentence behind a blank."""
+    from monitor.config import may_hide
+
+    if settings.display.time_zone != "local" or not may_hide("display", mistakes):
+        return ""
+    return " Times are in this machine's time zone; what is wrong may hide another, display.time_zone."
 
 
 def source_of(context: typer.Context, config: Path | None) -> Path:

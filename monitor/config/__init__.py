@@ -6,7 +6,7 @@ secrets = resolve_secrets(settings, os.environ)  # or accounts=False, where no k
 
 from monitor.config.load import load, load_text
 from monitor.config.locate import find_config
-from monitor.config.partly import COMPUTED, RECORDED, load_partly
+from monitor.config.partly import COMPUTED, RECORDED, load_partly, may_hide
 from monitor.config.resolve import AccountKey, Secrets, gather_secrets, resolve_secrets
 from monitor.config.secret import Secret, SecretRef
 from monitor.config.settings import (
@@ -47,6 +47,7 @@ __all__ = [
     "load",
     "load_partly",
     "load_text",
+    "may_hide",
     "resolve_secrets",
     "shipped_contract_size",
     "shipped_tables",

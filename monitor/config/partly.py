@@ -30,6 +30,7 @@ COMPUTED: Final = frozenset(  # what figures of positions come of
 
 _ALL = tuple(DocumentSection.model_fields)
 _ENTRY = re.compile(r"(accounts|channels)\[(\d+)\]")
+_TOP = re.compile(r"[.\[]")  # behind the key of the top level
 _MANY_LINES = ('"""', "'''")  # within such a string lines look like what they are not
 _NOBODY = {"name": "nobody", "api_key": {"env": "NOT_READ"}, "api_secret": {"env": "NOT_READ"}}
 
@@ -71,6 +72,12 @@ def partly_of(text: str, source: str, needed: Collection[str]) -> tuple[Settings
     if any(_concerns(problem, document, needed) for problem in mistakes.problems) or _is_astray(document, needed):
         raise mistakes
     return _sound(document, mistakes), mistakes
+
+
+def may_hide(section: str, mistakes: ConfigError) -> bool:
+    """Return whether a section may say more than was read of it: a mistake is in it, or in no section."""
+    others = {*_ALL} - {section}
+    return any(_TOP.split(one.path, maxsplit=1)[0] not in others for one in mistakes.problems)
 
 
 def _concerns(problem: Problem, document: Mapping[str, Any], needed: Collection[str]) -> bool:

@@ -41,6 +41,23 @@ def test_a_mistake_in_what_figures_come_of_stops_them(tmp_path: Path, words: tup
     assert "alerts.warning.rom" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("more", "zone"),
+    [
+        ('[display]\ntime_zone = "Europe/Atlantis"\n', True), ("[web]\nlisten = = 3\n", True), (ELSEWHERE, False),
+        (f'[display]\ntime_zone = "UTC"\n{ELSEWHERE}', False),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["alerts", "history"])
+def test_times_in_another_zone_than_the_file_names_say_so(
+    tmp_path: Path, name: str, more: str, *, zone: bool
+) -> None:
+    """The machine's stands in for one that cannot be read."""
+    words = " ".join(run(tmp_path, (name,), more).stderr.split())
+    assert "What is recorded is read all the same" in words
+    assert ("Times are in this machine's time zone" in words) is zone
+
+
 @pytest.mark.parametrize("name", ["run", "check-config", "doctor", "test-alert", "drill", "ack", "mute"])
 def test_what_acts_by_the_whole_file_needs_all_of_it(tmp_path: Path, name: str) -> None:
     """No daemon runs here that would go on with what it read before."""

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.config import COMPUTED, RECORDED, Settings, load_partly, load_text
-from monitor.config.partly import partly_of
+from monitor.config.partly import may_hide, partly_of
 from monitor.errors import ConfigError
 
 TEXT = """
@@ -144,6 +144,21 @@ def test_a_text_that_is_no_toml_and_can_be_read_in_two_ways_is_refused(old: str,
     assert partly_of(broken, "test", RECORDED)[0].state.directory == "/kept/here"
     with pytest.raises(ConfigError):
         partly_of(broken.replace(old, new, 1), "test", RECORDED)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "hides"),
+    [
+        ('"Europe/Rome"', '"Europe/Atlantis"', True), ("[display]", "[dispaly]", True),
+        ("[display]", "[display", True),
+        ("[[channels]]", "[web]\nenabeld = true\n[[channels]]", False), ("room = 0.3", "rom = 0.3", False),
+    ],
+)  # fmt: skip
+def test_a_section_may_say_more_than_was_read(old: str, new: str, *, hides: bool) -> None:
+    """Where it holds the mistake, or nobody knows whose that is; not where it is another section's."""
+    _, mistakes = partly_of(TEXT.replace(old, new, 1), "test", RECORDED)
+    assert mistakes is not None
+    assert may_hide("display", mistakes) is hides
 
 
 def test_a_text_that_is_no_toml_says_where_databases_are(tmp_path: Path) -> None:
