@@ -29,7 +29,7 @@ def check_config(context: typer.Context, config: ConfigOption = None, json: Json
     check_keys(settings, os.environ)
     warnings = (*settings.warnings, *built.warnings, *keys.warnings)
     address, unusable = _web(settings)
-    warnings = (*warnings, *unusable)
+    warnings = (*warnings, *unusable, *_delivered(settings))
     accounts = len(settings.engine.accounts)
     positions = sum(len(account.positions) for account in settings.accounts)
     shipped = sorted({table.label for table in settings.tables if table.origin == "shipped"})
@@ -65,6 +65,21 @@ def check_config(context: typer.Context, config: ConfigOption = None, json: Json
     for one in warnings:
         out.print(f"warning: {one}", markup=False)
     return 0
+
+
+def _delivered(settings: "Settings") -> list[str]:
+    """Return which typed-in positions cannot be held any more: that depends on the day, which loading does not."""
+    from monitor.config.contracts import is_over
+    from monitor.system_clock import SystemClock
+
+    now_ms = SystemClock().wall_ms()
+    return [
+        f"{account.account} {position.symbol}: its delivery is past or of no such day, and no price of it comes"
+        " any more: take the position out"
+        for account in settings.accounts
+        for position in account.positions
+        if is_over(position.symbol, now_ms)
+    ]
 
 
 def _web(settings: "Settings") -> tuple[str | None, tuple[str, ...]]:
