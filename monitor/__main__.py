@@ -9,6 +9,8 @@ from monitor.cli.closed import UnwritableError, stand_in
 
 def main() -> None:
     """Run the command line."""
+    early.hold_streams()
+    early.take_few_threads()
     stand_in()
     try:
         _answer()

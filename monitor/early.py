@@ -1,11 +1,36 @@
-"""Signals that come while the program is still being loaded, which takes a while. Imports nothing of ours."""
+"""Before the program is loaded, which takes a while: signals that come meanwhile. Imports nothing of ours."""
 
 import os
 import signal
+from contextlib import suppress
 from types import FrameType
+from typing import Final
 
+# Else numpy starts a thread for each processor as it is loaded, hundreds on a large machine, and fails where a
+# container may not have so many. Nothing here is large enough to gain by them.
+FEW_THREADS: Final = {"OPENBLAS_NUM_THREADS": "1"}
 hung_up = False  # the configuration is to be read again, once there is a daemon
 _terminal = False  # it was started from one, and was not told to outlive it
+
+
+def take_few_threads() -> None:
+    """Have numpy start no threads of its own, unless whoever started the program said how many."""
+    for name, value in FEW_THREADS.items():
+        os.environ.setdefault(name, value)
+
+
+def hold_streams() -> None:
+    """Let no file that is opened later become standard input, output or error, where one was closed.
+
+    What is written to output fails as before, and what is written to error goes nowhere.
+    """
+    for number, mode in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            with suppress(OSError):
+                os.open(os.devnull, mode)  # the lowest that is free; those below are taken
+                os.set_inheritable(number, True)
 
 
 def take_signals() -> None:

@@ -68,9 +68,10 @@ class Service:
 
 @asynccontextmanager
 async def service(
-    folder: Path, *options: str, stderr: int | None = None, by: str = "", variable: str | None = None
-) -> AsyncIterator[Service]:
-    """A running one that is ended in the end."""
+    folder: Path, *options: str, stderr: int | None = None, by: str = "", variable: str | None = None,
+    redirected: str = "",
+) -> AsyncIterator[Service]:  # fmt: skip
+    """A running one that is ended in the end; ``redirected`` as a shell has it."""
     config = folder / "config.toml"
     config.write_text(f'[state]\ndirectory = "{folder / "s"}"\n[[accounts]]\nname = "empty"\n')
     kept = {key: value for key, value in os.environ.items() if key not in {VARIABLE, "NOTIFY_SOCKET"}}
@@ -78,7 +79,8 @@ async def service(
     kept |= {} if variable is None else {VARIABLE: variable}
     with (folder / "stderr").open("a") as file:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "monitor", "run", "--config", str(config), *options,
+            "/bin/sh", "-c", f'exec "$0" -m monitor run --config "$@" {redirected}',
+            sys.executable, str(config), *options,
             env=kept, stdin=DEVNULL, stdout=DEVNULL, stderr=file if stderr is None else stderr,
         )  # fmt: skip
     try:

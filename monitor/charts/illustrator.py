@@ -20,6 +20,7 @@ from monitor.charts.series import Order
 from monitor.core.model import Level
 from monitor.core.notices import Facts, Notice
 from monitor.core.settings import AlertRules, EngineSettings
+from monitor.early import FEW_THREADS
 from monitor.errors import WireError
 from monitor.ports import Clock, Job
 
@@ -138,7 +139,7 @@ class Charts:
         process = await asyncio.create_subprocess_exec(
             *self._command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
-            env=known | {"MPLCONFIGDIR": str(self._cache), "MPLBACKEND": "agg"},
+            env=known | FEW_THREADS | {"MPLCONFIGDIR": str(self._cache), "MPLBACKEND": "agg"},
             start_new_session=True,  # a Ctrl-C on the terminal is for the daemon
         )  # fmt: skip
         self._process = process
