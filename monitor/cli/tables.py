@@ -41,6 +41,7 @@ class Column(NamedTuple):
     names: bool = False  # its texts may be shortened where nothing is left to leave out
     ends: bool = False  # it is their ends that tell names apart
     worth: bool = False  # names are shortened rather than it is left out
+    yields: int = 0  # where not even what stays fits, the highest goes first; 0: it is cut, and shows that it is
 
     @property
     def width(self) -> int:
@@ -106,10 +107,8 @@ class FittedTable:
             if least.rank == 0 or (least.worth and excess <= sum(column.spare for column in kept)):
                 break
             kept.remove(least)
-        for place, column in sorted(enumerate(kept), key=lambda one: -one[1].width):
-            if column.names and (excess := _excess(kept, width)) > 0:
-                kept[place] = column.shortened(excess)
-        return kept
+        fitted = _shortened(kept, width)
+        return fitted if _excess(fitted, width) <= 0 else _squeezed(kept, width)
 
     def fits(self, width: int) -> bool:
         """Return whether what cannot be left out fits ``width`` cells without a cut."""
@@ -221,6 +220,28 @@ def _excess(columns: Sequence[Column], width: int) -> int:
     """Return how many cells columns and the blanks between them take beyond a width."""
     gap = _gap(width)
     return sum(column.width + gap for column in columns) - gap - width
+
+
+def _shortened(columns: Sequence[Column], width: int) -> list[Column]:
+    """Return columns with names as short as they have to be, as far as that goes."""
+    found = list(columns)
+    for place, column in sorted(enumerate(found), key=lambda one: -one[1].width):
+        if column.names and (excess := _excess(found, width)) > 0:
+            found[place] = column.shortened(excess)
+    return found
+
+
+def _squeezed(columns: Sequence[Column], width: int) -> list[Column]:
+    """Return columns for a width without space for all that should stay: a figure is whole, or is not there."""
+    kept = [column._replace(least=0) for column in columns]
+    while True:
+        fitted = _shortened(kept, width)
+        if _excess(fitted, width) <= 0:
+            return fitted
+        first = max(kept, key=lambda column: column.yields)
+        if not first.yields:
+            return kept  # names that were shortened would be cut a second time
+        kept.remove(first)
 
 
 def _gap(width: int) -> int:

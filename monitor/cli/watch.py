@@ -36,8 +36,8 @@ def watch(  # noqa: PLR0917 - typer passes options by name
 
     The wallet that is worst off comes first. A daemon that does not answer is asked again until it does, and what
     is shown meanwhile says how old it is. q ends it. Without a terminal, with --plain or with --count each look is
-    a block of text; with --json it is one line with what `status --json` has, or with an error. A daemon that hangs
-    is given up after 5 seconds; looks that were missed meanwhile are not made up for.
+    a block of text; with --json it is one line with what `status --json` has, or with an error. A daemon that
+    hangs is given up after 5 seconds; looks that were missed meanwhile are not made up for.
     """
     from monitor.cli.watching.outlets import Blocks, Lines, Screen
     from monitor.cli.watching.session import Session

@@ -71,21 +71,25 @@ class Look(NamedTuple):
         at_ms = self.seen.status.now_ms
         return local_time(at_ms, self.zone, day=days_differ(at_ms, self.now_ms, self.zone))
 
-    def title(self) -> Text:
-        """Return where it watches, whether it does, and the worst level."""
+    def titles(self) -> list[Text]:
+        """Return where it watches, whether it does, and the worst level; then shorter ones with what matters."""
         if self.seen is None:
-            return Text("position-monitor watch", "bold")
+            return [Text("position-monitor watch", "bold")]
         state, _ = words.state_of(self.seen)
         worst = words.worst_of(self.seen)
         # Of a while ago it is no promise any more that somebody watches.
         calm = "bold red" if state != words.WATCHING else "" if self.ago_s else "bold green"
-        where = self.seen.status.engine.environment.upper()
-        text = Text.assemble((f" {where} ", "reverse"), " ", ("was: " if self.is_old else ""))
-        text.append(state, "" if self.is_old else calm)
-        if worst is not None:
-            text.append(" - ")
-            text.append(worst[1], "" if self.is_old else STYLES.get(worst[0], ""))
-        return text
+        where = (f" {self.seen.status.engine.environment.upper()} ", "reverse")
+        was = "was: " if self.is_old else ""
+        does = (state, "" if self.is_old else calm)
+        if worst is None:
+            return [Text.assemble(where, " ", was, does), Text.assemble(was, does)]
+        level = (worst[1], "" if self.is_old else STYLES.get(worst[0], ""))
+        return [
+            Text.assemble(where, " ", was, does, " - ", level),
+            Text.assemble(was, does, " - ", level),
+            Text.assemble(was, level, " - ", does),
+        ]
 
 
 class Part(NamedTuple):
@@ -111,8 +115,8 @@ def parts(look: Look, width: int) -> list[Part]:
         return [_lines("notes", 3, notes)]
     return [
         # Of old answers it would claim what nobody knows.
-        _lines("state", 0, [] if look.is_old else [Text(words.state_of(seen, look.ago_s)[1])], apart=False),
-        _lines("what is wrong", 1, [Text(f"- {one}", "bold red") for one in words.reasons(seen)], apart=False),
+        _lines("state", 1, [] if look.is_old else [Text(words.state_of(seen, look.ago_s)[1])], apart=False),
+        _lines("what is wrong", 2, [Text(f"- {one}", "bold red") for one in words.reasons(seen)], apart=False),
         _lines("notes", 3, notes, apart=False),
         _wallets(look, seen, names=width < _TERSE),
         _lines(
@@ -135,9 +139,9 @@ def _wallets(look: Look, seen: Seen, *, names: bool) -> Part:
     """Return the wallets; ``names`` matter more than figures where there is no space for both."""
     held = [one for one in seen.worst if is_held(one)]
     if not held:
-        return _lines("wallets", 2, [Text("No wallet backs a position.")])
+        return _lines("wallets", 0, [Text("No wallet backs a position.")])
     return Part(
-        "wallets", 2, lambda most: [_wallet_table(look, seen, held[:most], names=names)], len(held),
+        "wallets", 0, lambda most: [_wallet_table(look, seen, held[:most], names=names)], len(held),
         titled=True, more=" that are better off", weight=2, share=0.5,
     )  # fmt: skip
 
@@ -150,18 +154,18 @@ def _wallet_table(look: Look, seen: Seen, held: Sequence[WalletView], *, names: 
     unsure = any(one is not None and one.data != DataState.FRESH.value for one in marks)
     return FittedTable(
         (
-            Column("level", [_level(look, one) for one in held], least=9),
-            account_column([one.account for one in held], 8),
+            Column("level", [_level(look, one) for one in held], least=9, yields=2),
+            account_column([one.account for one in held], 8)._replace(yields=1),
             Column("position", [words.position_of(seen, one) for one in held], names=True),
             Column("wallet", [_mode(*one) for one in zip(held, near, strict=True)], 7, names=True),
-            Column("room", [room_text(one) for one in held], right=True, least=7),
-            Column("", [_TRENDS[look.past.trend(one)] for one in held], least=1),
+            Column("room", [room_text(one) for one in held], right=True, least=7, yields=3),
+            Column("", [_TRENDS[look.past.trend(one)] for one in held], least=1, yields=6),
             Column(f"last {span(CELLS * CELL_S)}", [_line(look, one) for one in held], 5, least=CELLS),
             Column("ratio", [ratio_text(one) for one in held], 1, right=True, least=7, worth=not names),
-            Column("distance", [_distance(one) for one in near], right=True, least=11),
+            Column("distance", [_distance(one) for one in near], right=True, least=11, yields=5),
             Column("liq.", ends, 2, right=True, least=8, worth=not names),
             Column("mark", [price(one.mark_price) if one else "-" for one in near], 4, right=True, least=8),
-            Column("age", [_age(look, one) for one in marks], 0 if unsure else 3, right=True, least=5),
+            Column("age", [_age(look, one) for one in marks], 0 if unsure else 3, right=True, least=5, yields=4),
             Column("moves", [moves_text(one) for one in held], 6, right=True, least=5),
         )
     )  # fmt: skip

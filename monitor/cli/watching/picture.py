@@ -20,6 +20,7 @@ from monitor.notify.times import local_time
 Line = list[Segment]
 
 _TERSE = 70  # columns below which the head leaves out what is nice to know
+_TITLED = 2  # lines below its titles from which a table has them
 _DIM = Style(dim=True)
 _ALARM = "bold white on red"
 
@@ -45,6 +46,9 @@ class _Drawn(NamedTuple):
         space = lines - len(self.head)
         if space >= self.total:
             return [*self.head, *self.rows], 0
+        if self.part.titled and space < _TITLED:  # a row says more than what stands above it
+            shown = min(self.total, max(1, lines - 1))
+            return self.rows[:shown], self.total - shown
         shown = max(0, space - 1)
         return [*self.head, *self.rows[:shown]][:lines], self.total - shown
 
@@ -122,15 +126,17 @@ def _alarm(look: Look, width: int) -> list[Text]:
 
 
 def _head(look: Look, width: int) -> Text:
-    """Return one line: where, how it stands, as of when, and how to end this."""
-    left = look.title()
+    """Return one line: where, how it stands, as of when, and how to end this; as much as there is space for."""
     right = look.as_of() if look.seen is not None else local_time(look.now_ms, look.zone)
     if look.ago_s:
         right += f", {span(look.ago_s)} ago"
     if look.keys and width >= _TERSE:
         right += "  q ends"
-    left.truncate(max(0, width - len(right) - 1), overflow="ellipsis")
-    left.pad_right(max(1, width - left.cell_len - len(right)))
+    titles = look.titles()
+    left = next((one for one in titles if one.cell_len < width - len(right)), None)
+    if left is None:  # how it stands matters more than when: an answer that is late has a line of its own
+        left, right = next((one for one in titles if one.cell_len <= width), titles[-1]), ""
+    left.pad_right(max(0, width - left.cell_len - len(right)))
     left.append(right, "dim")
     return _one_line(left, width)
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from monitor.cli.watching.parts import Look
+from monitor.cli.tables import FittedTable
+from monitor.cli.watching.parts import Look, parts
 from monitor.cli.watching.past import Past
 from monitor.cli.watching.picture import Picture
 from monitor.cli.watching.session import seen_of
@@ -33,6 +34,11 @@ def lines_of(made: Look, width: int, height: int) -> list[str]:
     options = console.options.update(width=width, height=height)
     rows = Console.render_lines(console, Picture(made), options.update(height=None), pad=False)
     return ["".join(one.text for one in row) for row in rows]
+
+
+def lines_of_table(table: FittedTable, width: int) -> list[str]:
+    console = Console(width=width, file=io.StringIO(), color_system=None)
+    return ["".join(one.text for one in row) for row in console.render_lines(table, pad=False)]
 
 
 def crowd(count: int, level: str = "warning") -> Status:
@@ -188,13 +194,68 @@ def test_marks_that_are_not_fresh_are_told_however_narrow_it_is() -> None:
     assert any("BLIND 20 s" in line for line in lines)
 
 
+@pytest.mark.parametrize("data", ["fresh", "suspect"])
+@pytest.mark.parametrize("accounts", [1, 2])
+def test_a_figure_is_whole_or_it_is_not_there(accounts: int, data: str) -> None:
+    """Room 97.9 % that is cut to 9 is another room; names alone are shortened, once."""
+    wallets = tuple(wallet(account=f"account-{n}", room=0.979, level="emergency") for n in range(accounts))
+    legs = tuple(position(account=f"account-{n}", distance=0.0153) for n in range(accounts))
+    marks = (symbol(data=data, age_s=37.0),)
+    made = look(state(engine=engine(wallets=wallets, positions=legs, symbols=marks)))
+    for width in range(1, 160):
+        (table,) = next(one for one in parts(made, width) if one.name == "wallets").rows(9)
+        assert isinstance(table, FittedTable)
+        row = lines_of_table(table, width)[-1]
+        left = re.sub(r"[^ ]*…[^ ]*( LONG)?", "", row)
+        for one in sorted((str(column.cells[-1]) for column in table._columns), key=len, reverse=True):
+            left = left.replace(one, "", 1) if one.strip() else left
+        assert not left.strip(), (width, row)
+        assert "……" not in row
+        assert cell_len(row) <= width
+
+
+@pytest.mark.parametrize("found", [state(), crowd(6)], ids=["one", "six"])
+def test_the_smallest_terminal_shows_the_worst_level_and_whose_it_is(found: Status) -> None:
+    """Twenty columns and five lines: what is nice to know goes first."""
+    lines = lines_of(look(found, keys=True, to_do="To do: add 300 USDT."), 20, 5)
+    assert re.match(r"Watching - \d warning$", lines[0])
+    assert any(re.search(r"(BTC|S0)USDT LONG", line) for line in lines[1:])
+    assert "Not sure of BTCUSDT." in lines_of(look(state(engine=engine(symbols=(symbol(data="suspect"),)))), 20, 5)
+
+
+@pytest.mark.parametrize(
+    ("width", "head"),
+    [
+        (80, " TESTNET  BLIND - 1 emergency                             20:26:40+00:00  q ends"),
+        (46, " TESTNET  BLIND - 1 emergency   20:26:40+00:00"),
+        (40, "BLIND - 1 emergency       20:26:40+00:00"),
+        (30, " TESTNET  BLIND - 1 emergency"),
+        (20, "BLIND - 1 emergency"),
+        (13, "1 emergency …"),
+    ],
+)
+def test_the_first_line_keeps_the_worst_level_longest(width: int, head: str) -> None:
+    """The time goes before it, and so does where."""
+    bad = engine(wallets=(wallet(level="emergency"),), symbols=(symbol(data="blind", age_s=9.0),))
+    assert lines_of(look(state(engine=bad), keys=True), width, 20)[0].rstrip() == head
+
+
+@pytest.mark.parametrize("height", [1, 2, 3])
+def test_a_table_without_space_for_its_titles_shows_the_worst(height: int) -> None:
+    """Titles alone would say nothing."""
+    lines = lines_of(look(crowd(6)), 80, height + 1)
+    assert len(lines) == height + 1
+    if height > 1:
+        assert "S0USDT LONG" in lines[1]
+
+
 def test_the_sentence_above_all_grows_old_with_the_answer() -> None:
     """Where looks are far apart none is late for long: what was so then is told as of then, and is not green."""
     old = look(age_s=22.0)
     lines = shown(Picture(old), 100)
     assert lines[1] == "All marks were fresh 22 s ago: the one symbol is BTCUSDT, the oldest mark was 0.4 s old."
-    assert not any("green" in str(one.style) for one in old.title().spans)
-    assert any("green" in str(one.style) for one in look(age_s=0.4).title().spans)
+    assert not any("green" in str(one.style) for one in old.titles()[0].spans)
+    assert any("green" in str(one.style) for one in look(age_s=0.4).titles()[0].spans)
     blind = state(engine=engine(symbols=(symbol(data="blind", age_s=20.0),)))
     assert "the last mark came 42 s ago" in shown(Picture(look(blind, age_s=22.0)), 100)[1]
 
