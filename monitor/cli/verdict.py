@@ -1,11 +1,13 @@
 """One line and an exit code for a monitoring system: the verdict of ``status --check``, and what all share."""
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from monitor.account_rows import account_rows
+from monitor.cli.closed import UnwritableError
 from monitor.cli.common import counted
 from monitor.errors import ConfigError, MonitorError
 
@@ -26,8 +28,9 @@ CheckOption = Annotated[
 
 
 def print_verdict(command: str, code: int, text: str) -> None:
-    """Print the one line of a command that has ``--check``."""
-    sys.stdout.write(f"{CHECKS[command]} {_WORDS[code]} - {text}\n")
+    """Print the one line of a command that has ``--check``; where output is closed its code still tells."""
+    with suppress(UnwritableError):
+        sys.stdout.write(f"{CHECKS[command]} {_WORDS[code]} - {text}\n")
 
 
 def in_one_line(error: MonitorError) -> str:

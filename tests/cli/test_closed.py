@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_common import written
+from tests.cli.test_common import CONFIG, written
 
 UNWRITABLE = "position-monitor: the output cannot be written: Bad file descriptor\n"
 
@@ -52,6 +52,12 @@ def test_figures_are_printed_without_standard_error(tmp_path: Path) -> None:
     code, text = closed(2, "assess", "--config", config, "--json")
     assert code == 0
     assert '"wallets"' in text
+
+
+def test_a_verdict_needs_no_standard_output(tmp_path: Path) -> None:
+    """Exit code 1 would be a warning: what the monitoring system gets is what it would get with the line."""
+    config = written(tmp_path, f'[state]\ndirectory = "{tmp_path / "s"}"\n{CONFIG}')
+    assert closed(1, "checkup", "--check", "--config", config) == (3, "")
 
 
 def test_a_health_check_needs_no_standard_output(tmp_path: Path) -> None:
