@@ -11,6 +11,8 @@ from typing import Final
 VARIABLE: Final = "POSITION_MONITOR_END_WHEN_STUCK"
 # Loops are asked a third as often, and a busy machine must not be taken for one that hangs.
 LEAST_S: Final = 5.0
+# Longer is more likely a slip than a wish, and no thread waits for ever.
+MOST_S: Final = 86400.0
 # Until databases are opened: a file that is read may be one of a network that does not answer.
 LOADING_WITHIN_S: Final = 180.0
 # More than a drain takes by far, and closing databases on a slow disk.

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,8 +12,8 @@ import typer
 from monitor import early
 from monitor.cli.common import FAILED, MISUSED, ConfigOption, globals_of, guarded, load
 from monitor.cli.hangups import Hangups
-from monitor.dead_man import LEAST_S, LOADING_WITHIN_S, VARIABLE, DeadMan
-from monitor.errors import ConfigError, ControlError, MonitorError
+from monitor.dead_man import LEAST_S, LOADING_WITHIN_S, MOST_S, VARIABLE, DeadMan
+from monitor.errors import ConfigError, ControlError, MonitorError, Problem
 
 if TYPE_CHECKING:
     from monitor.app import Daemon
@@ -33,25 +34,21 @@ def run(
         ),
     ] = None,
     end_when_stuck: Annotated[
-        float | None,
+        str | None,
         typer.Option(
             "--end-when-stuck",
             metavar="SECONDS",
-            min=LEAST_S,
             envvar=VARIABLE,
-            help="End with code 1 once a part has stood still for so long, for whoever starts it anew.",
+            help="End with code 1 once a part has stood still so long, 5 to 86400, for whoever starts it anew.",
         ),
     ] = None,
 ) -> int:
     """Watch the configured positions until told to stop."""
     from monitor.cli.voice import Voice
 
-    dead_man = None
-    if end_when_stuck is not None:
-        dead_man = DeadMan(end_when_stuck)
-        dead_man.within(LOADING_WITHIN_S)
     voice = Voice(verbose=globals_of(context).verbose)
     try:
+        dead_man = _dead_man(context, config, end_when_stuck, voice)
         daemon = _made(_loaded(context, config, voice), voice, journal, dead_man)
     except MonitorError as error:
         if not voice.as_json:
@@ -70,6 +67,43 @@ def run(
             voice.tell(each)
         return FAILED
     return 0
+
+
+def wanted_s(text: str | None, environ: Mapping[str, str]) -> float | None:
+    """Return after how many seconds of standing still it is to end, from LEAST_S to MOST_S; None: never.
+
+    Raises:
+        ConfigError: that is no such time.
+    """
+    if text is None:
+        return None
+    from monitor.config import durations
+
+    by_variable = environ.get(VARIABLE) == text
+    stripped = text.strip()
+    if by_variable and not stripped:
+        return None
+    asked_s = durations.seconds(stripped)
+    if asked_s is None:
+        asked_s = durations.seconds(f"{stripped}s")
+    if asked_s is not None and LEAST_S <= asked_s <= MOST_S:
+        return asked_s
+    source, path = ("environment", VARIABLE) if by_variable else ("command line", "--end-when-stuck")
+    allowed = f"{LEAST_S:g} to {MOST_S:g} seconds, such as 60 or 60s"
+    raise ConfigError(source, [Problem(path, repr(text[:40]), allowed, "")])
+
+
+def _dead_man(context: typer.Context, config: Path | None, text: str | None, voice: "Voice") -> DeadMan | None:
+    try:
+        within_s = wanted_s(text, os.environ)
+    except ConfigError:
+        voice.guess(config or globals_of(context).config, os.environ)
+        raise
+    if within_s is None:
+        return None
+    dead_man = DeadMan(within_s)
+    dead_man.within(LOADING_WITHIN_S)
+    return dead_man
 
 
 def _loaded(context: typer.Context, config: Path | None, voice: "Voice") -> "Settings":
