@@ -103,11 +103,15 @@ def _likeness(key: str, names: Iterable[str]) -> float:
 
 
 def _keys(value: object) -> Iterator[str]:
-    """Yield the keys of a table and of all that is in it."""
-    if isinstance(value, dict):
-        yield from value
-    for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        yield from _keys(one)
+    """Yield the keys of a table and of all that is in it: a dotted key may be deeper than functions may call."""
+    left = [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, dict):
+            yield from one
+            left += one.values()
+        elif isinstance(one, list):
+            left += one
 
 
 def _table(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:

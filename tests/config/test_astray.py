@@ -116,6 +116,16 @@ def test_more_like_a_key_that_is_needed_is_astray() -> None:
     assert not is_figure_astray({"display": {"time_zon": 1}, "channels": [{"nam": 1}]})
 
 
+def test_a_key_of_thousands_of_parts_is_looked_through() -> None:
+    """The parser takes it, so nothing behind it may fail on it."""
+    deep = ".".join(["env"] * 5000)
+    settings, mistakes = partly_of(f"web.token.{deep} = 1\n{TEXT}", "test", COMPUTED)
+    assert settings.accounts
+    assert mistakes is not None
+    with pytest.raises(ConfigError):
+        partly_of(f"web.token.{deep}.room = 1\n{TEXT}", "test", COMPUTED)
+
+
 def test_a_place_that_is_written_cannot_be_astray() -> None:
     """Whatever nobody knows beside it; without it, an unknown section may be what names it."""
     unknown = {"thresholds": {"room": 1}, "directory": "/x"}
