@@ -4,8 +4,9 @@ import asyncio
 import os
 import signal
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -56,7 +57,8 @@ def run(
         voice.tell(error)
         return MISUSED if isinstance(error, ConfigError) else FAILED
     try:
-        asyncio.run(serve(daemon))
+        with asyncio.Runner(loop_factory=Loop) as runner:
+            runner.run(serve(daemon))
     except MonitorError as error:
         voice.tell(error)
         # Where the state directory cannot be used starting it again cannot help, so a supervisor must not. Else
@@ -134,6 +136,15 @@ def _made(settings: "Settings", voice: "Voice", journal: Path | None, dead_man: 
         dead_man=dead_man, config=Path(settings.source).absolute(),
         adopted=lambda chosen: voice.listen_to(chosen.log),
     )  # fmt: skip
+
+
+class Loop(asyncio.SelectorEventLoop):
+    """The usual one, which ends well also where the system has no thread left."""
+
+    async def shutdown_default_executor(self, *timeout: Any) -> None:  # noqa: ANN401 - as long as is usual
+        """Wait for the threads of the loop, in one more thread if there is one."""
+        with suppress(RuntimeError):
+            await super().shutdown_default_executor(*timeout)
 
 
 async def serve(daemon: "Daemon") -> None:

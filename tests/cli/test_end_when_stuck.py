@@ -1,11 +1,13 @@
 """After how long ``run`` is to end by itself: what may be said, and how what may not is told."""
 
+import asyncio
 import json
+import threading
 from pathlib import Path
 
 import pytest
 
-from monitor.cli.service import wanted_s
+from monitor.cli.service import Loop, wanted_s
 from monitor.dead_man import LEAST_S, MOST_S, VARIABLE
 from monitor.errors import ConfigError
 from tests.cli.test_common import CONFIG
@@ -61,3 +63,18 @@ def test_a_wrong_one_is_text_where_the_log_is_for_people(tmp_path: Path) -> None
     assert code == 2
     assert lines[0] == "position-monitor: command line: 1 problem"
     assert "--end-when-stuck: found '4'" in lines[1]
+
+
+def test_a_service_that_ended_is_no_failure_where_no_thread_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything was drained; the loop would wait for its threads in another one."""
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def work() -> str:
+        done = await asyncio.to_thread(str, 1)
+        monkeypatch.setattr(threading.Thread, "start", refuse)
+        return done
+
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        assert runner.run(work()) == "1"
