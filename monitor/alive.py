@@ -89,9 +89,11 @@ class Alive:
 
     async def close(self) -> None:
         """Keep the day as it ended, and let go of the connection."""
-        self._calendar.finish()
-        if self._heart is not None:
-            await self._heart.close()
+        try:
+            await self._calendar.finish()
+        finally:
+            if self._heart is not None:
+                await self._heart.close()
 
     async def _look(self) -> Health:
         return without_history(await self._proved())

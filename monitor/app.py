@@ -30,7 +30,7 @@ from monitor.core.model import Market
 from monitor.core.notices import Facts
 from monitor.core.waking import STILL_S
 from monitor.deciding import HEARTBEAT_S, Decider
-from monitor.drain import cancel, finish
+from monitor.drain import cancel, close, finish
 from monitor.errors import MonitorError, StoreError
 from monitor.health import Health, Vitals
 from monitor.holes import HoleInbox
@@ -57,6 +57,7 @@ from monitor.verdicts import Verdicts
 from monitor.view import Parts, View
 from monitor.watchdog import Watchdog
 from monitor.web.server import WebServer
+from monitor.workers import Workers
 
 log = structlog.get_logger()
 
@@ -66,6 +67,7 @@ DRAIN_INPUT_S = 0.5
 DRAIN_COMMIT_S = 1.0
 DRAIN_SEND_S = 1.2
 DRAIN_HISTORY_S = 1.0
+DRAIN_CLOSE_S = 1.0  # a commit under way still gets it
 
 
 class Daemon:
@@ -180,6 +182,7 @@ class Daemon:
             TornError: going over to another configuration failed; the same.
         """
         plan = self._switch.plan
+        asyncio.get_running_loop().set_default_executor(Workers())
         make_directory(plan.state_dir)
         with Lock(plan.state_dir / LOCK_FILE) as lock:
             socket = plan.state_dir / CONTROL_SOCKET
@@ -263,12 +266,15 @@ class Daemon:
         if (charts := self._switch.plan.charts) is not None:
             charts.close()
         await self._leaving.settle()
-        for close in (*(one.close for one in self._switch.followed.values()), *self._sources.close):
-            await close()
-        await self._alive.close()
-        await self._history.close()
-        await self._store.close()
-        self._moves_keeper.finish()
+        for let_go in (*(one.close for one in self._switch.followed.values()), *self._sources.close):
+            await let_go()
+        until_s = asyncio.get_running_loop().time() + DRAIN_CLOSE_S
+        closing = {
+            "state": self._store.close(), "history": self._history.close(), "alive": self._alive.close(),
+            "keep-moves": self._moves_keeper.finish(),
+        }  # fmt: skip
+        # At once: one of them whose disk hangs takes no time of the others.
+        await asyncio.gather(*(close(name, each, until_s) for name, each in closing.items()))
         self._decider.close()
         log.info("daemon.stopped", ticks=self._decider.ticks, evaluations=self._engine.evaluations)
 

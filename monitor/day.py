@@ -88,10 +88,10 @@ class Calendar:
         """Return what must run; nothing without a summary."""
         return () if self._minute is None else (Job("calendar", self._run),)
 
-    def finish(self) -> None:
-        """Keep the day as it ended."""
+    async def finish(self) -> None:
+        """Keep the day as it ended; whoever waits for a disk that hangs may give up."""
         if self._minute is not None:
-            self._save(self._day(), self._clock.wall_ms())
+            await asyncio.to_thread(self._save, self._day(), self._clock.wall_ms())
 
     def _save(self, day: DayReport, at_ms: int) -> None:
         if not self._writing.acquire(timeout=PATIENCE_S):

@@ -1,7 +1,7 @@
 """Ending tasks in order: each gets a deadline, and what is late is named."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 import structlog
 
@@ -26,3 +26,12 @@ async def finish(tasks: Sequence[asyncio.Task[None]], deadline_s: float) -> None
     for task in late:
         log.warning("drain.late", job=task.get_name())
         task.cancel()
+
+
+async def close(name: str, closing: Awaitable[None], until_s: float) -> None:
+    """Wait for what closes something, not longer than ``until_s`` of the loop's clock."""
+    try:
+        async with asyncio.timeout_at(until_s):
+            await closing
+    except TimeoutError:
+        log.warning("drain.late", job=name)

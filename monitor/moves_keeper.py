@@ -57,9 +57,9 @@ class MovesKeeper:
         """Return what must run; it may be cancelled at any time."""
         return (Job("keep-moves", self._run),)
 
-    def finish(self) -> None:
-        """Keep what is known in the end."""
-        self._save(self._closes())
+    async def finish(self) -> None:
+        """Keep what is known in the end; whoever waits for a disk that hangs may give up."""
+        await asyncio.to_thread(self._save, self._closes())
 
     async def _run(self) -> None:
         while True:

@@ -50,7 +50,11 @@ def closing():
     from monitor.storage.state import SqliteState
 
     async def close(self):
-        await asyncio.Event().wait()
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                pass
 
     SqliteState.close = close
     watchdog.STOPPING_WITHIN_S = 2.0

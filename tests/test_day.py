@@ -216,7 +216,7 @@ async def test_the_day_is_kept_each_minute_and_at_the_end(tmp_path: Path) -> Non
         await one.past(SETTLE_S + 3 * SAVE_S)
         assert len(one.cache.saves) == 3
         await one.past(SAVE_S / 2)
-    one.calendar.finish()
+    await one.calendar.finish()
     kept = Running(EIGHT, tmp_path, clock).calendar.begin()
     assert kept is not None
     assert kept.saved_ms == clock.wall_ms()
@@ -258,7 +258,7 @@ async def test_a_disk_that_hangs_delays_the_end_but_a_moment(
         assert await asyncio.to_thread(hanging.wait, HANGS_S)
         hanging.clear()
     begun_s = SystemClock().mono_s()
-    one.calendar.finish()
+    await one.calendar.finish()
     assert SystemClock().mono_s() - begun_s < HANGS_S / 2
     assert not hanging.is_set()
     go_on.set()
@@ -268,6 +268,6 @@ def test_without_a_summary_nothing_runs_and_nothing_is_kept(tmp_path: Path, cloc
     """Not even a file."""
     one = Running(None, tmp_path, clock)
     assert one.calendar.jobs() == ()
-    one.calendar.finish()
+    asyncio.run(one.calendar.finish())
     assert one.calendar.begin() is None
     assert list(tmp_path.iterdir()) == []

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from structlog.testing import capture_logs
 
-from monitor.drain import cancel, finish
+from monitor.drain import cancel, close, finish
 from tests.conftest import settle
 
 
@@ -57,3 +57,12 @@ async def test_a_task_that_was_told_to_end_is_waited_for() -> None:
         await finish([task], 5.0)
         assert task.done()
         assert not task.cancelled()
+
+
+async def test_what_does_not_close_in_time_is_named_and_left() -> None:
+    """What closes in time is waited for, and its error is the caller's."""
+    until_s = asyncio.get_running_loop().time()
+    with capture_logs() as logs:
+        await close("history", _ends_with(asyncio.Event()), until_s)
+        await close("state", settle(1), until_s + 60.0)
+    assert [(entry["event"], entry["job"]) for entry in logs] == [("drain.late", "history")]

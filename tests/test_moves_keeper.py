@@ -78,23 +78,23 @@ async def test_it_is_written_each_minute_and_many_names_less_often(
     assert len(cache.saved[0]) == names
 
 
-def test_nothing_known_is_nothing_written(clock: ManualClock, tmp_path: Path) -> None:
+async def test_nothing_known_is_nothing_written(clock: ManualClock, tmp_path: Path) -> None:
     """What an earlier run kept stays until this one knows better."""
     cache = MovesCache(tmp_path, "live")
     cache.save([until_minute(clock, 0.0)])
-    keeper(clock, cache).finish()
+    await keeper(clock, cache).finish()
     assert len(cache.load()) == 1
 
 
-def test_a_disk_that_takes_nothing_is_told_once_and_written_again_when_it_does(clock: ManualClock) -> None:
+async def test_a_disk_that_takes_nothing_is_told_once_and_written_again_when_it_does(clock: ManualClock) -> None:
     """No alert depends on it."""
     cache = Cache()
     made = keeper(clock, cache, until_minute(clock, 0.0))
     cache.failing = StoreError("moves.json", "save", "no space left on device", "make room")
     with capture_logs() as logs:
-        made.finish()
-        made.finish()
+        await made.finish()
+        await made.finish()
         cache.failing = None
-        made.finish()
+        await made.finish()
     assert [entry["event"] for entry in logs] == ["moves.cache_failed"]
     assert cache.saved == [["BTCUSDT"]]

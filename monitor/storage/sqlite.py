@@ -23,6 +23,7 @@ from monitor.storage.place import check_place, leave_to_owner
 from monitor.storage.schema import HEADER_SQL, Header, Schema, check_readable, outstanding
 
 BUSY_S: Final = 2.0
+GIVEN_UP_S: Final = 0.3  # is waited for a file whose opening was cancelled
 PIECE: Final = 250  # rows: about a millisecond of Python
 _PRIVATE_FILE: Final = 0o600
 _PRIVATE_DIR: Final = 0o700
@@ -135,8 +136,13 @@ class Database:
                     await self._prepare(connection)
                     # Its log is open by now, and with it the file.
                     self._identity = _identity_of(self.path)
+                except asyncio.CancelledError:
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(GIVEN_UP_S):
+                            await _close(connection)
+                    raise
                 except BaseException:
-                    await connection.close()
+                    await _close(connection)
                     raise
             self._connection = connection
 
@@ -144,6 +150,7 @@ class Database:
         # Opened here, where errors need no thread; nothing is read from the file yet.
         raw = sqlite3.connect(self.path, timeout=self._busy_s, isolation_level=None, check_same_thread=False)
         connection = aiosqlite.Connection(lambda: raw, iter_chunk_size=64)
+        connection._thread.daemon = True  # noqa: SLF001 - or the interpreter's end waits for a disk that hangs
         try:
             return await connection
         except BaseException:
@@ -175,7 +182,7 @@ class Database:
                 await connection.execute(statement)
 
     async def close(self, *, keep_log: bool = False) -> None:
-        """Close once work under way is over; calling it twice is fine.
+        """Close once work under way is over, also where the wait for it is cancelled; calling it twice is fine.
 
         Args:
             keep_log: leave the write-ahead log as it is. Else SQLite empties it into the file, whatever stands in
@@ -191,7 +198,7 @@ class Database:
                     # The last one that closes empties the log; one that only reads cannot.
                     last = await asyncio.to_thread(_only_reading, self.path) if keep_log else None
                     try:
-                        await connection.close()
+                        await _close(connection)
                     finally:
                         if last is not None:
                             last.close()
@@ -250,6 +257,16 @@ def _identity_of(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
+
+
+async def _close(connection: aiosqlite.Connection) -> None:
+    """Close, once all that was queued is done; whoever gives up waiting does not wait for a disk that hangs.
+
+    Its own ``close`` waits a second time where the first wait is cancelled.
+    """
+    closed = connection.stop()
+    if closed is not None:
+        await closed
 
 
 @asynccontextmanager

@@ -51,6 +51,33 @@ async def test_a_body_that_raises_leaves_nothing(db: Database) -> None:
     assert await db.rows("test", "SELECT a FROM t") == [(2,)]
 
 
+async def test_whoever_gives_up_closing_does_not_wait_for_a_disk_that_hangs(db: Database) -> None:
+    """What was queued is done all the same, then the connection is closed, and its thread holds up no end."""
+    hanging, go_on = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        hanging.set()
+        assert go_on.wait(60.0)
+
+    connection = db._connection
+    assert connection is not None
+    assert connection._thread.daemon
+    async with asyncio.TaskGroup() as group:
+        commit = group.create_task(connection._execute(hang))  # type: ignore[no-untyped-call]
+        while not hanging.is_set():
+            await settle(1)
+        closing = group.create_task(db.close())
+        await settle(3)
+        closing.cancel()
+        await asyncio.wait([closing], timeout=60.0)
+        assert closing.cancelled()
+        assert not commit.done()
+        go_on.set()
+    await asyncio.to_thread(connection._thread.join, 60.0)
+    assert not connection._thread.is_alive()
+    assert not db.is_open
+
+
 async def test_opening_and_closing_twice_is_fine(db: Database) -> None:
     """The connection is the same one, and afterwards there is none."""
     await db.open()
