@@ -21,6 +21,7 @@ VERSION: Final = 1
 FILE: Final = "moves.json"
 _LATEST_MS: Final = 99_999_999_999_999
 _WIDTH: Final = 4  # bytes of a close
+_SPARE_BYTES: Final = 16 * 2**20  # it may be megabytes, and must never be what the state finds no room for
 
 
 class _Name(msgspec.Struct, frozen=True):
@@ -75,7 +76,7 @@ class MovesCache:
             StoreError: the file cannot be written; what was there before still is.
         """
         rows = [_Name(one.name, one.first_ms, one.closes.astype("<f4").tobytes()) for one in names]
-        kept.replace(self._path, msgspec.json.encode(_File(VERSION, self._environment, rows)))
+        kept.replace(self._path, msgspec.json.encode(_File(VERSION, self._environment, rows)), _SPARE_BYTES)
 
 
 def _is_sound(one: _Name) -> bool:

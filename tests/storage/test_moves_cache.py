@@ -1,5 +1,7 @@
 """How prices moved of late, on disk."""
 
+import errno
+import os
 import stat
 from pathlib import Path
 
@@ -78,3 +80,34 @@ def test_a_directory_in_its_place_is_told_and_done_without(tmp_path: Path) -> No
     assert [entry["event"] for entry in logs] == ["moves.cache_unreadable"]
     with pytest.raises(StoreError):
         MovesCache(tmp_path, "live").save([closes(1.0)])
+
+
+@pytest.mark.parametrize("moment", ["sync", "name"])
+def test_what_could_not_be_written_takes_no_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """Of a disk that is full the databases beside it need what is left; what was kept before still is."""
+    cache = MovesCache(tmp_path, "live")
+    cache.save([closes(1.0)])
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space")
+
+    place = {"sync": (os, "fsync"), "name": (Path, "replace")}[moment]
+    monkeypatch.setattr(*place, full)
+    with pytest.raises(StoreError):
+        cache.save([closes(2.0)])
+    assert [one.name for one in tmp_path.iterdir()] == [FILE]
+    assert cache.load()[0].closes.tolist() == [1.0]
+
+
+def test_on_a_disk_that_is_nearly_full_it_is_not_written_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An alert that cannot be committed is worse than a start without moves."""
+    free = os.statvfs(tmp_path)
+    nearly = os.statvfs_result([*free[:4], 2**20 // free.f_frsize, *free[5:]])
+    monkeypatch.setattr(os, "statvfs", lambda _: nearly)
+    with pytest.raises(StoreError, match="No space left"):
+        MovesCache(tmp_path, "live").save([closes(1.0)])
+    assert list(tmp_path.iterdir()) == []
