@@ -114,7 +114,7 @@ class Daemon:
         self._sources = sources(self._holes)
         self._keeper = AccountKeeper(AccountCache(plan.state_dir), engine.accounts, clock)
         moves = MovesCache(plan.state_dir, plan.settings.environment)
-        self._moves_keeper = MovesKeeper(moves, engine.closes, clock)
+        self._moves_keeper = MovesKeeper(moves, engine.minutes, clock)
         self._stop = asyncio.Event()
         self._gave_up: MonitorError | None = None  # why the service ends by itself
         started_ms = clock.wall_ms()

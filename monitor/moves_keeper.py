@@ -9,7 +9,7 @@ import numpy as np
 import structlog
 
 from monitor.core.events import Closes
-from monitor.core.minutes import MINUTE_MS, MinuteCloses
+from monitor.core.minutes import MINUTE_MS, MinuteCloses, Ring
 from monitor.core.move_board import OLDEST_S
 from monitor.errors import StoreError
 from monitor.ports import Clock, Job
@@ -29,13 +29,13 @@ class MovesKeeper:
 
     Args:
         cache: where closes are kept.
-        closes: returns what is known of watched names.
+        minutes: returns what is known of watched names.
         clock: for the pauses, and for how old is what was kept.
     """
 
-    def __init__(self, cache: MovesCache, closes: Callable[[], Sequence[MinuteCloses]], clock: Clock) -> None:
+    def __init__(self, cache: MovesCache, minutes: Callable[[], Ring], clock: Clock) -> None:
         self._cache = cache
-        self._closes = closes
+        self._minutes = minutes
         self._clock = clock
         self._keeping = True  # the last attempt succeeded
         self._writing = Lock()  # a save that was cancelled goes on in its thread
@@ -59,15 +59,18 @@ class MovesKeeper:
 
     async def finish(self) -> None:
         """Keep what is known in the end; whoever waits for a disk that hangs may give up."""
-        await asyncio.to_thread(self._save, self._closes())
+        await asyncio.to_thread(self._save, self._minutes())
 
     async def _run(self) -> None:
+        known = self._minutes()
         while True:
-            known = self._closes()
-            await self._clock.sleep(min(LONGEST_S, EVERY_S * max(1, -(-len(known) // NAMES))))
-            await asyncio.to_thread(self._save, self._closes())
+            await self._clock.sleep(min(LONGEST_S, EVERY_S * max(1, -(-len(known.names) // NAMES))))
+            known = self._minutes()
+            await asyncio.to_thread(self._save, known)
 
-    def _save(self, known: Sequence[MinuteCloses]) -> None:
+    def _save(self, minutes: Ring) -> None:
+        """Runs in a thread, closes included: of a thousand names the loop would stand still for them."""
+        known = minutes.closes()
         if not known or not self._writing.acquire(timeout=PATIENCE_S):
             return  # nothing is known yet, or the disk hangs and another save waits for it
         try:

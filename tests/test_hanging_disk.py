@@ -1,5 +1,6 @@
 """A disk that hangs as the service is told to stop: it ends all the same, after everybody was told."""
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,11 +23,19 @@ class Disk:
         self.hangs = False
         self.asked = threading.Event()  # something waits for it
         self.mended = threading.Event()
+        self.threads: set[threading.Thread] = set()  # of databases
 
     def wait(self) -> None:
         if self.hangs:
             self.asked.set()
             assert self.mended.wait(PATIENCE_S)
+
+    async def mend(self) -> None:
+        """Have it go on, and wait for what waited for it: threads tell the loop, which must still be there."""
+        self.mended.set()
+        for thread in self.threads:
+            await asyncio.to_thread(thread.join, PATIENCE_S)
+            assert not thread.is_alive()
 
 
 @pytest.fixture
@@ -34,11 +43,12 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
     made = Disk()
     replace, commit = kept.replace, aiosqlite.Connection.commit
 
-    def replaced(path: Path, content: bytes) -> None:
+    def replaced(path: Path, content: bytes, spare_bytes: int = 0) -> None:
         made.wait()
-        replace(path, content)
+        replace(path, content, spare_bytes)
 
     async def committed(self: aiosqlite.Connection) -> None:
+        made.threads.add(self._thread)
         await self._execute(made.wait)  # type: ignore[no-untyped-call]
         await commit(self)
 
@@ -63,4 +73,4 @@ async def test_it_ends_after_an_alert_was_sent_whatever_waits_for_the_disk(tmp_p
         assert len(channel.accepted) == 1
         assert "drain.late" in [entry["event"] for entry in logs]
         assert "daemon.stopped" in [entry["event"] for entry in logs]
-        disk.mended.set()
+        await disk.mend()

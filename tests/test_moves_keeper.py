@@ -1,18 +1,21 @@
 """How prices moved, kept for the next run: when it is written, and what of it is believed."""
 
 import asyncio
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
-from monitor.core.minutes import MINUTE_MS, MinuteCloses
+from monitor.core.minutes import MINUTE_MS, MinuteCloses, Ring
 from monitor.core.move_board import OLDEST_S
 from monitor.errors import StoreError
 from monitor.moves_keeper import EVERY_S, LONGEST_S, NAMES, MovesKeeper
 from monitor.storage.moves_cache import MovesCache
 from tests.conftest import ManualClock, settle
+
+NOTHING = Ring((), 0, np.zeros((0, 0)))
 
 
 class Cache:
@@ -38,8 +41,14 @@ def until_minute(clock: ManualClock, ago_s: float, name: str = "BTCUSDT", gaps: 
     return MinuteCloses(name, end_ms - 3 * MINUTE_MS, np.array([1.0, 0.0, 2.0] + [0.0] * gaps))
 
 
+def ring(*known: MinuteCloses) -> Ring:
+    """Return these as an engine knows them; all of them begin in one minute."""
+    logs = np.array([np.log(one.closes, out=np.full(3, np.nan), where=one.closes > 0) for one in known])
+    return Ring(tuple(one.name for one in known), known[0].first_ms, logs.T) if known else NOTHING
+
+
 def keeper(clock: ManualClock, cache: object, *known: MinuteCloses) -> MovesKeeper:
-    return MovesKeeper(cache, lambda: known, clock)  # type: ignore[arg-type]
+    return MovesKeeper(cache, lambda: ring(*known), clock)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -76,6 +85,31 @@ async def test_it_is_written_each_minute_and_many_names_less_often(
             await settle(1)
         task.cancel()
     assert len(cache.saved[0]) == names
+
+
+async def test_the_loop_does_no_more_for_it_than_a_copy(clock: ManualClock) -> None:
+    """Closes of a thousand names are made and written in a thread: ticks would wait for them."""
+    made_in: list[int] = []
+
+    class Told(Ring):
+        def closes(self) -> list[MinuteCloses]:
+            made_in.append(threading.get_ident())
+            return super().closes()
+
+    cache = Cache()
+    await MovesKeeper(cache, lambda: Told(*ring(until_minute(clock, 0.0))), clock).finish()  # type: ignore[arg-type]
+    assert cache.saved == [["BTCUSDT"]]
+    assert made_in
+    assert threading.get_ident() not in made_in
+
+
+async def test_names_of_which_nothing_is_known_yet_are_nothing_written(clock: ManualClock, tmp_path: Path) -> None:
+    """They are watched, and every close is a gap."""
+    cache = MovesCache(tmp_path, "live")
+    cache.save([until_minute(clock, 0.0)])
+    gaps = Ring(("BTCUSDT",), 0, np.full((3, 1), np.nan))
+    await MovesKeeper(cache, lambda: gaps, clock).finish()
+    assert len(cache.load()) == 1
 
 
 async def test_nothing_known_is_nothing_written(clock: ManualClock, tmp_path: Path) -> None:

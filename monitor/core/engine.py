@@ -42,7 +42,7 @@ from monitor.core.events import (
 )
 from monitor.core.incidents import Effects, Incidents
 from monitor.core.marks import MarkBoard
-from monitor.core.minutes import MinuteCloses
+from monitor.core.minutes import Ring
 from monitor.core.model import (
     AccountSnapshot,
     BracketTable,
@@ -329,9 +329,9 @@ class Engine:
         """Return when was last made what is known of how names moved (monotonic s), and it."""
         return self._moves.made_s, self._moves.recent()
 
-    def closes(self) -> list[MinuteCloses]:
+    def minutes(self) -> Ring:
         """Return what is known of minutes of watched names, for the next run to go on from."""
-        return self._moves.closes()
+        return self._moves.ring()
 
     @property
     def surroundings(self) -> Surroundings:

@@ -31,6 +31,24 @@ class MinuteCloses(NamedTuple):
     closes: Floats
 
 
+class Ring(NamedTuple):
+    """The complete minutes of watched names as they were at a moment: what is made of it may take its time."""
+
+    names: tuple[str, ...]
+    first_ms: int  # when the first minute began, exchange time
+    logs: Floats  # of closes, oldest first, shape (minutes, names); NaN is a gap
+
+    def closes(self) -> list[MinuteCloses]:
+        """Return the closes of those names that have any."""
+        closes = np.nan_to_num(np.exp(np.ascontiguousarray(self.logs.T)), nan=0.0)
+        there = np.any(closes > 0.0, axis=1)
+        return [
+            MinuteCloses(name, self.first_ms, row)
+            for name, row, known in zip(self.names, closes, there, strict=True)
+            if known
+        ]
+
+
 class Minutes:
     """The last mark of every minute, as logarithms, aligned by the exchange's minute across symbols.
 
@@ -132,18 +150,16 @@ class Minutes:
             found[:, self._proxy] = np.where(own[1:] == own[:-1], found[:, self._proxy], np.nan)
         return found
 
-    def closes(self) -> list[MinuteCloses]:
-        """Return the complete minutes of the watched names that have any; of rates, those that the stream saw.
+    def ring(self) -> Ring:
+        """Return a copy of the complete minutes of the watched names; of rates, those that the stream saw.
 
         A rate's closes from elsewhere are another index's, and would jump where they meet its own.
         """
         logs = self._ordered(self._log)
-        logs[:, self._proxy] = np.where(self._ordered(self._heard)[:, self._proxy], logs[:, self._proxy], np.nan)
-        first_ms = (self._newest - len(logs)) * MINUTE_MS
-        closes = np.nan_to_num(np.exp(logs), nan=0.0)
-        return [
-            MinuteCloses(name, first_ms, closes[:, i]) for i, name in enumerate(self.names) if closes[:, i].any()
-        ]
+        if self._proxy.size:
+            seen = self._ordered(self._heard)[:, self._proxy]
+            logs[:, self._proxy] = np.where(seen, logs[:, self._proxy], np.nan)
+        return Ring(self.names, (self._newest - len(logs)) * MINUTE_MS, logs)
 
     def known(self, now_s: float) -> dict[str, Known]:
         """Return what is known of every watched name's complete minutes."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from monitor.core.book import Book, Bools, Floats, WalletInfo
 from monitor.core.events import Closes
-from monitor.core.minutes import Known, MinuteCloses, Minutes
+from monitor.core.minutes import Known, Minutes, Ring
 from monitor.core.model import ASK, BID, Level, MarkRange
 from monitor.core.moves import changing, floored, hourly_deviation, moves_left
 from monitor.core.risk import Readings
@@ -71,9 +71,9 @@ class MoveBoard:
         """Take closes from before a name was watched."""
         self.minutes.seed(event.symbol, event.first_ms, event.closes, now_s)
 
-    def closes(self) -> list[MinuteCloses]:
+    def ring(self) -> Ring:
         """Return what is known of minutes, for another run to go on from; nothing where they are none."""
-        return self.minutes.closes() if self.learning else []
+        return self.minutes.ring() if self.learning else Ring((), 0, np.zeros((0, 0)))
 
     def refresh(self, book: Book, readings: Readings, now_s: float) -> bool:
         """Make anew what time, new closes or first marks of wallets made old; return whether anything was."""

@@ -162,6 +162,18 @@ def test_closes_older_than_a_day_are_passed_over() -> None:
     assert closes(minutes) == []
 
 
+def test_a_ring_stays_as_it_was_when_it_was_taken() -> None:
+    """A thread makes closes of it while the loop takes marks; names without any are left out."""
+    minutes = board("A", "B")
+    minutes.seed("A", T0, (1.0, 0.0, 2.0), 0.0)
+    taken = minutes.ring()
+    minutes.observe([mark("A", 9.0, T0 + 2 * MINUTE_MS + 1), mark("B", 9.0, T0 + 3 * MINUTE_MS)])
+    minutes.observe([mark("A", 9.0, T0 + 4 * MINUTE_MS)])
+    (one,) = taken.closes()
+    assert (one.name, one.first_ms + (len(one.closes) - 3) * MINUTE_MS) == ("A", T0)
+    np.testing.assert_allclose(one.closes[-3:], [1.0, 0.0, 2.0])
+
+
 def test_the_version_grows_once_a_minute_and_with_closes() -> None:
     """What is made of minutes is made anew then and only then."""
     minutes = board()
