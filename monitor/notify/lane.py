@@ -10,6 +10,7 @@ import structlog
 
 from monitor.beat import Beat
 from monitor.core.events import DeliveryResult, Unsure
+from monitor.core.model import Now
 from monitor.core.notices import Facts, Notice, NoticeKind
 from monitor.errors import DeliveryError
 from monitor.notify.marks import Marks
@@ -240,8 +241,9 @@ class Lane:
         self._pending.depart(due)
         picture = None if urgency is Urgency.EMERGENCY else await self._picture(due)
         self._pace.started(urgency, self._clock.mono_s())
-        started_ms = self._clock.wall_ms()
-        message = self._rendered(due, started_ms)._replace(chart=picture)
+        now = self._clock.now()
+        started_ms = now.wall_ms
+        message = self._rendered(due, now)._replace(chart=picture)
         self._passed(Step.SENDING, due)
         channel = self._channel
         try:
@@ -257,13 +259,13 @@ class Lane:
             self._passed(Step.SENT, due)
             await self._accepted(due, Attempt(started_ms, self._clock.wall_ms()))
 
-    def _rendered(self, entries: Sequence[Entry], now_ms: int) -> Message:
+    def _rendered(self, entries: Sequence[Entry], now: Now) -> Message:
         if entries[0].notice.key in self._bare:
             return bare(entries[0].notice)
         return render_group(
-            [entry.notice for entry in entries],
+            [entry.dated(now) for entry in entries],
             fmt=self._channel.format,
-            now_ms=now_ms,
+            now_ms=now.wall_ms,
             unrecorded=not all(entry.recorded for entry in entries),
             tz=self._around.tz,
             newest=self._around.newest,

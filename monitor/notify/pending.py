@@ -7,11 +7,16 @@ and among equals in the order in which their subjects began to wait; the fate of
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from monitor.core.model import Level
+import msgspec
+
+from monitor.core.model import Level, Now
 from monitor.core.notices import Notice, NoticeKind
 from monitor.notify.levels import message_level
 from monitor.notify.pacing import Urgency
+
+_SET_BACK_MS: Final = 1000  # both clocks are told apart from here on
 
 
 @dataclass(slots=True)
@@ -24,9 +29,20 @@ class Entry:
     order: int
     since_ms: int  # when the oldest notice that this one stands for was decided
     since_s: float  # the same, by the clock that nobody sets
+    decided_s: float  # when this one was decided, by that clock
     news: bool  # nothing as bad was tried to be told of its subject
     attempts: int = 0
     withdrawn: bool = False  # given up while in flight: deliver if it succeeds, do not repeat
+
+    def dated(self, now: Now) -> Notice:
+        """Return the notice; as decided earlier where the wall clock was set back since, which would hide an age.
+
+        One that is ahead of the other clock is believed: that one stands still while a machine is suspended.
+        """
+        decided_ms = now.wall_ms - round((now.mono_s - self.decided_s) * 1000)
+        if decided_ms > self.notice.decided_ms - _SET_BACK_MS:
+            return self.notice
+        return msgspec.structs.replace(self.notice, decided_ms=decided_ms)
 
     @property
     def urgency(self) -> Urgency:
@@ -64,15 +80,18 @@ class Pending:
         if old is not None and recorded and not old.recorded and notice.decided_ms < old.notice.decided_ms:
             return  # read from a database that opened late; meanwhile this run knows better
         news = notice.kind is not NoticeKind.REMINDER
+        decided_s = now_s - age_s
         if old is None:
             self._count += 1
-            entry = Entry(notice, recorded, now_s, self._count, notice.decided_ms, now_s - age_s, news)
+            entry = Entry(notice, recorded, now_s, self._count, notice.decided_ms, decided_s, decided_s, news)
         else:
             # A pause after a failure also holds for what replaces the message, unless that is more urgent.
             worse = message_level(notice) > message_level(old.notice)
             due_s = now_s if worse else old.due_s
             news = old.news or (news and worse)
-            entry = Entry(notice, recorded, due_s, old.order, old.since_ms, old.since_s, news, old.attempts)
+            entry = Entry(
+                notice, recorded, due_s, old.order, old.since_ms, old.since_s, decided_s, news, old.attempts
+            )
             self.superseded += 1
         self._waiting[notice.subject] = entry
 

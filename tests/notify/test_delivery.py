@@ -129,6 +129,19 @@ async def test_a_repeated_message_says_how_late_it_is(clock: ManualClock) -> Non
         assert "31 s late" in tg.accepted[0].title
 
 
+@pytest.mark.parametrize(("set_ms", "late"), [(-3_600_000, "31 s late"), (3_600_000, "60 min late")])
+async def test_a_clock_that_is_set_back_hides_no_lateness(clock: ManualClock, set_ms: int, late: str) -> None:
+    """One ahead is believed: a machine that was suspended counts those minutes on its wall clock only."""
+    tg = FakeChannel(script=[DOWN] * 5)
+    async with running(clock, tg) as rig:
+        rig.delivery.offer([a_notice(decided_ms=clock.wall_ms())], recorded=True)
+        await settle()
+        clock._wall_ms += set_ms
+        await clock.advance(60)
+        assert late in tg.accepted[0].title
+        assert len(tg.accepted) == 1
+
+
 async def test_a_permanent_refusal_ends_it(clock: ManualClock) -> None:
     """The engine learns that this channel will never say it; other subjects go on."""
     tg = FakeChannel(script=[DeliveryError("tg", "http-401", permanent=True)])
