@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -41,6 +42,7 @@ KEEP_SETTLED_DAYS: Final = 90
 # An alert waits for a commit: it gives up, and says why, before the committer goes on without it.
 WRITE_BUSY_S: Final = 0.7
 _DAY_MS: Final = 86_400_000
+_PRUNE_EVERY_S: Final = 86_400.0
 
 
 class SqliteState:
@@ -49,7 +51,8 @@ class SqliteState:
     Args:
         path: the file, ``state.db``.
         clock: dates what is superseded or resolved, and the retention.
-        keep_settled_days: rows of the outbox that need nothing any more are removed after this, when opening.
+        keep_settled_days: rows of the outbox that need nothing any more are removed after this, when opening and
+            once a day.
         busy_s: how long to wait for another program's lock when opening.
         write_busy_s: how long a commit or a mark waits for it.
 
@@ -77,6 +80,7 @@ class SqliteState:
         self._replaced_s = -math.inf  # when a damaged file was last set aside, monotonic
         self._inspector = Inspector(path, STATE_SCHEMA, whole=True)
         self._openings = 0
+        self._prune_at_s = math.inf
         self._in_doubt = False
         self.unreadable = 0
 
@@ -92,7 +96,7 @@ class SqliteState:
     async def look_through(self) -> None:
         """Look whether its file is still sound; if it is not, it is set aside when it is opened next.
 
-        Never raises, and delays no commit.
+        Never raises, and delays no commit, but by dropping old settled rows once a day.
         """
         if not self.usable():
             return
@@ -111,6 +115,9 @@ class SqliteState:
             self._broken = cut
             if damage is not None:
                 log.error("state.damage_found", path=damage.path, cause=damage.cause)
+        if self.usable() and self._clock.mono_s() >= self._prune_at_s:
+            with suppress(DamagedError):  # noted, and acted on with the next write
+                await self._prune()
 
     async def open(self) -> Stored:
         """Open, migrate, drop old settled rows, and return what it holds.
@@ -189,6 +196,7 @@ class SqliteState:
         )
 
     async def _prune(self) -> None:
+        self._prune_at_s = self._clock.mono_s() + _PRUNE_EVERY_S
         try:
             before_ms = self._clock.wall_ms() - self._keep_ms
             await self._write("drop old rows", statements.prune(before_ms))

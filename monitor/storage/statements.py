@@ -16,6 +16,9 @@ from monitor.storage.outbox import UNDECIDED, OutboxState, Outcome, leads_to, to
 # A message that fails for days must not fill the disk. How it began and how it stands is what people ask.
 FIRST_ATTEMPTS_KEPT: Final = 20
 NEWEST_ATTEMPTS_KEPT: Final = 80
+# Nor one that is refused and told anew for days; of each incident and channel.
+FIRST_REFUSED_KEPT: Final = 5
+NEWEST_REFUSED_KEPT: Final = 20
 
 LARGEST_NUMBER: Final = 10**12  # of an incident; what is larger is damage
 
@@ -132,6 +135,23 @@ DELETE FROM attempts
 WHERE key = :key AND channel = :channel AND ordinal > :first
   AND ordinal <= (SELECT attempts FROM outbox WHERE key = :key AND channel = :channel) - :newest
 """
+_REFUSED_BEFORE: Final = """
+SELECT id, key FROM outbox
+WHERE subject = (SELECT subject FROM outbox WHERE key = :key AND channel = :channel)
+  AND incident = (SELECT incident FROM outbox WHERE key = :key AND channel = :channel)
+  AND number = (SELECT number FROM outbox WHERE key = :key AND channel = :channel)
+  AND channel = :channel AND state = 'refused'
+ORDER BY id
+"""
+_BETWEEN: Final = f"""
+WITH refused AS ({_REFUSED_BEFORE}),
+    later AS (SELECT id, key FROM refused ORDER BY id LIMIT -1 OFFSET :first_refused)
+SELECT * FROM later ORDER BY id DESC LIMIT -1 OFFSET :newest_refused
+"""  # noqa: S608 - ours
+_THIN_REFUSED: Final = (
+    f"DELETE FROM attempts WHERE channel = :channel AND key IN (SELECT key FROM ({_BETWEEN}))",  # noqa: S608 - ours
+    f"DELETE FROM outbox WHERE id IN (SELECT id FROM ({_BETWEEN}))",  # noqa: S608 - ours
+)
 # A row that was given up keeps the time of that, whenever its message is accepted after all.
 _SETTLE: Final = """
 UPDATE outbox SET state = :outcome, settled_ms = coalesce(settled_ms, :ended_ms),
@@ -197,7 +217,8 @@ def acknowledges(hold: Hold) -> int | None:
 def attempt(keys: Sequence[str], channel: str, tried: Attempt, outcome: Outcome) -> list[Statement]:
     """Return what records one attempt at the message that carried these notices.
 
-    Rows that the service has answered for good, and notices that were never committed, are passed over.
+    Rows that the service has answered for good, and notices that were never committed, are passed over. Of
+    very many that were refused of one incident those in the middle go.
     """
     facts: dict[str, object] = {
         "channel": channel,
@@ -208,12 +229,15 @@ def attempt(keys: Sequence[str], channel: str, tried: Attempt, outcome: Outcome)
         "undecided": json.dumps(UNDECIDED),
         "first": FIRST_ATTEMPTS_KEPT,
         "newest": NEWEST_ATTEMPTS_KEPT,
+        "first_refused": FIRST_REFUSED_KEPT,
+        "newest_refused": NEWEST_REFUSED_KEPT,
     }
     if outcome is not Outcome.FAILED:
         facts["leads_to"] = json.dumps(leads_to(OutboxState(outcome.value)))
     each: list[Parameters] = [{"key": key, **facts} for key in keys]
     steps = (_ADD_ATTEMPT, _COUNT_ATTEMPT, _THIN_ATTEMPTS, *([_SETTLE] if "leads_to" in facts else []))
-    return [Statement(sql, each) for sql in steps] if each else []
+    thin = _THIN_REFUSED if outcome is Outcome.REFUSED else ()
+    return [Statement(sql, each) for sql in (*steps, *thin)] if each else []
 
 
 def prune(before_ms: int) -> list[Statement]:

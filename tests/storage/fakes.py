@@ -18,7 +18,13 @@ from monitor.storage.outbox import (
     Pending,
     pending_of,
 )
-from monitor.storage.statements import FIRST_ATTEMPTS_KEPT, NEWEST_ATTEMPTS_KEPT, acknowledges
+from monitor.storage.statements import (
+    FIRST_ATTEMPTS_KEPT,
+    FIRST_REFUSED_KEPT,
+    NEWEST_ATTEMPTS_KEPT,
+    NEWEST_REFUSED_KEPT,
+    acknowledges,
+)
 
 
 class MemoryState:
@@ -188,6 +194,19 @@ class MemoryState:
                     settled_ms=tried.ended_ms if row.settled_ms is None else row.settled_ms,
                     accepted_ms=tried.ended_ms if outcome is Outcome.ACCEPTED else None,
                 )
+            if outcome is Outcome.REFUSED:
+                self._thin(row)
+
+    def _thin(self, newest: OutboxRow) -> None:
+        about = (newest.subject, newest.incident, newest.number, newest.channel, OutboxState.REFUSED)
+        refused = [
+            place
+            for place, row in self.outbox.items()
+            if (row.subject, row.incident, row.number, row.channel, row.state) == about
+        ]
+        for place in refused[FIRST_REFUSED_KEPT:-NEWEST_REFUSED_KEPT]:
+            del self.outbox[place]
+            self.tries.pop(place, None)
 
     def _give_up(self, subject: str, channel: str, state: OutboxState, spared: Collection[str] = ()) -> None:
         for row in list(self.outbox.values()):

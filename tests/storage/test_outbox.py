@@ -109,7 +109,7 @@ def test_only_rows_that_the_service_has_answered_take_no_more_attempts() -> None
 def test_every_transition_by_the_services_word(was: OutboxState, target: OutboxState) -> None:
     """Each pair of states, against the table and against the statement that runs in the database."""
     expected = target if target in TRANSITIONS[was] else was
-    [*_, settle] = attempt(["k"], "c", Attempt(1, 2), Outcome(target.value))
+    steps_of_it = attempt(["k"], "c", Attempt(1, 2), Outcome(target.value))
     with closing(sqlite3.connect(":memory:")) as tables:
         for steps in STATE_SCHEMA.migrations.values():
             for step in steps:
@@ -119,5 +119,6 @@ def test_every_transition_by_the_services_word(was: OutboxState, target: OutboxS
             "state) VALUES ('k', 'c', 's', 'alert', 1, 1, 1, 1, '', ?)",
             (was,),
         )
-        tables.executemany(settle.sql, settle.parameters)
+        for statement in steps_of_it:
+            tables.executemany(statement.sql, statement.parameters)
         assert tables.execute("SELECT state FROM outbox").fetchall() == [(expected.value,)]

@@ -20,7 +20,7 @@ from monitor.core.planner import reconcile
 from monitor.errors import DamagedError, SchemaTooNewError, StoreError
 from monitor.ports import Attempt, Rows, StateStore, Stored
 from monitor.storage.outbox import OutboxState, Pending
-from monitor.storage.state import WRITE_BUSY_S, SqliteState, StateReader
+from monitor.storage.state import KEEP_SETTLED_DAYS, WRITE_BUSY_S, SqliteState, StateReader
 from monitor.storage.state_schema import STATE_SCHEMA
 from tests.conftest import ManualClock
 from tests.storage.damage import (
@@ -387,6 +387,24 @@ async def test_a_database_that_cannot_be_written_still_gives_what_it_holds(
             stored = await store.open()
     assert stored == Stored((level_of("s"),), (notice("k", "s"),), (Fate("s", "phone", "pending", 100, "k"),))
     assert [entry["event"] for entry in logs] == ["state.prune_failed"]
+
+
+async def test_old_rows_go_once_a_day_from_a_service_that_never_stops(
+    store: SqliteState, clock: ManualClock
+) -> None:
+    """With the look through the file; what is younger, or waits, stays."""
+    await store.commit(Rows(notices=(notice("old", "s"), notice("waits", "s2"))))
+    await store.accepted(["old"], "phone", Attempt(clock.wall_ms(), clock.wall_ms()))
+
+    async def looked(after_s: float) -> set[str]:
+        await clock.advance(after_s)
+        await store.look_through()
+        return {row.key for row in await store.alerts()}
+
+    clock._wall_ms += KEEP_SETTLED_DAYS * 86_400_000 - 1000
+    assert await looked(0.0) == {"old", "waits"}
+    assert await looked(86_000.0) == {"old", "waits"}  # old by now, and not yet looked for
+    assert await looked(500.0) == {"waits"}
 
 
 async def test_a_row_that_cannot_be_read_costs_no_other(store: SqliteState, path: Path) -> None:

@@ -10,8 +10,9 @@ from monitor.core.notices import Fate, NoticeKind
 from monitor.errors import StoreError
 from monitor.ports import Attempt, Rows, Stored
 from monitor.storage.outbox import OutboxCount, OutboxState, Pending
+from monitor.storage.statements import FIRST_REFUSED_KEPT, NEWEST_REFUSED_KEPT
 from tests.conftest import ManualClock
-from tests.storage.rows import OVER, Store, by_key, level_of, notice, reopen
+from tests.storage.rows import OVER, Store, by_key, level_of, notice, numbered, reopen
 
 TRIED = Attempt(1_780_000_000_000, 1_780_000_000_100, "http-401")
 
@@ -229,6 +230,29 @@ async def test_what_the_service_said_is_final(store: Store) -> None:
     await store.accepted(["no"], "phone", Attempt(4, 4))
     await store.commit(Rows(over=OVER))
     assert await by_key(store) == before
+
+
+async def test_of_what_is_refused_and_told_anew_for_days_those_in_the_middle_go(store: Store) -> None:
+    """How it began and how it stands is what people ask; nothing else loses a row, and none keeps an attempt."""
+    others = (
+        notice("mail", channel="mail"), numbered("later", 3, subject="a/cross:USDT"), notice("wait", subject="s2"),
+    )  # fmt: skip
+    await store.commit(Rows(notices=(notice("heard"),)))
+    await store.accepted(["heard"], "phone", TRIED)
+    count = FIRST_REFUSED_KEPT + NEWEST_REFUSED_KEPT + 3
+    for n in range(count):
+        await store.commit(Rows(notices=(notice(f"k{n}", decided_ms=200 + n),)))
+        await store.refused([f"k{n}"], "phone", TRIED)
+        if n == 0:
+            await store.commit(Rows(notices=others))
+            await store.refused(["mail"], "mail", TRIED)
+            await store.refused(["later"], "phone", TRIED)
+    gone = {f"k{n}" for n in range(FIRST_REFUSED_KEPT, FIRST_REFUSED_KEPT + 3)}
+    kept = {f"k{n}" for n in range(count)} - gone
+    assert set(await by_key(store)) == kept | {"heard", "mail", "later", "wait"}
+    assert [len(await store.attempts(key, "phone")) for key in sorted(gone | {"k0"})] == [1, 0, 0, 0]
+    await reopen(store)
+    assert set(await by_key(store)) == kept | {"heard", "mail", "later", "wait"}
 
 
 async def test_fates_of_notices_that_were_never_committed_are_passed_over(store: Store) -> None:
