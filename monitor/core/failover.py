@@ -104,6 +104,24 @@ def handed(state: SubjectState, gone: Collection[str]) -> SubjectState:
     return msgspec.structs.replace(state, told=told)
 
 
+def back(state: SubjectState, channels: Sequence[ChannelRule]) -> SubjectState:
+    """Return a state by which channels that are there again are told by themselves; at once what they refused."""
+    names = {rule.name for rule in channels}
+    told = {
+        name: msgspec.structs.replace(before, handed=False, at_ms=0 if before.refused else before.at_ms)
+        if before.handed and name in names
+        else before
+        for name, before in state.told.items()
+    }
+    return msgspec.structs.replace(state, told=told)
+
+
+def refused_since(state: SubjectState, channels: Sequence[ChannelRule], since_ms: int) -> bool:
+    """Return whether each of the channels that refused did so after a moment of our wall clock."""
+    names = {rule.name for rule in channels}
+    return all(told.at_ms >= since_ms for name, told in state.told.items() if name in names and told.refused)
+
+
 def lend(
     state: SubjectState,
     channel: str,

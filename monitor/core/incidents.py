@@ -93,7 +93,12 @@ class Incidents:
         by_subject: dict[str, dict[str, Fate]] = {}
         for fate in fates:
             by_subject.setdefault(fate.subject, {})[fate.channel] = fate
+        states = tuple(states)
+        present = {state.subject: state.incident for state in states}
         for notice in pending:
+            # What was refused of an incident that is over says nothing of the one under way.
+            if notice.incident != present.get(notice.subject, notice.incident):
+                continue
             if notice.kind not in ENDINGS and not (late and notice.subject in self._latest):
                 kind = NoticeKind.ALERT if notice.kind is NoticeKind.REMINDER else notice.kind
                 self._latest[notice.subject] = (notice.facts, kind)

@@ -346,9 +346,9 @@ def doubt(state: SubjectState, outcome: Outcome, at_ms: int, facts: Facts, kind:
 
 
 def is_untold(state: SubjectState) -> bool:
-    """Return whether it was refused and nobody took it, nor can by now be about to."""
+    """Return whether it was refused and nobody took it. That others have yet to answer helps nobody."""
     entries = [told for told in state.told.values() if not told.handed]
-    return any(told.refused for told in entries) and not any(told.delivered or told.awaited for told in entries)
+    return any(told.refused for told in entries) and not any(told.delivered for told in entries)
 
 
 def again(state: SubjectState, channels: Sequence[ChannelRule], at_ms: int) -> tuple[str, ...]:

@@ -79,6 +79,9 @@ class StandIns:
         self._handed_ms = at_ms
         channels = self._incidents.channels
         for state in self._incidents.states():
+            if (after := failover.back(state, channels)) != state:
+                self._incidents.keep(after)
+        for state in self._incidents.states():
             if not channels or not is_announcement(state.subject) or state.level < Level.CRITICAL:
                 continue
             if gone := failover.left(state, before, channels):
@@ -86,10 +89,15 @@ class StandIns:
                 self._hand(state, gone, () if old else failover.heirs(state, before, channels), at_ms)
 
     def _tell_untold(self, state: SubjectState, at_ms: int) -> None:
-        """Tell again what happened once where it was refused and nobody took it; after a day it is forgotten."""
+        """Tell again what happened once where it was refused and nobody took it.
+
+        After a day it is forgotten, though not before it was refused once more: the service may have stood still
+        over that day, or the clock was set forward.
+        """
         if not planner.is_untold(state):
             return
-        if at_ms - state.since_ms >= UNTOLD_S * 1000:
+        over_ms = state.since_ms + round(UNTOLD_S * 1000)
+        if at_ms >= over_ms and failover.refused_since(state, self._incidents.channels, over_ms):
             self._incidents.drop_if_told(state.subject, forget=True)
             return
         facts, kind = self._incidents.last_told(state.subject)

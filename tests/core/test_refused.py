@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import msgspec
 import pytest
 
 from monitor.core.events import OrderForced, Restored
@@ -112,11 +113,111 @@ def test_after_a_day_it_is_forgotten() -> None:
     desk = desk_of("tg")
     (told,) = liquidated(desk)
     desk.result(told, accepted=False)
-    desk.wait(UNTOLD_S)
-    desk.beat()
+    refuse_for(desk, UNTOLD_S + REFUSED_S)
     assert not [subject for subject in desk.rows if subject.startswith("/told:")]
-    desk.beat(int(REFUSED_S))
-    assert forced(desk) == [told]
+    told_by_then = forced(desk)
+    desk.beat(2 * int(REFUSED_S))
+    assert forced(desk) == told_by_then
+
+
+def refuse_for(desk: Desk, seconds: float) -> None:
+    """Refuse whatever comes, for so long."""
+    answered = len(desk.notices)
+    for _ in range(round(seconds / REFUSED_S)):
+        desk.wait(REFUSED_S)
+        desk.beat()
+        for one in desk.notices[answered:]:
+            desk.result(one, accepted=False)
+        answered = len(desk.notices)
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_it_is_not_forgotten_before_it_was_tried_however_long_nobody_could(restarts: bool) -> None:  # noqa: FBT001
+    """The service stood still over a weekend, or a clock was set forward by a day: once more it is told."""
+    desk = desk_of("tg")
+    (told,) = liquidated(desk)
+    desk.result(told, accepted=False)
+    following = desk
+    if restarts:
+        following = Desk(channels=desk.settings.channels, deliver=False)
+        following.wall_ms = desk.wall_ms
+        fate = Fate(told.subject, told.channel, "refused", told.decided_ms, told.key)
+        following.wait(2 * UNTOLD_S)
+        following.step(Restored(tuple(desk.rows.values()), (fate,), pending=(told,)))
+    else:
+        desk.wait(2 * UNTOLD_S)
+    following.beat(2)
+    again = forced(following)[-1]
+    assert again is not told
+    assert again.decided_ms == told.decided_ms
+    following.result(again, accepted=False)
+    following.beat()
+    assert not [subject for subject in following.rows if subject.startswith("/told:")]
+
+
+def test_a_channel_that_only_waits_holds_up_no_other() -> None:
+    """Whether it ever takes the message is not known; the one that is mended takes it now, and it is told once."""
+    desk = desk_of("tg", "mail")
+    first, waits = sorted(liquidated(desk), key=lambda one: one.channel == "mail")
+    desk.result(first, accepted=False)
+    desk.beat(int(REFUSED_S) + 1)
+    (again,) = forced(desk)[2:]
+    assert again.channel == "tg"
+    desk.result(again)
+    desk.beat(int(REFUSED_S) + 1)
+    assert len(forced(desk)) == 3
+    desk.result(waits)
+    assert not [subject for subject in desk.rows if subject.startswith("/told:")]
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+def test_a_channel_that_is_renamed_and_named_as_before_tells_what_it_refused(refuses: bool) -> None:  # noqa: FBT001
+    """Nobody took it under the other name either: it refused it too, or had yet to answer."""
+    desk = desk_of("tg")
+    (told,) = liquidated(desk)
+    desk.result(told, accepted=False)
+    desk.configure(msgspec.structs.replace(desk.settings, channels=(ChannelRule("phone", Level.NOTICE),)))
+    (_, other) = forced(desk)
+    assert other.channel == "phone"
+    if refuses:
+        desk.result(other, accepted=False)
+    desk.configure(msgspec.structs.replace(desk.settings, channels=(ChannelRule("tg", Level.NOTICE),)))
+    desk.beat(int(TOGETHER_S) + 1)
+    (again,) = forced(desk)[2:]
+    assert (again.channel, again.decided_ms) == ("tg", told.decided_ms)
+    desk.result(again)
+    desk.beat(int(REFUSED_S) + 1)
+    assert len(forced(desk)) == 3
+    assert not [subject for subject in desk.rows if subject.startswith("/told:")]
+
+
+def test_what_was_refused_of_an_incident_that_is_over_is_not_told_as_the_one_under_way() -> None:
+    """Its figures are weeks old. Of the wallet as it is now the channels know, and people hear once marks come."""
+    siren = ChannelRule("siren", Level.EMERGENCY, escalation=True)
+    old = Desk(channels=[ChannelRule("tg", Level.NOTICE)], deliver=False)
+    old.hold(isolated())
+    old.marks(**{BTC: mark_at(0.06)})
+    (refused,) = about(old, BTC)
+    old.result(refused, accepted=False)
+    for _ in range(400):
+        old.wait(1)
+        old.marks(**{BTC: mark_at(0.9)})
+        old.beat()
+    old.configure(msgspec.structs.replace(old.settings, channels=(ChannelRule("phone", Level.NOTICE), siren)))
+    old.marks(**{BTC: mark_at(0.09)})
+    new = about(old, BTC)[-1]
+    assert (new.channel, new.incident) == ("phone", refused.incident + 1)
+    old.result(new)
+    following = Desk(channels=old.settings.channels, deliver=False)
+    following.wall_ms = old.wall_ms + 3_600_000
+    fates = tuple(
+        Fate(one.subject, one.channel, state, one.decided_ms, one.key)
+        for one, state in ((refused, "refused"), (new, "accepted"))
+    )
+    following.step(Restored(tuple(old.rows.values()), fates, pending=(refused,)))
+    following.hold(isolated())
+    following.beat(5)
+    assert about(following, BTC) == []
 
 
 def test_a_liquidation_that_was_refused_is_told_by_the_next_run() -> None:
