@@ -97,7 +97,7 @@ class Switch:
                 waits = (
                     "1 message undelivered; it waits" if count == 1 else f"{count} messages undelivered; they wait"
                 )
-                yield f"channel {name}: {waits} for a channel of this name; others tell what still holds"
+                yield f"channel {name}: {waits} for one of this name; others tell what still holds"
 
     def _lend_tables(self, names: Collection[str], earlier: Plan) -> None:
         """Have what was typed in of accounts judged by its tiers, until whoever follows them has told theirs."""

@@ -73,7 +73,7 @@ async def test_a_liquidation_is_not_lost_with_a_channel_that_was_renamed(tmp_pat
             assert changed == [
                 "channel phone: added",
                 "channel tg: taken out",
-                "channel tg: 1 message undelivered; it waits for a channel of this name; others tell what still holds",
+                "channel tg: 1 message undelivered; it waits for one of this name; others tell what still holds",
             ]
             (left,) = [one for one in logs if one["event"] == "delivery.left"]
             assert (left["channel"], left["messages"], left["log_level"]) == ("tg", 1, "warning")
