@@ -68,9 +68,11 @@ class Presence:
                 refusals, self._failed = 0, ""
 
     async def _look(self) -> None:
+        # The socket first: whoever takes both takes the lock before it, and theirs must not be replaced by ours.
+        reachable = await asyncio.to_thread(self._control.is_reachable)
         if not await asyncio.to_thread(self._lock.is_held):
             await asyncio.to_thread(self._lock.retake)
             log.warning("lock.retaken", reason="its file was removed or replaced")
-        if not await asyncio.to_thread(self._control.is_reachable):
+        if not reachable:
             await self._control.restart()
             log.warning("socket.remade", reason="its file was removed or replaced")

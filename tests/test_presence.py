@@ -144,6 +144,28 @@ async def test_a_lock_that_is_held_for_a_moment_ends_nothing(tmp_path: Path) -> 
     assert not told
 
 
+async def test_one_that_takes_the_directory_while_it_is_looked_at_keeps_its_socket(tmp_path: Path) -> None:
+    """Lock and socket are asked for one after the other, in threads; between them another daemon may begin."""
+    told: list[AlreadyRunningError] = []
+    async with looking(tmp_path, told) as (lock, _):
+        taken: list[Lock] = []
+        real = lock.is_held
+
+        def is_held() -> bool:
+            held = real()
+            if not taken:
+                (tmp_path / "control.sock").unlink()
+                (tmp_path / "lock").unlink()
+                taken.append(Lock(tmp_path / "lock").__enter__())
+                (tmp_path / "control.sock").touch()
+            return held
+
+        lock.is_held = is_held  # type: ignore[method-assign]
+        await until(lambda: bool(told))
+        assert not (tmp_path / "control.sock").is_socket()
+        taken[0].__exit__(None, None, None)
+
+
 async def test_a_directory_that_cannot_be_made_is_logged_once_and_tried_again(tmp_path: Path) -> None:
     """The daemon watches on without it."""
     folder = tmp_path / "s"
