@@ -217,9 +217,9 @@ class Accounts:
         if silent != self._silent:
             returned, self._silent = self._silent - silent, silent
             self._note_unfollowed()
-            for name in returned - self._lost.keys():
+            for name in sorted(returned - self._lost.keys()):
                 self._troubles.follow(ACCOUNT_PREFIX, name, now, self._news.facts(name), bad=False)
-        for name in self._hearing.told(now.mono_s) - self._lost.keys():
+        for name in sorted(self._hearing.told(now.mono_s) - self._lost.keys()):
             age_s = self._hearing.age_s(name, now.mono_s)
             facts = msgspec.structs.replace(
                 self._news.facts(name, reason=NO_ANSWER), mark_age_s=age_s, unseen=name not in self._whole

@@ -76,14 +76,14 @@ class Appearing:
         self._forget(told - present.keys(), unsure, ours, now)
         self._since_s = {
             key: self._since_s.get(key, now.mono_s)
-            for key in (present.keys() | (unsure & self._since_s.keys())) - told
+            for key in sorted((present.keys() | (unsure & self._since_s.keys())) - told)
         }
         self._tell(present, environment, now)
 
     def _forget(self, missing: Collection[str], unsure: Collection[str], ours: Collection[str], now: Now) -> None:
         """Forget what is over; an account that was taken out of the configuration is so at once."""
         gone_s = {}
-        for key in missing:
+        for key in sorted(missing):
             if key in unsure:
                 continue
             since_s = self._gone_s.get(key, now.mono_s)

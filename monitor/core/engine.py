@@ -100,11 +100,7 @@ class Engine:
         )
 
     def step(self, event: Event, now: Now) -> Effects:
-        """Take one event.
-
-        Raises:
-            BracketError: an account holds a symbol without a tier table; nothing of the event was taken.
-        """
+        """Take one event. What follows depends on nothing else: no set's order decides what is told first."""
         self._facts.begin()
         match event:
             case Ticks():

@@ -130,7 +130,7 @@ class Troubles:
         prefixes: Collection[str] = ABOUT_ACCOUNTS,
     ) -> None:  # fmt: skip
         """Close the troubles of accounts, or whatever the prefixes are about, that are ours no more."""
-        for subject in {*self._incidents.subjects(), *self._under_way}:
+        for subject in sorted({*self._incidents.subjects(), *self._under_way}):
             prefix = _prefix(subject)
             if prefix in prefixes and subject.removeprefix(prefix) not in kept:
                 self._close(subject, now, facts(subject))

@@ -21,6 +21,10 @@ from tests.faults.verdict import wallets_of
 SHARE = (0, 1, 5, 7, 22, 108, 239)
 # Where each is seen; found by trying the share in order.
 SEEN_IN = {
+    "forgetful": 0,
+    "no-pace": 0,
+    "no-dwell": 0,
+    "unmarked": 0,
     "dropped-commits": 7,
     "never-blind": 7,
     "no-closings": 1,
