@@ -54,13 +54,14 @@ def escalated(
     )
 
 
-def left(state: SubjectState, before: Collection[str], channels: Sequence[ChannelRule]) -> tuple[str, ...]:
-    """Return which of the channels of ``before`` are no more, never took it, and have nobody in their place."""
+def left(state: SubjectState, channels: Sequence[ChannelRule]) -> tuple[str, ...]:
+    """Return which of those it is told to are no more, never took it, and have nobody in their place.
+
+    Since when they are no more does not matter: for some time there may have been no channel at all.
+    """
     names = {rule.name for rule in channels}
     return tuple(
-        name
-        for name, told in state.told.items()
-        if name in before and name not in names and not told.delivered and not told.handed
+        name for name, told in state.told.items() if name not in names and not told.delivered and not told.handed
     )
 
 

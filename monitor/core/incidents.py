@@ -94,10 +94,9 @@ class Incidents:
         for fate in fates:
             by_subject.setdefault(fate.subject, {})[fate.channel] = fate
         states = tuple(states)
-        present = {state.subject: state.incident for state in states}
+        present = {state.subject: state for state in states}
         for notice in pending:
-            # What was refused of an incident that is over says nothing of the one under way.
-            if notice.incident != present.get(notice.subject, notice.incident):
+            if not _is_of(notice, present.get(notice.subject)):
                 continue
             if notice.kind not in ENDINGS and not (late and notice.subject in self._latest):
                 kind = NoticeKind.ALERT if notice.kind is NoticeKind.REMINDER else notice.kind
@@ -434,6 +433,12 @@ class Incidents:
     def _save(self, state: SubjectState) -> None:
         self._states[state.subject] = state
         self._changed[state.subject] = state
+
+
+def _is_of(notice: Notice, state: SubjectState | None) -> bool:
+    """Return whether a message is of the incident under way: one that was refused may be of one that is over."""
+    # A subject that vanished and came back counts its incidents from the start again.
+    return state is None or (notice.incident == state.incident and notice.number in {0, state.number})
 
 
 def is_announcement(subject: str) -> bool:

@@ -71,7 +71,7 @@ class StandIns:
         self.hand_on(earlier, at_ms)
 
     def hand_on(self, before: Collection[str], at_ms: int) -> None:
-        """Tell others what waits for those of the channels of ``before`` that are no more.
+        """Tell others what waits for channels that are no more; those not there ``before`` come in their place.
 
         At once what is serious and happened once. Of a wallet they are told as it is now; as it was then only
         where that is not known ``INHERIT_S`` later.
@@ -84,7 +84,7 @@ class StandIns:
         for state in self._incidents.states():
             if not channels or not is_announcement(state.subject) or state.level < Level.CRITICAL:
                 continue
-            if gone := failover.left(state, before, channels):
+            if gone := failover.left(state, channels):
                 old = at_ms - state.since_ms >= NEWS_S * 1000
                 self._hand(state, gone, () if old else failover.heirs(state, before, channels), at_ms)
 

@@ -191,7 +191,25 @@ def test_a_channel_that_is_renamed_and_named_as_before_tells_what_it_refused(ref
     assert not [subject for subject in desk.rows if subject.startswith("/told:")]
 
 
-def test_what_was_refused_of_an_incident_that_is_over_is_not_told_as_the_one_under_way() -> None:
+@pytest.mark.parametrize("refused", [False, True])
+def test_what_nobody_took_waits_for_a_channel_where_there_is_none(refused: bool) -> None:  # noqa: FBT001
+    """A file without any, between the one that was and the one that comes, makes nobody hear of less."""
+    desk = desk_of("tg")
+    (told,) = liquidated(desk)
+    if refused:
+        desk.result(told, accepted=False)
+    desk.configure(msgspec.structs.replace(desk.settings, channels=()))
+    desk.beat(int(REFUSED_S))
+    desk.configure(msgspec.structs.replace(desk.settings, channels=(ChannelRule("mail", Level.NOTICE),)))
+    desk.beat()
+    (other,) = forced(desk)[1:]
+    assert (other.channel, other.decided_ms) == ("mail", told.decided_ms)
+    desk.result(other)
+    assert not [subject for subject in desk.rows if subject.startswith("/told:")]
+
+
+@pytest.mark.parametrize("vanishes", [False, True])
+def test_what_was_refused_of_an_incident_that_is_over_is_not_told_as_the_one_under_way(vanishes: bool) -> None:  # noqa: FBT001
     """Its figures are weeks old. Of the wallet as it is now the channels know, and people hear once marks come."""
     siren = ChannelRule("siren", Level.EMERGENCY, escalation=True)
     old = Desk(channels=[ChannelRule("tg", Level.NOTICE)], deliver=False)
@@ -199,6 +217,9 @@ def test_what_was_refused_of_an_incident_that_is_over_is_not_told_as_the_one_und
     old.marks(**{BTC: mark_at(0.06)})
     (refused,) = about(old, BTC)
     old.result(refused, accepted=False)
+    if vanishes:
+        old.hold()
+        old.hold(isolated())
     for _ in range(400):
         old.wait(1)
         old.marks(**{BTC: mark_at(0.9)})
@@ -206,7 +227,9 @@ def test_what_was_refused_of_an_incident_that_is_over_is_not_told_as_the_one_und
     old.configure(msgspec.structs.replace(old.settings, channels=(ChannelRule("phone", Level.NOTICE), siren)))
     old.marks(**{BTC: mark_at(0.09)})
     new = about(old, BTC)[-1]
-    assert (new.channel, new.incident) == ("phone", refused.incident + 1)
+    # What vanished and came back counts its incidents from the start again.
+    assert (new.channel, new.incident) == ("phone", refused.incident + (not vanishes))
+    assert new.number > refused.number
     old.result(new)
     following = Desk(channels=old.settings.channels, deliver=False)
     following.wall_ms = old.wall_ms + 3_600_000
