@@ -18,6 +18,7 @@ class Heights:
 
     def __init__(self) -> None:
         self._levels: dict[str, deque[tuple[int, Level]]] = {}
+        self._enough = 1  # subjects by which it is worth looking which are over: a start brings thousands at once
         self._looked_up: dict[str, tuple[int, Level]] = {}  # what was last told afterwards, by subject
 
     def look_up(self, subject: str, level: Level, at_ms: int) -> bool:
@@ -34,8 +35,9 @@ class Heights:
 
     def note(self, subject: str, level: Level, at_ms: int) -> None:
         """Learn which level a subject has from now on."""
-        if subject not in self._levels:
+        if subject not in self._levels and len(self._levels) >= self._enough:
             self._forget(at_ms)
+            self._enough = max(1, 2 * len(self._levels))
         levels = self._levels.setdefault(subject, deque())
         levels.append((at_ms, level))
         if len(levels) > _MOST:  # the two oldest become one: what was told of is less rather than more

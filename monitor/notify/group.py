@@ -32,6 +32,7 @@ _KINDS = {
     NoticeKind.JOB_BACK: "part back",
 }
 _EXPLAINED = (Line("To do, others", "position-monitor explain SYMBOL says how much where no amount stands here"),)
+_ALL_TOLD = "position-monitor alerts --last 1000"
 Newest = Callable[[str], Facts | None]
 
 
@@ -179,7 +180,10 @@ def _row(notice: Notice, now: Facts | None, now_ms: int, *, drill: bool) -> Line
 
 
 def _more_line(left: Sequence[Notice], *, drill: bool) -> Line:
-    return Line(f"+{len(left)} more", tally(left, drill=drill))
+    # What the exchange closed is told once: no reminder names later what has no line here.
+    once = any(notice.kind is NoticeKind.FORCED and not is_drill(notice.facts) for notice in left)
+    where = f"; {_ALL_TOLD} names each" if once else ""
+    return Line(f"+{len(left)} more", f"{tally(left, drill=drill)}{where}")
 
 
 def _kind_words(notice: Notice) -> str:

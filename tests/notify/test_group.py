@@ -141,6 +141,27 @@ def test_five_hundred_fit(fmt: str) -> None:
     assert ", and 499 more (99 critical, 400 warning) - 60 s late" in message.title
 
 
+@pytest.mark.parametrize("fmt", ["text", "html", "markdown"])
+def test_where_those_stand_that_were_liquidated_and_have_no_line(fmt: str) -> None:
+    """Nothing tells of them again; of wallets in danger reminders do, and of a drill nothing has to be known."""
+
+    def counting(count: int, kind: NoticeKind, environment: str = "testnet") -> str:
+        others = [
+            one(f"S{i}", Level.CRITICAL, kind, reason="liquidation", environment=environment) for i in range(count)
+        ]
+        worst = one("A", Level.EMERGENCY, NoticeKind.FORCED, reason="liquidation", environment=environment)
+        message = render_group([worst, *others], fmt=fmt, now_ms=AT_MS, unrecorded=True)
+        assert_fit(message)
+        (line,) = [line for line in seen_in(message) if line.startswith("+") and " more: " in line] or [""]
+        return line
+
+    told = counting(200, NoticeKind.FORCED)
+    assert told.endswith(" liquidated; position-monitor alerts --last 1000 names each")
+    assert "position-monitor" not in counting(5, NoticeKind.FORCED)
+    assert counting(200, NoticeKind.ALERT).endswith(" critical")
+    assert "position-monitor" not in counting(200, NoticeKind.FORCED, environment="drill")
+
+
 def test_as_many_lines_as_there_may_be() -> None:
     """All of them where they just fit; one more, and the last line counts what is left."""
 
