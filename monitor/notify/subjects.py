@@ -5,6 +5,7 @@ from monitor.core.notices import Facts
 from monitor.notify.words import clean
 
 _NOTHING = Facts()
+_FORCED = "forced:"  # the exchange closed something: of which position is what people look for
 
 
 def wallet_name(wallet: str, symbol: str = "") -> str:
@@ -22,6 +23,8 @@ def subject_name(subject: str, facts: Facts = _NOTHING) -> str:
     """
     if subject.startswith(TOLD_PREFIX):
         about = subject.removeprefix(TOLD_PREFIX).rpartition("#")[0]
+        if about.startswith(_FORCED) and facts.symbol:
+            return clean(f"{about.removeprefix(_FORCED)} {facts.symbol} {facts.side}")
         return subject_name(about) if about.startswith("/") else clean(about)
     account, _, name = subject.partition("/")
     if not account:

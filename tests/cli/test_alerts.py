@@ -310,6 +310,7 @@ def test_days_are_shown_where_they_differ(tmp_path: Path) -> None:
         ("main/cross:USDT", Facts(symbol="BTCUSDT", side="SHORT", positions=3), "main BTCUSDT SHORT +2"),
         ("/feed:usdm", Facts(), "feed usdm"),
         ("/told:main#1780000000000.1", Facts(), "main"),
+        ("/told:forced:main#1780000000000.3", Facts(symbol="BTCUSDT", side="LONG"), "main BTCUSDT LONG"),
         ("/told:/storage:state#1780000000000.2", Facts(), "storage state"),
     ],
 )
