@@ -18,6 +18,9 @@ _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _ENDS: Final = 3  # readings at each end that are compared
 
 
+_HIRED: Final = ("asyncio_", "worker-")
+
+
 class Reading(msgspec.Struct, frozen=True):
     """A process at one moment."""
 
@@ -26,7 +29,7 @@ class Reading(msgspec.Struct, frozen=True):
     tasks: int
     files: int  # open descriptors, sockets among them
     sockets: int
-    threads: int
+    threads: int  # beside those of the loop's executor, which hires as work comes, up to a bound of its own
     objects: int  # that the garbage collector knows
     entries: int  # in all containers that the service reaches
     queued: int  # rows, messages and events that wait
@@ -66,7 +69,7 @@ def read(daemon: Daemon, at_s: float, alerts: int) -> Reading:
         tasks=len(asyncio.all_tasks()),
         files=len(links),
         sockets=sum(link.startswith("socket:") for link in links),
-        threads=threading.active_count(),
+        threads=sum(not one.name.startswith(_HIRED) for one in threading.enumerate()),
         objects=len(gc.get_objects()),
         entries=kept(daemon),
         queued=status.history.queued + sum(waiting),
